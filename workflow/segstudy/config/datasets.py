@@ -1,0 +1,95 @@
+"""A data set of a study: where it lies, how it is read, resized and split."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from segstudy.config.base import Options
+
+# One line a reader; the module of the same name in `segstudy.datasets` does the reading.
+READERS: tuple[str, ...] = ("ph2", "drive")
+
+# Findings of the checks that a study may declare as known and accepted (see segstudy.checks).
+EXCEPTION_KINDS = (
+    "unreadable",
+    "size_mismatch",
+    "mask_not_binary",
+    "mask_constant",
+    "mask_missing",
+    "duplicate",
+    "near_duplicate",
+    "group_straddles",
+    "stratum_empty",
+)
+
+
+class Size(Options):
+    """Size of the canvas that images are fitted into, aspect kept: exactly one way of saying it."""
+
+    height: int | None = Field(None, ge=16, le=16384)
+    width: int | None = Field(None, ge=16, le=16384)
+    long_side: int | None = Field(None, ge=16, le=16384)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Size:
+        box = self.height is not None and self.width is not None
+        if (self.height is None) != (self.width is None) or box == (self.long_side is not None):
+            raise ValueError("size is 'native', {height: .., width: ..} or {long_side: ..}")
+        return self
+
+
+class Split(Options):
+    """How labelled images are divided. Official test sets are kept where the data set has them."""
+
+    repeat: Literal["new_split", "fixed_split", "kfold"] = Field(
+        "new_split", description="what a further seed changes: the split too, the weights only, or the fold"
+    )
+    validation: float = Field(0.2, gt=0, lt=1, description="share of what is not test")
+    test: float = Field(0.2, gt=0, lt=1, description="share of all, where there is no labelled official test set")
+    folds: int = Field(5, ge=2, le=100, description="kfold only")
+    stratify: bool = True
+    official: bool = Field(True, description="respect the data set's own test set")
+    fallback: Literal["carve", "error"] = Field(
+        "carve", description="when the official test images have no labels: carve a test set, or stop"
+    )
+
+
+class Exception_(Options):
+    """A finding of the checks that is known and accepted, with the reason that the report prints."""
+
+    kind: Literal[EXCEPTION_KINDS]  # type: ignore[valid-type]
+    samples: list[str] = Field(default=[], description="samples, groups or strata concerned; empty means all")
+    reason: str = Field(min_length=5)
+
+
+class Phantom(Options):
+    """Draw a stand-in in the official layout instead of reading real data."""
+
+    images: int = Field(40, ge=4, le=100_000)
+    height: int = Field(192, ge=32, le=8192)
+    width: int = Field(256, ge=32, le=8192)
+    seed: int = Field(0, ge=0)
+
+
+class DatasetConfig(Options):
+    """One entry of `datasets:`."""
+
+    reader: str = ""
+    root: str = ""
+    size: Size | Literal["native"] = "native"
+    colour: Literal["rgb", "grey", "green"] = Field("rgb", description="channels that the network sees")
+    split: Split = Split()
+    region: Literal["roi", "full"] = Field("roi", description="headline region of the tables, where a roi exists")
+    exceptions: list[Exception_] = []
+    phantom: Phantom | None = None
+
+    @field_validator("reader")
+    @classmethod
+    def _known_reader(cls, value: str) -> str:
+        from segstudy.errors import nearest
+
+        if value not in READERS:
+            raise ValueError(f"no reader '{value}'; readers: {', '.join(READERS)}.{nearest(value, READERS)}")
+        return value

@@ -1,0 +1,91 @@
+"""A recipe: everything about a training that is neither the data, the network nor the loss."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from segstudy.config.base import Options
+
+Range = tuple[float, float]
+
+
+class Schedule(Options):
+    """Learning rate over the epochs."""
+
+    kind: Literal["constant", "multistep", "cosine", "one_cycle", "polynomial"] = "constant"
+    milestones: list[int] = Field(default=[], description="multistep: epochs after which the rate falls")
+    gamma: float = Field(0.1, gt=0, le=1, description="multistep: factor at each milestone")
+    warmup: float = Field(0.3, gt=0, lt=1, description="one_cycle: share of the steps that rise")
+    power: float = Field(0.9, gt=0, description="polynomial: exponent")
+
+    @model_validator(mode="after")
+    def _milestones(self) -> Schedule:
+        if self.kind == "multistep" and not self.milestones:
+            raise ValueError("schedule 'multistep' needs milestones, for instance [20, 40, 60]")
+        if self.milestones != sorted(set(self.milestones)) or any(m < 1 for m in self.milestones):
+            raise ValueError(f"milestones must rise and be at least 1, found {self.milestones}")
+        return self
+
+
+class Augmentation(Options):
+    """Random changes of the training images; geometry moves image, mask and roi alike."""
+
+    flip_horizontal: float = Field(0.0, ge=0, le=1, description="probability")
+    flip_vertical: float = Field(0.0, ge=0, le=1, description="probability")
+    rotation: float = Field(0.0, ge=0, le=180, description="uniform in +- this many degrees")
+    shift: float = Field(0.0, ge=0, le=0.5, description="uniform in +- this share of the side")
+    scale: Range = Field((1.0, 1.0), description="uniform factor")
+    shear: float = Field(0.0, ge=0, le=45, description="uniform in +- this many degrees")
+    brightness: Range = Field((1.0, 1.0), description="uniform factor on the intensities")
+    contrast: Range = Field((1.0, 1.0), description="uniform factor around the image's mean")
+    saturation: Range = Field((1.0, 1.0), description="uniform factor around the grey value (colour images)")
+    blur: float = Field(0.0, ge=0, le=1, description="probability of a 3x3 Gaussian blur")
+    noise: float = Field(0.0, ge=0, le=1, description="standard deviation of Gaussian noise, image in 0..1")
+
+    @model_validator(mode="after")
+    def _ranges(self) -> Augmentation:
+        for name in ("scale", "brightness", "contrast", "saturation"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high <= 4:
+                raise ValueError(f"{name} must be [low, high] with 0 < low <= high <= 4, found [{low}, {high}]")
+        return self
+
+
+class CurveStopping(Options):
+    """Stop when the slope of a constrained quadratic through the last losses stays flat (see docs)."""
+
+    window: int = Field(10, ge=4)
+    threshold: float = Field(0.001, gt=0, description="slope at the last epoch over the loss scale")
+    epochs: int = Field(5, ge=1, description="stop when flat for more than this many epochs")
+    after: int = Field(10, ge=0, description="never before this epoch")
+
+
+class EarlyStopping(Options):
+    """Either criterion, both or none; the first to fire ends the training."""
+
+    patience: int | None = Field(None, ge=1, description="epochs without a better validation loss")
+    curve: CurveStopping | None = None
+
+
+class Recipe(Options):
+    """How a network is trained."""
+
+    epochs: int = Field(100, ge=1, le=100_000)
+    batch_size: int = Field(8, ge=1, le=4096)
+    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: float = Field(0.001, gt=0, le=10)
+    weight_decay: float = Field(0.0, ge=0, le=1)
+    momentum: float = Field(0.9, ge=0, lt=1, description="sgd only")
+    schedule: Schedule = Schedule()
+    crop: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] | None = Field(
+        None, description="[height, width] of random training crops; null trains on whole images"
+    )
+    crops_per_image: int = Field(1, ge=1, le=1000, description="crops of each image in an epoch")
+    augmentation: Augmentation = Augmentation()
+    validate_every: int = Field(1, ge=1, description="epochs between two validations")
+    early_stopping: EarlyStopping = EarlyStopping()
+    gradient_clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    deterministic: bool = True

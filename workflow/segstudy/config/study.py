@@ -1,0 +1,254 @@
+"""The study: validated config, experiments, and the cells they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import yaml
+from pydantic import Field, InstanceOf, field_validator, model_validator
+
+from segstudy.config.base import Name, Options
+from segstudy.config.datasets import DatasetConfig
+from segstudy.config.losses import LOSSES
+from segstudy.config.messages import Key, place, validated
+from segstudy.config.networks import NETWORKS
+from segstudy.config.recipes import Recipe
+from segstudy.errors import StudyError, nearest
+
+CONTROLS = ("all_background", "all_foreground", "random", "otsu", "second_human")
+
+
+class Cell(NamedTuple):
+    """One training: the names that make up its path."""
+
+    dataset: str
+    model: str
+    loss: str
+    recipe: str
+    seed: int
+
+    @property
+    def path(self) -> str:
+        """Folder of the cell below `results/<study>/cells/`."""
+        return f"{self.dataset}/{self.model}/{self.loss}/{self.recipe}/seed{self.seed}"
+
+
+class Evaluation(Options):
+    """What is measured, and which threshold the tables show."""
+
+    fixed_threshold: float = Field(0.5, gt=0, lt=1)
+    policies: list[Literal["fixed", "validation"]] = Field(["fixed", "validation"], min_length=1)
+    headline: Literal["fixed", "validation"] = Field("fixed", description="threshold of tables and masks")
+    controls: list[Literal[CONTROLS]] = list(CONTROLS)  # type: ignore[valid-type]
+
+    @model_validator(mode="after")
+    def _headline(self) -> Evaluation:
+        if self.headline not in self.policies:
+            raise ValueError(f"headline '{self.headline}' must be one of policies {self.policies}")
+        return self
+
+
+class Experiment(Options):
+    """A grid of cells and the question it answers."""
+
+    question: str = Field(min_length=5)
+    datasets: list[str] = Field(min_length=1)
+    models: list[str] = Field(min_length=1)
+    losses: list[str] = Field(min_length=1)
+    recipes: list[str] | Mapping[str, str] = Field(
+        ["default"], description="names, or {data set: recipe} where each data set has its own"
+    )
+    seeds: list[int] | int = Field(1, description="a number of seeds, or their list")
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds(cls, value: list[int] | int) -> list[int]:
+        seeds = list(range(value)) if isinstance(value, int) else value
+        if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+            raise ValueError("seeds are a number >= 1 or a list of different numbers >= 0")
+        return seeds
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """Every cell of the grid, in the order of the tables."""
+        return [
+            Cell(dataset, model, loss, recipe, seed)
+            for dataset in self.datasets
+            for recipe in self.recipes_of(dataset)
+            for model in self.models
+            for loss in self.losses
+            for seed in self.seeds  # type: ignore[union-attr]
+        ]
+
+    def recipes_of(self, dataset: str) -> list[str]:
+        """Recipes that `dataset` is trained with."""
+        return [self.recipes[dataset]] if isinstance(self.recipes, Mapping) else list(self.recipes)
+
+
+class Choice(NamedTuple):
+    """A named network or loss with its options."""
+
+    kind: str
+    options: Options
+
+
+class Study(Options):
+    """A whole config, validated."""
+
+    study: Name
+    data_root: str = "data"
+    datasets: dict[Name, DatasetConfig] = Field(min_length=1)
+    models: dict[Name, InstanceOf[Choice]] = Field(min_length=1)
+    losses: dict[Name, InstanceOf[Choice]] = Field(min_length=1)
+    recipes: dict[Name, Recipe] = Field(min_length=1)
+    evaluation: Evaluation = Evaluation()
+    experiments: dict[Name, Experiment] = Field(min_length=1)
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """Every cell of the study, once."""
+        return list(dict.fromkeys(cell for e in self.experiments.values() for cell in e.cells))
+
+    @cached_property
+    def used_datasets(self) -> list[str]:
+        """Every data set that some cell trains on, once."""
+        return list(dict.fromkeys(cell.dataset for cell in self.cells))
+
+    def root(self, dataset: str) -> Path:
+        """Folder of the raw data; relative roots lie below `data_root`."""
+        return Path(self.data_root).expanduser() / Path(self.datasets[dataset].root).expanduser()
+
+    def dataset_settings(self, dataset: str, *blocks: str) -> dict[str, Any]:
+        """Return the named blocks of a data set's config, resolved, as plain values."""
+        return self.datasets[dataset].model_dump(mode="json", include=set(blocks))
+
+    def training_settings(self, model: str, loss: str, recipe: str) -> dict[str, Any]:
+        """Everything in the config that a training depends on beside its data, as plain values."""
+        network, objective = self.models[model], self.losses[loss]
+        return {
+            "model": {"network": network.kind, **network.options.model_dump(mode="json")},
+            "loss": {"loss": objective.kind, **objective.options.model_dump(mode="json")},
+            "recipe": self.recipes[recipe].model_dump(mode="json"),
+        }
+
+
+def load_study(config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Study:
+    """Validate a merged config and return the study.
+
+    `config` is what Snakemake merged from `files` (and the command line). Data sets, models, losses and recipes
+    of all files add up; the experiments are those of the last file that has any: a study asks its own questions.
+
+    Raises:
+        StudyError: naming file, line and key of every problem.
+    """
+    paths = [Path(file) for file in files]
+    blocks = dict(config) | {"experiments": _own_experiments(config, paths)}
+    for section, key, registry in (("models", "network", NETWORKS), ("losses", "loss", LOSSES)):
+        entries = _mapping(blocks.get(section), (section,), paths)
+        blocks[section] = {
+            name: _choice(name, entry, section, key, registry, paths) for name, entry in entries.items()
+        }
+    blocks["datasets"] = {
+        name: {"reader": name, **_mapping(entry, ("datasets", name), paths)}
+        for name, entry in _mapping(blocks.get("datasets"), ("datasets",), paths).items()
+    }
+    study = validated(Study, blocks, (), paths)
+    _check_references(study, paths)
+    return study
+
+
+def read_config(*files: str | Path) -> dict[str, Any]:
+    """Merge config files the way Snakemake does, later files winning; for use without Snakemake."""
+    merged: dict[str, Any] = {}
+    for file in files:
+        _update(merged, yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {})
+    return merged
+
+
+def _update(target: dict[str, Any], source: Mapping[str, Any]) -> None:
+    for key, value in source.items():
+        if isinstance(value, Mapping) and isinstance(target.get(key), dict):
+            _update(target[key], value)
+        else:
+            target[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _own_experiments(config: Mapping[str, Any], files: Sequence[Path]) -> Any:
+    experiments = config.get("experiments", {})
+    for file in reversed(files):
+        own = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("experiments")
+        if own and isinstance(experiments, Mapping):
+            return {name: experiments[name] for name in own}
+    return experiments
+
+
+def _mapping(block: Any, key: Key, files: Sequence[Path]) -> dict[str, Any]:
+    if block is None:
+        return {}
+    if not isinstance(block, Mapping):
+        name = ".".join(map(str, key))
+        raise StudyError(
+            f"'{name}' must be a block of 'name: options' lines, found {block!r}", where=place(key, files)
+        )
+    return dict(block)
+
+
+def _choice(name: str, entry: Any, section: str, key: str, registry: Mapping[str, Any], files: list[Path]) -> Choice:
+    """Return a network or loss with its options; the kind defaults to the entry's own name."""
+    entry = _mapping(entry, (section, name), files)
+    kind = entry.pop(key, name)
+    if kind not in registry:
+        raise StudyError(
+            f"{section}.{name}: no {key} is called '{kind}'.{nearest(str(kind), registry)}",
+            where=place((section, name, key), files),
+            allowed=", ".join(registry),
+            remedy=f"name one of these, either as the entry's name or by '{key}: ...' inside it",
+        )
+    options = registry[kind][0] if isinstance(registry[kind], tuple) else registry[kind]
+    return Choice(kind, validated(options, entry, (section, name), files))
+
+
+def _check_references(study: Study, files: list[Path]) -> None:
+    for name, experiment in study.experiments.items():
+        recipes = list(experiment.recipes.values() if isinstance(experiment.recipes, Mapping) else experiment.recipes)
+        for section, used in (
+            ("datasets", experiment.datasets),
+            ("models", experiment.models),
+            ("losses", experiment.losses),
+            ("recipes", recipes),
+        ):
+            known = getattr(study, section)
+            for item in used:
+                if item not in known:
+                    raise StudyError(
+                        f"experiments.{name}.{section} names '{item}', which nothing defines.{nearest(item, known)}",
+                        where=place(("experiments", name, section), files),
+                        allowed=", ".join(known),
+                        remedy=f"define it under '{section}:' or use one of these names",
+                    )
+        _check_own_recipes(name, experiment, files)
+        for cell in experiment.cells:
+            split = study.datasets[cell.dataset].split
+            if split.repeat == "kfold" and cell.seed >= split.folds:
+                raise StudyError(
+                    f"experiments.{name}.seeds asks for fold {cell.seed} of {cell.dataset}",
+                    where=place(("experiments", name, "seeds"), files),
+                    allowed=f"0 to {split.folds - 1}, since datasets.{cell.dataset}.split.folds is {split.folds}",
+                )
+
+
+def _check_own_recipes(name: str, experiment: Experiment, files: list[Path]) -> None:
+    if isinstance(experiment.recipes, Mapping):
+        missing = [d for d in experiment.datasets if d not in experiment.recipes]
+        if missing:
+            raise StudyError(
+                f"experiments.{name}.recipes gives no recipe for {', '.join(missing)}",
+                where=place(("experiments", name, "recipes"), files),
+                remedy="add '<data set>: <recipe>' for each, or give a plain list of recipes for all",
+            )
+
+
+__all__ = ["CONTROLS", "Cell", "Choice", "Experiment", "Study", "load_study", "read_config"]

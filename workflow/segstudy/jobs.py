@@ -1,0 +1,88 @@
+"""The frame every rule's script runs in: a log, a terminal line now and then, one message on failure."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from segstudy.errors import StudyError
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[None]:
+    """Run a rule's work: log to the rule's log file, echo progress to the terminal, end errors in one message.
+
+    A `StudyError` (and a full disk) is printed as it is and the process ends with exit code 1. Anything else
+    is a defect: its traceback goes to the log, one line naming the log goes to the terminal.
+    Numerical libraries get exactly the threads that the rule was given; this must therefore be entered before
+    they are imported.
+    """
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = str(snakemake.threads)
+    path = Path(str(snakemake.log[0]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    terminal = sys.stderr
+    name = " ".join([snakemake.rule, *_wildcards(snakemake)])
+    with path.open("w", encoding="utf-8", buffering=1) as log:
+        handlers = [
+            _handler(log, "%(asctime)s %(levelname)s %(message)s"),
+            _handler(terminal, f"[{name}] %(message)s"),
+        ]
+        logger = logging.getLogger("segstudy")
+        logger.setLevel(logging.INFO)
+        logger.handlers = handlers
+        logging.captureWarnings(True)
+        logging.getLogger("py.warnings").handlers = handlers[:1]
+        sys.stdout = sys.stderr = log
+        try:
+            yield
+        except (Exception, KeyboardInterrupt) as error:
+            message = explain(error)
+            if message is None:
+                traceback.print_exc(file=log)
+                message = f"unexpected {type(error).__name__}: {error}\n  to do:   see the whole story in {path}"
+            print(f"\nError in {name}: {message}", file=log)
+            print(f"\nError in {name}: {message}\n", file=terminal, flush=True)
+            sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+            sys.exit(1)
+        finally:
+            sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+
+
+def explain(error: BaseException) -> str | None:
+    """Return the message for an error a user can mend, or None for a defect of the program."""
+    if isinstance(error, StudyError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return str(
+            StudyError(
+                f"the disk is full ({os.strerror(error.errno)}) while writing",
+                where=error.filename or "",
+                remedy="free some space or move results/ to another disk, then run the same command again",
+            )
+        )
+    if isinstance(error, PermissionError):
+        return str(StudyError("no permission", where=error.filename or "", remedy="check the file's owner and mode"))
+    return None
+
+
+def _wildcards(snakemake: Any) -> list[str]:
+    values = dict(snakemake.wildcards.items())
+    values.pop("study", None)
+    parts = [f"seed{value}" if key == "seed" else str(value) for key, value in values.items()]
+    return ["/".join(parts)] if parts else []
+
+
+def _handler(stream: Any, layout: str) -> logging.Handler:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter(layout, datefmt="%H:%M:%S"))
+    return handler
