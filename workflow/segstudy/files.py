@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -71,12 +72,21 @@ def write_csv(path: str | Path, table: pd.DataFrame) -> None:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def read_csv(path: str | Path, **keywords: Any) -> pd.DataFrame:
-    """Read a CSV that `write_csv` wrote; empty text cells come back as empty strings, sample names as text."""
-    table = pd.read_csv(path, dtype={"sample": str, "group": str, "stratum": str}, **keywords)
-    text = table.select_dtypes(include=["object", "string"]).columns
-    table[text] = table[text].fillna("")
-    return table
+# Columns of names: read as they are, so that sample "01" stays "01" (and "NA" stays "NA"), and a column that is
+# empty throughout (a data set without fields of view) comes back as empty strings, not as NaN.
+TEXT = (
+    *("sample", "image", "mask", "roi", "second_mask", "stratum", "group", "official_subset", "subset"),
+    *("image_sha256", "mask_sha256", "roi_sha256", "second_mask_sha256", "problem", "mask_mode"),
+    *("class", "region", "policy", "control", "dataset", "row", "model", "loss", "recipe", "metric", "averaging"),
+)
+
+
+def read_csv(path: str | Path) -> pd.DataFrame:
+    """Read a CSV that `write_csv` wrote: numbers as the same float64 they were, TEXT columns as text."""
+    header = pd.read_csv(path, nrows=0).columns
+    text = {column: str for column in header if column in TEXT}
+    missing = {column: [""] for column in header if column not in TEXT}
+    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=missing)
 
 
 def _without_nan(value: Any) -> Any:
@@ -84,7 +94,7 @@ def _without_nan(value: Any) -> Any:
         return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_without_nan(item) for item in value]
-    if isinstance(value, float) and value != value:
+    if isinstance(value, float) and math.isnan(value):
         return None
     return value
 

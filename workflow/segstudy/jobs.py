@@ -36,7 +36,8 @@ def job(snakemake: Any) -> Iterator[None]:
             _handler(terminal, f"[{name}] %(message)s"),
         ]
         logger = logging.getLogger("segstudy")
-        logger.setLevel(logging.INFO)
+        handlers[1].setLevel(logging.INFO)  # the log keeps every line, the terminal those that tell of progress
+        logger.setLevel(logging.DEBUG)
         logger.handlers = handlers
         logging.captureWarnings(True)
         logging.getLogger("py.warnings").handlers = handlers[:1]

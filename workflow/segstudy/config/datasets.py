@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -82,7 +82,8 @@ class DatasetConfig(Options):
     colour: Literal["rgb", "grey", "green"] = Field("rgb", description="channels that the network sees")
     split: Split = Split()
     region: Literal["roi", "full"] = Field("roi", description="headline region of the tables, where a roi exists")
-    exceptions: list[Exception_] = []
+    exceptions: list[Exception_] = Field([], description="findings of the checks that are known and accepted")
+    training: dict[str, Any] = Field({}, description="recipe keys that this data set needs whatever the recipe")
     phantom: Phantom | None = None
 
     @field_validator("reader")

@@ -1,15 +1,20 @@
 """Options of every loss, and the registry that maps a `loss:` key to them.
 
-The formulas, with their sources, stand in `segstudy.losses`.
+The formulas, with their sources, stand in `segstudy.losses.functions`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from segstudy.config.base import Options
+from segstudy.errors import nearest
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class BceOptions(Options):
@@ -19,25 +24,38 @@ class BceOptions(Options):
 class BceProbabilityOptions(Options):
     """Binary cross-entropy on sigmoid outputs, clamped by `epsilon`."""
 
-    epsilon: float = Field(1e-7, gt=0, lt=0.1)
+    epsilon: float = Field(1e-7, ge=1e-7, lt=0.1, description="smaller values are lost in 1 - epsilon in float32")
 
 
 class WeightedBceOptions(Options):
     """Binary cross-entropy with a weight on the foreground term."""
 
-    positive_weight: Literal["inverse_frequency"] | float = Field("inverse_frequency")
+    positive_weight: Literal["inverse_frequency"] | Positive = "inverse_frequency"
 
 
 class FocalOptions(Options):
-    """Focal loss; `form: positive` puts the focusing factor on the foreground term alone."""
+    """Focal loss; `form: positive` puts the focusing factor on the foreground term alone.
+
+    `alpha` is 0.25 in the balanced form and none in the positive form, whose definition has no such weight.
+    """
 
     gamma: float = Field(2.0, ge=0, le=10)
     alpha: float | None = Field(0.25, gt=0, lt=1, description="weight of the foreground term; null for none")
     form: Literal["balanced", "positive"] = "balanced"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _alpha_of_form(cls, values: object) -> object:
+        if isinstance(values, dict) and values.get("form") == "positive":
+            return {"alpha": None, **values}
+        return values
+
 
 class DiceOptions(Options):
-    """Soft Dice loss; `form: mean` is 1 - (mean(2py) + 1)/(mean(p + y) + 1), `sum` and `square` the usual two."""
+    """Soft Dice loss.
+
+    `form: mean` is 1 - (mean(2py) + 1) / (mean(p + y) + 1), `sum` and `square` the usual two.
+    """
 
     form: Literal["sum", "square", "mean"] = "sum"
     smooth: float = Field(1.0, ge=0)
@@ -47,7 +65,11 @@ class DiceOptions(Options):
 class BceTvOptions(Options):
     """Binary cross-entropy plus `weight` times the total variation of the probabilities."""
 
-    weight: float = Field(0.1, ge=0)
+    weight: Weight = 0.1
+
+
+class TotalVariationOptions(Options):
+    """Regulariser: total variation of the probabilities, as a term of a compound loss."""
 
 
 class CenteredOptions(Options):
@@ -61,7 +83,7 @@ class SparsityOptions(Options):
 class SmoothL1Options(Options):
     """Smooth L1 distance between p and the mask."""
 
-    beta: float = Field(1.0, gt=0)
+    beta: Positive = 1.0
 
 
 class MseOptions(Options):
@@ -71,16 +93,63 @@ class MseOptions(Options):
 class CrossEntropyOptions(Options):
     """Softmax cross-entropy over classes."""
 
-    class_weights: Literal["none", "inverse_frequency"] | list[float] = "none"
+    class_weights: Literal["none", "inverse_frequency"] | list[Weight] = "none"
+
+    @field_validator("class_weights")
+    @classmethod
+    def _some_weight(cls, value: str | list[float]) -> str | list[float]:
+        if isinstance(value, list) and not any(value):
+            raise ValueError(f"class_weights needs one weight a class, background first, not all 0; found {value}")
+        return value
+
+
+def _term(term: dict[str, Any]) -> dict[str, Any]:
+    """Return one term of a compound with its defaults filled in, or say what is wrong with it."""
+    options = dict(term)
+    kind, weight = options.pop("loss", None), options.pop("weight", 1.0)
+    kinds = [name for name in LOSSES if name not in ("compound", "bce_tv")]
+    if kind is None:
+        raise ValueError(f"a term needs 'loss: <kind>'. Kinds: {', '.join(kinds)}")
+    if kind == "compound":
+        raise ValueError("a compound cannot be a term of a compound: list its terms here, weights multiplied")
+    if kind == "bce_tv":
+        raise ValueError("bce_tv is a sum itself: write two terms, 'bce' and 'total_variation' with its weight")
+    if kind not in LOSSES:
+        raise ValueError(f"no loss is called '{kind}'. Kinds: {', '.join(kinds)}.{nearest(str(kind), kinds)}")
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+        raise ValueError(f"the weight of term '{kind}' must be a number >= 0, found {weight!r}")
+    try:
+        resolved = LOSSES[kind].model_validate(options)
+    except ValidationError as error:
+        raise ValueError("; ".join(_explained(kind, problem) for problem in error.errors())) from None
+    return {"loss": kind, "weight": float(weight), **resolved.model_dump(mode="json")}
+
+
+def _explained(kind: str, problem: ErrorDetails) -> str:
+    key = str(problem["loc"][0]) if problem["loc"] else ""
+    if problem["type"] == "extra_forbidden":
+        keys = ["loss", "weight", *LOSSES[kind].model_fields]
+        return f"term '{kind}' has no key '{key}'. Keys: {', '.join(keys)}.{nearest(key, keys)}"
+    return f"{key} of term '{kind}': {problem['msg'].removeprefix('Value error, ')}, found {problem['input']!r}"
 
 
 class CompoundOptions(Options):
-    """A weighted sum of other losses: `terms: [{loss: dice, weight: 1}, {loss: bce, weight: 0.5}]`."""
+    """A weighted sum of other losses: `terms: [{loss: dice, weight: 1}, {loss: bce, weight: 0.5}]`.
 
-    terms: list[dict[str, Any]] = Field(min_length=1)
+    A term is a loss with its own options and a `weight` (1 where it is not given).
+    """
+
+    terms: list[Annotated[dict[str, Any], AfterValidator(_term)]] = Field(min_length=1)
+
+    @field_validator("terms")
+    @classmethod
+    def _some_weight(cls, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if not any(term["weight"] for term in value):
+            raise ValueError("every term has weight 0: nothing would be learnt")
+        return value
 
 
-# One line a loss: key -> options. The function of the same name stands in `segstudy.losses`.
+# One line a loss: key -> options. The function of the same name stands in `segstudy.losses.functions`.
 LOSSES: dict[str, type[Options]] = {
     "bce": BceOptions,
     "bce_probability": BceProbabilityOptions,
@@ -88,6 +157,7 @@ LOSSES: dict[str, type[Options]] = {
     "focal": FocalOptions,
     "dice": DiceOptions,
     "bce_tv": BceTvOptions,
+    "total_variation": TotalVariationOptions,
     "centered": CenteredOptions,
     "sparsity": SparsityOptions,
     "smooth_l1": SmoothL1Options,

@@ -81,7 +81,9 @@ def _walk(model: type[BaseModel], location: Key) -> tuple[list[str], Key]:
     parents: list[Any] = [model]
     for part in location:
         named = [t for t in types if getattr(t, "__name__", None) == part]
-        if named and not any(isinstance(t, type) and issubclass(t, BaseModel) and part in t.model_fields for t in types):
+        if named and not any(
+            isinstance(t, type) and issubclass(t, BaseModel) and part in t.model_fields for t in types
+        ):
             types = named  # the member of a union, not a key
             continue
         parents = types

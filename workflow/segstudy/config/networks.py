@@ -18,6 +18,7 @@ class EncDecOptions(Options):
     depth: int = Field(4, ge=1, le=7, description="number of poolings")
     width: int = Field(32, ge=1, le=1024, description="channels of the first level")
     growth: Literal[1, 2] = Field(2, description="factor on the channels from one level to the next")
+    convolutions: int = Field(2, ge=1, le=4, description="3x3 convolutions at every level, down and up")
     normalisation: Literal["batch", "instance", "group", "none"] = "batch"
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="after every convolution of the decoder")
 

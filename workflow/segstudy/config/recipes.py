@@ -86,6 +86,9 @@ class Recipe(Options):
     augmentation: Augmentation = Augmentation()
     validate_every: int = Field(1, ge=1, description="epochs between two validations")
     early_stopping: EarlyStopping = EarlyStopping()
+    accumulate: int = Field(
+        1, ge=1, le=4096, description="parts a batch goes through the network in, to fit the memory"
+    )
     gradient_clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     deterministic: bool = True

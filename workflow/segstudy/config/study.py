@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import yaml
 from pydantic import Field, InstanceOf, field_validator, model_validator
@@ -18,7 +18,8 @@ from segstudy.config.networks import NETWORKS
 from segstudy.config.recipes import Recipe
 from segstudy.errors import StudyError, nearest
 
-CONTROLS = ("all_background", "all_foreground", "random", "otsu", "second_human")
+Control = Literal["all_background", "all_foreground", "random", "otsu", "second_human"]
+CONTROLS: tuple[Control, ...] = get_args(Control)
 
 
 class Cell(NamedTuple):
@@ -42,7 +43,7 @@ class Evaluation(Options):
     fixed_threshold: float = Field(0.5, gt=0, lt=1)
     policies: list[Literal["fixed", "validation"]] = Field(["fixed", "validation"], min_length=1)
     headline: Literal["fixed", "validation"] = Field("fixed", description="threshold of tables and masks")
-    controls: list[Literal[CONTROLS]] = list(CONTROLS)  # type: ignore[valid-type]
+    controls: list[Control] = Field(list(CONTROLS), description="rows that need no training")
 
     @model_validator(mode="after")
     def _headline(self) -> Evaluation:
@@ -58,15 +59,17 @@ class Experiment(Options):
     datasets: list[str] = Field(min_length=1)
     models: list[str] = Field(min_length=1)
     losses: list[str] = Field(min_length=1)
-    recipes: list[str] | Mapping[str, str] = Field(
-        ["default"], description="names, or {data set: recipe} where each data set has its own"
-    )
-    seeds: list[int] | int = Field(1, description="a number of seeds, or their list")
+    recipes: list[str] = Field(["default"], min_length=1)
+    seeds: list[int] = Field([0], description="a number of seeds, or their list")
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _number_of_seeds(cls, value: Any) -> Any:
+        return list(range(value)) if type(value) is int else value
 
     @field_validator("seeds")
     @classmethod
-    def _seeds(cls, value: list[int] | int) -> list[int]:
-        seeds = list(range(value)) if isinstance(value, int) else value
+    def _seeds(cls, seeds: list[int]) -> list[int]:
         if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
             raise ValueError("seeds are a number >= 1 or a list of different numbers >= 0")
         return seeds
@@ -77,15 +80,11 @@ class Experiment(Options):
         return [
             Cell(dataset, model, loss, recipe, seed)
             for dataset in self.datasets
-            for recipe in self.recipes_of(dataset)
+            for recipe in self.recipes
             for model in self.models
             for loss in self.losses
-            for seed in self.seeds  # type: ignore[union-attr]
+            for seed in self.seeds
         ]
-
-    def recipes_of(self, dataset: str) -> list[str]:
-        """Recipes that `dataset` is trained with."""
-        return [self.recipes[dataset]] if isinstance(self.recipes, Mapping) else list(self.recipes)
 
 
 class Choice(NamedTuple):
@@ -125,13 +124,24 @@ class Study(Options):
         """Return the named blocks of a data set's config, resolved, as plain values."""
         return self.datasets[dataset].model_dump(mode="json", include=set(blocks))
 
-    def training_settings(self, model: str, loss: str, recipe: str) -> dict[str, Any]:
+    def model_settings(self, model: str) -> dict[str, Any]:
+        """A network's kind and options, resolved, as plain values."""
+        network = self.models[model]
+        return {"network": network.kind, **network.options.model_dump(mode="json")}
+
+    def recipe(self, dataset: str, recipe: str) -> Recipe:
+        """The recipe as this data set is trained with it: the data set's `training` block wins."""
+        settings = self.recipes[recipe].model_dump(mode="json")
+        _update(settings, self.datasets[dataset].training)
+        return Recipe.model_validate(settings)
+
+    def training_settings(self, dataset: str, model: str, loss: str, recipe: str) -> dict[str, Any]:
         """Everything in the config that a training depends on beside its data, as plain values."""
-        network, objective = self.models[model], self.losses[loss]
+        objective = self.losses[loss]
         return {
-            "model": {"network": network.kind, **network.options.model_dump(mode="json")},
+            "model": self.model_settings(model),
             "loss": {"loss": objective.kind, **objective.options.model_dump(mode="json")},
-            "recipe": self.recipes[recipe].model_dump(mode="json"),
+            "recipe": self.recipe(dataset, recipe).model_dump(mode="json"),
         }
 
 
@@ -148,9 +158,7 @@ def load_study(config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> S
     blocks = dict(config) | {"experiments": _own_experiments(config, paths)}
     for section, key, registry in (("models", "network", NETWORKS), ("losses", "loss", LOSSES)):
         entries = _mapping(blocks.get(section), (section,), paths)
-        blocks[section] = {
-            name: _choice(name, entry, section, key, registry, paths) for name, entry in entries.items()
-        }
+        blocks[section] = {name: _choice(name, entry, section, key, registry, paths) for name, entry in entries.items()}
     blocks["datasets"] = {
         name: {"reader": name, **_mapping(entry, ("datasets", name), paths)}
         for name, entry in _mapping(blocks.get("datasets"), ("datasets",), paths).items()
@@ -190,9 +198,7 @@ def _mapping(block: Any, key: Key, files: Sequence[Path]) -> dict[str, Any]:
         return {}
     if not isinstance(block, Mapping):
         name = ".".join(map(str, key))
-        raise StudyError(
-            f"'{name}' must be a block of 'name: options' lines, found {block!r}", where=place(key, files)
-        )
+        raise StudyError(f"'{name}' must be a block of 'name: options' lines, found {block!r}", where=place(key, files))
     return dict(block)
 
 
@@ -213,15 +219,9 @@ def _choice(name: str, entry: Any, section: str, key: str, registry: Mapping[str
 
 def _check_references(study: Study, files: list[Path]) -> None:
     for name, experiment in study.experiments.items():
-        recipes = list(experiment.recipes.values() if isinstance(experiment.recipes, Mapping) else experiment.recipes)
-        for section, used in (
-            ("datasets", experiment.datasets),
-            ("models", experiment.models),
-            ("losses", experiment.losses),
-            ("recipes", recipes),
-        ):
+        for section in ("datasets", "models", "losses", "recipes"):
             known = getattr(study, section)
-            for item in used:
+            for item in getattr(experiment, section):
                 if item not in known:
                     raise StudyError(
                         f"experiments.{name}.{section} names '{item}', which nothing defines.{nearest(item, known)}",
@@ -229,26 +229,16 @@ def _check_references(study: Study, files: list[Path]) -> None:
                         allowed=", ".join(known),
                         remedy=f"define it under '{section}:' or use one of these names",
                     )
-        _check_own_recipes(name, experiment, files)
-        for cell in experiment.cells:
-            split = study.datasets[cell.dataset].split
-            if split.repeat == "kfold" and cell.seed >= split.folds:
+        for dataset in experiment.datasets:
+            split, last = study.datasets[dataset].split, max(experiment.seeds)
+            if split.repeat == "kfold" and last >= split.folds:
                 raise StudyError(
-                    f"experiments.{name}.seeds asks for fold {cell.seed} of {cell.dataset}",
+                    f"experiments.{name}.seeds asks for fold {last} of {dataset}",
                     where=place(("experiments", name, "seeds"), files),
-                    allowed=f"0 to {split.folds - 1}, since datasets.{cell.dataset}.split.folds is {split.folds}",
+                    allowed=f"0 to {split.folds - 1}, since datasets.{dataset}.split.folds is {split.folds}",
                 )
-
-
-def _check_own_recipes(name: str, experiment: Experiment, files: list[Path]) -> None:
-    if isinstance(experiment.recipes, Mapping):
-        missing = [d for d in experiment.datasets if d not in experiment.recipes]
-        if missing:
-            raise StudyError(
-                f"experiments.{name}.recipes gives no recipe for {', '.join(missing)}",
-                where=place(("experiments", name, "recipes"), files),
-                remedy="add '<data set>: <recipe>' for each, or give a plain list of recipes for all",
-            )
+    for dataset, entry in study.datasets.items():
+        validated(Recipe, entry.training, ("datasets", dataset, "training"), files)
 
 
 __all__ = ["CONTROLS", "Cell", "Choice", "Experiment", "Study", "load_study", "read_config"]

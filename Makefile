@@ -1,0 +1,58 @@
+# make run    the demo study, from nothing to tables and figures
+# make test   everything that must hold
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORES ?= all
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+SNAKEMAKE := $(BIN)/snakemake --profile profiles/local --cores $(CORES)
+# Freed memory stays in the process instead of going back to the system page by page: large temporary tensors
+# are then not paid for in page faults again and again.
+export MALLOC_MMAP_THRESHOLD_ ?= 1000000000
+export MALLOC_TRIM_THRESHOLD_ ?= 2000000000
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench report constraints clean
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.run: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "segstudy needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Installing into $(VENV) (once; torch is the large part) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	@echo "Installing what the tests need ..."
+	@$(PIP) -e '.[test]'
+	@touch $@
+
+run: $(VENV)/.run ## the demo study on drawn data: minutes on two cores
+	@$(SNAKEMAKE) --configfile studies/demo.yaml
+	@$(BIN)/python -m segstudy.summary config.yaml studies/demo.yaml
+
+report: $(VENV)/.run ## the demo study as one HTML file, report.html
+	@$(SNAKEMAKE) --configfile studies/demo.yaml --report report.html
+
+test: lint ## all tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+lint: $(VENV)/.test ## style, types, Snakemake's own lint
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/snakefmt --check Snakefile rules
+	@$(BIN)/snakemake --lint
+
+bench: $(VENV)/.test ## seconds per stage, images/s, memory (not part of the tests)
+	@$(BIN)/python tests/benchmarks/bench.py
+
+constraints: $(VENV)/.test ## write constraints.txt from what is installed now
+	@{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//'; } > constraints.new
+	@mv constraints.new constraints.txt
+
+clean: ## remove the demo study's results and drawn data
+	rm -rf results/demo resources/phantoms/demo

@@ -1,0 +1,26 @@
+# segstudy: from raw folders to report tables. The study is described in config.yaml or in an overlay of it:
+#   snakemake --profile profiles/local --configfile studies/demo.yaml
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/train.smk"
+include: "rules/evaluate.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    """Everything the study's experiments ask for: tables, figures, data cards, network sketches."""
+    default_target: True
+    input:
+        all_results(),
+    localrule: True

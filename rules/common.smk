@@ -1,0 +1,184 @@
+# What all rules share: the validated study, its paths, and the lookups behind params and inputs.
+import re
+import sys
+from functools import cache
+from pathlib import Path
+
+from segstudy import fingerprint
+from segstudy.config import Cell, load_study
+from segstudy.config.networks import NETWORKS
+from segstudy.errors import StudyError
+
+try:
+    STUDY = load_study(config, ["config.yaml", *workflow.overwrite_configfiles])
+except StudyError as error:
+    sys.exit(
+        f"\nError: {error}\n"
+    )  # the message alone: a traceback through Snakemake helps nobody here
+
+RESULTS = f"results/{STUDY.study}"
+DATA = RESULTS + "/data/{dataset}"
+CELL = RESULTS + "/cells/{dataset}/{model}/{loss}/{recipe}/seed{seed}"
+NAMES = "{dataset}/{model}/{loss}/{recipe}/seed{seed}"
+
+
+# A training asks for a GPU where this machine has one; on a cluster the profile asks for it.
+GPU = int(any(Path("/dev").glob("nvidia[0-9]")))
+
+
+PHANTOMS = [name for name, dataset in STUDY.datasets.items() if dataset.phantom]
+
+
+def one_of(names):
+    return "|".join(re.escape(name) for name in names)
+
+
+wildcard_constraints:
+    dataset=one_of(STUDY.datasets),
+    model=one_of(STUDY.models),
+    loss=one_of(STUDY.losses),
+    recipe=one_of(STUDY.recipes),
+    experiment=one_of(STUDY.experiments),
+    seed=r"\d+",
+
+
+def log_of(rule, names):
+    return f"{RESULTS}/logs/{rule}/{names}.log"
+
+
+def benchmark_of(rule, names):
+    return f"{RESULTS}/benchmarks/{rule}/{names}.jsonl"
+
+
+def root_of(wildcards):
+    """Folder of the raw (or drawn) data."""
+    if STUDY.datasets[wildcards.dataset].phantom:
+        return f"resources/phantoms/{STUDY.study}/{wildcards.dataset}"
+    return str(STUDY.root(wildcards.dataset))
+
+
+def drawn_of(wildcards):
+    """The manifest of a drawn data set; nothing for a real one."""
+    if STUDY.datasets[wildcards.dataset].phantom:
+        return f"resources/phantoms/{STUDY.study}/{wildcards.dataset}/phantom.json"
+    return []
+
+
+def raw_fingerprint(wildcards):
+    """Changes when a raw file is added, removed or replaced."""
+    dataset = STUDY.datasets[wildcards.dataset]
+    drawn = (
+        f"{dataset.reader} {dataset.phantom.model_dump_json()}"
+        if dataset.phantom
+        else ""
+    )
+    return fingerprint.raw_folder(Path(root_of(wildcards)), drawn)
+
+
+def reader_of(wildcards):
+    return STUDY.datasets[wildcards.dataset].reader
+
+
+def reader_code(*modules):
+    """Fingerprint of the modules and of the data set's own reader."""
+    return lambda wildcards: fingerprint.code(
+        *modules, f"segstudy.datasets.{reader_of(wildcards)}"
+    )
+
+
+def network_code(*modules):
+    """Fingerprint of the modules and of the cell's own network."""
+
+    def lookup(wildcards):
+        target = NETWORKS[STUDY.models[wildcards.model].kind][1]
+        return fingerprint.code(*modules, target.split(":")[0])
+
+    return lookup
+
+
+def dataset_block(*blocks):
+    """The named blocks of the data set's config; one block comes alone."""
+
+    def lookup(wildcards):
+        settings = STUDY.dataset_settings(wildcards.dataset, *blocks)
+        return settings[blocks[0]] if len(blocks) == 1 else settings
+
+    return lookup
+
+
+@cache
+def training_settings(dataset, model, loss, recipe):
+    return STUDY.training_settings(dataset, model, loss, recipe)
+
+
+def settings_of(wildcards):
+    """All config that a training depends on beside its data."""
+    return training_settings(
+        wildcards.dataset, wildcards.model, wildcards.loss, wildcards.recipe
+    )
+
+
+def of_cells(pattern, cells):
+    """The pattern's path for each cell."""
+    return [pattern.format(**cell._asdict()) for cell in cells]
+
+
+def cells_of(experiment):
+    return STUDY.experiments[experiment].cells
+
+
+def experiment_cells(pattern):
+    """Input function: the pattern's path for every cell of the experiment."""
+    return lambda wildcards: of_cells(pattern, cells_of(wildcards.experiment))
+
+
+@cache
+def pairs_of(experiment):
+    """Every (data set, seed) of an experiment, once."""
+    return [
+        list(p)
+        for p in dict.fromkeys((c.dataset, c.seed) for c in cells_of(experiment))
+    ]
+
+
+def experiment_controls(wildcards):
+    """Control rows of every (data set, seed) of the experiment."""
+    pairs = pairs_of(wildcards.experiment)
+    return [f"{RESULTS}/controls/{dataset}/seed{seed}.csv" for dataset, seed in pairs]
+
+
+def experiment_checks(wildcards):
+    """What the checks found in the data sets and splits of the experiment."""
+    pairs = pairs_of(wildcards.experiment)
+    names = [f"{dataset}/checks/seed{seed}.json" for dataset, seed in pairs]
+    names += [f"{dataset}/checks/images.json" for dataset in dict(pairs)]
+    return [f"{RESULTS}/data/{name}" for name in names]
+
+
+def experiment_datasets(experiment):
+    """What captions need of the config of the experiment's data sets."""
+    blocks = ("reader", "size", "split", "region", "phantom")
+    return {
+        name: STUDY.dataset_settings(name, *blocks)
+        for name in STUDY.experiments[experiment].datasets
+    }
+
+
+def all_results():
+    """Targets of the whole study."""
+    datasets = STUDY.used_datasets
+    networks = dict.fromkeys((cell.dataset, cell.model) for cell in STUDY.cells)
+    return [
+        *expand(RESULTS + "/tables/{experiment}.html", experiment=STUDY.experiments),
+        *expand(
+            RESULTS + "/figures/{experiment}/{figure}.png",
+            experiment=STUDY.experiments,
+            figure=["curves", "ablation"],
+        ),
+        *expand(RESULTS + "/data/{dataset}/card.md", dataset=datasets),
+        *of_cells(RESULTS + "/figures/gallery/" + NAMES + ".png", STUDY.cells),
+        *[
+            f"{RESULTS}/figures/networks/{dataset}/{model}.png"
+            for dataset, model in networks
+        ],
+    ]

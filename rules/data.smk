@@ -1,0 +1,167 @@
+# Raw folders to checked splits and the resized store.
+
+
+rule phantom:
+    """Draw a stand-in for a data set, in its official layout."""
+    output:
+        manifest="resources/phantoms/" + STUDY.study + "/{dataset}/phantom.json",
+    log:
+        log_of("phantom", "{dataset}"),
+    benchmark:
+        benchmark_of("phantom", "{dataset}")
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        reader=reader_of,
+        phantom=dataset_block("phantom"),
+        code=fingerprint.code("segstudy.datasets.phantom"),
+    script:
+        "../workflow/scripts/phantom.py"
+
+
+rule index:
+    """List the images of a data set, with their masks, strata, groups and hashes."""
+    input:
+        drawn_of,
+    output:
+        index=DATA + "/index.csv",
+    log:
+        log_of("index", "{dataset}"),
+    benchmark:
+        benchmark_of("index", "{dataset}")
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        root=root_of,
+        reader=reader_of,
+        raw=raw_fingerprint,
+        code=reader_code("segstudy.datasets"),
+    script:
+        "../workflow/scripts/index.py"
+
+
+rule describe:
+    """Decode every file once: the data card, and what the checks need to know of each image."""
+    input:
+        index=DATA + "/index.csv",
+    output:
+        samples=DATA + "/samples.csv",
+        thumbnails=DATA + "/thumbnails.npy",
+        card_json=DATA + "/card.json",
+        card_md=DATA + "/card.md",
+        examples=report(
+            DATA + "/examples.png",
+            caption="../workflow/report/card.rst",
+            category="Data",
+            labels={"data set": "{dataset}", "shows": "examples"},
+        ),
+    log:
+        log_of("describe", "{dataset}"),
+    benchmark:
+        benchmark_of("describe", "{dataset}")
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        root=root_of,
+        reader=reader_of,
+        phantom=lambda wildcards: wildcards.dataset in PHANTOMS,
+        code=reader_code("segstudy.cards"),
+    script:
+        "../workflow/scripts/describe.py"
+
+
+rule check_images:
+    """Stop here if an image or a mask is not what it should be."""
+    input:
+        index=DATA + "/index.csv",
+        samples=DATA + "/samples.csv",
+    output:
+        checked=DATA + "/checks/images.json",
+    log:
+        log_of("check_images", "{dataset}"),
+    benchmark:
+        benchmark_of("check_images", "{dataset}")
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        exceptions=dataset_block("exceptions"),
+        code=fingerprint.code("segstudy.checks"),
+    script:
+        "../workflow/scripts/check_images.py"
+
+
+rule split:
+    """Divide the labelled images into training, validation and test."""
+    input:
+        index=DATA + "/index.csv",
+    output:
+        split=DATA + "/splits/seed{seed}.csv",
+    log:
+        log_of("split", "{dataset}/seed{seed}"),
+    benchmark:
+        benchmark_of("split", "{dataset}/seed{seed}")
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        split=dataset_block("split"),
+        code=fingerprint.code("segstudy.splits"),
+    script:
+        "../workflow/scripts/split.py"
+
+
+rule check_split:
+    """Stop here if the split leaks: copies, near-copies or groups in two subsets, a stratum missing."""
+    input:
+        index=DATA + "/index.csv",
+        samples=DATA + "/samples.csv",
+        thumbnails=DATA + "/thumbnails.npy",
+        split=DATA + "/splits/seed{seed}.csv",
+    output:
+        checked=DATA + "/checks/seed{seed}.json",
+    log:
+        log_of("check_split", "{dataset}/seed{seed}"),
+    benchmark:
+        benchmark_of("check_split", "{dataset}/seed{seed}")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        exceptions=dataset_block("exceptions"),
+        code=fingerprint.code("segstudy.checks"),
+    script:
+        "../workflow/scripts/check_split.py"
+
+
+rule preprocess:
+    """Decode and resize every image once, into arrays that trainings open in place."""
+    input:
+        index=DATA + "/index.csv",
+        checked=DATA + "/checks/images.json",
+    output:
+        store=directory(DATA + "/store"),
+    log:
+        log_of("preprocess", "{dataset}"),
+    benchmark:
+        benchmark_of("preprocess", "{dataset}")
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        root=root_of,
+        reader=reader_of,
+        layout=dataset_block("size", "colour"),
+        code=reader_code("segstudy.store"),
+    script:
+        "../workflow/scripts/preprocess.py"

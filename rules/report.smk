@@ -1,0 +1,170 @@
+# Tables and figures: derived from counts and histories alone.
+
+
+rule compare:
+    """The tables of one experiment."""
+    input:
+        counts=experiment_cells(CELL + "/counts.csv"),
+        controls=experiment_controls,
+        checks=experiment_checks,
+    output:
+        tidy=RESULTS + "/tables/{experiment}.tidy.csv",
+        csv=RESULTS + "/tables/{experiment}.csv",
+        md=RESULTS + "/tables/{experiment}.md",
+        tex=RESULTS + "/tables/{experiment}.tex",
+        html=report(
+            RESULTS + "/tables/{experiment}.html",
+            caption="../workflow/report/table.rst",
+            category="Tables",
+            labels={"experiment": "{experiment}"},
+        ),
+    log:
+        log_of("compare", "{experiment}"),
+    benchmark:
+        benchmark_of("compare", "{experiment}")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
+        pairs=lambda wildcards: pairs_of(wildcards.experiment),
+        question=lambda wildcards: STUDY.experiments[wildcards.experiment].question,
+        policy=STUDY.evaluation.headline,
+        datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
+        code=fingerprint.code("segstudy.tables", "segstudy.protocol"),
+    script:
+        "../workflow/scripts/compare.py"
+
+
+rule curves:
+    """Training curves of one experiment."""
+    input:
+        experiment_cells(CELL + "/history.csv"),
+    output:
+        svg=RESULTS + "/figures/{experiment}/curves.svg",
+        png=report(
+            RESULTS + "/figures/{experiment}/curves.png",
+            caption="../workflow/report/curves.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "training curves"},
+        ),
+    log:
+        log_of("curves", "{experiment}"),
+    benchmark:
+        benchmark_of("curves", "{experiment}")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
+        phantoms=PHANTOMS,
+        code=fingerprint.code("segstudy.figures.curves"),
+    script:
+        "../workflow/scripts/curves.py"
+
+
+rule ablation:
+    """Metrics by loss and network, with control rows."""
+    input:
+        counts=experiment_cells(CELL + "/counts.csv"),
+        controls=experiment_controls,
+    output:
+        svg=RESULTS + "/figures/{experiment}/ablation.svg",
+        png=report(
+            RESULTS + "/figures/{experiment}/ablation.png",
+            caption="../workflow/report/ablation.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "losses and networks"},
+        ),
+    log:
+        log_of("ablation", "{experiment}"),
+    benchmark:
+        benchmark_of("ablation", "{experiment}")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
+        pairs=lambda wildcards: pairs_of(wildcards.experiment),
+        policy=STUDY.evaluation.headline,
+        regions={name: dataset.region for name, dataset in STUDY.datasets.items()},
+        phantoms=PHANTOMS,
+        code=fingerprint.code("segstudy.figures.ablation"),
+    script:
+        "../workflow/scripts/ablation.py"
+
+
+rule gallery:
+    """Best, median and worst test image of one cell."""
+    input:
+        counts=CELL + "/counts.csv",
+        masks=CELL + "/masks",
+        index=DATA + "/index.csv",
+    output:
+        png=report(
+            RESULTS + "/figures/gallery/" + NAMES + ".png",
+            caption="../workflow/report/gallery.rst",
+            category="Galleries",
+            subcategory="{dataset}",
+            labels={
+                "model": "{model}",
+                "loss": "{loss}",
+                "recipe": "{recipe}",
+                "seed": "{seed}",
+            },
+        ),
+    log:
+        log_of("gallery", NAMES),
+    benchmark:
+        benchmark_of("gallery", NAMES)
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        root=root_of,
+        title="{dataset}: {model}, {loss}, {recipe}, seed {seed}",
+        policy=STUDY.evaluation.headline,
+        region=dataset_block("region"),
+        phantom=lambda wildcards: wildcards.dataset in PHANTOMS,
+        code=fingerprint.code("segstudy.figures.gallery"),
+    script:
+        "../workflow/scripts/gallery.py"
+
+
+rule sketch:
+    """The network drawn with the sizes of its feature maps, and its table of layers."""
+    input:
+        store=DATA + "/store",
+    output:
+        svg=RESULTS + "/figures/networks/{dataset}/{model}.svg",
+        png=report(
+            RESULTS + "/figures/networks/{dataset}/{model}.png",
+            caption="../workflow/report/sketch.rst",
+            category="Networks",
+            labels={"data set": "{dataset}", "model": "{model}", "shows": "sketch"},
+        ),
+        csv=RESULTS + "/tables/networks/{dataset}/{model}.csv",
+        html=report(
+            RESULTS + "/tables/networks/{dataset}/{model}.html",
+            caption="../workflow/report/layers.rst",
+            category="Networks",
+            labels={"data set": "{dataset}", "model": "{model}", "shows": "layers"},
+        ),
+    log:
+        log_of("sketch", "{dataset}/{model}"),
+    benchmark:
+        benchmark_of("sketch", "{dataset}/{model}")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        model=lambda wildcards: STUDY.model_settings(wildcards.model),
+        title="{model} on {dataset}",
+        code=network_code("segstudy.figures.networks"),
+    script:
+        "../workflow/scripts/sketch.py"

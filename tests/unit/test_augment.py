@@ -1,0 +1,325 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from segstudy.augment import augment
+from segstudy.config.recipes import Augmentation
+
+IDENTITY = Augmentation()
+EVERYTHING = Augmentation(
+    flip_horizontal=0.5,
+    flip_vertical=0.5,
+    rotation=45,
+    shift=0.1,
+    scale=(0.8, 1.2),
+    shear=10,
+    brightness=(0.75, 1.25),
+    contrast=(0.75, 1.25),
+    saturation=(0.75, 1.25),
+    blur=0.3,
+    noise=0.02,
+)
+AFFINE = Augmentation(rotation=45, shift=0.1, scale=(0.8, 1.2), shear=10, flip_horizontal=0.5, flip_vertical=0.5)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def drawn(seed=0, samples=4, height=40, width=56):
+    rng = np.random.default_rng(seed)
+    images = torch.from_numpy(rng.integers(0, 256, (samples, 3, height, width), dtype=np.uint8))
+    masks = torch.from_numpy(rng.integers(0, 3, (samples, height, width), dtype=np.uint8))
+    rois = torch.from_numpy(rng.integers(0, 2, (samples, height, width), dtype=np.uint8))
+    return images, masks, rois
+
+
+def blobs(samples, height, width, seed=0):
+    """Masks of a few discs each, and images that show exactly them."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.indices((height, width))
+    masks = np.zeros((samples, height, width), np.uint8)
+    for mask in masks:
+        for _ in range(3):
+            y, x, radius = rng.uniform(0, height), rng.uniform(0, width), rng.uniform(12, 24)
+            mask[(rows - y) ** 2 + (columns - x) ** 2 < radius**2] = 1
+    masks = torch.from_numpy(masks)
+    return (masks * 255)[:, None].repeat(1, 3, 1, 1), masks, torch.ones_like(masks)
+
+
+def test_no_options_return_the_inputs_exactly():
+    images, masks, rois = drawn()
+    image, mask, roi = augment(images, masks, rois, IDENTITY, seeded())
+    assert torch.equal(image, images.float() / 255)
+    assert torch.equal(mask, masks)
+    assert torch.equal(roi, rois)
+    assert torch.equal(augment(image, masks, rois, IDENTITY, seeded())[0], image)
+
+
+def test_the_inputs_are_left_as_they_were():
+    images, masks, rois = drawn()
+    for given_images in (images, images.float() / 255):
+        before = given_images.clone()
+        for options in (
+            EVERYTHING,
+            Augmentation(brightness=(0.5, 0.6)),
+            Augmentation(blur=1),
+            Augmentation(noise=0.1),
+        ):
+            augment(given_images, masks, rois, options, seeded())
+            assert torch.equal(given_images, before)
+
+
+@pytest.mark.parametrize(
+    ("options", "dimensions"),
+    [
+        (Augmentation(flip_horizontal=1), [-1]),
+        (Augmentation(flip_vertical=1), [-2]),
+        (Augmentation(flip_horizontal=1, flip_vertical=1), [-2, -1]),
+    ],
+)
+def test_flips_are_exact(options, dimensions):
+    images, masks, rois = drawn()
+    image, mask, roi = augment(images, masks, rois, options, seeded())
+    assert torch.equal(image, (images.float() / 255).flip(dimensions))
+    assert torch.equal(mask, masks.flip(dimensions))
+    assert torch.equal(roi, rois.flip(dimensions))
+
+
+def test_flips_come_at_their_probability():
+    images = torch.zeros(4000, 1, 1, 2, dtype=torch.uint8)
+    images[..., 1] = 255
+    masks = torch.zeros(4000, 1, 2, dtype=torch.uint8)
+    image, _, _ = augment(images, masks, masks, Augmentation(flip_horizontal=0.3), seeded())
+    assert image[:, 0, 0, 0].mean() == pytest.approx(0.3, abs=0.03)  # four standard deviations
+
+
+def test_crops_are_exact_pieces_and_reach_every_place():
+    rows, columns = torch.meshgrid(torch.arange(12), torch.arange(14), indexing="ij")
+    masks = (rows * 14 + columns).to(torch.uint8).repeat(600, 1, 1)
+    images = masks[:, None].repeat(1, 3, 1, 1)
+    image, mask, roi = augment(images, masks, torch.ones_like(masks), IDENTITY, seeded(), crop=(8, 9))
+    assert image.shape == (600, 3, 8, 9)
+    assert roi.all()
+    corners = set()
+    for i in range(600):
+        top, left = divmod(int(mask[i, 0, 0]), 14)
+        corners.add((top, left))
+        piece = masks[i, top : top + 8, left : left + 9]
+        assert torch.equal(mask[i], piece)
+        assert torch.equal(image[i, 0], piece.float() / 255)
+    assert corners == {(top, left) for top in range(5) for left in range(6)}
+
+
+def test_a_crop_larger_than_the_image_is_padded_with_roi_zero():
+    images, masks, _ = drawn(height=10, width=30)
+    image, mask, roi = augment(images, masks, torch.ones_like(masks), IDENTITY, seeded(), crop=(16, 16))
+    assert image.shape == (4, 3, 16, 16)
+    assert roi[:, 3:13].all()
+    assert not roi[:, :3].any() and not roi[:, 13:].any()
+    assert not image[:, :, :3].any() and not mask[:, 13:].any()
+
+
+@pytest.mark.parametrize("crop", [None, (32, 48)])
+def test_the_same_seed_gives_the_same_batch_and_another_seed_another(crop):
+    images, masks, rois = drawn(height=60, width=80)
+    first = augment(images, masks, rois, EVERYTHING, seeded(5), crop)
+    again = augment(images, masks, rois, EVERYTHING, seeded(5), crop)
+    other = augment(images, masks, rois, EVERYTHING, seeded(6), crop)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[0], other[0])
+
+
+@given(st.integers(0, 10_000), st.sampled_from([None, (64, 96)]))
+@settings(max_examples=25, deadline=None)
+def test_image_and_mask_move_together(seed, crop):
+    images, masks, rois = blobs(3, 96, 128, seed)
+    image, mask, roi = augment(images, masks, rois, AFFINE, seeded(seed), crop)
+    painted, truth, inside = image[:, 0] >= 0.5, mask > 0, roi > 0
+    union = ((painted | truth) & inside).sum()
+    assert ((painted & truth & inside).sum() + 1) / (union + 1) > 0.95
+    assert not (truth & ~inside).any()
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=15, deadline=None)
+def test_what_comes_from_outside_is_zero_everywhere_and_what_does_not_counts(seed):
+    masks = torch.full((4, 48, 64), 2, dtype=torch.uint8)
+    images = torch.full((4, 3, 48, 64), 200, dtype=torch.uint8)
+    image, mask, roi = augment(images, masks, torch.ones_like(masks), AFFINE, seeded(seed))
+    outside = roi == 0
+    assert torch.equal(mask == 0, outside)
+    # Bilinear sampling fades over one pixel; nearest neighbour changes in its middle.
+    assert image[:, 0][outside].numel() == 0 or image[:, 0][outside].max() <= 200 / 255 / 2 + 1e-3
+    assert image[:, 0][~outside].min() >= 200 / 255 / 4 - 1e-3
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=15, deadline=None)
+def test_turned_crops_stay_inside_the_image_where_they_fit(seed):
+    images, masks, _ = blobs(4, 200, 180, seed)
+    options = Augmentation(rotation=180, scale=(0.9, 1.1), shift=0.1)
+    _, _, roi = augment(images, masks, torch.ones_like(masks), options, seeded(seed), crop=(96, 96))
+    assert roi.all()  # 96 * sqrt(2) / 0.9 = 151
+
+
+def test_turned_crops_reach_the_corners_of_the_image():
+    masks = torch.zeros(400, 60, 60, dtype=torch.uint8)
+    for k, (y, x) in enumerate([(0, 0), (0, 55), (55, 0), (55, 55)], start=1):
+        masks[:, y : y + 5, x : x + 5] = k
+    images = torch.zeros(400, 1, 60, 60, dtype=torch.uint8)
+    _, mask, _ = augment(images, masks, masks, Augmentation(rotation=2), seeded(), crop=(24, 24))
+    assert set(mask.unique().tolist()) == {0, 1, 2, 3, 4}
+
+
+@pytest.fixture
+def upper_end(monkeypatch):
+    """Draw the upper end of every range, instead of a number in it."""
+    monkeypatch.setattr(torch, "rand", lambda *shape, **_: torch.full(shape, 1.0 - 1e-9, dtype=torch.float64))
+
+
+def test_rotation_turns_counter_clockwise_by_the_angle(upper_end):
+    """Against Pillow, which turns counter-clockwise."""
+    images, masks, rois = blobs(1, 96, 96, 3)
+    image, _, _ = augment(images, masks, rois, Augmentation(rotation=30), seeded())
+    expected = np.asarray(Image.fromarray(images[0, 0].numpy()).rotate(30, Image.Resampling.BILINEAR)) / 255
+    assert np.abs(image[0, 0].numpy() - expected).mean() < 0.005
+
+
+@pytest.mark.parametrize("angle", [90, 180])
+def test_right_angles_are_exact_turns(upper_end, angle):
+    images, masks, rois = drawn(height=32, width=32)
+    image, mask, roi = augment(images, masks, rois, Augmentation(rotation=angle), seeded())
+    turns = angle // 90
+    assert torch.allclose(image, torch.rot90(images.float() / 255, turns, (2, 3)), atol=1e-3)
+    assert torch.equal(mask, torch.rot90(masks, turns, (1, 2)))
+    assert torch.equal(roi, torch.rot90(rois, turns, (1, 2)))
+
+
+def test_shift_moves_by_a_share_of_the_side(upper_end):
+    images, masks, _ = drawn(height=40, width=80)
+    image, mask, roi = augment(images, masks, torch.ones_like(masks), Augmentation(shift=0.25), seeded())
+    assert torch.equal(mask[:, 10:, 20:], masks[:, :-10, :-20])
+    assert torch.allclose(image[:, :, 11:, 21:], images[:, :, 1:-10, 1:-20].float() / 255, atol=1e-3)
+    assert not roi[:, :10].any() and not roi[:, :, :20].any() and roi[:, 10:, 20:].all()
+
+
+def test_scale_magnifies_about_the_centre(upper_end):
+    masks = torch.zeros(1, 64, 64, dtype=torch.uint8)
+    masks[0, 28:36, 28:36] = 1
+    _, mask, _ = augment(masks[:, None], masks, masks, Augmentation(scale=(2, 2)), seeded())
+    expected = torch.zeros_like(masks)
+    expected[0, 24:40, 24:40] = 1
+    assert torch.equal(mask, expected)
+
+
+def test_shear_moves_lower_rows_to_the_right(upper_end):
+    masks = torch.zeros(1, 65, 65, dtype=torch.uint8)
+    masks[0, :, 32] = 1
+    _, mask, _ = augment(masks[:, None], masks, masks, Augmentation(shear=45), seeded())
+    assert torch.equal(mask[0, 16:49].argmax(1), torch.arange(16, 49))
+
+
+def test_flips_in_the_affine_path_are_those_of_the_exact_path():
+    images, masks, rois = drawn(samples=16)
+    flips = {"flip_horizontal": 0.5, "flip_vertical": 0.5}
+    exact = augment(images, masks, rois, Augmentation(**flips), seeded(3))
+    resampled = augment(images, masks, rois, Augmentation(**flips, rotation=1e-7), seeded(3))
+    assert torch.allclose(exact[0], resampled[0], atol=1e-3)
+    assert torch.equal(exact[1], resampled[1])
+    assert torch.equal(exact[2], resampled[2])
+
+
+def test_intensities_change_in_the_image_alone():
+    images, masks, rois = drawn()
+    options = Augmentation(brightness=(0.5, 0.6), contrast=(0.5, 1.5), saturation=(0.5, 1.5), blur=0.5, noise=0.1)
+    image, mask, roi = augment(images, masks, rois, options, seeded())
+    assert torch.equal(mask, masks)
+    assert torch.equal(roi, rois)
+    assert not torch.allclose(image, images.float() / 255, atol=0.05)
+    assert image.min() >= 0 and image.max() <= 1
+
+
+def test_brightness_contrast_and_saturation_are_the_formulas_in_that_order():
+    images = (drawn()[0].float() / 255) * 0.2 + 0.4  # far from 0 and 1, so that nothing is clamped
+    masks = torch.zeros(4, 40, 56, dtype=torch.uint8)
+    options = Augmentation(brightness=(0.9, 0.9), contrast=(1.2, 1.2), saturation=(0.7, 0.7))
+    x = images * 0.9
+    mean = x.mean((1, 2, 3), keepdim=True)
+    x = (x - mean) * 1.2 + mean
+    luma = (x * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+    x = (x - luma) * 0.7 + luma
+    assert torch.allclose(augment(images, masks, masks, options, seeded())[0], x, atol=1e-6)
+
+
+def test_saturation_leaves_grey_images_alone():
+    images, masks, rois = drawn()
+    for grey in (images[:, :1], images[:, :1].repeat(1, 3, 1, 1)):
+        image, _, _ = augment(grey, masks, rois, Augmentation(saturation=(0.2, 0.3)), seeded())
+        assert torch.allclose(image, grey.float() / 255, atol=1e-6)
+
+
+def test_blur_is_the_binomial_kernel_and_hits_its_share():
+    from scipy.ndimage import convolve
+
+    images, masks, rois = drawn()
+    kernel = np.outer([1, 2, 1], [1, 2, 1]) / 16
+    image, _, _ = augment(images, masks, rois, Augmentation(blur=1), seeded())
+    expected = convolve(images[1, 2].double().numpy() / 255, kernel, mode="nearest")
+    assert np.allclose(image[1, 2].numpy(), expected, atol=1e-6)
+    many = drawn(samples=2000, height=4, width=4)
+    image, _, _ = augment(*many, Augmentation(blur=0.3), seeded())
+    changed = (image != many[0].float() / 255).flatten(1).any(1).float().mean()
+    assert changed == pytest.approx(0.3, abs=0.045)
+
+
+def test_noise_has_the_standard_deviation_asked_for():
+    images = torch.full((4, 3, 64, 64), 128, dtype=torch.uint8)
+    masks = torch.zeros(4, 64, 64, dtype=torch.uint8)
+    image, _, _ = augment(images, masks, masks, Augmentation(noise=0.05), seeded())
+    assert float(image.std()) == pytest.approx(0.05, rel=0.03)
+    assert float(image.mean()) == pytest.approx(128 / 255, abs=0.002)
+
+
+def test_switching_one_change_on_leaves_the_other_draws_alone():
+    images, masks, rois = drawn(samples=16)
+    flips = Augmentation(flip_horizontal=0.5)
+    both = Augmentation(flip_horizontal=0.5, brightness=(0.5, 1.5))
+    assert torch.equal(
+        augment(images, masks, rois, flips, seeded(1))[1], augment(images, masks, rois, both, seeded(1))[1]
+    )
+
+
+@pytest.mark.parametrize("options", [IDENTITY, AFFINE, EVERYTHING])
+@pytest.mark.parametrize("crop", [None, (24, 32), (64, 30)])
+def test_the_order_of_the_bytes_in_memory_does_not_matter(options, crop):
+    images, masks, rois = drawn(height=50, width=70)
+    channels_last = images.contiguous(memory_format=torch.channels_last)
+    first = augment(images, masks, rois, options, seeded(2), crop)
+    second = augment(channels_last, masks, rois, options, seeded(2), crop)
+    assert torch.allclose(first[0], second[0], atol=1e-6)
+    assert torch.equal(first[1], second[1])
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=15, deadline=None)
+def test_a_crop_needs_no_more_of_the_image_than_is_cut_out_for_it(seed):
+    """Only a window of each image is converted and resampled; an image of ones must not show the window's edge."""
+    masks = torch.ones(4, 180, 200, dtype=torch.uint8)
+    options = Augmentation(rotation=180, scale=(0.5, 2), shear=20)
+    image, mask, roi = augment((masks * 255)[:, None], masks, masks, options, seeded(seed), crop=(20, 26))
+    assert mask.all() and roi.all()
+    assert torch.allclose(image, torch.ones_like(image), atol=1e-5)
+
+
+def test_types_of_mask_and_roi_are_kept_and_many_classes_survive():
+    images, _, _ = drawn(height=64, width=64)
+    masks = torch.arange(256).repeat(4, 64, 1)[..., :64].to(torch.uint8) + 190
+    rois = torch.ones(4, 64, 64, dtype=torch.bool)
+    image, mask, roi = augment(images, masks, rois, AFFINE, seeded())
+    assert (image.dtype, mask.dtype, roi.dtype) == (torch.float32, torch.uint8, torch.bool)
+    assert set(mask.unique().tolist()) <= {0, *masks.unique().tolist()}
+    assert mask.max() == 253

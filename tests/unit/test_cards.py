@@ -1,0 +1,179 @@
+"""The card of a data set: numbers against hand-made files, and broken files as rows."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image, ImageFilter
+
+from segstudy import near_duplicates
+from segstudy.cards import describe
+from segstudy.config.datasets import Phantom
+from segstudy.datasets import build_index
+from segstudy.datasets.phantom import draw
+from segstudy.files import read_csv
+from segstudy.images import read_image, read_mask
+
+COLUMNS = [
+    *("sample", "readable", "problem", "mask_mode", "mask_values", "foreground", "foreground_roi", "roi_share"),
+    *("red", "green", "blue"),
+]
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory):
+    root = tmp_path_factory.mktemp("originals")
+    for reader in ("ph2", "drive"):
+        draw(reader, root / reader, Phantom(images=6, height=64, width=96, seed=2))
+    return root
+
+
+@pytest.fixture
+def copy(originals, tmp_path):
+    return lambda reader: shutil.copytree(originals / reader, tmp_path / reader)
+
+
+def card_of(reader, root, out, **options):
+    index = build_index(reader, root)
+    describe(index, root, reader, "mine", out, **options)
+    text = (out / "card.md").read_text()
+    return index, read_csv(out / "samples.csv"), json.loads((out / "card.json").read_text()), text
+
+
+def test_samples_and_thumbnails_are_what_the_architecture_says(copy, tmp_path):
+    root = copy("drive")
+    index, samples, _, _ = card_of("drive", root, tmp_path / "out", threads=2)
+    assert list(samples.columns) == COLUMNS
+    assert list(samples["sample"]) == list(index["sample"])
+    assert (samples["readable"] == 1).all() and (samples["problem"] == "").all()
+    thumbnails = np.load(tmp_path / "out" / "thumbnails.npy")
+    assert thumbnails.shape == (6, 64, 64) and thumbnails.dtype == np.float32
+    for row, sample, thumbnail in zip(index.to_dict("records"), samples.to_dict("records"), thumbnails, strict=True):
+        image = read_image(root / row["image"])
+        mask, field = (read_mask(root / row[part]).array for part in ("mask", "roi"))
+        assert sample["foreground"] == pytest.approx(mask.mean(), abs=1e-6)
+        assert sample["roi_share"] == pytest.approx(field.mean(), abs=1e-6)
+        assert sample["foreground_roi"] == pytest.approx(mask[field].mean(), abs=1e-6)
+        np.testing.assert_allclose(
+            [sample[c] for c in ("red", "green", "blue")], image.reshape(-1, 3).mean(axis=0), atol=1e-3
+        )
+        np.testing.assert_array_equal(thumbnail, near_duplicates.thumbnail(image))
+
+
+def test_card_tells_sizes_splits_strata_and_encodings(copy, tmp_path):
+    _, samples, card, text = card_of("ph2", copy("ph2"), tmp_path / "out")
+    assert (card["images"], card["labelled"], card["classes"]) == (6, 6, ["lesion"])
+    assert card["sizes"] == {"96x64": 6}
+    assert {name: part["images"] for name, part in card["strata"].items()} == {
+        "common_nevus": 3,
+        "atypical_nevus": 2,
+        "melanoma": 1,
+    }
+    assert card["official_subsets"] == {} and card["groups"] == 0
+    assert card["foreground"]["mean"] == pytest.approx(samples["foreground"].mean(), abs=1e-6)
+    assert card["foreground_roi"] is None and card["roi_share"] is None
+    assert card["encodings"]["mask"] == {"BMP 1: 1 is foreground": 5, "BMP RGB: above 127 is foreground": 1}
+    for words in ("96x64", "| melanoma | 1 | 16.7% | 1 |", "BMP RGB: above 127 is foreground", "Nothing was missing"):
+        assert words in text
+
+    _, samples, card, text = card_of("drive", copy("drive"), tmp_path / "out2")
+    assert {name: part["images"] for name, part in card["official_subsets"].items()} == {"train": 3, "test": 3}
+    assert card["groups"] == 6 and card["second_masks"] == 3
+    assert 0.5 < card["second_human_dice"]["mean"] < 0.95
+    assert list(card["encodings"]["second_mask"]) == ["GIF P: palette colours: above 127 is foreground"]
+    assert "| test | 3 | 50.0% | 3 |" in text and "field of view, share of the image" in text
+
+
+def test_phantoms_say_so_and_real_data_does_not(copy, tmp_path):
+    root = copy("ph2")
+    *_, card, text = card_of("ph2", root, tmp_path / "a", phantom=True)
+    assert card["phantom"] is True and text.count("PHANTOM") >= 2
+    *_, card, text = card_of("ph2", root, tmp_path / "b")
+    assert card["phantom"] is False and "PHANTOM" not in text
+    first, second = (np.asarray(Image.open(tmp_path / name / "examples.png")) for name in "ab")
+    assert first.shape == second.shape and (first != second).any(), "the sheet's title tells them apart"
+
+
+def test_examples_outline_the_mask(copy, tmp_path):
+    card_of("ph2", copy("ph2"), tmp_path / "out")
+    sheet = np.asarray(Image.open(tmp_path / "out" / "examples.png"))
+    cyan = (sheet == (0, 230, 255)).all(axis=2).sum()
+    assert 6 * 100 < cyan < 6 * 2500, "six outlines, not six filled masks"
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF:UserWarning")
+def test_broken_files_are_rows_not_crashes(copy, tmp_path):
+    root = copy("drive")
+    index = build_index("drive", root).set_index("sample")
+
+    def cut(sample, part):
+        path = root / index.loc[sample, part]
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    cut("01", "image")
+    cut("02", "mask")
+    cut("03", "second_mask")
+    Image.fromarray(np.zeros((60, 50), np.uint8)).save(root / index.loc["21", "mask"])
+    (root / index.loc["22", "roi"]).write_text("no picture")
+    describe(index.reset_index(), root, "drive", "drive", tmp_path / "out", threads=2)
+    samples = read_csv(tmp_path / "out" / "samples.csv").set_index("sample")
+    assert samples["readable"].to_dict() == {"01": 0, "02": 0, "03": 0, "21": 1, "22": 0, "23": 1}
+    for sample, start in (("01", "unreadable: image"), ("02", "unreadable: mask"), ("03", "unreadable: second_mask")):
+        assert samples.loc[sample, "problem"].startswith(start)
+    assert samples.loc["21", "problem"] == "size_mismatch: mask is 50x60, image 96x64"
+    assert samples.loc["22", "problem"].startswith("unreadable: roi")
+    assert samples.loc[["02", "21"], "foreground"].isna().all() and samples.loc["22", "foreground"] > 0
+    assert samples["red"].isna().to_dict() == {"01": True} | dict.fromkeys(["02", "03", "21", "22", "23"], False)
+    assert not np.load(tmp_path / "out" / "thumbnails.npy")[0].any()
+    text = (tmp_path / "out" / "card.md").read_text()
+    assert "21: size_mismatch: mask is 50x60, image 96x64" in text and "01: unreadable" in text
+
+
+def test_card_names_missing_constant_and_doubled(copy, tmp_path):
+    root = copy("ph2")
+    index = build_index("ph2", root)
+    a, b, c, d = index["sample"][:4]
+    rows = index.set_index("sample")
+    (root / rows.loc[a, "mask"]).unlink()
+    Image.new("1", (96, 64), 1).save(root / rows.loc[b, "mask"])
+    shutil.copy(root / rows.loc[c, "image"], root / rows.loc[d, "image"])
+    _, samples, card, text = card_of("ph2", root, tmp_path / "out")
+    assert card["labelled"] == 5 and card["mask_missing"] == [a]
+    assert card["mask_constant"] == [b] and samples.set_index("sample").loc[b, "foreground"] == 1
+    assert card["duplicates"] == [[c, d]]
+    assert f"1 images without a mask: {a}" in text and f"{c}, {d}" in text
+    assert pd.isna(samples.set_index("sample").loc[a, "mask_values"])
+
+
+def test_a_picture_in_place_of_a_mask_is_a_problem_and_soft_edges_are_not(copy, tmp_path):
+    root = copy("ph2")
+    rows = build_index("ph2", root).set_index("sample")
+    a, b = rows.index[:2]
+    shutil.copy(root / rows.loc[a, "image"], root / rows.loc[a, "mask"])
+    hard = Image.open(root / rows.loc[b, "mask"]).convert("L")
+    hard.filter(ImageFilter.GaussianBlur(1)).save(root / rows.loc[b, "mask"])
+    _, samples, _, _ = card_of("ph2", root, tmp_path / "out")
+    problems = samples.set_index("sample")["problem"]
+    assert re.match(r"mask_not_binary: \d+% of the pixels of the mask are half-tones", problems[a])
+    assert (problems.drop(a) == "").all()
+    assert samples.set_index("sample").loc[b, "mask_values"] > 10
+
+
+def test_a_data_set_without_any_readable_mask_still_gets_a_card(copy, tmp_path):
+    root = copy("ph2")
+    for path in build_index("ph2", root)["mask"]:
+        (root / path).unlink()
+    _, samples, card, text = card_of("ph2", root, tmp_path / "out")
+    assert card["labelled"] == 0 and card["foreground"] is None
+    assert samples["foreground"].isna().all() and "unknown, no readable mask" in text
+
+
+def test_same_inputs_same_bytes(copy, tmp_path):
+    root = copy("drive")
+    for name, threads in (("a", 1), ("b", 3)):
+        card_of("drive", root, tmp_path / name, threads=threads)
+    for file in ("samples.csv", "thumbnails.npy", "card.json", "card.md", "examples.png"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file

@@ -1,0 +1,106 @@
+"""A whole cell from its files to its files."""
+
+import copy
+import json
+import logging
+
+import pandas as pd
+import pytest
+import small_cell
+import torch
+
+from segstudy import checkpoint
+from segstudy.errors import StudyError
+
+
+@pytest.fixture(autouse=True)
+def torch_as_before():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+    torch.set_flush_denormal(False)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    return small_cell.write_inputs(tmp_path_factory.mktemp("inputs"))
+
+
+def quick(**changes):
+    settings = copy.deepcopy(small_cell.SETTINGS)
+    settings["recipe"]["epochs"] = 2
+    for block, options in changes.items():
+        settings[block] |= options
+    return settings
+
+
+def test_a_cell_leaves_model_history_and_a_full_record(inputs, tmp_path):
+    small_cell.run(inputs, tmp_path, quick(loss={"loss": "weighted_bce"}))
+    record = json.loads((tmp_path / "run.json").read_text())
+    history = pd.read_csv(tmp_path / "history.csv")
+    network, meta = checkpoint.load_model(tmp_path / "model.safetensors")
+    assert record["images"] == {"train": 10, "val": 3}
+    assert record["images_seen"] == 20
+    assert record["epochs"] == len(history) == 2
+    assert record["loss_weights"]["positive_weight"] > 1
+    assert record["parameters"] == sum(weight.numel() for weight in network.parameters())
+    assert record["flops_per_image"] > 0
+    assert record["seconds"]["steps"] > 0
+    assert record["peak_memory_mb"]["host"] > 0
+    assert record["interruptions"] == 0
+    assert set(record["data"]) == {"split"} | {f"store/{n}" for n in ("geometry.csv", "images.npy", "masks.npy",
+                                                                      "rois.npy", "store.json")}
+    assert record["settings"]["recipe"]["epochs"] == 2
+    assert meta["classes"] == ["disc"]
+    assert meta["outputs"] == 1
+    assert history.loc[history["best"] == 1, "epoch"].iloc[-1] == meta["epoch"]
+    mean, std = (torch.tensor(meta["normalisation"][key]).view(3, 1, 1) for key in ("mean", "std"))
+    assert network((torch.rand(1, 3, 20, 28) - mean) / std).shape == (1, 1, 20, 28)
+    assert not (tmp_path / "resume").exists()
+
+
+def test_several_classes_train_with_one_channel_each(tmp_path):
+    inputs = small_cell.write_inputs(tmp_path / "inputs", classes=("core", "rim"))
+    small_cell.run(inputs, tmp_path, quick(loss={"loss": "cross_entropy"}))
+    network, meta = checkpoint.load_model(tmp_path / "model.safetensors")
+    assert meta["outputs"] == 3
+    assert network(torch.rand(1, 3, 16, 16)).shape == (1, 3, 16, 16)
+
+
+def test_state_of_another_recipe_is_not_continued(inputs, tmp_path, caplog):
+    other = checkpoint.Slot(tmp_path / "resume", {"settings": quick(recipe={"learning_rate": 0.5}), "seed": 1})
+    other.save({"epoch": 2})
+    with caplog.at_level(logging.WARNING, "segstudy"):
+        small_cell.run(inputs, tmp_path, quick())
+    assert "settings.recipe.learning_rate was 0.5, is 0.01" in caplog.text
+    assert json.loads((tmp_path / "run.json").read_text())["interruptions"] == 0
+
+
+def test_changed_pixels_are_another_training(inputs, tmp_path):
+    from segstudy.cells import data_hashes
+
+    again = small_cell.write_inputs(tmp_path / "same")
+    assert data_hashes(*again) == data_hashes(*inputs)
+    content = bytearray((again[0] / "masks.npy").read_bytes())
+    content[-1] ^= 1
+    (again[0] / "masks.npy").write_bytes(content)
+    assert data_hashes(*again)["store/masks.npy"] != data_hashes(*inputs)["store/masks.npy"]
+
+
+@pytest.mark.parametrize("subset", ["train", "val"])
+def test_an_empty_subset_is_explained(inputs, tmp_path, subset):
+    split = pd.read_csv(inputs[1])
+    split["subset"] = split["subset"].replace(subset, "unlabelled")
+    split.to_csv(tmp_path / "split.csv", index=False)
+    with pytest.raises(StudyError, match=f"no labelled image in subset '{subset}'"):
+        small_cell.run((inputs[0], tmp_path / "split.csv"), tmp_path, quick())
+
+
+def test_a_training_that_dies_publishes_nothing(inputs, tmp_path):
+    recipe = {"learning_rate": 10.0, "optimiser": "sgd", "momentum": 0.99, "precision": "fp32", "epochs": 50}
+    settings = quick(recipe=recipe | {"schedule": {"kind": "constant"}}, model={"normalisation": "none"})
+    with pytest.raises(StudyError, match="diverged") as caught:
+        small_cell.run(inputs, tmp_path, settings)
+    assert "samples s" in caught.value.where
+    assert not (tmp_path / "run.json").exists()

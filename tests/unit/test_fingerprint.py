@@ -1,0 +1,102 @@
+"""Fingerprints change when, and only when, a result could."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from segstudy import fingerprint
+
+PACKAGE = Path(fingerprint.__file__).parent
+
+
+def code_in(package, *modules):
+    """The fingerprint as a fresh process over a copy of the package sees it."""
+    program = f"from segstudy import fingerprint; print(fingerprint.code(*{modules!r}))"
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=package.parent,
+        env={"PYTHONPATH": str(package.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+@pytest.fixture
+def package(tmp_path):
+    copy = tmp_path / "segstudy"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_comments_and_docstrings_do_not_count(package):
+    before = code_in(package, "segstudy.files")
+    edit(package / "files.py", '"""Write', '"""Put')
+    edit(package / "files.py", "import os\n", "import os  # the operating system\n\n")
+    assert code_in(package, "segstudy.files") == before
+
+
+def test_code_counts_through_imports(package):
+    before = code_in(package, "segstudy.cells")
+    (package / "losses.py").write_text((package / "losses.py").read_text() + "\nEXTRA = 1\n")
+    assert code_in(package, "segstudy.cells") != before
+
+
+def test_another_network_does_not_count(package):
+    before = code_in(package, "segstudy.cells", "segstudy.models.unet")
+    (package / "models" / "encdec.py").write_text((package / "models" / "encdec.py").read_text() + "\nEXTRA = 1\n")
+    assert code_in(package, "segstudy.cells", "segstudy.models.unet") == before
+    (package / "models" / "unet.py").write_text((package / "models" / "unet.py").read_text() + "\nEXTRA = 1\n")
+    assert code_in(package, "segstudy.cells", "segstudy.models.unet") != before
+
+
+@pytest.mark.parametrize("module", ["figures/gallery.py", "tables.py", "config/recipes.py", "jobs.py"])
+def test_what_cannot_change_a_training_does_not_count(package, module):
+    before = code_in(package, "segstudy.cells", "segstudy.models.unet")
+    (package / module).write_text((package / module).read_text() + "\nEXTRA = 1\n")
+    assert code_in(package, "segstudy.cells", "segstudy.models.unet") == before
+
+
+def test_a_module_that_does_not_exist_is_an_error():
+    with pytest.raises(ModuleNotFoundError):
+        fingerprint.code("segstudy.nothing")
+
+
+def folder_hash(*arguments):
+    fingerprint.raw_folder.cache_clear()
+    return fingerprint.raw_folder(*arguments)
+
+
+def test_a_raw_folder_changes_with_every_file(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.png").write_bytes(b"1")
+    hashes = [folder_hash(tmp_path)]
+    (tmp_path / "a" / "2.png").write_bytes(b"2")
+    hashes.append(folder_hash(tmp_path))
+    (tmp_path / "a" / "2.png").write_bytes(b"22")
+    hashes.append(folder_hash(tmp_path))
+    (tmp_path / "a" / "2.png").unlink()
+    assert len(set(hashes)) == 3
+    assert folder_hash(tmp_path) == hashes[0]
+
+
+def test_a_drawn_folder_counts_only_once_somebody_changed_it(tmp_path):
+    root = tmp_path / "drawn"
+    absent = folder_hash(root, "settings")
+    root.mkdir()
+    (root / "1.png").write_bytes(b"1")
+    (root / "phantom.json").write_text(json.dumps({"files": fingerprint.listing(root)}))
+    assert folder_hash(root, "settings") == absent
+    assert folder_hash(root, "other settings") != absent
+    (root / "1.png").write_bytes(b"changed")
+    assert folder_hash(root, "settings") != absent

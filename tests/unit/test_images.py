@@ -1,0 +1,234 @@
+"""Images and masks as they really are on disk."""
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from segstudy.errors import StudyError
+from segstudy.images import image_size, read_image, read_labels, read_mask
+
+TRUTH = np.array([[0, 1, 1, 0], [0, 0, 1, 0], [1, 0, 0, 0]], dtype=bool)
+
+
+def save(picture, path, **options):
+    picture.save(path, **options)
+    return path
+
+
+def grey(values):
+    return Image.fromarray(np.asarray(values, dtype=np.uint8))
+
+
+def palette(indices, *colours):
+    picture = Image.fromarray(np.asarray(indices, dtype=np.uint8), mode="P")
+    picture.putpalette([channel for colour in colours for channel in colour])
+    return picture
+
+
+def coloured(background, foreground, mode="RGB"):
+    array = np.where(TRUTH[..., None], np.uint8(foreground), np.uint8(background))
+    return Image.fromarray(array, mode=mode)
+
+
+ENCODINGS = {
+    "one_bit.bmp": lambda: Image.fromarray(TRUTH),
+    "one_bit.png": lambda: Image.fromarray(TRUTH),
+    "one_bit.tif": lambda: Image.fromarray(TRUTH),
+    "zero_one.png": lambda: grey(TRUTH),
+    "zero_251.tif": lambda: grey(TRUTH * 251),
+    "zero_253.png": lambda: grey(TRUTH * 253),
+    "zero_255.gif": lambda: grey(TRUTH * 255),
+    "rgb_255.bmp": lambda: coloured((0, 0, 0), (255, 255, 255)),
+    "rgb_251.tif": lambda: coloured((0, 0, 0), (251, 251, 251)),
+    "red.png": lambda: coloured((0, 0, 0), (200, 0, 0)),
+    "rgba.tif": lambda: coloured((0, 0, 0, 255), (255, 255, 255, 255), "RGBA"),
+    "rgba_unused_alpha.tif": lambda: coloured((0, 0, 0, 0), (255, 255, 255, 0), "RGBA"),
+    "rgba_alpha_is_the_mask.png": lambda: coloured((0, 0, 0, 0), (0, 0, 0, 255), "RGBA"),
+    "rgba_see_through_white.png": lambda: coloured((255, 255, 255, 0), (250, 250, 250, 255), "RGBA"),
+    "grey_and_alpha.png": lambda: coloured((0, 0), (0, 255), "LA"),
+    "palette_3_253.png": lambda: palette(TRUTH, (3, 3, 3), (253, 253, 253)),
+    "palette_white_first.png": lambda: palette(~TRUTH, (255, 255, 255), (0, 0, 0)),
+    "palette_class_colours.png": lambda: palette(TRUTH, (0, 0, 0), (100, 0, 0)),
+    "palette_of_index_as_grey.png": lambda: palette(TRUTH, (0, 0, 0), (1, 1, 1)),
+    "sixteen_bit.png": lambda: Image.fromarray(TRUTH.astype(np.uint16) * 65535),
+    "sixteen_bit_holding_8.tif": lambda: Image.fromarray(TRUTH.astype(np.uint16) * 255),
+    "float.tif": lambda: Image.fromarray(TRUTH.astype(np.float32) * 0.9),
+}
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_every_encoding_of_one_mask_reads_the_same(tmp_path, name):
+    mask = read_mask(save(ENCODINGS[name](), tmp_path / name))
+    assert mask.array.dtype == bool
+    np.testing.assert_array_equal(mask.array, TRUTH)
+    assert mask.values == 2
+    assert mask.mode.split()[0] in ("PNG", "BMP", "TIFF", "GIF")
+
+
+def test_indices_0_and_1_of_a_palette_gif_are_not_lost(tmp_path):
+    path = save(palette(TRUTH, (3, 3, 3), (253, 253, 253)), tmp_path / "second.gif", optimize=False)
+    with Image.open(path) as stored:
+        assert stored.mode == "P" and np.asarray(stored).max() == 1
+    mask = read_mask(path)
+    np.testing.assert_array_equal(mask.array, TRUTH)
+    assert mask.mode == "GIF P" and "palette" in mask.note
+
+
+@pytest.mark.parametrize(("value", "foreground"), [(0, False), (1, True), (127, False), (253, True), (255, True)])
+def test_constant_masks_are_not_stretched(tmp_path, value, foreground):
+    mask = read_mask(save(grey(np.full((3, 4), value)), tmp_path / "constant.png"))
+    assert mask.array.all() == foreground and mask.array.any() == foreground
+    assert mask.values == 1 and f"constant {value}" in mask.note
+
+
+def test_grey_edges_are_cut_at_half(tmp_path):
+    mask = read_mask(save(grey([[0, 10, 127, 128, 245, 253]]), tmp_path / "soft.png"))
+    assert mask.array.tolist() == [[False, False, False, True, True, True]]
+    assert mask.values == 6 and "127" in mask.note
+    assert mask.between == pytest.approx(2 / 6), "127 and 128 lie between 25.5 and 229.5"
+
+
+def test_sixteen_bit_masks_are_cut_at_half_of_their_range(tmp_path):
+    values = np.array([[0, 300, 32767, 32768, 65535]], dtype=np.uint16)
+    mask = read_mask(save(Image.fromarray(values), tmp_path / "deep.png"))
+    assert mask.array.tolist() == [[False, False, False, True, True]]
+
+
+def test_noise_of_a_lossy_empty_mask_is_background(tmp_path):
+    values = np.zeros((32, 32))
+    values[::2] = 1
+    path = save(grey(values), tmp_path / "empty.jpg", quality=100, subsampling=0)
+    assert read_image(path).max() >= 1
+    assert not read_mask(path).array.any()
+
+
+def test_ids_that_never_reach_half_are_said_aloud(tmp_path):
+    mask = read_mask(save(grey(TRUTH * 2), tmp_path / "ids.png"))
+    assert not mask.array.any() and "largest value being 2" in mask.note
+
+
+def test_a_mask_of_three_colours_shows_three_values(tmp_path):
+    array = np.zeros((2, 3, 3), np.uint8)
+    array[0, 0], array[0, 1] = (255, 0, 0), (0, 255, 0)
+    assert read_mask(save(Image.fromarray(array), tmp_path / "colours.png")).values == 3
+
+
+@settings(max_examples=40, deadline=None)
+@given(arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.sampled_from([0, 90, 180, 253])))
+def test_mask_rule_on_any_grey_picture(tmp_path_factory, values):
+    path = tmp_path_factory.mktemp("masks") / "any.png"
+    mask = read_mask(save(grey(values), path))
+    np.testing.assert_array_equal(mask.array, values > 127)
+    assert mask.values == len(np.unique(values))
+
+
+def test_images_of_every_mode_become_rgb(tmp_path):
+    rgb = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(read_image(save(Image.fromarray(rgb), tmp_path / "rgb.png")), rgb)
+    alpha = np.dstack([rgb, np.full((5, 7), 9, np.uint8)])
+    np.testing.assert_array_equal(read_image(save(Image.fromarray(alpha), tmp_path / "rgba.tif")), rgb)
+    flat = read_image(save(grey(rgb[..., 0]), tmp_path / "grey.png"))
+    np.testing.assert_array_equal(flat, np.repeat(rgb[..., :1], 3, axis=2))
+    shown = read_image(save(palette([[1, 0]], (7, 8, 9), (200, 100, 50)), tmp_path / "p.png"))
+    assert shown.tolist() == [[[200, 100, 50], [7, 8, 9]]]
+    bits = read_image(save(Image.fromarray(TRUTH), tmp_path / "bits.bmp"))
+    np.testing.assert_array_equal(bits[..., 1], TRUTH * np.uint8(255))
+    ink = read_image(save(Image.new("CMYK", (4, 3), (0, 0, 0, 255)), tmp_path / "ink.tif"))
+    assert ink.shape == (3, 4, 3) and ink.max() == 0
+    assert all(a.dtype == np.uint8 for a in (flat, shown, bits, ink))
+
+
+def test_sixteen_bit_images_are_scaled_not_clipped(tmp_path):
+    ramp = np.linspace(0, 65535, 512).astype(np.uint16).reshape(16, 32)
+    found = read_image(save(Image.fromarray(ramp), tmp_path / "ramp.png"))
+    np.testing.assert_array_equal(found[..., 0], np.rint(ramp / 257))
+    assert len(np.unique(found)) == 256
+    dim = read_image(save(Image.fromarray(ramp // 16), tmp_path / "12bit.tif"))
+    assert dim.max() == 255 and abs(dim[..., 0].astype(int) - found[..., 0]).max() <= 1
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize("kind", ["tif", "jpg", "png"])
+def test_orientation_tags_turn_neither_image_nor_mask(tmp_path, orientation, kind):
+    ramp = np.repeat(np.repeat(np.arange(0, 240, 20, dtype=np.uint8).reshape(3, 4), 8, 0), 8, 1)
+    exif = Image.Exif()
+    exif[274] = orientation
+    options = {"tiffinfo": {274: orientation}} if kind == "tif" else {"exif": exif}
+    path = save(grey(ramp), tmp_path / f"turned.{kind}", **options)
+    with Image.open(path) as stored:
+        assert stored.getexif()[274] == orientation
+    assert image_size(path) == (32, 24)
+    assert np.abs(read_image(path)[..., 0].astype(int) - ramp).max() <= (3 if kind == "jpg" else 0)
+    assert (read_mask(path).array == (ramp > 127)).mean() > 0.99
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF:UserWarning")
+@pytest.mark.parametrize("kind", ["png", "bmp", "gif", "jpg", "tif"])
+def test_cut_off_files_are_errors_never_half_pictures(tmp_path, kind):
+    noise = np.random.default_rng(1).integers(0, 256, (40, 30), dtype=np.uint8)
+    path = save(grey(noise), tmp_path / f"whole.{kind}")
+    whole, raw = read_image(path), path.read_bytes()
+    cut = tmp_path / f"cut.{kind}"
+    refused = 0
+    for size in np.linspace(0, len(raw) - 1, 25).astype(int):
+        cut.write_bytes(raw[:size])
+        try:
+            np.testing.assert_array_equal(read_image(cut), whole)
+        except StudyError as error:
+            refused += 1
+            assert str(cut) in str(error) and "to do" in str(error)
+    assert refused >= 23
+
+
+def test_size_reads_the_header_alone(tmp_path):
+    noise = np.random.default_rng(2).integers(0, 256, (40, 30))
+    path = save(grey(noise), tmp_path / "whole.png")
+    path.write_bytes(path.read_bytes()[:60])
+    assert image_size(path) == (30, 40)
+    with pytest.raises(StudyError, match="cannot be read"):
+        read_image(path)
+
+
+def test_files_that_are_no_images_are_named(tmp_path):
+    (tmp_path / "notes.png").write_text("not an image")
+    for path, words in ((tmp_path / "notes.png", "cannot be read"), (tmp_path / "gone.png", "missing")):
+        for read in (image_size, read_image, read_mask):
+            with pytest.raises(StudyError, match=words) as caught:
+                read(path)
+            assert str(path) in str(caught.value)
+
+
+def test_a_header_claiming_too_many_pixels_is_refused(tmp_path):
+    path = save(grey([[0]]), tmp_path / "bomb.bmp")
+    raw = bytearray(path.read_bytes())
+    raw[18:26] = struct.pack("<ii", 40_000, 40_000)
+    path.write_bytes(raw)
+    with pytest.raises(StudyError, match="pixels"):
+        image_size(path)
+
+
+def test_labels_are_ids_not_colours(tmp_path):
+    ids = np.array([[0, 1, 2], [3, 12, 12]], dtype=np.uint8)
+    colours = [tuple(np.random.default_rng(i).integers(0, 256, 3).tolist()) for i in range(13)]
+    deep = Image.fromarray(ids.astype(np.uint16))
+    for name, picture in (("p.png", palette(ids, *colours)), ("l.png", grey(ids)), ("i.tif", deep)):
+        found = read_labels(save(picture, tmp_path / name), classes=12)
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(found, ids)
+    with pytest.raises(StudyError, match="class id 12"):
+        read_labels(tmp_path / "l.png", classes=11)
+    with pytest.raises(StudyError, match="no class ids"):
+        read_labels(save(palette(ids, *colours).convert("RGB"), tmp_path / "rgb.png"), classes=12)
+
+
+@pytest.mark.parametrize("value", [-1.0, np.nan])
+def test_numbers_that_are_no_intensities_are_refused(tmp_path, value):
+    path = save(Image.fromarray(np.array([[0, value]], dtype=np.float32)), tmp_path / "odd.tif")
+    for read in (read_image, read_mask):
+        with pytest.raises(StudyError, match=r"negative|finite"):
+            read(path)

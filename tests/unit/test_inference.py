@@ -1,0 +1,289 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch import nn
+
+from segstudy import checkpoint, models
+from segstudy.config.study import Evaluation
+from segstudy.errors import StudyError
+from segstudy.evaluation import measure
+from segstudy.images import read_mask
+from segstudy.inference import predict_canvas, predict_cell, read_probability, write_probability
+from segstudy.store import build_store, open_store
+from segstudy.thresholds import binarise, tune
+
+PLAIN = {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
+SUBSETS = ["train", "val", "test", "train", "val", "unlabelled"]
+META = {"in_channels": 3, "outputs": 1, "normalisation": PLAIN}
+
+
+class Oracle(nn.Module):
+    """The probability is what the red channel shows."""
+
+    def forward(self, images):
+        return torch.logit(images[:, :1], eps=1e-6)
+
+
+@pytest.fixture
+def cell(tmp_path):
+    """Raw files whose red channel is a known probability, their index and split; labels on all but the last."""
+    rng = np.random.default_rng(0)
+    root = tmp_path / "raw"
+    root.mkdir()
+    rows = []
+    for number, subset in enumerate(SUBSETS):
+        height, width = 30 + number, 44 - number
+        image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        Image.fromarray(image).save(root / f"{number}.png")
+        # Truth that 150 tells apart exactly, so that a tuned threshold has an answer.
+        mask = (image[:, :, 0] >= 150).astype(np.uint8) * 255
+        roi = np.zeros_like(mask)
+        roi[8:-8, 12:-12] = 255
+        Image.fromarray(mask).save(root / f"{number}_mask.png")
+        Image.fromarray(roi).save(root / f"{number}_roi.png")
+        labelled = subset != "unlabelled"
+        rows.append(
+            {
+                "sample": str(number),
+                "image": f"{number}.png",
+                "mask": f"{number}_mask.png" if labelled else "",
+                "roi": f"{number}_roi.png",
+                "width": width,
+                "height": height,
+            }
+        )
+    index = pd.DataFrame(rows)
+    return tmp_path, index, pd.DataFrame({"sample": index["sample"], "subset": SUBSETS})
+
+
+def predict(cell, monkeypatch=None, network=None, meta=META, size="native", headline="fixed", **evaluation):
+    folder, index, split = cell
+    build_store(index, folder / "raw", folder / "store", size, "rgb", "folder", ("cell",), 1)
+    if network is not None:
+        monkeypatch.setattr(checkpoint, "load_model", lambda path, device: (network, meta))
+    predict_cell(
+        folder / "model.safetensors",
+        folder / "store",
+        split,
+        index,
+        folder / "raw",
+        folder / "probabilities",
+        folder / "masks",
+        folder / "thresholds.json",
+        Evaluation(headline=headline, **evaluation),
+    )
+    return json.loads((folder / "thresholds.json").read_text())
+
+
+def test_probabilities_come_out_at_the_original_size_where_they_belong(cell, monkeypatch):
+    predict(cell, monkeypatch, Oracle())
+    folder, _, _ = cell
+    names = sorted(path.name for path in (folder / "probabilities").iterdir())
+    assert names == [f"{i}.png" for i in range(5)] == sorted(path.name for path in (folder / "masks").iterdir())
+    for name in names:
+        probability = read_probability(folder / "probabilities" / name)
+        red = np.asarray(Image.open(folder / "raw" / name))[:, :, 0]
+        assert probability.shape == red.shape
+        assert np.abs(probability - red / 255).max() < 2e-5
+        assert Image.open(folder / "probabilities" / name).mode == "I;16"
+
+
+def test_masks_are_those_of_the_headline_threshold(cell, monkeypatch):
+    folder, _, _ = cell
+    predict(cell, monkeypatch, Oracle(), fixed_threshold=0.25)
+    mask = np.asarray(Image.open(folder / "masks/1.png"))
+    red = np.asarray(Image.open(folder / "raw/1.png"))[:, :, 0]
+    assert np.array_equal(mask, np.where(red >= 64, 255, 0))
+    thresholds = predict(cell, monkeypatch, Oracle(), headline="validation")
+    mask = np.asarray(Image.open(folder / "masks/1.png"))
+    assert set(np.unique(mask)) == {0, 255}
+    assert np.array_equal(
+        mask > 0, binarise(read_probability(folder / "probabilities/1.png"), thresholds["validation"])
+    )
+
+
+def test_the_validation_threshold_is_tuned_inside_the_roi_of_validation_images_alone(cell, monkeypatch):
+    folder, _, _ = cell
+    for number in (0, 2, 3):  # what is not validation says the opposite
+        mask = np.asarray(Image.open(folder / f"raw/{number}_mask.png"))
+        Image.fromarray(255 - mask).save(folder / f"raw/{number}_mask.png")
+    for number in (1, 4):  # and so does what lies outside the roi
+        mask, roi = (np.asarray(Image.open(folder / f"raw/{number}_{part}.png")) for part in ("mask", "roi"))
+        mask = np.where(roi > 0, mask, 255 - mask)
+        Image.fromarray(mask).save(folder / f"raw/{number}_mask.png")
+    thresholds = predict(cell, monkeypatch, Oracle(), fixed_threshold=0.5)
+    assert list(thresholds) == ["fixed", "validation"]
+    assert thresholds["fixed"] == 0.5
+    assert 149 / 255 < thresholds["validation"] <= 150 / 255
+    pairs = [
+        (
+            read_probability(folder / f"probabilities/{number}.png"),
+            read_mask(folder / f"raw/{number}_mask.png").array,
+            read_mask(folder / f"raw/{number}_roi.png").array,
+        )
+        for number in (1, 4)
+    ]
+    assert thresholds["validation"] == tune(pairs)
+
+
+def test_a_policy_that_is_not_asked_for_is_not_tuned(cell, monkeypatch):
+    assert predict(cell, monkeypatch, Oracle(), policies=["fixed"]) == {"fixed": 0.5}
+
+
+@pytest.mark.parametrize("headline", ["fixed", "validation"])
+def test_measured_counts_are_those_of_the_mask_files_bit_for_bit(cell, headline):
+    """With a real network and a resized store; the tables' numbers must be those of the masks a person looks at."""
+    folder, index, split = cell
+    torch.manual_seed(0)
+    network = models.build({"network": "unet", "width": 4, "depth": 2}, 3, 1)
+    meta = {
+        "settings": {"model": {"network": "unet", "width": 4, "depth": 2}},
+        "in_channels": 3,
+        "outputs": 1,
+    }
+    scaling = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.25]}
+    checkpoint.save_model(folder / "model.safetensors", network, meta | {"normalisation": scaling})
+    thresholds = predict(cell, size={"long_side": 64}, headline=headline)
+    counts = measure(folder / "probabilities", thresholds, index, split, folder / "raw", ("cell",))
+    counts = counts[(counts["policy"] == headline) & (counts["region"] == "full")].set_index("sample")
+    assert len(counts) == 5
+    for sample in counts.index:
+        mask = np.asarray(Image.open(folder / f"masks/{sample}.png")) > 0
+        truth = read_mask(folder / f"raw/{sample}_mask.png").array
+        assert counts.loc[sample, "tp"] == (mask & truth).sum()
+        assert counts.loc[sample, "fp"] == (mask & ~truth).sum()
+    assert counts["tp"].sum() + counts["fp"].sum() > 0
+
+
+def test_the_same_cell_gives_the_same_bytes(cell, monkeypatch):
+    folder, _, _ = cell
+    contents = []
+    for _ in range(2):
+        predict(cell, monkeypatch, Oracle(), size={"long_side": 48})
+        paths = [*sorted((folder / "probabilities").iterdir()), *sorted((folder / "masks").iterdir())]
+        contents.append([path.read_bytes() for path in [*paths, folder / "thresholds.json"]])
+    assert contents[0] == contents[1]
+
+
+def test_a_resized_image_comes_back_without_a_shift(cell, monkeypatch):
+    """The centre of a disc, through store, network and back, at half the size."""
+    folder, _, _ = cell
+    rows, columns = np.indices((31, 43))
+    disc = ((rows - 12) ** 2 + (columns - 25) ** 2 < 64).astype(np.uint8) * 255
+    Image.fromarray(np.stack([disc] * 3, 2)).save(folder / "raw/1.png")
+    predict(cell, monkeypatch, Oracle(), size={"height": 32, "width": 32})
+    probability = read_probability(folder / "probabilities/1.png")
+    assert (probability * rows).sum() / probability.sum() == pytest.approx(12, abs=0.05)
+    assert (probability * columns).sum() / probability.sum() == pytest.approx(25, abs=0.05)
+
+
+@pytest.mark.parametrize(("outputs", "activation"), [(1, torch.sigmoid), (3, lambda x: x.softmax(1))])
+def test_canvas_probabilities_are_those_of_a_plain_forward_pass(outputs, activation):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (5, 24, 40, 3), dtype=np.uint8)
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, outputs, 1))
+    scaling = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.25]}
+    rows = [3, 0, 4]
+    with torch.autocast("cpu", torch.bfloat16):  # must not reach the network
+        found = list(predict_canvas(network.train(), images, rows, scaling, batch=2))
+    x = torch.from_numpy(images[rows]).permute(0, 3, 1, 2) / 255
+    x = (x - torch.tensor(scaling["mean"]).view(1, 3, 1, 1)) / torch.tensor(scaling["std"]).view(1, 3, 1, 1)
+    with torch.no_grad():
+        expected = activation(network.eval()(x)).numpy()
+    assert [p.shape for p in found] == [(outputs, 24, 40)] * 3
+    assert found[0].dtype == np.float32
+    assert np.allclose(np.stack(found), expected, atol=1e-6)
+
+
+def test_one_pass_holds_a_bounded_number_of_pixels(monkeypatch):
+    seen = []
+
+    class Watcher(nn.Module):
+        def forward(self, images):
+            seen.append(tuple(images.shape))
+            return images[:, :1]
+
+    monkeypatch.setattr("segstudy.inference.PIXELS_PER_PASS", 3 * 16 * 16)
+    list(predict_canvas(Watcher(), np.zeros((7, 16, 16, 3), np.uint8), range(7), PLAIN))
+    list(predict_canvas(Watcher(), np.zeros((2, 64, 64, 3), np.uint8), range(2), PLAIN))
+    assert [shape[0] for shape in seen] == [3, 3, 1, 1, 1]
+
+
+@given(st.integers(0, 2**31))
+@settings(max_examples=20, deadline=None)
+def test_a_probability_survives_its_file(tmp_path_factory, seed):
+    path = tmp_path_factory.mktemp("p") / "p.png"
+    probability = np.random.default_rng(seed).random((7, 9), dtype=np.float32)
+    probability[0, :3] = 0, 1, 0.5
+    write_probability(path, probability)
+    found = read_probability(path)
+    assert found.dtype == np.float32
+    assert np.abs(found - probability).max() <= 0.5 / 65535 + 1e-7
+    assert found[0, 0] == 0 and found[0, 1] == 1 and found.max() <= 1
+    write_probability(path, found)
+    assert np.array_equal(read_probability(path), found)
+
+
+def test_half_is_foreground_at_a_threshold_of_half(tmp_path):
+    """A network that knows nothing says sigmoid(0) = 0.5: its file must not fall below."""
+    write_probability(tmp_path / "p.png", np.full((2, 2), 0.5, np.float32))
+    assert binarise(read_probability(tmp_path / "p.png"), 0.5).all()
+
+
+def test_a_file_that_is_no_probability_is_refused(tmp_path):
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "p.png")
+    with pytest.raises(StudyError, match="not a probability map: uint8"):
+        read_probability(tmp_path / "p.png")
+
+
+@pytest.mark.parametrize(
+    ("meta", "message"),
+    [
+        ({"in_channels": 1}, "takes 1 channels, the store has 3"),
+        ({"outputs": 13}, "the model has 13 outputs"),
+    ],
+)
+def test_a_model_of_another_store_is_refused(cell, monkeypatch, meta, message):
+    with pytest.raises(StudyError, match=message):
+        predict(cell, monkeypatch, Oracle(), META | meta)
+
+
+def test_an_error_while_writing_leaves_nothing_half_done(cell, monkeypatch):
+    folder, _, _ = cell
+
+    def full(path, probability):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("segstudy.inference.write_probability", full)
+    with pytest.raises(OSError, match="No space left"):
+        predict(cell, monkeypatch, Oracle())
+    assert sorted(path.name for path in folder.iterdir()) == ["raw", "store"]
+
+
+def test_nothing_labelled_is_said(cell, monkeypatch):
+    folder, index, split = cell
+    with pytest.raises(StudyError, match="nothing to predict"):
+        predict((folder, index, split.assign(subset="unlabelled")), monkeypatch, Oracle())
+
+
+def test_reading_probabilities_needs_no_torch():
+    code = "import sys, segstudy.inference, segstudy.store, segstudy.geometry; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_stored_images_are_read_through_the_memory_map(cell, monkeypatch):
+    folder, _, _ = cell
+    predict(cell, monkeypatch, Oracle())
+    store = open_store(folder / "store")
+    first, second = (next(predict_canvas(Oracle(), store.images, [row], PLAIN)) for row in (2, 4))
+    assert np.abs(first[0] - store.images[2, :, :, 0] / 255).max() < 1e-5
+    assert not np.array_equal(first, second)

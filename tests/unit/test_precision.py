@@ -1,0 +1,71 @@
+"""Which arithmetic is chosen where, and what torch is told."""
+
+import logging
+
+import pytest
+import torch
+
+from segstudy import precision
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def torch_as_before():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+    torch.set_flush_denormal(False)
+
+
+@pytest.mark.parametrize(
+    ("flags", "option", "expected"),
+    [
+        ({"avx2"}, "auto", torch.float32),
+        ({"avx512f", "avx512_bf16"}, "auto", torch.bfloat16),
+        ({"amx_bf16"}, "auto", torch.bfloat16),
+        ({"amx_bf16"}, "fp32", torch.float32),
+        ({"avx2"}, "bf16", torch.bfloat16),
+    ],
+)
+def test_choice_on_the_cpu(monkeypatch, flags, option, expected):
+    monkeypatch.setattr(precision, "cpu_flags", lambda: flags)
+    assert precision.choose_precision(option, CPU) is expected
+
+
+def test_emulated_bf16_is_honoured_with_a_warning(monkeypatch, caplog):
+    monkeypatch.setattr(precision, "cpu_flags", set)
+    with caplog.at_level(logging.WARNING, "segstudy"):
+        precision.choose_precision("bf16", CPU)
+    assert "no bf16 arithmetic" in caplog.text
+
+
+def test_unknown_option_is_refused():
+    with pytest.raises(ValueError, match="auto, fp32 or bf16"):
+        precision.choose_precision("fp16", CPU)
+
+
+def test_this_cpu_agrees_with_torch():
+    if not precision.cpu_flags():
+        pytest.skip("this system does not list the CPU's instruction sets")
+    assert ("avx512_bf16" in precision.cpu_flags()) == torch.cpu._is_avx512_bf16_supported()
+
+
+def test_configure_sets_threads_determinism_and_denormals():
+    precision.configure(CPU, threads=1, deterministic=True)
+    assert torch.get_num_threads() == 1
+    assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.is_deterministic_algorithms_warn_only_enabled()
+    # The smallest normal float32 halved is denormal: flushed to zero.
+    assert torch.tensor([1.1754944e-38]).mul(0.5).item() == 0
+    precision.configure(CPU, threads=1, deterministic=False)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_description_names_what_the_last_bits_depend_on():
+    described = precision.describe(CPU, torch.bfloat16)
+    assert described["precision"] == "bf16"
+    assert described["threads"] == torch.get_num_threads()
+    assert described["torch"] == torch.__version__
+    assert described["device"]

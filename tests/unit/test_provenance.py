@@ -1,0 +1,72 @@
+"""run.json: complete, plain, and true."""
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import numpy as np
+import torch
+
+from segstudy import provenance
+
+
+def record(**changes):
+    arguments = {
+        "settings": {"model": {"network": "unet"}},
+        "seed": 3,
+        "data": {"split": "ab12"},
+        "code": "c0de",
+        "environment": {"device": "a CPU", "precision": "fp32", "threads": 2, "torch": torch.__version__},
+        "starts": [{"epoch": 1, "step": 0}, {"epoch": 4, "step": 2}],
+        "seconds": {"steps": 20.0, "validation": 1.23456},
+        "images_seen": 400,
+        "command": "snakemake --cores 2 some/file",
+    }
+    return provenance.run_record(**(arguments | changes), parameters=17)
+
+
+def test_record_says_what_ran_on_what_and_how_fast():
+    found = record()
+    assert found["images_per_second"] == 20
+    assert found["interruptions"] == 1
+    assert found["seconds"] == {"steps": 20.0, "validation": 1.235}
+    assert torch.__version__.startswith(found["packages"]["torch"].split("+")[0])
+    assert found["packages"]["numpy"] == np.__version__
+    assert found["python"] == sys.version.split()[0]
+    assert (found["device"], found["threads"], found["parameters"]) == ("a CPU", 2, 17)
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_no_steps_no_rate():
+    assert record(seconds={"steps": 0.0})["images_per_second"] is None
+
+
+def test_peak_memory_grows_with_what_is_held():
+    before = provenance.peak_memory()["host"]
+    block = np.ones(40_000_000, dtype=np.float64)
+    assert provenance.peak_memory()["host"] >= before
+    assert provenance.peak_memory()["host"] > block.nbytes / 1e6
+
+
+def test_absent_package_has_no_version():
+    assert provenance.package_versions(["no-such-package-here"]) == {"no-such-package-here": None}
+
+
+def test_git_state_of_a_checkout_and_of_a_plain_folder(tmp_path):
+    assert provenance.git_state(tmp_path) is None
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    (tmp_path / "file").write_text("one")
+    for command in (["init", "-q"], ["add", "file"], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *command], check=True)
+    state = provenance.git_state(tmp_path)
+    assert state is not None
+    assert len(state["commit"]) == 40
+    assert not state["dirty"]
+    (tmp_path / "file").write_text("two")
+    assert provenance.git_state(tmp_path) == {"commit": state["commit"], "dirty": True}
+
+
+def test_file_hash_is_sha256(tmp_path):
+    (tmp_path / "file").write_bytes(b"abc")
+    assert provenance.file_hash(tmp_path / "file") == hashlib.sha256(b"abc").hexdigest()

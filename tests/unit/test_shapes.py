@@ -1,0 +1,214 @@
+import re
+import sys
+import textwrap
+import types
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from segstudy.config import networks
+from segstudy.config.networks import NETWORKS
+from segstudy.errors import StudyError
+from segstudy.models import build, shapes, unet
+from segstudy.models.shapes import (
+    LayerTableError,
+    count_flops,
+    count_parameters,
+    layer_table,
+    measure,
+    plan,
+    receptive_field,
+)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    kind=st.sampled_from(sorted(NETWORKS)),
+    depth=st.integers(1, 4),
+    width=st.integers(1, 9),
+    growth=st.sampled_from([1, 2]),
+    convolutions=st.integers(1, 3),
+    normalisation=st.sampled_from(["batch", "instance", "group", "none"]),
+    dropout=st.sampled_from([0.0, 0.2]),
+    channels=st.integers(1, 4),
+    outputs=st.integers(1, 12),
+    height=st.integers(1, 70),
+    width_of_image=st.integers(1, 70),
+)
+def test_every_option_gives_the_layers_it_plans(kind, channels, outputs, height, width_of_image, **options):
+    chosen = {"network": kind, **options}
+    table = layer_table(chosen, channels, outputs, height, width_of_image)  # raises where they differ
+    network = build(chosen, channels, outputs)
+    assert table["parameters"].sum() == count_parameters(network)
+    assert tuple(table.iloc[-1][["channels", "height", "width"]]) == (outputs, height, width_of_image)
+    assert set(table["name"]) <= {name for name, _ in network.named_modules()}
+    assert table["name"].is_unique
+
+
+def test_the_table_of_a_small_unet_by_hand():
+    table = layer_table({"network": "unet", "depth": 1, "width": 4, "convolutions": 1}, 3, 2, 9, 16)
+    rows = [tuple(row) for row in table.drop(columns="operation").itertuples(index=False)]
+    assert rows == [
+        ("pad", "input", 3, 10, 16, 0, ""),
+        ("encoder.0.0", "conv", 4, 10, 16, 3 * 4 * 9 + 8, ""),
+        ("down.0", "down", 4, 5, 8, 0, ""),
+        ("bottom.0", "conv", 8, 5, 8, 4 * 8 * 9 + 16, ""),
+        ("up.0", "up", 8, 10, 16, 0, ""),
+        ("join.0", "concat", 12, 10, 16, 0, "encoder.0.0"),
+        ("decoder.0.0", "conv", 4, 10, 16, 12 * 4 * 9 + 8, ""),
+        ("head", "head", 2, 10, 16, 4 * 2 + 2, ""),
+        ("crop", "output", 2, 9, 16, 0, ""),
+    ]
+    assert "9 × 16" in table["operation"].iloc[0]
+
+
+@pytest.mark.parametrize("kind", sorted(NETWORKS))
+def test_skips_come_from_a_layer_of_the_same_size(kind):
+    table = layer_table({"network": kind, "depth": 3, "width": 4}, 3, 1, 100, 60).set_index("name")
+    joins = table[table["source"] != ""]
+    assert len(joins) == {"encdec": 0, "unet": 3}[kind]
+    for _, join in joins.iterrows():
+        assert tuple(table.loc[join["source"], ["height", "width"]]) == (join["height"], join["width"])
+
+
+def spoil(monkeypatch, change):
+    true_plan = unet.plan
+    monkeypatch.setattr(unet, "plan", lambda *arguments: change(true_plan(*arguments)))
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        (lambda s: [*s[:2], s[2]._replace(height=7), *s[3:]], "encoder.0.1: planned 4 x 7 x 16"),
+        (lambda s: [*s[:2], s[2]._replace(channels=5), *s[3:]], "encoder.0.1: planned 5 x 16 x 16"),
+        (lambda s: [*s[:2], s[2]._replace(parameters=1), *s[3:]], "parameters: planned"),
+        (
+            lambda s: [*s[:2], s[2]._replace(name="encoder.0.9"), *s[3:]],
+            "encoder.0.9: planned once, ran 0 times",
+        ),
+        (lambda s: [*s[:3], *s[4:]], "down.0: ran, but is not planned"),
+        (lambda s: [*s[:2], s[3], s[2], *s[4:]], "ran earlier than planned"),
+    ],
+)
+def test_a_plan_that_is_wrong_in_one_layer_is_caught(monkeypatch, change, told):
+    spoil(monkeypatch, change)
+    with pytest.raises(LayerTableError, match=told):
+        layer_table({"network": "unet", "depth": 1, "width": 4}, 3, 1, 16, 16)
+
+
+def test_large_images_are_checked_without_computing_them(monkeypatch):
+    chosen = {"network": "unet", "depth": 2, "width": 4}
+    computed = layer_table(chosen, 3, 1, 96, 80)
+    monkeypatch.setattr(shapes, "LARGEST_COMPUTED", 0)
+    assert layer_table(chosen, 3, 1, 96, 80).equals(computed)
+    huge = layer_table({"network": "unet", "depth": 5, "width": 64}, 3, 1, 2336, 3504)
+    assert tuple(huge.iloc[0][["height", "width"]]) == (2336, 3520)
+
+
+def test_a_plan_needs_no_network_and_unknown_ones_are_refused():
+    stages = plan({"network": "encdec", "depth": 4}, 3, 1, 565, 584)
+    assert (stages[0].height, stages[0].width) == (576, 592)
+    with pytest.raises(StudyError):
+        plan({"network": "none"}, 3, 1, 8, 8)
+
+
+def test_measuring_leaves_the_network_as_it_was():
+    network = build({"network": "unet", "depth": 2, "width": 4}, 3, 1).train()
+    network.encoder[0].eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    seen = measure(network, 3, 30, 20)
+    count_flops(network, 3, 32, 32)
+    assert seen.iloc[-1][["name", "channels", "height", "width"]].tolist() == ["", 1, 30, 20]
+    assert network.training and network.decoder[0].training and not network.encoder[0].training
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    assert not any(module._forward_hooks for module in network.modules())
+    assert all(parameter.device.type == "cpu" for parameter in network.parameters())
+
+
+def test_flops_of_a_convolution_by_hand():
+    """Every output value is a sum of in x kernel area products: one multiply-add each, 2 FLOPs."""
+    plain = nn.Conv2d(3, 8, 3, padding=1)
+    assert count_flops(plain, 3, 20, 30) == 2 * (20 * 30) * 8 * (3 * 9)
+    strided = nn.Conv2d(4, 6, 5, stride=2, bias=False)
+    assert count_flops(strided, 4, 21, 21) == 2 * (9 * 9) * 6 * (4 * 25)
+    assert count_flops(nn.Sequential(plain, nn.ReLU(), nn.MaxPool2d(2)), 3, 20, 30) == count_flops(
+        plain, 3, 20, 30
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(NETWORKS))
+def test_flops_of_a_network_follow_from_its_layer_table(kind):
+    chosen = {"network": kind, "depth": 3, "width": 6}
+    table = layer_table(chosen, 3, 2, 48, 40)
+    weights = table["parameters"] - table["kind"].map({"conv": 2, "head": 1}).fillna(0) * table["channels"]
+    expected = 2 * (weights * table["height"] * table["width"]).sum()
+    assert count_flops(build(chosen, 3, 2), 3, 48, 40) == expected
+
+
+def test_receptive_field_of_stacks_by_hand():
+    """Each layer adds (kernel - 1) x the product of the strides before it."""
+    convolution = nn.Conv2d(2, 2, 3, padding=1)
+    assert receptive_field(convolution, 2) == (3, 3)
+    assert receptive_field(nn.Sequential(convolution, nn.ReLU(), convolution), 2) == (5, 5)
+    pooled = nn.Sequential(convolution, convolution, nn.MaxPool2d(2), convolution)
+    assert receptive_field(pooled, 2) == (1 + 2 + 2 + 1 + 2 * 2,) * 2
+    assert receptive_field(nn.Conv2d(1, 1, (3, 5), dilation=(4, 1)), 1) == (9, 5)
+    assert receptive_field(
+        nn.Sequential(nn.Conv2d(1, 1, 3), nn.BatchNorm2d(1), nn.Conv2d(1, 1, 7, stride=2)), 1
+    ) == (9, 9)
+
+
+@pytest.mark.parametrize("kind", sorted(NETWORKS))
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_receptive_field_of_networks_by_interval_arithmetic(kind, depth):
+    """Follow the pixels that one output pixel hangs on backwards: a 3x3 convolution widens them by one each side."""
+    low = high = 2**10
+    for _ in range(depth):  # up: pixel p of a level shows pixel p // 2 of the next coarser one
+        low, high = (low - 2) // 2, (high + 2) // 2
+    low, high = low - 2, high + 2
+    for _ in range(depth):  # down: pixel p was pooled from pixels 2p and 2p + 1
+        low, high = 2 * low - 2, 2 * high + 1 + 2
+    measured = receptive_field(build({"network": kind, "depth": depth, "width": 2}, 1, 1), 1)
+    assert measured == (high - low + 1,) * 2
+
+
+def test_a_receptive_field_without_end_is_none():
+    assert receptive_field(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(1, 1, 1)), 1, largest=256) is None
+    long = nn.Conv2d(1, 1, (101, 1), padding=(50, 0))
+    assert receptive_field(long, 1, largest=64) is None
+    assert receptive_field(long, 1, largest=128) == (101, 1)
+
+
+def test_no_network_leaves_its_receptive_field_to_chance():
+    """The figure is the layers', not the weights': dead units, any normalisation and training state do not show."""
+    chosen = {"network": "unet", "depth": 2, "width": 3}
+    network = build(chosen, 1, 1)
+    for parameter in network.parameters():
+        nn.init.constant_(parameter, -1.0)
+    others = [build({**chosen, "normalisation": kind}, 1, 1) for kind in ("instance", "group", "none")]
+    assert {receptive_field(n, 1) for n in (network, *others)} == {(44, 44)}
+
+
+def test_the_guide_to_adding_a_network_works_as_written(monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "adding-a-network.md").read_text()
+    options, network = (
+        textwrap.dedent(code) for code in re.findall(r" *```python\n(.*?) *```", page, re.DOTALL)
+    )
+    line = re.search(r'"plain": \((\w+), "(\S+)"\)', page)
+    namespace = dict(vars(networks))
+    exec(options, namespace)
+    monkeypatch.setattr(networks, line[1], namespace[line[1]], raising=False)
+    module = types.ModuleType("segstudy.models.plain")
+    monkeypatch.setitem(sys.modules, "segstudy.models.plain", module)
+    exec(network, vars(module))
+    monkeypatch.setitem(NETWORKS, "plain", (namespace[line[1]], line[2]))
+
+    table = layer_table({"network": "plain", "layers": 3, "width": 4}, 2, 5, 9, 31)
+    assert table["name"].tolist() == ["pad", "body.0", "body.1", "body.2", "head", "crop"]
+    assert receptive_field(build({"network": "plain", "layers": 3}, 2, 5), 2) == (7, 7)
+    with pytest.raises(StudyError, match="layrs"):
+        build({"network": "plain", "layrs": 3}, 2, 5)

@@ -1,0 +1,105 @@
+import itertools
+import re
+import xml.etree.ElementTree as ET
+
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from segstudy.figures.sketch import compose, draw_sketch, write_layer_table
+from segstudy.models.blocks import Stage
+from segstudy.models.shapes import plan
+
+FOOTNOTE = "7,849,601 parameters, 149.1 GFLOPs an image (1 multiply-add = 2)\nchecked against a forward pass"
+CASES = [
+    ("encdec", {"depth": 2, "width": 8}, (64, 64)),
+    ("encdec", {"depth": 4, "width": 32}, (576, 768)),
+    ("encdec", {"depth": 5, "width": 64, "convolutions": 1, "growth": 1}, (512, 512)),
+    ("encdec", {"depth": 7, "width": 2}, (100, 130)),
+    ("unet", {"depth": 1, "width": 1}, (2, 2)),
+    ("unet", {"depth": 2, "width": 16}, (565, 584)),
+    ("unet", {"depth": 4, "width": 32, "dropout": 0.2}, (608, 576)),
+    ("unet", {"depth": 5, "width": 64}, (1024, 1024)),
+    ("unet", {"depth": 5, "width": 1024}, (64, 64)),
+    ("unet", {"depth": 4, "width": 32, "convolutions": 3}, (2336, 3504)),
+]
+
+
+def table_of(kind="unet", size=(48, 40), **options):
+    """Return the planned table: that it is true of the network is tested elsewhere."""
+    return pd.DataFrame(plan({"network": kind, **options}, 3, 1, *size), columns=list(Stage._fields))
+
+
+@pytest.mark.parametrize("kind, options, size", CASES)
+def test_no_label_touches_another_or_leaves_the_page(kind, options, size):
+    figure = compose(
+        table_of(kind, size, **options), f"{kind} on a data set with a rather long name", FOOTNOTE
+    )
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    texts = [
+        (text.get_text(), text.get_window_extent(canvas.get_renderer())) for text in figure.axes[0].texts
+    ]
+    for (one, a), (two, b) in itertools.combinations(texts, 2):
+        assert not a.overlaps(b), f"'{one}' and '{two}' overlap"
+    for words, extent in texts:
+        assert extent.x0 >= 0 and extent.x1 <= figure.bbox.width, words
+        assert extent.y0 >= 0 and extent.y1 <= figure.bbox.height, words
+    boxes = [p.get_window_extent() for p in figure.axes[0].patches if isinstance(p, Rectangle)]
+    for words, extent in texts:
+        for box in boxes:
+            inside = box.x0 < extent.x0 and extent.x1 < box.x1 and box.y0 < extent.y0 and extent.y1 < box.y1
+            assert inside or not extent.overlaps(box), f"'{words}' runs into a box"
+
+
+def test_every_layer_is_drawn_with_its_channels_and_size():
+    table = table_of(depth=2, width=4)
+    figure = compose(table, "title")
+    words = [text.get_text() for text in figure.axes[0].texts]
+    shown = table[table["kind"] != "up"]  # the upsampled map is a part of the join, channels written inside
+    for size, count in (
+        (shown["height"].astype(str) + " × " + shown["width"].astype(str)).value_counts().items()
+    ):
+        assert words.count(size) == count
+    for channels, count in table["channels"].value_counts().items():
+        skips = sum(table.set_index("name").loc[s, "channels"] == channels for s in table["source"] if s)
+        assert words.count(str(channels)) == count + skips
+    for operation in table["operation"].unique():
+        assert operation in words
+
+
+def test_finer_maps_stand_higher_and_wider_ones_are_wider():
+    table = table_of(depth=3, width=4, size=(64, 64), kind="encdec")
+    patches = [p for p in compose(table, "title").axes[0].patches if isinstance(p, Rectangle)]
+    boxes = [(p.get_width(), p.get_height()) for p in patches[: len(table)]]  # the legend comes after them
+    drawn = pd.DataFrame(boxes, columns=["width", "height"])
+    assert drawn["height"].corr(table["height"], method="spearman") == pytest.approx(1)
+    assert drawn["width"].corr(table["channels"], method="spearman") == pytest.approx(1)
+
+
+def test_the_same_table_gives_the_same_bytes(tmp_path):
+    for run in ("one", "two"):
+        draw_sketch(
+            table_of(depth=2, width=4), "U-Net", tmp_path / run / "a.svg", tmp_path / run / "a.png", FOOTNOTE
+        )
+    for name in ("a.svg", "a.png"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    svg = (tmp_path / "one" / "a.svg").read_text()
+    assert ET.fromstring(svg).tag.endswith("svg")
+    assert "date" not in svg.lower()
+    with Image.open(tmp_path / "one" / "a.png") as picture:
+        assert picture.width > 800 and len(picture.convert("RGB").getcolors(1 << 24)) > 10
+    assert sorted(p.name for p in (tmp_path / "one").iterdir()) == ["a.png", "a.svg"]
+
+
+def test_the_layer_table_is_written_as_csv_and_html(tmp_path):
+    table = table_of(depth=2, width=4)
+    write_layer_table(table, tmp_path / "t.csv", tmp_path / "t.html", caption="U-Net <on> PH2 & DRIVE")
+    read = pd.read_csv(tmp_path / "t.csv", keep_default_na=False)
+    pd.testing.assert_frame_equal(read, table, check_dtype=False)
+    page = (tmp_path / "t.html").read_text()
+    assert "<caption>U-Net &lt;on&gt; PH2 &amp; DRIVE</caption>" in page
+    assert len(re.findall("<tr>", page)) == len(table) + 2
+    assert f"{table['parameters'].sum():,}" in page

@@ -1,0 +1,296 @@
+"""Tables: the numbers are the hand-computed ones in every format, and the protocol stands beside them."""
+
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from segstudy.config import Cell
+from segstudy.errors import StudyError
+from segstudy.table_formats import Entry, escape_latex, number
+from segstudy.tables import compare, headline, read_counts
+
+COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", "tp", "fp", "fn", "tn"]
+PROTOCOL = {"split": "20 % test & 10 % validation", "size": "10x10 pixels, seen at 8_8", "phantom": False}
+
+
+def write(folder, name, rows, control=None, policy="fixed", region="full"):
+    """Write counts of test images given as (sample, tp, fp, fn, tn), and of one train image."""
+    lines = [
+        [sample, "test", "lesion", region, policy, "" if control else 0.5, *counts] for sample, *counts in rows
+    ] + [["t", "train", "lesion", region, policy, "" if control else 0.5, 10, 0, 0, 90]]
+    table = pd.DataFrame(lines, columns=COLUMNS)
+    if control:
+        table.insert(0, "control", control)
+    path = folder / name
+    table.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Two networks, two seeds, one control.
+
+    unet:   seed 0 Dice 12/16 = 0.75 and 16/20 = 0.8, mean 0.775; seed 1 both 0.7, mean 0.7
+            -> mean 0.7375, sd 0.075 / sqrt(2) = 0.05303; pooled seed 0 28/36 = 0.7778, seed 1 0.7 -> 0.7389
+    encdec: Dice 0.5 everywhere; image b of seed 1 is empty in truth and prediction, so not defined
+    """
+    cells = [
+        (Cell("ph2", "enc_dec", "bce", "default", 0), [("a", 5, 5, 5, 85), ("b", 5, 5, 5, 85)]),
+        (Cell("ph2", "enc_dec", "bce", "default", 1), [("a", 5, 5, 5, 85), ("b", 0, 0, 0, 100)]),
+        (Cell("ph2", "unet", "bce", "default", 0), [("a", 6, 2, 2, 90), ("b", 8, 2, 2, 88)]),
+        (Cell("ph2", "unet", "bce", "default", 1), [("a", 7, 3, 3, 87), ("b", 7, 3, 3, 87)]),
+    ]
+    paths = [(cell, write(tmp_path, f"{i}.csv", rows)) for i, (cell, rows) in enumerate(cells)]
+    background = [("a", 0, 0, 8, 92), ("b", 0, 0, 10, 90)]
+    controls = [("ph2", seed, write(tmp_path, f"c{seed}.csv", background, "all_background", "none")) for seed in (0, 1)]
+    return paths, controls
+
+
+def run(folder, cells, controls, protocols=None, **changes):
+    names = {"tidy": "x.tidy.csv", "csv": "x.csv", "md": "x.md", "tex": "x.tex", "html": "x.html"}
+    outputs = {key: folder / "out" / name for key, name in names.items()}
+    options = {
+        "experiment": "base_line",
+        "question": "Do 50 % of skips & more matter?",
+        "policy": "fixed",
+        "regions": {"ph2": "roi", "drive": "roi"},
+    }
+    protocols = protocols or {"ph2": PROTOCOL, "drive": PROTOCOL}
+    compare(cells, controls, protocols=protocols, outputs=outputs, **(options | changes))
+    return {key: path.read_text(encoding="utf-8") for key, path in outputs.items()} | {
+        "wide": pd.read_csv(outputs["csv"], keep_default_na=True),
+        "long": pd.read_csv(outputs["tidy"]),
+    }
+
+
+def markdown_row(text, name, panel="Test images"):
+    lines = text.split(f"## {panel}")[1].split("\n## ")[0].splitlines()
+    head, row = (next(line for line in lines if key in line) for key in ("| Model |", f"| {name} |"))
+    cells = ([cell.strip() for cell in line.strip("|").split("|")] for line in (head, row))
+    return dict(zip(*cells, strict=True))
+
+
+def latex_row(text, name):
+    """Return a row of the first panel by column, as LaTeX spells it."""
+    panel = text.split(r"\bottomrule")[0]
+    head, row = (next(line for line in panel.splitlines() if line.startswith(key)) for key in ("Model &", f"{name} &"))
+    cells = ([cell.strip() for cell in line.removesuffix(r"\\").split(" & ")] for line in (head, row))
+    return dict(zip(*cells, strict=True))
+
+
+def test_numbers_are_the_hand_computed_ones_in_every_format(tmp_path, study):
+    made = run(tmp_path, *study)
+    unet = made["wide"].set_index("model").loc["unet"]
+    assert unet["test_dice_mean"] == pytest.approx(0.7375)
+    assert unet["test_dice_sd"] == pytest.approx(0.05303300859)
+    assert unet["test_dice_pooled"] == pytest.approx((28 / 36 + 0.7) / 2)
+    assert unet["test_iou_mean"] == pytest.approx((6 / 10 + 8 / 12 + 7 / 13 + 7 / 13) / 4)
+    assert unet["test_pixel_error_mean"] == pytest.approx((0.04 + 0.04 + 0.06 + 0.06) / 4)
+    assert unet["test_dice_low"] <= unet["test_dice_mean"] <= unet["test_dice_high"]
+    assert unet["train_dice_mean"] == 1
+    assert (unet["test_images"], unet["train_images"], unet["seeds"]) == (2, 1, 2)
+
+    tidy = made["long"].query("model == 'unet' and subset == 'test' and metric == 'dice' and averaging == 'image'")
+    assert tidy["mean"].item() == pytest.approx(0.7375)
+    assert tidy["sd"].item() == pytest.approx(0.05303300859)
+
+    row = markdown_row(made["md"], "unet")
+    assert row["Dice"] == "**0.738 ± 0.053**"
+    assert row["Dice pooled"] == "**0.739 ± 0.055**"
+    assert row["Pixel error"] == "**0.050 ± 0.014**"
+    assert (row["Images"], row["Seeds"]) == ("2", "2")
+    row = latex_row(made["tex"], "unet")
+    assert row["Dice"] == r"\textbf{0.738 $\pm$ 0.053}"
+    assert row["Dice pooled"] == r"\textbf{0.739 $\pm$ 0.055}"
+    assert '<td>unet</td><td>bce</td><td class="number"><strong>0.738 ± 0.053</strong></td>' in made["html"]
+
+
+def test_the_best_network_is_bold_and_a_better_control_is_not(tmp_path, study):
+    made = run(tmp_path, *study)
+    control = markdown_row(made["md"], "*all background*")
+    assert control["Specificity"] == "1.000 ± 0.000"  # better than any network, and still not bold
+    assert not any(value.startswith("**") for value in control.values())
+    assert markdown_row(made["md"], "enc_dec")["Dice"].startswith("0.500")
+    assert markdown_row(made["md"], "unet")["Specificity"].startswith("**")
+
+
+def test_the_lower_pixel_error_is_the_better_one_and_ties_are_all_bold(tmp_path):
+    rows = {"a1": [("a", 5, 1, 1, 93), ("b", 5, 1, 1, 93)], "a2": [("a", 5, 1, 1, 93), ("b", 5, 1, 1, 93)]}
+    rows["a3"] = [("a", 5, 9, 9, 77), ("b", 5, 9, 9, 77)]
+    cells = [(Cell("ph2", m, "bce", "default", 0), write(tmp_path, f"{m}.csv", r)) for m, r in rows.items()]
+    text = run(tmp_path, cells, [])["md"]
+    errors = [markdown_row(text, name)["Pixel error"] for name in rows]
+    assert errors == ["**0.020**", "**0.020**", "0.180"]
+
+
+def test_undefined_values_are_counted_in_a_footnote(tmp_path, study):
+    made = run(tmp_path, *study)
+    assert markdown_row(made["md"], "enc_dec")["Dice"].endswith("†")
+    assert markdown_row(made["md"], "*all background*")["Precision"] == "–"
+    test_panel = made["md"].split("## Test images")[1].split("## ")[0]
+    assert "enc_dec/bce on ph2 (1 of 4)" in test_panel
+    assert "Precision is not defined for any image" in test_panel
+    assert "all background on ph2 (4 of 4)" in test_panel
+    assert r"enc\_dec/bce on ph2 (1 of 4)" in made["tex"]
+    assert "enc_dec/bce on ph2 (1 of 4)" in made["html"]
+    wide = made["wide"].set_index("model")
+    assert wide.loc["enc_dec", "test_dice_undefined"] == 1
+    assert wide.loc["all_background", "test_precision_undefined"] == 4
+    assert pd.isna(wide.loc["all_background", "test_precision_mean"])
+
+
+def test_one_seed_has_no_sd_and_one_network_is_not_the_best(tmp_path, study):
+    cells, controls = study
+    made = run(tmp_path, cells[2:3], controls[:1])
+    row = markdown_row(made["md"], "unet")
+    assert row["Dice"] == "0.775"
+    assert "±" not in made["md"].split("## Test images")[1]
+    assert "1 seed;" in made["md"]
+    assert pd.isna(made["wide"].set_index("model").loc["unet", "test_dice_sd"])
+
+
+def test_the_protocol_stands_in_every_format(tmp_path, study):
+    made = run(tmp_path, *study)
+    for words in (
+        "20 % test & 10 % validation",
+        "2 test, 1 training images per seed, 2 seeds",
+        "measured at the original resolution of the masks, over the full frame",
+        "0.5, fixed beforehand",
+        "means over images, then over seeds",
+        "Do 50 % of skips & more matter?",
+    ):
+        assert words in made["md"]
+        assert escape_latex(words) in made["tex"]
+        assert words.replace("&", "&amp;") in made["html"]
+    assert "PHANTOM" not in made["md"] + made["tex"] + made["html"].split("</style>")[1]
+
+
+def test_drawn_data_say_phantom_in_title_caption_and_rows(tmp_path, study):
+    made = run(tmp_path, *study, protocols={"ph2": PROTOCOL | {"phantom": True}})
+    assert made["md"].startswith("# Experiment base_line (PHANTOM data: ph2)")
+    assert "- ph2: PHANTOM, drawn stand-ins" in made["md"]
+    assert made["md"].count("| ph2 (PHANTOM) |") == 6
+    for caption in re.findall(r"\\caption.*", made["tex"]):
+        assert "PHANTOM" in caption
+    assert "<title>Experiment base_line (PHANTOM data: ph2)</title>" in made["html"]
+    assert made["wide"]["phantom"].tolist() == [1, 1, 1]
+
+
+def test_rows_follow_the_config_and_controls_come_last_in_each_data_set(tmp_path):
+    rows = [("a", 5, 1, 1, 93), ("b", 6, 1, 1, 92)]
+    cells = [
+        (Cell(d, m, loss, r, 0), write(tmp_path, f"{d}{m}{loss}{r}.csv", rows))
+        for d in ("zeta", "alpha")
+        for r in ("slow", "fast")
+        for m in ("unet", "encdec")
+        for loss in ("dice", "bce")
+    ]
+    controls = [(d, 0, write(tmp_path, f"{d}.csv", rows, "otsu", "none")) for d in ("alpha", "zeta")]
+    made = run(tmp_path, cells, controls, protocols={"zeta": PROTOCOL, "alpha": PROTOCOL}, regions={})
+    found = made["wide"][["dataset", "model", "loss", "recipe"]].fillna("").agg("/".join, axis=1).tolist()
+    networks = [f"{m}/{loss}/{r}" for m in ("unet", "encdec") for loss in ("dice", "bce") for r in ("slow", "fast")]
+    assert found == [f"{d}/{name}" for d in ("zeta", "alpha") for name in [*networks, "otsu//"]]
+    assert "Recipe" in made["md"]
+
+
+def test_the_recipe_is_a_column_only_where_there_are_several(tmp_path, study):
+    assert "Recipe" not in run(tmp_path, *study)["md"]
+
+
+def test_the_region_is_the_field_of_view_and_an_image_without_one_stays_in(tmp_path):
+    full = write(tmp_path, "full.csv", [("a", 1, 9, 9, 81), ("b", 5, 5, 5, 85)])
+    roi = write(tmp_path, "roi.csv", [("a", 9, 1, 1, 60)], region="roi")
+    both = tmp_path / "both.csv"
+    pd.concat([pd.read_csv(full), pd.read_csv(roi)]).drop_duplicates().to_csv(both, index=False)
+    cells = [(Cell("ph2", "unet", "bce", "default", 0), both)]
+    made = run(tmp_path, cells, [])
+    assert made["wide"]["test_dice_mean"].item() == pytest.approx((0.9 + 0.5) / 2)
+    assert "inside the field of view (1 image without one counts in full)" in made["md"]
+    made = run(tmp_path, cells, [], regions={"ph2": "full"})
+    assert made["wide"]["test_dice_mean"].item() == pytest.approx((0.1 + 0.5) / 2)
+
+
+def test_the_policy_that_is_asked_for_is_shown(tmp_path):
+    parts = [
+        pd.read_csv(write(tmp_path, "f.csv", [("a", 5, 5, 5, 85)])),
+        pd.read_csv(write(tmp_path, "v.csv", [("a", 9, 1, 1, 89)], policy="validation")).assign(threshold=0.31),
+    ]
+    pd.concat(parts).to_csv(tmp_path / "both.csv", index=False)
+    cells = [(Cell("ph2", "unet", "bce", "default", 0), tmp_path / "both.csv")]
+    made = run(tmp_path, cells, [], policy="validation")
+    assert markdown_row(made["md"], "unet")["Dice"] == "0.900"
+    assert "chosen on each cell's validation images, 0.31." in made["md"]
+    assert set(made["long"]["policy"]) == {"fixed", "validation"}
+
+
+def test_the_same_counts_give_the_same_bytes(tmp_path, study):
+    first = run(tmp_path, *study)
+    second = run(tmp_path, *study)
+    assert all(first[key] == second[key] for key in ("tidy", "csv", "md", "tex", "html"))
+
+
+def test_latex_is_balanced_and_escaped(tmp_path, study):
+    text = run(tmp_path, *study)["tex"]
+    opened = re.findall(r"\\begin\{(\w+)\}", text)
+    assert sorted(opened) == sorted(re.findall(r"\\end\{(\w+)\}", text))
+    assert opened.count("table") == 2  # test and training; these counts have no validation images
+    body = "\n".join(line for line in text.splitlines()[1:])
+    assert not re.search(r"(?<!\\)[%#_]", body.replace(r"\label{tab:base_line", ""))
+    assert r"enc\_dec" in body
+    assert body.count("{") == body.count("}")
+    widths = {
+        line.count(" & ") for line in body.splitlines() if line.endswith(r"\\") and not line.startswith(r"\multi")
+    }
+    columns = re.search(r"\\begin\{tabular\}\{(\w+)\}", body)[1]
+    assert widths == {len(columns) - 1}
+
+
+def test_latex_escapes_each_special_character():
+    assert escape_latex("a_b & 5 % #1 {x} $ ~ ^ \\ ±") == (
+        r"a\_b \& 5 \% \#1 \{x\} \$ \textasciitilde{} \textasciicircum{} \textbackslash{} $\pm$"
+    )
+
+
+def test_html_is_well_formed_and_escaped(tmp_path, study):
+    text = run(tmp_path, *study, question="Is <b>x</b> & y better?")["html"]
+
+    class Balance(HTMLParser):
+        def __init__(self):
+            super().__init__()
+            self.open = []
+
+        def handle_starttag(self, tag, attrs):
+            if tag != "meta":
+                self.open.append(tag)
+
+        def handle_endtag(self, tag):
+            assert self.open.pop() == tag
+
+    parser = Balance()
+    parser.feed(text)
+    assert not parser.open
+    assert "Is &lt;b&gt;x&lt;/b&gt; &amp; y better?" in text
+    assert "prefers-color-scheme: dark" in text
+    assert "http" not in text.replace("http-equiv", "")  # nothing is fetched
+
+
+def test_a_number_is_printed_with_three_decimals():
+    assert number(Entry(0.12345, 0.00449)) == "0.123 ± 0.004"
+    assert number(Entry(0.5)) == "0.500"
+    assert number(Entry()) == "–"
+
+
+def test_errors_name_the_file_and_the_policy(tmp_path, study):
+    cells, controls = study
+    with pytest.raises(StudyError, match="without cells"):
+        read_counts([], controls)
+    broken = tmp_path / "broken.csv"
+    broken.write_text("sample,subset\na,test\n")
+    with pytest.raises(StudyError, match="no column class") as caught:
+        read_counts([(cells[0][0], broken)], [])
+    assert "broken.csv" in str(caught.value)
+    with pytest.raises(StudyError, match="policy 'validation'") as caught:
+        headline(read_counts(cells, controls), "validation", {})
+    assert "fixed" in caught.value.allowed

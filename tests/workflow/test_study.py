@@ -1,0 +1,103 @@
+"""The tiny study from drawn data to tables, and what a second call does."""
+
+import json
+
+import pandas as pd
+import pytest
+from segstudy.files import read_csv
+
+CELL = "results/tiny/cells/drive/unet/focal/default/seed0"
+
+
+def test_everything_is_there(finished):
+    for path in (
+        "results/tiny/tables/losses.csv",
+        "results/tiny/tables/losses.md",
+        "results/tiny/tables/losses.tex",
+        "results/tiny/tables/losses.html",
+        "results/tiny/figures/losses/curves.png",
+        "results/tiny/figures/losses/ablation.svg",
+        "results/tiny/figures/gallery/ph2/unet/bce/default/seed1.png",
+        "results/tiny/figures/networks/drive/unet.svg",
+        "results/tiny/data/ph2/card.md",
+        f"{CELL}/model.safetensors",
+        f"{CELL}/history.csv",
+        f"{CELL}/run.json",
+        f"{CELL}/counts.csv",
+    ):
+        assert finished.file(path).stat().st_size > 0, path
+
+
+def test_no_resume_state_is_left(finished):
+    assert not [p for p in finished.file("results/tiny").rglob("state.pt*")]
+
+
+def test_a_second_call_has_nothing_to_do(finished):
+    outcome = finished.snakemake()
+    assert outcome.code == 0
+    assert "Nothing to be done" in outcome.text
+    assert not outcome.jobs
+
+
+def test_counts_add_up_to_the_images(finished):
+    counts = read_csv(finished.file(f"{CELL}/counts.csv"))
+    index = read_csv(finished.file("results/tiny/data/drive/index.csv")).set_index("sample")
+    pixels = counts[["tp", "fp", "fn", "tn"]].sum(axis=1)
+    full = counts["region"] == "full"
+    size = (index["width"] * index["height"]).loc[counts["sample"]].to_numpy()
+    assert (pixels[full] == size[full]).all()
+    assert (pixels[~full] < size[~full]).all()
+    assert set(counts["subset"]) == {"train", "val", "test"}
+
+
+def test_the_table_repeats_the_counts(finished):
+    dice = []
+    for seed in (0, 1):
+        counts = read_csv(finished.file(f"{CELL[:-1]}{seed}/counts.csv"))
+        own = counts.query("subset == 'test' and region == 'roi' and policy == 'fixed'")
+        values = 2 * own["tp"] / (2 * own["tp"] + own["fp"] + own["fn"])
+        dice.append(values.mean())
+    table = pd.read_csv(finished.file("results/tiny/tables/losses.csv"))
+    row = table.query("dataset == 'drive' and model == 'unet' and loss == 'focal'").iloc[0]
+    assert row["test_dice_mean"] == pytest.approx(sum(dice) / 2, abs=1e-9)
+
+
+def test_control_rows_stand_in_the_table(finished):
+    table = pd.read_csv(finished.file("results/tiny/tables/losses.csv"))
+    controls = table[table["row"] == "control"]
+    assert set(controls[controls["dataset"] == "drive"]["model"]) == {
+        "all_background",
+        "all_foreground",
+        "random",
+        "otsu",
+        "second_human",
+    }
+    assert "second_human" not in set(controls[controls["dataset"] == "ph2"]["model"])
+
+
+def test_drawn_data_is_marked(finished):
+    for path in ("tables/losses.md", "tables/losses.html", "tables/losses.tex", "data/drive/card.md"):
+        assert "PHANTOM" in finished.file(f"results/tiny/{path}").read_text(), path
+
+
+def test_a_run_says_how_to_repeat_it(finished):
+    run = json.loads(finished.file(f"{CELL}/run.json").read_text())
+    text = json.dumps(run)
+    for part in ("gamma", "torch", "fingerprint", "threads", "device", "parameters"):
+        assert part in text, part
+
+
+def test_the_same_cell_trained_again_has_the_same_bytes(changed):
+    before = changed.file(f"{CELL}/model.safetensors").read_bytes(), changed.file(f"{CELL}/counts.csv").read_bytes()
+    outcome = changed.snakemake("--forcerun", "train", "--", f"{CELL}/counts.csv")
+    assert outcome.code == 0, outcome.text
+    assert outcome.trained == {"drive/unet/focal/0"}
+    after = changed.file(f"{CELL}/model.safetensors").read_bytes(), changed.file(f"{CELL}/counts.csv").read_bytes()
+    assert before == after
+
+
+def test_the_report_is_one_file(finished):
+    outcome = finished.snakemake("--report", "report.html")
+    assert outcome.code == 0, outcome.text
+    text = finished.file("report.html").read_text()
+    assert "Tables" in text and "System Message" not in text

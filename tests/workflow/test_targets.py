@@ -1,0 +1,104 @@
+"""What is done again, and what is not, after a change."""
+
+import shutil
+
+import pytest
+
+ALL = {f"{d}/unet/{loss}/{seed}" for d in ("ph2", "drive") for loss in ("bce", "focal") for seed in (0, 1)}
+
+
+def test_one_cell_needs_only_itself(fresh):
+    plan = fresh.plan("results/tiny/cells/drive/unet/focal/default/seed0/counts.csv")
+    assert plan.trained == {"drive/unet/focal/0"}
+    assert plan.jobs["measure"] == plan.jobs["predict"] == plan.jobs["index"] == 1
+    assert plan.jobs["compare"] == 0
+
+
+def test_a_cell_outside_every_experiment_is_a_target_too(fresh):
+    plan = fresh.plan("results/tiny/cells/ph2/encdec/weighted_bce/default/seed7/counts.csv")
+    assert plan.trained == {"ph2/encdec/weighted_bce/7"}
+
+
+@pytest.mark.parametrize(
+    "target", ["tables/losses.html", "figures/losses/curves.png", "figures/networks/drive/encdec.png"]
+)
+def test_a_table_or_figure_is_a_target(fresh, target):
+    assert fresh.plan(f"results/tiny/{target}").jobs
+
+
+def test_a_loss_option_retrains_exactly_its_cells(changed):
+    changed.study["losses"] = {"focal": {"gamma": 3.0}}
+    assert changed.plan().trained == {cell for cell in ALL if "focal" in cell}
+
+
+def test_more_seeds_keep_what_is_there(changed):
+    changed.study["experiments"]["losses"]["seeds"] = 3
+    assert changed.plan().trained == {f"{d}/unet/{loss}/2" for d in ("ph2", "drive") for loss in ("bce", "focal")}
+
+
+def test_another_model_keeps_what_is_there(changed):
+    changed.study["experiments"]["losses"]["models"] = ["unet", "encdec"]
+    assert not {cell for cell in changed.plan().trained if "/unet/" in cell}
+
+
+def test_editing_a_figure_draws_it_again_and_trains_nothing(changed):
+    changed.append("workflow/segstudy/figures/curves.py", "\nEXTRA = 1\n")
+    plan = changed.plan()
+    assert plan.jobs["curves"] == 1 and plan.jobs["train"] == 0
+
+
+def test_editing_a_loss_trains_again(changed):
+    changed.append("workflow/segstudy/losses.py", "\nEXTRA = 1\n")
+    assert changed.plan().trained == ALL
+
+
+def test_editing_another_network_trains_nothing(changed):
+    changed.append("workflow/segstudy/models/encdec.py", "\nEXTRA = 1\n")
+    assert not changed.plan().trained
+
+
+def test_comments_and_docstrings_redo_nothing(changed):
+    for path in changed.file("workflow/segstudy").rglob("*.py"):
+        text = path.read_text()
+        path.write_text("# A comment.\n" + text.replace('"""', '"""Differently said: ', 1))
+    plan = changed.plan()
+    assert not plan.jobs, plan.text
+
+
+def raw(changed):
+    return changed.file("resources/phantoms/tiny/drive")
+
+
+@pytest.mark.parametrize("change", ["add", "remove", "replace", "replace mask"])
+def test_a_changed_raw_file_redoes_its_data_set_alone(changed, change):
+    images = sorted((raw(changed) / "DRIVE/training/images").iterdir())
+    if change == "add":
+        for folder in ("images", "1st_manual", "mask"):
+            first = sorted((raw(changed) / "DRIVE/training" / folder).iterdir())[0]
+            shutil.copy(first, first.with_name(first.name.replace(first.name[:2], "39")))
+    elif change == "remove":
+        images[0].unlink()
+    elif change == "replace":
+        shutil.copy(images[0], images[1])
+    else:
+        masks = sorted((raw(changed) / "DRIVE/training/1st_manual").iterdir())
+        shutil.copy(masks[0], masks[1])
+    plan = changed.plan()
+    assert plan.jobs["phantom"] == 0 and plan.jobs["index"] == 1
+    assert plan.trained == {cell for cell in ALL if cell.startswith("drive")}
+
+
+def test_a_raw_file_that_is_replaced_goes_through_to_the_store(changed):
+    masks = sorted((raw(changed) / "DRIVE/training/1st_manual").iterdir())
+    shutil.copy(masks[0], masks[1])
+    store = changed.file("results/tiny/data/drive/store/masks.npy")
+    before = store.read_bytes()
+    outcome = changed.snakemake("results/tiny/data/drive/store")
+    assert outcome.code == 0, outcome.text
+    assert store.read_bytes() != before
+
+
+def test_the_cluster_profile_is_found_as_typed(fresh):
+    outcome = fresh.snakemake("-n", profile="lsf")
+    assert outcome.code == 0, outcome.text
+    assert outcome.trained == ALL

@@ -1,0 +1,20 @@
+"""Check a split for leaks and missing strata."""
+
+from segstudy.jobs import job
+
+with job(snakemake):
+    import numpy as np
+
+    from segstudy.checks import check_split
+    from segstudy.config.datasets import Exception_
+    from segstudy.files import read_csv, write_json
+
+    found = check_split(
+        read_csv(snakemake.input.index),
+        read_csv(snakemake.input.samples),
+        np.load(snakemake.input.thumbnails),
+        read_csv(snakemake.input.split),
+        [Exception_.model_validate(item) for item in snakemake.params.exceptions],
+        dataset=snakemake.wildcards.dataset,
+    )
+    write_json(snakemake.output.checked, found)

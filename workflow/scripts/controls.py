@@ -1,0 +1,21 @@
+"""Count what a row without training gets right and wrong."""
+
+from segstudy.jobs import job
+
+with job(snakemake):
+    from pathlib import Path
+
+    from segstudy.controls import measure_controls
+    from segstudy.datasets import reader_module
+    from segstudy.files import read_csv, write_csv
+
+    counts = measure_controls(
+        read_csv(snakemake.input.index),
+        read_csv(snakemake.input.split),
+        Path(snakemake.params.root),
+        reader_module(snakemake.params.reader).CLASSES,
+        seed=int(snakemake.wildcards.seed),
+        names=snakemake.params.controls,
+        threads=snakemake.threads,
+    )
+    write_csv(snakemake.output.counts, counts)

@@ -1,0 +1,15 @@
+"""Draw the learning curves of one experiment."""
+
+from segstudy.jobs import job
+
+with job(snakemake):
+    from segstudy.config import Cell
+    from segstudy.figures.curves import draw_curves
+
+    draw_curves(
+        [(Cell(*cell), path) for cell, path in zip(snakemake.params.cells, snakemake.input, strict=True)],
+        snakemake.wildcards.experiment,
+        snakemake.output.svg,
+        snakemake.output.png,
+        phantom=snakemake.params.phantoms,
+    )

@@ -1,0 +1,18 @@
+"""Draw the best, median and worst test image of one cell."""
+
+from segstudy.jobs import job
+
+with job(snakemake):
+    from segstudy.figures.gallery import draw_gallery
+
+    draw_gallery(
+        snakemake.input.counts,
+        snakemake.input.masks,
+        snakemake.input.index,
+        snakemake.params.root,
+        snakemake.output.png,
+        title=snakemake.params.title,
+        policy=snakemake.params.policy,
+        region=snakemake.params.region,
+        phantom=snakemake.params.phantom,
+    )

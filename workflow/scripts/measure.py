@@ -1,0 +1,21 @@
+"""Count what one cell got right and wrong."""
+
+from segstudy.jobs import job
+
+with job(snakemake):
+    from pathlib import Path
+
+    from segstudy.datasets import reader_module
+    from segstudy.evaluation import measure
+    from segstudy.files import read_csv, read_json, write_csv
+
+    counts = measure(
+        Path(snakemake.input.probabilities),
+        read_json(snakemake.input.thresholds),
+        read_csv(snakemake.input.index),
+        read_csv(snakemake.input.split),
+        Path(snakemake.params.root),
+        reader_module(snakemake.params.reader).CLASSES,
+        threads=snakemake.threads,
+    )
+    write_csv(snakemake.output.counts, counts)

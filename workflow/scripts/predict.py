@@ -1,0 +1,22 @@
+"""Predict every labelled image of one cell at its original size."""
+
+from segstudy.jobs import job
+
+with job(snakemake):
+    from pathlib import Path
+
+    from segstudy.config.study import Evaluation
+    from segstudy.files import read_csv
+    from segstudy.inference import predict_cell
+
+    predict_cell(
+        Path(snakemake.input.model),
+        Path(snakemake.input.store),
+        read_csv(snakemake.input.split),
+        read_csv(snakemake.input.index),
+        Path(snakemake.params.root),
+        Path(snakemake.output.probabilities),
+        Path(snakemake.output.masks),
+        Path(snakemake.output.thresholds),
+        Evaluation.model_validate(snakemake.params.evaluation),
+    )

@@ -1,0 +1,24 @@
+"""Resize a data set once, into the store."""
+
+from segstudy.jobs import job
+
+with job(snakemake):
+    from pathlib import Path
+
+    from segstudy.config.datasets import DatasetConfig
+    from segstudy.datasets import reader_module
+    from segstudy.files import read_csv
+    from segstudy.store import build_store
+
+    name = snakemake.params.reader
+    layout = DatasetConfig.model_validate({"reader": name, **snakemake.params.layout})
+    build_store(
+        read_csv(snakemake.input.index),
+        Path(snakemake.params.root),
+        Path(snakemake.output.store),
+        size=layout.size,
+        colour=layout.colour,
+        reader=name,
+        classes=reader_module(name).CLASSES,
+        threads=snakemake.threads,
+    )

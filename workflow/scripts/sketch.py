@@ -1,0 +1,13 @@
+"""Draw a network with the sizes of its feature maps, checked against a forward pass."""
+
+from segstudy.jobs import job
+
+with job(snakemake):
+    from segstudy.figures.networks import sketch_network
+
+    sketch_network(
+        snakemake.params.model,
+        snakemake.input.store,
+        snakemake.params.title,
+        {name: str(path) for name, path in snakemake.output.items()},
+    )

@@ -1,0 +1,19 @@
+"""Train one cell."""
+
+from segstudy.jobs import job
+
+with job(snakemake):
+    from pathlib import Path
+
+    from segstudy.cells import train_cell
+
+    train_cell(
+        Path(snakemake.input.store),
+        Path(snakemake.input.split),
+        snakemake.params.settings,
+        seed=int(snakemake.wildcards.seed),
+        outputs={name: Path(path) for name, path in snakemake.output.items()},
+        resume=Path(snakemake.params.resume),
+        threads=snakemake.threads,
+        code=snakemake.params.code,
+    )

@@ -1,0 +1,260 @@
+"""Random changes of whole batches of training images, as tensor operations on the device that holds them.
+
+Geometry (flips, rotation, shift, scale, shear, crop) moves image, mask and roi alike, by ONE resampling at the size
+of the crop; where only flips and crops are asked for, nothing is resampled at all. Intensities change in the
+image alone. All random numbers come from a CPU generator, so that a training sees the same changes on any device.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch.nn import functional
+
+from segstudy.config.recipes import Augmentation
+
+# One random number for each of these and each sample, whatever the options: switching one change on or off leaves
+# the others as they were.
+DRAWS = (
+    *(
+        "flip_horizontal",
+        "flip_vertical",
+        "rotation",
+        "shear",
+        "scale",
+        "shift_y",
+        "shift_x",
+        "crop_y",
+        "crop_x",
+    ),
+    *("brightness", "contrast", "saturation", "blur"),
+)
+LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, the weights of Pillow's "L"
+
+# Pixels around a crop's bounding box that bilinear sampling and rounding may touch.
+MARGIN = 3
+
+
+class _Plan(NamedTuple):
+    """The changes of a batch of B images, drawn but not yet carried out."""
+
+    size: tuple[int, int]  # of the result: height, width
+    window: tuple[int, int]  # of the part of the source that is needed: height, width
+    corners: list[tuple[int, int]]  # top, left of each sample's window
+    flips: list[list[int]]  # dimensions to flip, of each sample; used where `affine` is None
+    affine: torch.Tensor | None  # (B, 2, 3): offset (x, y) from the result's centre -> window in [-1, 1]
+    brightness: torch.Tensor  # (B,), as the next two: factors
+    contrast: torch.Tensor
+    saturation: torch.Tensor
+    blurred: list[int]  # samples to blur
+
+
+@torch.no_grad()
+def augment(
+    images: torch.Tensor,
+    masks: torch.Tensor,
+    rois: torch.Tensor,
+    options: Augmentation,
+    generator: torch.Generator,
+    crop: tuple[int, int] | None = None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return a randomly changed batch: images float32 in 0..1, masks and rois in the type they came in.
+
+    What comes from outside the image is 0 in image, mask and roi. With `crop`, the result has that size and lies
+    inside the image wherever the (turned, scaled) crop fits; a crop larger than the image is padded.
+
+    Args:
+        images: (B, C, H, W), uint8 0..255 or float 0..1.
+        masks: (B, H, W), uint8 class ids.
+        rois: (B, H, W), uint8 or bool, nonzero where pixels count.
+        options: what is changed, and by how much.
+        generator: a CPU generator.
+        crop: (height, width) of random crops; None keeps whole images.
+    """
+    plan = _draw(len(images), (images.shape[2], images.shape[3]), options, generator, crop)
+    images, masks, rois = (_windows(batch, plan) for batch in (images, masks, rois))
+    if plan.affine is None:
+        image, mask, roi = (_sliced(batch, plan) for batch in (images, masks, rois))
+    else:
+        image, mask, roi = _resampled(images, masks, rois, plan, plan.affine)
+    image = image.clone() if image is images and images.is_floating_point() else _unit(image)
+    if _recolours(plan, options):
+        _recolour(image, plan, options, generator)
+    return image, mask, roi
+
+
+def _draw(
+    samples: int,
+    source: tuple[int, int],
+    options: Augmentation,
+    generator: torch.Generator,
+    crop: tuple[int, int] | None = None,
+) -> _Plan:
+    """Draw the changes of `samples` images of (height, width) `source`."""
+    drawn = torch.rand(samples, len(DRAWS), generator=generator, dtype=torch.float64)
+    u = dict(zip(DRAWS, drawn.unbind(1), strict=True))
+    flip_x, flip_y = (
+        u["flip_horizontal"] < options.flip_horizontal,
+        u["flip_vertical"] < options.flip_vertical,
+    )
+    if options.rotation or options.shift or options.shear or options.scale != (1, 1):
+        corners, window, affine = _affine(u, flip_x, flip_y, source, options, crop)
+    else:
+        corners, window, affine = *_corners(u, source, crop), None
+    return _Plan(
+        size=crop or source,
+        window=window,
+        corners=corners,
+        flips=[[-1] * x + [-2] * y for x, y in zip(flip_x.tolist(), flip_y.tolist(), strict=True)],
+        affine=affine,
+        brightness=_between(u["brightness"], *options.brightness).float(),
+        contrast=_between(u["contrast"], *options.contrast).float(),
+        saturation=_between(u["saturation"], *options.saturation).float(),
+        blurred=torch.nonzero(u["blur"] < options.blur).flatten().tolist(),
+    )
+
+
+def _between(u: torch.Tensor, low: float, high: float) -> torch.Tensor:
+    return low + (high - low) * u
+
+
+def _corners(
+    u: dict[str, torch.Tensor], source: tuple[int, int], crop: tuple[int, int] | None
+) -> tuple[list[tuple[int, int]], tuple[int, int]]:
+    """Return top-left corners, uniform over all whole positions inside the source, and the size of the windows."""
+    window = tuple(min(side, wanted) for side, wanted in zip(source, crop or source, strict=True))
+    tops = (u["crop_y"] * (source[0] - window[0] + 1)).long().tolist()
+    lefts = (u["crop_x"] * (source[1] - window[1] + 1)).long().tolist()
+    return list(zip(tops, lefts, strict=True)), (window[0], window[1])
+
+
+def _affine(
+    u: dict[str, torch.Tensor],
+    flip_x: torch.Tensor,
+    flip_y: torch.Tensor,
+    source: tuple[int, int],
+    options: Augmentation,
+    crop: tuple[int, int] | None,
+) -> tuple[list[tuple[int, int]], tuple[int, int], torch.Tensor]:
+    """Return corners and size of the windows, and the maps (B, 2, 3) from the result into them.
+
+    A point at offset x from the image's centre goes to R S F x + shift: flipped, scaled, sheared by x += tan(s) y,
+    turned counter-clockwise (as one sees it; y points down). The result at offset o shows the source at
+    centre + (R S F)^-1 o.
+    """
+    size = crop or source
+    sides = torch.tensor([source[1], source[0]], dtype=torch.float64)  # x, y: as in every vector here
+    backward = torch.linalg.inv(_forward(u, flip_x, flip_y, options))
+    half = (backward.abs() @ torch.tensor([size[1], size[0]], dtype=torch.float64)) / 2  # of the bounding box
+    shift = torch.stack([_between(u[key], -1, 1) * options.shift for key in ("shift_x", "shift_y")], 1) * sides
+    offset = -(backward @ shift[:, :, None])[:, :, 0]
+    corners, window = [(0, 0)] * len(half), source
+    if crop is not None:
+        # A crop already lies anywhere it fits; only along a side that it overfills is there anything to shift.
+        room = (sides / 2 - half).clamp(min=0)
+        anywhere = torch.stack([_between(u[key], -1, 1) for key in ("crop_x", "crop_y")], 1) * room
+        offset = torch.where(room > 0, anywhere, offset)
+        extent = torch.minimum((2 * half.amax(0)).ceil() + 2 * MARGIN, sides)
+        start = (sides / 2 + offset - extent / 2).floor().clamp(min=0).minimum(sides - extent)
+        corners = [(int(y), int(x)) for x, y in start.tolist()]
+        window = int(extent[1]), int(extent[0])
+    else:
+        start, extent = torch.zeros_like(offset), sides
+    centre = (sides / 2 + offset - start) * 2 / extent - 1
+    affine = torch.cat([backward * (2 / extent)[None, :, None], centre[:, :, None]], dim=2)
+    return corners, window, affine.float()
+
+
+def _forward(
+    u: dict[str, torch.Tensor], flip_x: torch.Tensor, flip_y: torch.Tensor, options: Augmentation
+) -> torch.Tensor:
+    """Return the matrices R S F (B, 2, 2) of (x, y)."""
+    angle = torch.deg2rad(_between(u["rotation"], -options.rotation, options.rotation))
+    shear = torch.tan(_between(u["shear"], -1, 1) * math.radians(options.shear))
+    scale = _between(u["scale"], *options.scale)
+    zero, one = torch.zeros_like(angle), torch.ones_like(angle)
+    turn = torch.stack([angle.cos(), angle.sin(), -angle.sin(), angle.cos()], 1).view(-1, 2, 2)
+    slant = torch.stack([one, shear, zero, one], 1).view(-1, 2, 2)
+    flip = torch.stack([1 - 2.0 * flip_x, zero, zero, 1 - 2.0 * flip_y], 1).view(-1, 2, 2)
+    return turn @ slant @ flip * scale[:, None, None]
+
+
+def _windows(batch: torch.Tensor, plan: _Plan) -> torch.Tensor:
+    """Return the windows (B, ..., h, w) of whole images (B, ..., H, W)."""
+    height, width = plan.window
+    if (height, width) == tuple(batch.shape[-2:]):
+        return batch
+    parts = zip(batch, plan.corners, strict=True)
+    return torch.stack([image[..., top : top + height, left : left + width] for image, (top, left) in parts])
+
+
+def _sliced(windows: torch.Tensor, plan: _Plan) -> torch.Tensor:
+    """Return windows (B, ..., h, w) flipped, and centred in zeros where they are smaller than the result."""
+    if plan.window == plan.size and not any(plan.flips):
+        return windows
+    result = windows.new_zeros((*windows.shape[:-2], *plan.size))
+    top, left = (plan.size[0] - plan.window[0]) // 2, (plan.size[1] - plan.window[1]) // 2
+    target = result[..., top : top + plan.window[0], left : left + plan.window[1]]
+    for i, flips in enumerate(plan.flips):
+        target[i] = windows[i].flip(flips) if flips else windows[i]
+    return result
+
+
+def _resampled(
+    images: torch.Tensor, masks: torch.Tensor, rois: torch.Tensor, plan: _Plan, affine: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return windows resampled at the result's pixels: the image bilinearly, mask and roi by nearest neighbour."""
+    affine = affine.to(images.device, non_blocking=True)
+    height, width = plan.size
+    y = torch.arange(height, device=images.device) + (0.5 - height / 2)
+    x = torch.arange(width, device=images.device) + (0.5 - width / 2)
+    grid = torch.empty(len(images), height, width, 2, device=images.device)
+    for k in range(2):  # much faster than affine_grid, which multiplies matrices of three columns
+        along_y = affine[:, k, 1, None] * y + affine[:, k, 2, None]
+        torch.add(along_y[:, :, None], affine[:, k, 0, None, None] * x, out=grid[..., k])
+    image = functional.grid_sample(_unit(images), grid, mode="bilinear", align_corners=False)
+    # Mask and roi travel as one channel; floats hold these whole numbers exactly.
+    packed = masks.float().mul_(2).add_(rois != 0)
+    nearest = functional.grid_sample(packed[:, None], grid, mode="nearest", align_corners=False)[:, 0].to(torch.int16)
+    return image, (nearest >> 1).to(masks.dtype), (nearest & 1).to(rois.dtype)
+
+
+def _unit(images: torch.Tensor) -> torch.Tensor:
+    """Return images as float32 in 0..1."""
+    return images.float() if images.is_floating_point() else images.float().div_(255)
+
+
+def _recolours(plan: _Plan, options: Augmentation) -> bool:
+    factors = (options.brightness, options.contrast, options.saturation)
+    return bool(plan.blurred or options.noise or any(factor != (1, 1) for factor in factors))
+
+
+def _recolour(images: torch.Tensor, plan: _Plan, options: Augmentation, generator: torch.Generator) -> None:
+    """Change brightness, contrast and saturation of (B, C, h, w), blur, add noise, clamp to 0..1; all in place.
+
+    x b, then c (x - mean) + mean, then s (x - luma) + luma: linear in x, hence carried out as x f + what depends
+    on pixel and image alone, in one pass over the memory that large batches wait for.
+    """
+    b, c, s = (f.to(images.device)[:, None, None, None] for f in (plan.brightness, plan.contrast, plan.saturation))
+    added = (1 - c) * b * images.mean(dim=(1, 2, 3), keepdim=True)
+    if images.shape[1] == 3 and options.saturation != (1, 1):
+        red, green, blue = images.unbind(1)
+        luma = (LUMA[0] * red).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])[:, None]
+        images.mul_(c * b * s).add_(luma.mul_(c * b * (1 - s)).add_(added))
+    elif options.brightness != (1, 1) or options.contrast != (1, 1):
+        images.mul_(c * b).add_(added)
+    for i in plan.blurred:
+        images[i] = _blur(images[i])
+    if options.noise:
+        noise = torch.randn(images.shape, generator=generator)
+        images.add_(noise.to(images.device), alpha=options.noise)
+    images.clamp_(0, 1)
+
+
+def _blur(image: torch.Tensor) -> torch.Tensor:
+    """Return (C, h, w) blurred by the 3x3 Gaussian [1, 2, 1] / 4 in both directions, edges repeated."""
+    padded = functional.pad(image[None], (1, 1, 1, 1), mode="replicate")[0]
+    rows = (padded[:, 1:-1] * 2).add_(padded[:, :-2]).add_(padded[:, 2:])
+    return (rows[..., 1:-1] * 2).add_(rows[..., :-2]).add_(rows[..., 2:]).div_(16)

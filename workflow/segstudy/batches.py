@@ -1,0 +1,108 @@
+"""What goes into a training: where the data set lies, which rows make a batch, and how intensities are scaled."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import psutil
+import torch
+from torch import Tensor
+
+from segstudy import seeds
+from segstudy.errors import StudyError
+from segstudy.progress import track
+
+logger = logging.getLogger("segstudy")
+
+Rows = Sequence[int] | np.ndarray
+Batch = tuple[Tensor, Tensor, Tensor]
+
+# Above this a memory-mapped store is left on disk: the system keeps its hot pages, and may take them back.
+HOST_BUDGET = 2 * 2**30
+
+
+def hold(
+    images: np.ndarray, masks: np.ndarray, rois: np.ndarray, device: torch.device
+) -> Callable[[Rows], Batch]:
+    """Put the data set where it is reached fastest; return a function: rows -> their batch on `device`.
+
+    It goes to the GPU if it takes at most half of the free memory there; else into main memory if it takes at
+    most 2 GiB and half of what is free; else it stays memory-mapped. Where it lies does not change a bit.
+
+    Args:
+        images: uint8 (N, H, W, C), in memory or memory-mapped.
+        masks: uint8 (N, H, W).
+        rois: uint8 (N, H, W).
+        device: where batches are wanted.
+
+    A batch is uint8 images (B, C, H, W) in channels-last order, masks (B, H, W) and rois (B, H, W).
+    """
+    size = images.nbytes + masks.nbytes + rois.nbytes
+    if device.type == "cuda" and size <= torch.cuda.mem_get_info(device)[0] // 2:
+        logger.info("data set: %.1f MB on the GPU", size / 1e6)
+        held = [torch.from_numpy(np.array(array)).to(device) for array in (images, masks, rois)]
+
+        def on_gpu(rows: Rows) -> Batch:
+            index = torch.as_tensor(np.asarray(rows, dtype=np.int64)).to(device, non_blocking=True)
+            x, y, r = (array.index_select(0, index) for array in held)
+            return x.permute(0, 3, 1, 2), y, r
+
+        return on_gpu
+
+    mapped = isinstance(images, np.memmap)
+    if mapped and size <= min(HOST_BUDGET, psutil.virtual_memory().available // 2):
+        images, masks, rois, mapped = np.array(images), np.array(masks), np.array(rois), False
+    logger.info("data set: %.1f MB %s", size / 1e6, "memory-mapped" if mapped else "in main memory")
+
+    def on_host(rows: Rows) -> Batch:
+        index = np.asarray(rows, dtype=np.int64)
+        x, y, r = (torch.from_numpy(np.asarray(array[index])).to(device) for array in (images, masks, rois))
+        return x.permute(0, 3, 1, 2), y, r
+
+    return on_host
+
+
+def epoch_batches(rows: Rows, batch_size: int, repeats: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """Return the rows of every batch of an epoch: each row `repeats` times, in the random order of this epoch.
+
+    The last batch may be smaller. If it would hold one image alone it joins the one before: batch normalisation
+    cannot learn from one value.
+    """
+    order = seeds.numpy_generator(seed, "order", epoch).permutation(
+        np.repeat(np.asarray(rows, np.int64), repeats)
+    )
+    batches = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
+    if len(batches) > 1 and len(batches[-1]) == 1 < batch_size:
+        batches[-2:] = [np.concatenate(batches[-2:])]
+    return batches
+
+
+def normalisation(images: np.ndarray, rois: np.ndarray, rows: Rows) -> dict[str, list[float]]:
+    """Return `mean` and `std` of each channel over the pixels of `rows` inside their rois, intensities in 0..1.
+
+    Sums are whole numbers, so the result does not depend on their order. A channel that never changes gets the
+    std of one grey level.
+
+    Raises:
+        StudyError: no pixel lies inside a roi.
+    """
+    channels = images.shape[3]
+    total, squares, count = np.zeros(channels, np.int64), np.zeros(channels, np.int64), 0
+    for row in track(np.unique(np.asarray(rows)).tolist(), "mean and spread of the intensities"):
+        inside = rois[row] > 0
+        count += int(np.count_nonzero(inside))
+        for channel in range(channels):
+            histogram = np.bincount(images[row, :, :, channel][inside], minlength=256)
+            total[channel] += histogram @ np.arange(256)
+            squares[channel] += histogram @ np.arange(256) ** 2
+    if not count:
+        raise StudyError(
+            "no pixel of the training images lies inside its roi",
+            where="the store's rois",
+            remedy="check the data set's field-of-view files, then make the store again",
+        )
+    mean = total / count
+    spread = np.sqrt(np.maximum(squares / count - mean**2, 1.0))
+    return {"mean": (mean / 255).tolist(), "std": (spread / 255).tolist()}

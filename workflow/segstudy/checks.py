@@ -1,0 +1,283 @@
+"""Look for what would make a study's numbers wrong, and stop before anything is trained on it.
+
+Each problem found is a `Finding`. A finding that the data set's config declares as known (`exceptions:`) is passed
+on to the report with its reason; any other ends the run in one message with a line for each.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import yaml
+from numpy.typing import NDArray
+
+from segstudy.config.datasets import EXCEPTION_KINDS, Exception_
+from segstudy.errors import StudyError
+from segstudy.near_duplicates import compared, near_duplicates, pairs_compared
+from segstudy.splits import PARTS, describe_split
+
+IMAGE_KINDS = ("unreadable", "size_mismatch", "mask_not_binary", "mask_constant", "mask_missing")
+SPLIT_KINDS = ("duplicate", "near_duplicate", "group_straddles", "stratum_empty")
+SHOWN = 50  # findings listed in an error
+NAMED = 100  # names written out in a proposed exception
+logger = logging.getLogger("segstudy")
+
+TO_DO = {
+    "unreadable": "replace the file by a sound copy, or remove the image and its mask",
+    "size_mismatch": "check that the mask belongs to the image; one of the two was resized or cropped",
+    "mask_not_binary": "check that this is the mask and not the image or a probability map",
+    "mask_constant": "look at the mask: was it exported empty, or filled?",
+    "mask_missing": "add the mask, or remove the image",
+    "duplicate": "remove all but one copy, or give the copies one group",
+    "near_duplicate": "look at both: remove one, or give them one group",
+    "group_straddles": "move the group to one side of the official split, or set 'split: {official: false}'",
+    "stratum_empty": "set 'split: {stratify: true}', take fewer folds or larger shares",
+}
+
+
+class Finding(NamedTuple):
+    """One problem: its kind (see EXCEPTION_KINDS), the samples (or group, or stratum) concerned, a sentence."""
+
+    kind: str
+    subjects: tuple[str, ...]
+    text: str
+
+
+def check_images(
+    samples: pd.DataFrame,
+    index: pd.DataFrame,
+    exceptions: Sequence[Exception_] = (),
+    *,
+    classes: int = 1,
+    dataset: str = "<data set>",
+) -> dict[str, Any]:
+    """Check every image and mask on its own; return the record of the check, to be written as JSON.
+
+    Args:
+        samples: samples.csv.
+        index: index.csv.
+        exceptions: the data set's declared exceptions.
+        classes: number of foreground classes; with more than one, a mask is constant when it holds one value only.
+        dataset: its name in the config, for the message.
+
+    Returns:
+        `findings` (empty), `accepted` (kind, subjects, text, reason), `warnings`, `images`.
+
+    Raises:
+        StudyError: listing all findings that no exception covers, and the exceptions that would.
+    """
+    _check_same(index, samples, "samples.csv")
+    findings = [*_decoding(samples), *_constant(samples, index, classes), *_missing(index)]
+    return _judged(findings, exceptions, IMAGE_KINDS, dataset) | {"images": len(index)}
+
+
+def check_split(
+    index: pd.DataFrame,
+    samples: pd.DataFrame,
+    thumbnails: NDArray[np.floating],
+    split: pd.DataFrame,
+    exceptions: Sequence[Exception_] = (),
+    *,
+    dataset: str = "<data set>",
+) -> dict[str, Any]:
+    """Check that nothing leaks between the subsets of one split and that all strata are in it; see `check_images`.
+
+    Args:
+        index: index.csv.
+        samples: samples.csv.
+        thumbnails: float32 (N, 64, 64), rows as in the index; all 0 (not decoded) is not compared.
+        split: splits/seed<k>.csv.
+        exceptions: the data set's declared exceptions.
+        dataset: its name in the config, for the message.
+
+    Returns:
+        As `check_images`, and `pairs_compared` (near duplicates) and `split` (see `splits.describe_split`).
+
+    Raises:
+        StudyError: as `check_images`; also where train, val or test is empty or holds an image without mask.
+    """
+    _check_same(index, samples, "samples.csv")
+    _check_same(index, split, "the split")
+    _check_usable(index, split)
+    decoded = thumbnails.any(axis=(1, 2))
+    looked_at = np.where(decoded, split["subset"].to_numpy(dtype=object), "").tolist()
+    findings = [
+        *_duplicates(index, split),
+        *_near_duplicates(index, thumbnails, looked_at),
+        *_straddling(index, split),
+        *_empty_strata(index, split),
+    ]
+    record = _judged(findings, exceptions, SPLIT_KINDS, dataset)
+    return record | {
+        "images": len(index),
+        "pairs_compared": pairs_compared(looked_at),
+        "split": describe_split(split, index),
+    }
+
+
+def _decoding(samples: pd.DataFrame) -> Iterator[Finding]:
+    """Findings of the reader: `problem` holds sentences that start with their kind, '; ' between them."""
+    sentence = re.compile("; (?=(?:" + "|".join(IMAGE_KINDS) + "): )")
+    for sample, readable, problem in samples[["sample", "readable", "problem"]].itertuples(index=False):
+        for part in sentence.split(problem) if problem else []:
+            kind, _, text = part.partition(":")
+            if kind not in IMAGE_KINDS:
+                raise ValueError(f"samples.csv: a problem of {sample} starts with no known kind: {part!r}")
+            yield Finding(kind, (sample,), f"{sample}: {text.strip()}")
+        if not problem and readable != 1:
+            yield Finding("unreadable", (sample,), f"{sample}: cannot be read")
+
+
+def _constant(samples: pd.DataFrame, index: pd.DataFrame, classes: int) -> Iterator[Finding]:
+    foreground = pd.to_numeric(samples["foreground"], errors="coerce")
+    values = pd.to_numeric(samples["mask_values"], errors="coerce")
+    rows = zip(index["sample"], index["mask"] != "", foreground, values, strict=True)
+    for sample, labelled, share, distinct in rows:
+        if labelled and classes > 1 and distinct == 1:
+            yield Finding("mask_constant", (sample,), f"{sample}: the mask holds one value only")
+        elif labelled and classes == 1 and share in (0, 1):
+            name = "foreground" if share else "background"
+            yield Finding("mask_constant", (sample,), f"{sample}: the mask is all {name}")
+
+
+def _missing(index: pd.DataFrame) -> Iterator[Finding]:
+    rows = index[["sample", "mask", "official_subset"]].itertuples(index=False)
+    for sample, mask, official in rows:
+        if not mask and official not in ("test", "unlabelled"):
+            place = f"official subset '{official}'" if official else "no official subset"
+            yield Finding("mask_missing", (sample,), f"{sample}: no mask ({place})")
+
+
+def _duplicates(index: pd.DataFrame, split: pd.DataFrame) -> Iterator[Finding]:
+    table = pd.DataFrame(
+        {"sample": index["sample"], "hash": index["image_sha256"], "subset": split["subset"].to_numpy()}
+    )
+    for _, copies in table[table["hash"] != ""].groupby("hash", sort=False):
+        if compared(copies["subset"].tolist()):
+            names = _with_subset(copies["sample"], copies["subset"])
+            yield Finding("duplicate", tuple(copies["sample"]), f"{' and '.join(names)} are the same file")
+
+
+def _near_duplicates(
+    index: pd.DataFrame, thumbnails: NDArray[np.floating], subsets: list[str]
+) -> Iterator[Finding]:
+    sample, digest = index["sample"].tolist(), index["image_sha256"].tolist()
+    for a, b, score in near_duplicates(thumbnails, subsets):
+        if digest[a] and digest[a] == digest[b]:
+            continue  # the same file: already a duplicate
+        first, second = _with_subset((sample[a], sample[b]), (subsets[a], subsets[b]))
+        text = f"{first} and {second} show the same picture (similarity {score:.2f})"
+        yield Finding("near_duplicate", (sample[a], sample[b]), text)
+
+
+def _straddling(index: pd.DataFrame, split: pd.DataFrame) -> Iterator[Finding]:
+    table = pd.DataFrame({"group": index["group"], "subset": split["subset"].to_numpy()})
+    table = table[(table["group"] != "") & table["subset"].isin(PARTS)]
+    for group, rows in table.groupby("group", sort=False):
+        counts = [
+            f"{int((rows['subset'] == part).sum())} in {part}"
+            for part in PARTS
+            if part in set(rows["subset"])
+        ]
+        if len(counts) > 1:
+            yield Finding("group_straddles", (str(group),), f"group {group}: {', '.join(counts)}")
+
+
+def _empty_strata(index: pd.DataFrame, split: pd.DataFrame) -> Iterator[Finding]:
+    """Strata that a subset lacks although three groups, one for each subset, hold it."""
+    unit = np.where(index["group"] != "", "group " + index["group"], "image " + index["sample"])
+    table = pd.DataFrame({"stratum": index["stratum"], "unit": unit, "subset": split["subset"].to_numpy()})
+    table = table[(table["stratum"] != "") & table["subset"].isin(PARTS)]
+    for stratum, rows in table.groupby("stratum", sort=True):
+        missing = [part for part in PARTS if part not in set(rows["subset"])]
+        groups = rows["unit"].nunique()
+        if missing and groups >= len(PARTS):
+            text = f"stratum {stratum}: none of its {groups} groups ({len(rows)} images) is in {' or '.join(missing)}"
+            yield Finding("stratum_empty", (str(stratum),), text)
+
+
+def _judged(
+    findings: Iterable[Finding], exceptions: Sequence[Exception_], kinds: tuple[str, ...], dataset: str
+) -> dict[str, Any]:
+    """Return what the exceptions accept; raise for the rest."""
+    exceptions = [exception for exception in exceptions if exception.kind in kinds]
+    accepted, open_, used = [], [], set()
+    for finding in findings:
+        covering = [n for n, exception in enumerate(exceptions) if _covers(exception, finding)]
+        used.update(covering)
+        if covering:
+            record = {**finding._asdict(), "subjects": list(finding.subjects)}
+            accepted.append(record | {"reason": exceptions[covering[0]].reason})
+        else:
+            open_.append(finding)
+    warnings = [
+        f"the exception {e.kind} ({', '.join(e.samples) or 'all'}: {e.reason}) matches nothing that was found"
+        for n, e in enumerate(exceptions)
+        if n not in used
+    ]
+    for warning in warnings:
+        logger.warning("%s: %s", dataset, warning)
+    if open_:
+        raise _refusal(open_, dataset)
+    return {"findings": [], "accepted": accepted, "warnings": warnings}
+
+
+def _covers(exception: Exception_, finding: Finding) -> bool:
+    return exception.kind == finding.kind and (
+        not exception.samples or set(finding.subjects) <= set(exception.samples)
+    )
+
+
+def _refusal(findings: list[Finding], dataset: str) -> StudyError:
+    kinds = [kind for kind in EXCEPTION_KINDS if any(finding.kind == kind for finding in findings)]
+    lines = [f"  {finding.kind}: {finding.text}" for finding in findings[:SHOWN]]
+    lines += [f"  and {len(findings) - SHOWN} more"] if len(findings) > SHOWN else []
+    count = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+    advice = "".join(f"\n    {kind}: {TO_DO[kind]}" for kind in kinds)
+    return StudyError(
+        f"the check of {dataset} has {count}\n" + "\n".join(lines),
+        remedy=f"mend the data{advice}\n"
+        "  or, where this is known and right, declare it in the data set's block of the config "
+        "(the report prints the reason):\n\n" + exception_yaml(findings, dataset),
+    )
+
+
+def exception_yaml(findings: Sequence[Finding], dataset: str) -> str:
+    """Return the lines of config that declare `findings` as accepted; the reasons are left to be filled in."""
+    entries = []
+    for kind in EXCEPTION_KINDS:
+        names = list(dict.fromkeys(name for f in findings if f.kind == kind for name in f.subjects))
+        if names:
+            named = {"samples": names} if len(names) <= NAMED else {}
+            entries.append({"kind": kind, **named, "reason": "SAY WHY THIS IS RIGHT"})
+    block = {"datasets": {dataset: {"exceptions": entries}}}
+    return yaml.safe_dump(block, sort_keys=False, default_flow_style=None, width=100, allow_unicode=True)
+
+
+def _check_same(index: pd.DataFrame, other: pd.DataFrame, name: str) -> None:
+    if index["sample"].tolist() != other["sample"].tolist():
+        raise StudyError(
+            f"{name} and index.csv do not name the same samples in the same order",
+            remedy="one of them is out of date: remove it and run the same command again",
+        )
+
+
+def _check_usable(index: pd.DataFrame, split: pd.DataFrame) -> None:
+    subset = split["subset"].to_numpy(dtype=object)
+    empty = [part for part in PARTS if part not in set(subset)]
+    used = np.isin(subset, PARTS) & (index["mask"] == "").to_numpy()
+    if empty or used.any():
+        what = f"{' and '.join(empty)} holds no image" if empty else ""
+        what = what or f"{index['sample'].to_numpy()[used][0]} has no mask but is in {subset[used][0]}"
+        raise StudyError(
+            f"the split cannot be used: {what}", remedy="remove the file of the split and run again"
+        )
+
+
+def _with_subset(samples: Iterable[str], subsets: Iterable[str]) -> list[str]:
+    return [f"{sample} ({subset})" for sample, subset in zip(samples, subsets, strict=True)]

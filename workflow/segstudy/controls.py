@@ -1,0 +1,199 @@
+"""Control rows: what no learning, and a second human, score on the same images by the same counting.
+
+- `all_background`, `all_foreground`: the same answer everywhere.
+- `random`: every pixel is foreground with the probability that the training images' pixels are (inside the roi),
+  which is scikit-learn's DummyClassifier with strategy 'stratified'.
+- `otsu`: Otsu's threshold (1979, doi:10.1109/TSMC.1979.4310076) of each image's own values inside the roi,
+  background outside it. Whether grey or green values are taken, and whether the dark or the bright side is the
+  object, is what gives the best mean Dice on the training images.
+- `second_human`: the second annotation, where an image has one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from segstudy.errors import StudyError, nearest
+from segstudy.evaluation import (
+    COLUMNS,
+    Row,
+    Truth,
+    counts_of,
+    fits,
+    in_threads,
+    labelled,
+    only_class,
+    truth_of,
+)
+from segstudy.images import read_image, read_mask
+from segstudy.metrics import confusion, dice
+from segstudy.seeds import numpy_generator
+from segstudy.thresholds import binarise, otsu
+
+logger = logging.getLogger("segstudy")
+
+Rule = tuple[str, str]  # channel and side that make an image's Otsu segmentation
+RULES: tuple[Rule, ...] = tuple(product(("grey", "green"), ("dark", "bright")))
+
+
+class Learned(NamedTuple):
+    """What the controls take from the training images."""
+
+    share: float  # of foreground pixels inside the roi
+    rule: Rule
+
+
+class Control(NamedTuple):
+    """A control: its prediction, and what it needs to know of the training images."""
+
+    predict: Callable[[Row, Path, Truth, Learned, int], tuple[np.ndarray, float]]
+    learns: bool = False
+
+
+def measure_controls(
+    index: pd.DataFrame,
+    split: pd.DataFrame,
+    root: Path,
+    classes: Sequence[str],
+    seed: int,
+    names: Sequence[str],
+    threads: int = 1,
+) -> pd.DataFrame:
+    """Return rows of counts.csv, with `control` in front, of every named control that the data set can have.
+
+    `policy` is 'none' and `threshold` empty, except that `otsu` records each image's own threshold (grey or green
+    value 0..255). `second_human` has rows for the images that have a second mask, and none where no image has.
+
+    Args:
+        index: index.csv.
+        split: the split of `seed`; only train, val and test images that have a mask are measured.
+        root: folder of the raw data.
+        classes: names of the foreground classes; exactly one.
+        seed: of `random`: the prediction of an image depends on it and on the sample's name alone.
+        names: controls, in the order of the rows.
+        threads: images measured at a time.
+
+    Raises:
+        StudyError: on an unknown name, files of different sizes, or no training image to learn from.
+    """
+    name, rows, root = only_class(classes), labelled(index, split), Path(root)
+    for control in names:
+        if control not in CONTROLS:
+            raise StudyError(
+                f"no control is called '{control}'.{nearest(control, CONTROLS)}", allowed=", ".join(CONTROLS)
+            )
+    learned = _learn(names, rows, root, threads)
+
+    def count(row: Row) -> list[dict[str, Any]]:
+        truth = truth_of(row, root)
+        key = {"sample": row["sample"], "subset": row["subset"], "class": name, "policy": "none"}
+        lines = []
+        for control in names:
+            if control == "second_human" and not row["second_mask"]:
+                continue
+            prediction, threshold = CONTROLS[control].predict(row, root, truth, learned, seed)
+            lines += counts_of(key | {"control": control, "threshold": threshold}, prediction, truth)
+        return lines
+
+    lines = [line for lines in in_threads(count, rows, threads, "controls of") for line in lines]
+    lines.sort(key=lambda line: names.index(line["control"]))
+    return pd.DataFrame(lines, columns=["control", *COLUMNS])
+
+
+def _learn(names: Sequence[str], rows: Sequence[Row], root: Path, threads: int) -> Learned:
+    """Return what the named controls need of the training images; nothing is read if none needs anything."""
+    learners = [name for name in names if CONTROLS[name].learns]
+    if not learners:
+        return Learned(float("nan"), RULES[0])
+    training = [row for row in rows if row["subset"] == "train"]
+    if not training:
+        raise StudyError(
+            f"controls {', '.join(learners)} learn from training images, and the split has none with a mask",
+            remedy="use another split, or leave these out of evaluation.controls",
+        )
+
+    def look(row: Row) -> tuple[int, int, list[float]]:
+        truth = truth_of(row, root)
+        foreground = int(np.count_nonzero(truth.mask & truth.inside))
+        scores = [float("nan")] * len(RULES)
+        if "otsu" in names and foreground:  # without foreground every rule's Dice is 0 or not defined
+            image = _image_of(row, root, truth)
+            masks = [_otsu(image, truth, rule)[0] for rule in RULES]
+            scores = [float(dice(confusion(mask, truth.mask, truth.inside))) for mask in masks]
+        return foreground, int(np.count_nonzero(truth.inside)), scores
+
+    seen = list(in_threads(look, training, threads, "controls learn from"))
+    foreground, pixels, scores = zip(*seen, strict=True)
+    rule = _best_rule(np.array(scores)) if "otsu" in names else RULES[0]
+    return Learned(sum(foreground) / sum(pixels), rule)
+
+
+def _best_rule(scores: np.ndarray) -> Rule:
+    """Return the rule with the best mean over images of Dice (images, rules); of several, the first."""
+    defined = scores[~np.isnan(scores).any(axis=1)]
+    if not len(defined):
+        raise StudyError(
+            "no training image has foreground: the control 'otsu' cannot tell the object from the background",
+            remedy="use another split, or leave 'otsu' out of evaluation.controls",
+        )
+    means = defined.mean(axis=0)
+    channel, side = RULES[int(means.argmax())]
+    logger.info("control otsu: the %s side of the %s values, training Dice %.4f", side, channel, means.max())
+    return channel, side
+
+
+def _all_background(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> tuple[np.ndarray, float]:
+    return np.zeros_like(truth.mask), float("nan")
+
+
+def _all_foreground(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> tuple[np.ndarray, float]:
+    return np.ones_like(truth.mask), float("nan")
+
+
+def _random(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> tuple[np.ndarray, float]:
+    generator = numpy_generator(seed, f"random control of {row['sample']}")
+    return generator.random(truth.mask.shape, dtype=np.float32) < learned.share, float("nan")
+
+
+def _best_otsu(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> tuple[np.ndarray, float]:
+    return _otsu(_image_of(row, root, truth), truth, learned.rule)
+
+
+def _second_human(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> tuple[np.ndarray, float]:
+    path = root / row["second_mask"]
+    second = read_mask(path).array
+    fits(second, truth.mask, path, root / row["mask"])
+    return second, float("nan")
+
+
+def _image_of(row: Row, root: Path, truth: Truth) -> np.ndarray:
+    path = root / row["image"]
+    image = read_image(path)
+    fits(image, truth.mask, path, root / row["mask"])
+    return image
+
+
+def _otsu(image: np.ndarray, truth: Truth, rule: Rule) -> tuple[np.ndarray, float]:
+    """Return an image's Otsu segmentation by `rule`, bool (H, W), and the threshold."""
+    channel, side = rule
+    values = image[..., 1] if channel == "green" else np.asarray(Image.fromarray(image).convert("L"))
+    threshold = otsu(values[truth.inside])
+    bright = binarise(values, threshold)
+    return (bright if side == "bright" else ~bright) & truth.inside, threshold
+
+
+CONTROLS: dict[str, Control] = {
+    "all_background": Control(_all_background),
+    "all_foreground": Control(_all_foreground),
+    "random": Control(_random, learns=True),
+    "otsu": Control(_best_otsu, learns=True),
+    "second_human": Control(_second_human),
+}

@@ -1,0 +1,137 @@
+"""Raw data sets, read from their original layouts: one module each, named in `segstudy.config.datasets.READERS`.
+
+A reader module has `TITLE`, `CLASSES` (names of the foreground classes), `TASK`, `SOURCE`, `LAYOUT` (texts),
+`recognises(root) -> bool` (a cheap look at the folder names) and `index(root) -> DataFrame` with the
+columns of `COLUMNS`; what it had to repair or leave out stands in `frame.attrs["repairs"]`, a list of sentences.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import logging
+import os
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+import pandas as pd
+
+from segstudy.config.datasets import READERS
+from segstudy.datasets.listing import COLUMNS, natural
+from segstudy.errors import StudyError, nearest
+from segstudy.images import image_size
+from segstudy.progress import track
+
+FILES = ("image", "mask", "roi", "second_mask")
+SUBSETS = ("train", "val", "test", "unlabelled", "")
+SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+Result = TypeVar("Result")
+logger = logging.getLogger("segstudy")
+
+
+def reader_module(reader: str) -> ModuleType:
+    """Return the module that reads data set `reader`.
+
+    Raises:
+        StudyError: no reader has this name.
+    """
+    if reader not in READERS:
+        raise StudyError(f"no reader is called '{reader}'.{nearest(reader, READERS)}", allowed=", ".join(READERS))
+    return importlib.import_module(f"segstudy.datasets.{reader}")
+
+
+def build_index(reader: str, root: str | Path, *, dataset: str = "", threads: int | None = None) -> pd.DataFrame:
+    """Return the index of a raw data set: one row per image, columns as in docs/architecture.md.
+
+    `dataset` is its name in the config (the reader's, unless told), for the messages. Only headers are decoded;
+    every file is read once for its SHA-256.
+
+    Raises:
+        StudyError: the root is missing or holds something else, a sample name is not unique or not usable as a
+            file name, a file is missing, or an image's header cannot be read.
+    """
+    module, root = reader_module(reader), Path(root)
+    _check_root(module, root, dataset or reader)
+    frame = module.index(root)
+    repairs = list(frame.attrs.get("repairs", []))
+    _validate(frame, root, module.TITLE)
+    frame = frame.sort_values("sample", key=lambda names: names.map(natural)).reset_index(drop=True)
+    paths = [root / path for path in frame["image"]]
+    sizes = _in_threads(image_size, paths, f"{module.TITLE}: headers", threads)
+    frame["width"] = [width for width, _ in sizes]
+    frame["height"] = [height for _, height in sizes]
+    present = [path for column in FILES for path in frame[column] if path]
+    sums = _in_threads(_sha256, [root / path for path in present], f"{module.TITLE}: checksums", threads)
+    known = dict(zip(present, sums, strict=True))
+    for column in FILES:
+        frame[f"{column}_sha256"] = [known.get(path, "") for path in frame[column]]
+    frame.attrs["repairs"] = repairs
+    for repair in repairs:
+        logger.warning("%s: %s", module.TITLE, repair)
+    return frame
+
+
+def repairs(reader: str, root: str | Path) -> list[str]:
+    """Return what the reader repairs or leaves out under `root`, one sentence each (an index on disk has lost them)."""
+    return list(reader_module(reader).index(Path(root)).attrs.get("repairs", []))
+
+
+def _check_root(module: ModuleType, root: Path, dataset: str) -> None:
+    keys = f"set datasets.{dataset}.root (relative roots lie below data_root) to the folder that holds {module.TITLE}"
+    if not root.is_dir():
+        problem = "is a file, not a folder" if root.exists() else "does not exist"
+        raise StudyError(f"the folder of {module.TITLE} {problem}", where=root, allowed=module.LAYOUT, remedy=keys)
+    if module.recognises(root):
+        return
+    others = [other for name in READERS if (other := reader_module(name)) is not module and other.recognises(root)]
+    looks = f"; this looks like {others[0].TITLE}" if others else ""
+    found = sorted(path.name for path in root.iterdir())[:8]
+    raise StudyError(
+        f"no {module.TITLE} data here{looks}",
+        where=f"{root} (holds {', '.join(found) if found else 'nothing'})",
+        allowed=module.LAYOUT,
+        remedy=keys,
+    )
+
+
+def _validate(frame: pd.DataFrame, root: Path, title: str) -> None:
+    if frame.empty:
+        raise StudyError(f"no images of {title} found", where=root)
+    if list(frame.columns) != list(COLUMNS):
+        raise ValueError(f"the reader of {title} gives columns {list(frame.columns)}, needed are {list(COLUMNS)}")
+    twice = frame[frame["sample"].duplicated(keep=False)]
+    if len(twice):
+        name = twice["sample"].iloc[0]
+        files = ", ".join(twice.loc[twice["sample"] == name, "image"])
+        raise StudyError(
+            f"{title}: {len(twice)} images share a sample name, the first being '{name}': {files}",
+            where=root,
+            remedy="keep one of the files",
+        )
+    for name in frame["sample"]:
+        if not SAFE.fullmatch(name):
+            raise StudyError(
+                f"{title}: '{name}' cannot be a sample name", where=root, allowed="letters, digits, '.', '_' and '-'"
+            )
+    odd = sorted(set(frame["official_subset"]) - set(SUBSETS))
+    if odd:
+        raise ValueError(f"the reader of {title} gives official subsets {odd}")
+    for column in FILES:
+        for path in frame[column]:
+            if path and not (root / path).is_file():
+                raise StudyError(f"{title}: the {column} file is missing", where=root / path)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _in_threads(work: Callable[[Path], Result], paths: list[Path], what: str, threads: int | None) -> list[Result]:
+    with ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1)) as pool:
+        return list(track(pool.map(work, paths), what, total=len(paths)))

@@ -1,0 +1,77 @@
+"""Find folders and files in raw data as people unpack it: odd case, spaces, hidden files, one level up or down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+COLUMNS = ("sample", "image", "mask", "roi", "second_mask", "stratum", "group", "official_subset")
+
+# Lossless formats first: where one picture is there twice, the earlier format is the truer one.
+SUFFIXES = (".bmp", ".tif", ".tiff", ".png", ".gif", ".ppm", ".pgm", ".jpg", ".jpeg")
+LOSSY_SUFFIXES = (".jpg", ".jpeg")
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a sort key that puts 2 before 10."""
+    parts = re.findall(r"\d+|\D+", name)
+    return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts)
+
+
+def plain(name: str) -> str:
+    """Return a name without case, spaces, '_' and '-', to compare the spellings of one folder."""
+    return re.sub(r"[\s_-]+", "", name).casefold()
+
+
+def folders(root: Path, depth: int) -> Iterator[Path]:
+    """Yield `root` and the visible folders below it, level by level, sorted; `depth` levels down.
+
+    Folders that may not be entered are passed over: a root is often a disk with a `lost+found`.
+    """
+    level = [root]
+    for _ in range(depth + 1):
+        yield from level
+        level = [child for folder in level for child in subfolders(folder)]
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Return the visible folders in `folder`, sorted; none where it may not be entered."""
+    try:
+        return sorted(p for p in folder.iterdir() if not p.name.startswith((".", "__MACOSX")) and p.is_dir())
+    except PermissionError:
+        return []
+
+
+def pictures(folder: Path | None) -> list[Path]:
+    """Return the visible image files directly in `folder`, in natural order; none where there is no folder."""
+    if folder is None:
+        return []
+    found = [p for p in folder.iterdir() if p.suffix.casefold() in SUFFIXES and not p.name.startswith(".")]
+    return sorted((p for p in found if p.is_file()), key=lambda p: natural(p.name))
+
+
+def truest(paths: Iterable[Path]) -> list[Path]:
+    """Return paths with lossless formats first."""
+    return sorted(paths, key=lambda p: (SUFFIXES.index(p.suffix.casefold()), natural(p.name)))
+
+
+def relative(path: Path | None, root: Path) -> str:
+    """Return `path` below `root` in POSIX form; an empty string for None."""
+    return path.relative_to(root).as_posix() if path else ""
+
+
+def frame(rows: list[dict[str, str]], repairs: list[str]) -> pd.DataFrame:
+    """Return a reader's rows as a table with all of `COLUMNS`, absent values empty, and its repairs as attribute."""
+    table = pd.DataFrame([{column: row.get(column, "") for column in COLUMNS} for row in rows], columns=COLUMNS)
+    table.attrs["repairs"] = repairs
+    return table
+
+
+def few(names: Iterable[str]) -> str:
+    """Return up to five names, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more

@@ -1,0 +1,222 @@
+"""The ablation of an experiment: what every loss and network scores on the test images, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from segstudy.config import Cell
+from segstudy.errors import StudyError
+from segstudy.figures import style
+from segstudy.metrics import METRICS, per_image
+from segstudy.tables import KEYS, headline, intervals, read_counts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SHOWN = ("dice", "iou", "sensitivity", "specificity")
+CROWDED = 12  # networks x losses in one panel; with more, every panel takes the whole width
+DASHES = ((0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 3)))
+# From the end of a control's line to the left edge of its name, half way up.
+LEADER = {"arrowstyle": "-", "color": style.MUTED, "lw": 0.6, "shrinkA": 0, "shrinkB": 0, "relpos": (0.0, 0.5)}
+
+
+class Scores(NamedTuple):
+    """Test scores of an experiment, for the data set and class of one panel.
+
+    `seeds` has one row per row of the table and seed, `means` one per row of the table; `intervals` maps
+    (KEYS..., class, subset, metric) to a 95 % interval.
+    """
+
+    seeds: pd.DataFrame
+    means: pd.DataFrame
+    intervals: Mapping[tuple, tuple[float, float]]
+
+
+def draw_ablation(
+    cells: Sequence[tuple[Cell, str | Path]],
+    controls: Sequence[tuple[str, int, str | Path]],
+    experiment: str,
+    svg: str | Path,
+    png: str | Path,
+    *,
+    policy: str,
+    regions: Mapping[str, str],
+    phantom: bool | Sequence[str] = False,
+) -> None:
+    """Draw test Dice, IoU, sensitivity and specificity by loss (across) and network (colour), for each data set.
+
+    A large marker is the mean over images and seeds with its 95 % bootstrap interval, a small dot one seed, a dashed
+    line a control. The scale follows the networks; controls beyond it are named at the edge with an arrow.
+
+    Args:
+        cells: each cell with the path of its `counts.csv`.
+        controls: (data set, seed, path of the controls' counts).
+        experiment: its name, for the title.
+        svg: where the SVG goes.
+        png: where the PNG goes.
+        policy: threshold policy shown.
+        regions: data set -> `roi` or `full`.
+        phantom: the data sets that are drawn stand-ins, or True for all of them.
+
+    Raises:
+        StudyError: as `segstudy.tables.read_counts` and `headline`, and if there is no test image.
+    """
+    from matplotlib import pyplot
+
+    shown = headline(read_counts(cells, controls), policy, regions)
+    shown = shown[shown["subset"] == "test"]
+    if not shown["row"].eq("cell").any():
+        raise StudyError(f"experiment '{experiment}' has no test image to show", remedy="give its splits a test set")
+    scores = _scores(shown)
+    networks = scores.means[scores.means["row"] == "cell"]
+    losses, series = list(networks["loss"].unique()), list(networks["series"].unique())
+    drawn = set(shown["dataset"]) if phantom is True else set(phantom or ()) & set(shown["dataset"])
+
+    style.use_style()
+    parts = list(networks[["dataset", "class"]].drop_duplicates().itertuples(index=False, name=None))
+    across = 2 if len(losses) * len(series) <= CROWDED else 1
+    rows = len(SHOWN) // across
+    figure, grid = pyplot.subplots(
+        rows * len(parts),
+        across,
+        figsize=(style.WIDTH, 1.1 + 2.35 * rows * len(parts)),
+        squeeze=False,
+        layout="constrained",
+    )
+    for i, (dataset, kind) in enumerate(parts):
+        own = _part(scores, dataset, kind)
+        name = dataset + (" (PHANTOM)" if dataset in drawn else "")
+        name += f", {kind}" if sum(other == dataset for other, _ in parts) > 1 else ""
+        for j, metric in enumerate(SHOWN):
+            axes = grid[i * rows + j // across, j % across]
+            _draw(axes, own, metric, losses, series)
+            axes.set_title(f"{name}: {METRICS[metric].label}")
+            _label_losses(axes, losses, 5.8 / across)
+    figure.suptitle(
+        style.titled(f"Test images of experiment {experiment}, by loss", bool(drawn)), x=0.01, ha="left", weight="bold"
+    )
+    figure.legend(handles=_keys(series), loc="outside lower center", ncols=min(4, len(series) + 3), frameon=False)
+    if drawn:
+        style.watermark(figure)
+    style.save(figure, svg, png)
+
+
+def _scores(shown: pd.DataFrame) -> Scores:
+    keys = [*KEYS, "class"]
+    seeds = per_image(shown).groupby([*keys, "seed"], sort=False)[list(SHOWN)].mean().reset_index()
+    means = seeds.groupby(keys, sort=False)[list(SHOWN)].mean().reset_index()
+    several = means.loc[means["row"] == "cell", "recipe"].nunique() > 1
+    for table in (seeds, means):
+        table["series"] = table["model"] + (", " + table["recipe"] if several else "")
+    return Scores(seeds, means, intervals(shown, ["test"], SHOWN))
+
+
+def _part(scores: Scores, dataset: str, kind: str) -> Scores:
+    seeds, means = (
+        table[(table["dataset"] == dataset) & (table["class"] == kind)] for table in (scores.seeds, scores.means)
+    )
+    return Scores(seeds, means, scores.intervals)
+
+
+def _draw(axes: Axes, scores: Scores, metric: str, losses: Sequence[str], series: Sequence[str]) -> None:
+    """Draw one metric of one data set: a group of markers for each loss, a marker for each network."""
+    colour, marker = style.colours(series), style.markers(series)
+    step = min(0.8 / len(series), 0.3)
+    seen: list[float] = []
+    for row in scores.means[scores.means["row"] == "cell"].to_dict("records"):
+        x = losses.index(row["loss"]) + (series.index(row["series"]) - (len(series) - 1) / 2) * step
+        same = (scores.seeds["series"] == row["series"]) & (scores.seeds["loss"] == row["loss"])
+        dots = scores.seeds.loc[same & (scores.seeds["row"] == "cell"), metric]
+        low, high = scores.intervals[(*(row[key] for key in KEYS), row["class"], "test", metric)]
+        shade = colour[row["series"]]
+        axes.plot([x, x], [low, high], color=shade, lw=2, alpha=0.45, solid_capstyle="butt", zorder=2)
+        axes.plot([x], [row[metric]], marker[row["series"]], ms=6, mfc=shade, mec="white", mew=0.6, zorder=4)
+        if len(dots) > 1:
+            offset = np.full(len(dots), x + 0.45 * step)
+            axes.plot(offset, dots, ".", ms=4, color=shade, mew=0, zorder=3)
+        seen += [low, high, row[metric], *dots]
+    axes.set_xlim(-0.6, len(losses) - 0.4)
+    axes.grid(False, axis="x")
+    style.bare(axes)
+    controls = scores.means.loc[scores.means["row"] == "control", ["model", metric]].dropna()
+    values = {name.replace("_", " "): value for name, value in controls.itertuples(index=False, name=None)}
+    axes.set_ylim(*_limits([value for value in seen if np.isfinite(value)], list(values.values())))
+    _draw_controls(axes, values)
+
+
+def _limits(networks: Sequence[float], controls: Sequence[float]) -> tuple[float, float]:
+    """Return limits that show the networks large, and those controls that lie near them."""
+    if not networks:
+        return 0.0, 1.0
+    low, high = min(networks), max(networks)
+    reach = max(high - low, 0.05)
+    near = [value for value in controls if low - reach <= value <= high + reach]
+    low, high = min([low, *near]), max([high, *near])
+    margin = 0.08 * max(high - low, 0.05)
+    return max(low - margin, -0.02), min(high + margin, 1.02)
+
+
+def _draw_controls(axes: Axes, values: Mapping[str, float]) -> None:
+    """Draw a dashed line for each control within the limits; name all of them, with their value, on the right."""
+    low, high = axes.get_ylim()
+    labels = []
+    for i, (name, value) in enumerate(values.items()):
+        inside = low <= value <= high
+        if inside:
+            axes.axhline(value, color=style.MUTED, lw=1, ls=DASHES[i % len(DASHES)], zorder=1)
+        arrow = "" if inside else ("↓ " if value < low else "↑ ")
+        height = float(np.clip((value - low) / (high - low), 0, 1))
+        labels.append((height, value, f"{arrow}{name} {value:.3f}", inside))
+    labels.sort()
+    for place, (height, _, text, inside) in zip(_spread([label[0] for label in labels], 0.09), labels, strict=True):
+        axes.annotate(
+            text,
+            xy=(1.0, height),
+            xytext=(1.03, place),
+            xycoords="axes fraction",
+            textcoords="axes fraction",
+            fontsize=7.5,
+            color=style.MUTED,
+            va="center",
+            arrowprops=LEADER if inside else None,
+        )
+
+
+def _spread(places: Sequence[float], gap: float) -> list[float]:
+    """Move sorted places up, then down from the top, as little as needed to lie `gap` apart and below 1."""
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(place, moved[-1] + gap) if moved else place)
+    ceiling = max(1.0, gap * (len(moved) - 1))
+    for i in reversed(range(len(moved))):
+        moved[i] = min(moved[i], ceiling)
+        ceiling = moved[i] - gap
+    return moved
+
+
+def _label_losses(axes: Axes, losses: Sequence[str], inches: float) -> None:
+    axes.set_xticks(range(len(losses)), losses)
+    if max(map(len, losses)) * 0.085 > inches / len(losses) * 0.95:
+        axes.tick_params(axis="x", rotation=25)
+        for label in axes.get_xticklabels():
+            label.set_horizontalalignment("right")
+            label.set_rotation_mode("anchor")
+
+
+def _keys(series: Sequence[str]) -> list:
+    from matplotlib.lines import Line2D
+
+    colour, marker = style.colours(series), style.markers(series)
+    keys = [
+        Line2D([], [], ls="", marker=marker[name], color=colour[name], mec="white", ms=7.5, label=name)
+        for name in series
+    ]
+    keys.append(Line2D([], [], color=style.MUTED, marker="o", lw=2, ms=6, mec="white", label="mean, 95 % interval"))
+    keys.append(Line2D([], [], color=style.MUTED, marker=".", ls="", ms=6, label="one seed"))
+    keys.append(Line2D([], [], color=style.MUTED, ls=DASHES[0], lw=1, label="control"))
+    return keys

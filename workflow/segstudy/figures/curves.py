@@ -1,0 +1,177 @@
+"""Learning curves of an experiment: losses and validation Dice against the epoch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from segstudy.config import Cell
+from segstudy.errors import StudyError
+from segstudy.figures import style
+from segstudy.files import read_csv
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = ("epoch", "train_loss", "val_loss", "val_dice", "best")
+ACROSS = 3  # panels side by side: more are too narrow to read at 800 pixels
+MOST = 36  # panels in one figure: more make a page nobody scrolls through
+logger = logging.getLogger("segstudy")
+
+
+class Panel(NamedTuple):
+    """What the curves of one panel have in common; they differ in loss and seed."""
+
+    dataset: str
+    model: str
+    recipe: str
+
+
+def draw_curves(
+    histories: Sequence[tuple[Cell, str | Path]],
+    experiment: str,
+    svg: str | Path,
+    png: str | Path,
+    phantom: bool | Sequence[str] = False,
+) -> None:
+    """Draw training and validation loss, and validation Dice, against the epoch.
+
+    A pair of panels (losses above, Dice below) for each data set, network and recipe; colours are losses, every
+    seed is a thin line of its own, a dot marks the epoch whose weights were kept.
+
+    Args:
+        histories: each cell with the path of its `history.csv`.
+        experiment: name of the experiment, for the title.
+        svg: where the SVG goes.
+        png: where the PNG goes.
+        phantom: the data sets that are drawn stand-ins, or True for all of them: the figure says PHANTOM.
+
+    Raises:
+        StudyError: if there is no history, or a file lacks a column or has no row.
+    """
+    if not histories:
+        raise StudyError(f"experiment '{experiment}' has no learning curves to draw", remedy="give it a cell")
+    curves = {cell: _read(path) for cell, path in histories}
+    panels = list(dict.fromkeys(Panel(cell.dataset, cell.model, cell.recipe) for cell in curves))
+    title = f"Learning curves of experiment {experiment}"
+    if len(panels) > MOST:
+        title += f" (the first {MOST} of {len(panels)} panels)"
+        logger.warning("curves of %s: %d panels left out; see history.csv", experiment, len(panels) - MOST)
+    datasets = {panel.dataset for panel in panels}
+    drawn = (datasets if phantom else set()) if isinstance(phantom, bool) else datasets & set(phantom)
+    losses = list(dict.fromkeys(cell.loss for cell in curves))
+
+    style.use_style()
+    figure = _panels(panels[:MOST], curves, style.colours(losses), drawn)
+    figure.suptitle(style.titled(title, bool(drawn)), x=0.01, ha="left", fontweight="bold")
+    figure.legend(handles=_keys(style.colours(losses)), loc="outside lower center", ncols=4, frameon=False)
+    if drawn:
+        style.watermark(figure)
+    style.save(figure, svg, png)
+
+
+def _read(path: str | Path) -> pd.DataFrame:
+    history = read_csv(path)
+    missing = [column for column in COLUMNS if column not in history]
+    if missing or history.empty:
+        raise StudyError(
+            f"a history of training has {'no column ' + ', '.join(missing) if missing else 'no row'}",
+            where=path,
+            allowed=f"one row per epoch with the columns {', '.join(COLUMNS)}",
+            remedy="delete the file and run the study again: the cell is trained anew",
+        )
+    return history
+
+
+def _rows(panels: Sequence[Panel]) -> list[list[Panel]]:
+    """Return the panels row by row; every data set begins a row of its own."""
+    rows: list[list[Panel]] = []
+    for panel in panels:
+        if not rows or rows[-1][0].dataset != panel.dataset or len(rows[-1]) == ACROSS:
+            rows.append([])
+        rows[-1].append(panel)
+    return rows
+
+
+def _panels(
+    panels: Sequence[Panel], curves: Mapping[Cell, pd.DataFrame], colours: Mapping[str, str], drawn: set[str]
+) -> Figure:
+    from matplotlib import pyplot
+
+    rows = _rows(panels)
+    across = max(map(len, rows))
+    figure, grid = pyplot.subplots(
+        2 * len(rows),
+        across,
+        figsize=(style.WIDTH, 1.1 + 3.2 * len(rows)),
+        height_ratios=[1.15, 1] * len(rows),
+        squeeze=False,
+        layout="constrained",
+    )
+    for axes in grid.flat:
+        axes.set_visible(False)
+    for i, row in enumerate(rows):
+        for j, panel in enumerate(row):
+            own = {cell: history for cell, history in curves.items() if cell[:2] + cell[3:4] == panel}
+            _draw_pair(grid[2 * i, j], grid[2 * i + 1, j], own, colours)
+            grid[2 * i, j].set_title(_name(panel, panels, drawn))
+            if j == 0:
+                grid[2 * i, j].set_ylabel("loss")
+                grid[2 * i + 1, j].set_ylabel("validation Dice")
+    return figure
+
+
+def _name(panel: Panel, panels: Sequence[Panel], drawn: set[str]) -> str:
+    recipes = {other.recipe for other in panels if other.dataset == panel.dataset}
+    dataset = panel.dataset + (" (PHANTOM)" if panel.dataset in drawn else "")
+    return "\n".join([dataset, panel.model + (f", {panel.recipe}" if len(recipes) > 1 else "")])
+
+
+def _draw_pair(upper: Axes, lower: Axes, curves: Mapping[Cell, pd.DataFrame], colours: Mapping[str, str]) -> None:
+    """Draw the losses of one panel's cells into `upper` and their validation Dice into `lower`."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    values = []
+    for cell, history in curves.items():
+        colour = colours[cell.loss]
+        validated = history.dropna(subset=["val_loss"])
+        dot = "." if len(validated) < 3 else ""  # a line through one point is invisible
+        upper.plot(history["epoch"], history["train_loss"], color=colour, lw=0.8, ls=(0, (3, 2)), marker=dot)
+        upper.plot(validated["epoch"], validated["val_loss"], color=colour, lw=1.1, marker=dot)
+        lower.plot(validated["epoch"], validated["val_dice"], color=colour, lw=1.1, marker=dot)
+        kept = history[history["best"] == 1].tail(1)
+        for axes, column in ((upper, "val_loss"), (lower, "val_dice")):
+            axes.plot(
+                kept["epoch"], kept[column], "o", ms=4.5, mfc=colour, mec="white", mew=0.8, zorder=5, clip_on=False
+            )
+        values += [history["train_loss"], validated["val_loss"]]
+    finite = pd.concat(values).dropna()
+    if len(finite) and finite.min() > 0 and finite.max() > 20 * finite.min():
+        # Losses of different kinds differ by orders of magnitude: on a straight scale one would hide the other.
+        upper.set_yscale("log")
+        upper.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    lower.set_ylim(0, 1)
+    lower.set_xlabel("epoch")
+    for axes in (upper, lower):
+        axes.set_visible(True)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
+        style.bare(axes)
+    upper.tick_params(labelbottom=False)
+    upper.set_xlim(lower.get_xlim())
+
+
+def _keys(colours: Mapping[str, str]) -> list:
+    from matplotlib.lines import Line2D
+
+    keys = [Line2D([], [], color=colour, lw=2, label=loss) for loss, colour in colours.items()]
+    keys.append(Line2D([], [], color=style.MUTED, lw=0.9, ls=(0, (3, 2)), label="training loss"))
+    keys.append(Line2D([], [], color=style.MUTED, lw=1.2, label="validation"))
+    keys.append(
+        Line2D([], [], color=style.MUTED, marker="o", ls="", mec="white", ms=6, label="weights kept (best epoch)")
+    )
+    return keys

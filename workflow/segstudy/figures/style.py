@@ -1,0 +1,111 @@
+"""One look for all figures drawn with matplotlib, and the same bytes for the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+
+from segstudy.files import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+mpl.use("Agg")
+
+WIDTH = 8.0  # inches; at 100 dpi the 800 pixels of a page in the report, where 9 points are still read easily
+PNG_DPI = 200
+INK, MUTED, GRID = "#1b1f24", "#5b6570", "#dde1e6"
+# Okabe and Ito, "Color Universal Design" (2008), without the yellow, which does not show as a thin line on white;
+# then five of Paul Tol's "muted" set for studies with more than seven losses.
+PALETTE = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#1b1f24"),
+    *("#882255", "#999933", "#332288", "#888888", "#44AA99"),
+)
+MARKERS = ("o", "s", "^", "D", "v", "<", ">", "p", "h")
+
+
+def use_style() -> None:
+    """Set seaborn's white grid with this project's fonts, colours and a fixed salt for the ids inside SVG."""
+    import seaborn
+
+    seaborn.set_theme(
+        context="paper",
+        style="whitegrid",
+        palette=PALETTE,
+        rc={
+            "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
+            "font.size": 9,
+            "axes.titlesize": 9.5,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.labelsize": 9,
+            "xtick.labelsize": 8.5,
+            "ytick.labelsize": 8.5,
+            "legend.fontsize": 8.5,
+            "legend.title_fontsize": 8.5,
+            "figure.titlesize": 11,
+            "text.color": INK,
+            "axes.labelcolor": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "axes.edgecolor": MUTED,
+            "grid.color": GRID,
+            "grid.linewidth": 0.7,
+            "axes.linewidth": 0.8,
+            "svg.hashsalt": "segstudy",
+            "svg.fonttype": "path",
+        },
+    )
+
+
+def colours(names: Sequence[str]) -> dict[str, str]:
+    """Return a colour for each name; the palette starts again after twelve."""
+    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
+
+
+def markers(names: Sequence[str]) -> dict[str, str]:
+    """Return a marker for each name; colour and marker together tell 36 names apart."""
+    return {name: MARKERS[i % len(MARKERS)] for i, name in enumerate(names)}
+
+
+def bare(axes: Axes) -> None:
+    """Take away the frame above and to the right, which carry no scale."""
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def watermark(figure: Figure) -> None:
+    """Write PHANTOM across a figure whose numbers come from drawn data."""
+    figure.text(
+        0.5,
+        0.5,
+        "PHANTOM",
+        rotation=24,
+        fontsize=64,
+        fontweight="bold",
+        color="#b00020",
+        alpha=0.10,
+        ha="center",
+        va="center",
+        zorder=100,
+    )
+
+
+def titled(words: str, phantom: bool) -> str:
+    """Return a figure's title; drawn data are named first, since a title outlives its watermark."""
+    return f"PHANTOM data: {words}" if phantom else words
+
+
+def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
+    """Write a figure as SVG and as PNG (200 dpi), atomically and with no date inside, then close it."""
+    from matplotlib import pyplot
+
+    with atomic_path(svg) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": "segstudy"})
+    with atomic_path(png) as temporary:
+        figure.savefig(temporary, format="png", dpi=PNG_DPI, metadata={"Software": "segstudy"})
+    pyplot.close(figure)

@@ -1,0 +1,201 @@
+"""Pixel counts first, ratios last: the confusion matrix of two masks, and every measure that follows from it.
+
+A ratio whose denominator is 0 is not defined and is NaN, never a silent 0 or 1; averages leave it out and say
+how often (see docs/metrics.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+COUNTS = ["tp", "fp", "fn", "tn"]
+# What tells two measurements of one cell and one seed apart, beside the sample.
+CONDITION = ["class", "subset", "region", "policy"]
+
+
+# Numbers, or arrays (numpy, pandas) of one shape; a ratio is of the kind that its counts are.
+Numbers: TypeAlias = Any
+
+
+class Counts(NamedTuple):
+    """Pixels of each kind: whole numbers, or arrays of one shape.
+
+    `tp` foreground in both, `fp` in the prediction alone, `fn` in the truth alone, `tn` in neither.
+    """
+
+    tp: Numbers
+    fp: Numbers
+    fn: Numbers
+    tn: Numbers
+
+
+Countable = Counts | pd.DataFrame  # anything with tp, fp, fn and tn as attributes
+
+
+class Metric(NamedTuple):
+    """A measure with what a table or a page says of it."""
+
+    function: Callable[[Countable], Numbers]
+    label: str
+    direction: Literal["higher", "lower"]  # which is better
+    formula: str
+    meaning: str
+
+
+def confusion(prediction: np.ndarray, truth: np.ndarray, region: np.ndarray | None = None) -> Counts:
+    """Count the pixels of two binary masks, inside `region` where one is given.
+
+    Args:
+        prediction: bool, any shape.
+        truth: bool, the same shape.
+        region: bool, the same shape; only its True pixels count. None counts them all.
+
+    Raises:
+        TypeError: if an array is not bool: {0, 255} or class ids would be counted wrongly.
+        ValueError: if the shapes differ.
+    """
+    masks = [prediction, truth] if region is None else [prediction, truth, region]
+    if any(mask.dtype != np.bool_ for mask in masks):
+        raise TypeError(f"masks must be bool, found {', '.join(str(mask.dtype) for mask in masks)}")
+    if any(mask.shape != prediction.shape for mask in masks):
+        raise ValueError(f"masks differ in shape: {', '.join(str(mask.shape) for mask in masks)}")
+    pixels = prediction.size
+    if region is not None:
+        prediction, truth, pixels = prediction & region, truth & region, int(np.count_nonzero(region))
+    tp = int(np.count_nonzero(prediction & truth))
+    fp = int(np.count_nonzero(prediction)) - tp
+    fn = int(np.count_nonzero(truth)) - tp
+    return Counts(tp, fp, fn, pixels - tp - fp - fn)
+
+
+def dice(counts: Countable) -> Numbers:
+    """Dice overlap (Dice 1945, doi:10.2307/1932409), also F1: 2 TP / (2 TP + FP + FN)."""
+    return _ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn)
+
+
+def iou(counts: Countable) -> Numbers:
+    """Intersection over union (Jaccard 1912, doi:10.1111/j.1469-8137.1912.tb05611.x): TP / (TP + FP + FN)."""
+    return _ratio(counts.tp, counts.tp + counts.fp + counts.fn)
+
+
+def accuracy(counts: Countable) -> Numbers:
+    """Share of pixels that are right: (TP + TN) / (TP + FP + FN + TN)."""
+    return _ratio(counts.tp + counts.tn, counts.tp + counts.fp + counts.fn + counts.tn)
+
+
+def sensitivity(counts: Countable) -> Numbers:
+    """Share of the true foreground that is found, also recall: TP / (TP + FN)."""
+    return _ratio(counts.tp, counts.tp + counts.fn)
+
+
+def specificity(counts: Countable) -> Numbers:
+    """Share of the true background that is left alone: TN / (TN + FP)."""
+    return _ratio(counts.tn, counts.tn + counts.fp)
+
+
+def precision(counts: Countable) -> Numbers:
+    """Share of the predicted foreground that is right: TP / (TP + FP)."""
+    return _ratio(counts.tp, counts.tp + counts.fp)
+
+
+def pixel_error(counts: Countable) -> Numbers:
+    """Share of pixels that are wrong, 1 - accuracy: (FP + FN) / (TP + FP + FN + TN)."""
+    return _ratio(counts.fp + counts.fn, counts.tp + counts.fp + counts.fn + counts.tn)
+
+
+def _metrics(*metrics: Metric) -> dict[str, Metric]:
+    return {metric.function.__name__: metric for metric in metrics}
+
+
+METRICS = _metrics(
+    Metric(dice, "Dice", "higher", "2 TP / (2 TP + FP + FN)", "overlap; true background left out"),
+    Metric(iou, "IoU", "higher", "TP / (TP + FP + FN)", "overlap; harsher than Dice on partial agreement"),
+    Metric(accuracy, "Accuracy", "higher", "(TP + TN) / all", "share of the pixels that is right"),
+    Metric(sensitivity, "Sensitivity", "higher", "TP / (TP + FN)", "share of the object that is found"),
+    Metric(specificity, "Specificity", "higher", "TN / (TN + FP)", "share of the background left alone"),
+    Metric(precision, "Precision", "higher", "TP / (TP + FP)", "share of the prediction that is right"),
+    Metric(pixel_error, "Pixel error", "lower", "(FP + FN) / all", "share of the pixels that is wrong"),
+)
+
+
+def per_image(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return `counts` with one more column for each metric; NaN where it is not defined."""
+    return counts.assign(**{name: metric.function(counts) for name, metric in METRICS.items()})
+
+
+def pooled(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Sum the counts of each group of `by`, then take the ratios: large images and large objects weigh more.
+
+    Returns one row per group: the columns `by`, the summed counts, one column for each metric.
+    """
+    return per_image(counts.groupby(list(by), sort=False, dropna=False)[COUNTS].sum().reset_index())
+
+
+def summarise(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Return the tidy table of docs/architecture.md: every metric over images and seeds.
+
+    The value of one seed is the mean over its images that have one (`averaging` = image) or the ratio of the
+    summed counts (pooled). `mean` and `sd` (ddof 1) are taken over the seeds that have a value: NaN where none
+    has, `sd` NaN below two.
+
+    Args:
+        counts: rows of counts.csv of any number of cells, with columns `seed` and `by` added.
+        by: columns that name a cell without its seed, such as dataset, model, loss and recipe.
+
+    Returns:
+        One row per (`by`, class, subset, region, policy, metric, averaging) in order of appearance, with `mean`,
+        `sd`, `images` (per seed; their mean where seeds differ), `seeds`, and `undefined`: images that could not
+        enter the value, summed over seeds (for pooled, those of seeds whose summed counts define nothing).
+
+    Raises:
+        ValueError: if a sample is counted twice in one group, so that `by` does not tell the cells apart.
+    """
+    groups = [*by, *CONDITION]
+    cells = [*groups, "seed"]
+    twice = counts.duplicated([*cells, "sample"])
+    if twice.any():
+        raise ValueError(f"counted twice for one ({', '.join(cells)}): {counts.loc[twice].iloc[0].to_dict()}")
+    names = list(METRICS)
+    images = per_image(counts)
+    per_seed = images.groupby(cells, sort=False, dropna=False)
+    size = per_seed.size()
+    missing = images[names].isna().groupby([images[key] for key in cells], sort=False, dropna=False).sum()
+    sums = pooled(counts, cells).set_index(cells)[names]
+    parts = [
+        _over_seeds(per_seed[names].mean(), missing, size, groups).assign(averaging="image"),
+        _over_seeds(sums, sums.isna().mul(size, axis=0), size, groups).assign(averaging="pooled"),
+    ]
+    tidy = pd.concat(parts, ignore_index=True)
+    place = tidy.assign(metric=tidy["metric"].map({name: rank for rank, name in enumerate(names)}))
+    order = place.sort_values(["group", "metric", "averaging"], kind="stable").index
+    columns = [*groups, "metric", "averaging", "mean", "sd", "images", "seeds", "undefined"]
+    return tidy.loc[order, columns].reset_index(drop=True)
+
+
+def _over_seeds(values: pd.DataFrame, missing: pd.DataFrame, size: pd.Series, groups: list[str]) -> pd.DataFrame:
+    """Return mean and sd over seeds, one row per (group, metric); `values` has one row per (group, seed)."""
+    grouped = values.groupby(level=groups, sort=False, dropna=False)
+    left_out = missing.groupby(level=groups, sort=False, dropna=False).sum()
+    table = pd.DataFrame(
+        {"mean": _long(grouped.mean()), "sd": _long(grouped.std(ddof=1)), "undefined": _long(left_out)}
+    )
+    per_group = size.groupby(level=groups, sort=False, dropna=False)
+    shape = pd.DataFrame({"images": per_group.mean(), "seeds": per_group.size()})
+    if (shape["images"] % 1 == 0).all():
+        shape["images"] = shape["images"].astype(int)
+    shape["group"] = np.arange(len(shape))
+    return table.reset_index().merge(shape.reset_index(), on=groups, how="left", validate="many_to_one")
+
+
+def _long(wide: pd.DataFrame) -> pd.Series:
+    """Return one row per (index, column); a group whose value is NaN keeps its row."""
+    return pd.Series(wide.rename_axis("metric", axis=1).stack(future_stack=True))
+
+
+def _ratio(numerator: Numbers, denominator: Numbers) -> Numbers:
+    with np.errstate(invalid="ignore"):  # 0 / 0 is NaN on purpose
+        return np.divide(numerator, denominator, dtype=np.float64)

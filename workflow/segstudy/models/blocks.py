@@ -1,0 +1,227 @@
+"""What networks are made of: padding, convolution units, resampling, joins; and the arithmetic of each.
+
+Every block stands beside the function that predicts its feature map from options alone (`*_stage`). A network's
+`plan` chains these; `segstudy.models.shapes` compares the plan with a forward pass.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+NORMALISATIONS = {"batch": "batch norm", "instance": "instance norm", "group": "group norm", "none": ""}
+
+
+class Stage(NamedTuple):
+    """One line of a layer table: a layer and the feature map it puts out for one image."""
+
+    name: str  # of the submodule, as in `network.get_submodule(name)`
+    kind: str  # input, conv, down, up, concat, head or output
+    operation: str  # in words
+    channels: int
+    height: int
+    width: int
+    parameters: int
+    source: str = ""  # name of the earlier stage whose feature map enters too (a skip)
+
+
+# Size: any image in, the same size out.
+
+
+def padded_size(height: int, width: int, multiple: int) -> tuple[int, int]:
+    """Return the smallest (height, width) that holds the image and divides by `multiple` at least twice.
+
+    Twice, because the coarsest feature map would otherwise be able to shrink to one pixel, where batch and
+    instance normalisation are undefined (a last batch of one small image would stop a training).
+    """
+    return max(2, math.ceil(height / multiple)) * multiple, max(2, math.ceil(width / multiple)) * multiple
+
+
+def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
+    """Pad (B, C, H, W) on all sides to `padded_size`: mirrored where the image is large enough, else its border.
+
+    Only inputs are padded, never feature maps that need a gradient: the backward pass of reflection is not
+    deterministic on a GPU.
+    """
+    height, width = images.shape[-2:]
+    high, wide = padded_size(height, width, multiple)
+    if (high, wide) == (height, width):
+        return images
+    top, left = (high - height) // 2, (wide - width) // 2
+    bottom, right = high - height - top, wide - width - left
+    mirrored = bottom < height and right < width
+    return functional.pad(images, (left, right, top, bottom), mode="reflect" if mirrored else "replicate")
+
+
+def crop_to(maps: Tensor, height: int, width: int) -> Tensor:
+    """Undo `pad_to_multiple`: cut the central height x width out of (B, C, H, W)."""
+    top, left = (maps.shape[-2] - height) // 2, (maps.shape[-1] - width) // 2
+    return maps[..., top : top + height, left : left + width]
+
+
+class Pad(nn.Module):
+    """`pad_to_multiple` as a layer, so that the padded size shows in the layer table."""
+
+    def __init__(self, multiple: int) -> None:
+        super().__init__()
+        self.multiple = multiple
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, padded H, padded W)."""
+        return pad_to_multiple(images, self.multiple)
+
+
+class Crop(nn.Module):
+    """`crop_to` as a layer: the logits take the size of the images."""
+
+    def forward(self, maps: Tensor, images: Tensor) -> Tensor:
+        """(B, C, padded H, padded W), (B, any, H, W) -> (B, C, H, W)."""
+        return crop_to(maps, images.shape[-2], images.shape[-1])
+
+
+def input_stage(channels: int, height: int, width: int, multiple: int) -> Stage:
+    """Predict `pad`."""
+    high, wide = padded_size(height, width, multiple)
+    padded = (high, wide) != (height, width)
+    operation = f"image, padded from {height} × {width}" if padded else "image"
+    return Stage("pad", "input", operation, channels, high, wide, 0)
+
+
+def output_stage(before: Stage, height: int, width: int) -> Stage:
+    """Predict `crop`."""
+    cropped = (before.height, before.width) != (height, width)
+    operation = "logits, cropped to the image" if cropped else "logits"
+    return Stage("crop", "output", operation, before.channels, height, width, 0)
+
+
+# Convolutions.
+
+
+def level_widths(width: int, growth: int, depth: int) -> list[int]:
+    """Return the channels of levels 0 (full resolution) to `depth` (coarsest)."""
+    return [width * growth**level for level in range(depth + 1)]
+
+
+def convolutions(
+    count: int, in_channels: int, channels: int, normalisation: str, dropout: float = 0.0
+) -> nn.Sequential:
+    """Return `count` units of 3x3 convolution (same size), normalisation, ReLU and, if asked for, dropout.
+
+    Dropout is `nn.Dropout` (single values, not whole channels), after the ReLU of every unit. Weights are drawn
+    after He et al. 2015, eq. 10 (`kaiming_normal_`); a convolution has no bias where a normalisation follows that
+    has its own.
+    """
+    units = []
+    for index in range(count):
+        convolution = nn.Conv2d(
+            in_channels if index == 0 else channels, channels, 3, padding=1, bias=normalisation == "none"
+        )
+        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+        if convolution.bias is not None:
+            nn.init.zeros_(convolution.bias)
+        layers = [convolution, *_normalisation(normalisation, channels), nn.ReLU(inplace=True)]
+        units.append(nn.Sequential(*layers, *([nn.Dropout(dropout)] if dropout else [])))
+    return nn.Sequential(*units)
+
+
+def convolution_stages(
+    name: str, before: Stage, count: int, channels: int, normalisation: str, dropout: float = 0.0
+) -> list[Stage]:
+    """Predict `convolutions`: one stage a unit."""
+    words = [
+        "3×3 convolution",
+        NORMALISATIONS[normalisation],
+        "ReLU",
+        f"dropout {dropout:g}" if dropout else "",
+    ]
+    operation = " + ".join(word for word in words if word)
+    offsets = channels if normalisation == "none" else 2 * channels  # bias, or scale and shift
+    return [
+        Stage(
+            f"{name}.{index}",
+            "conv",
+            operation,
+            channels,
+            before.height,
+            before.width,
+            9 * (before.channels if index == 0 else channels) * channels + offsets,
+        )
+        for index in range(count)
+    ]
+
+
+def _normalisation(kind: str, channels: int) -> list[nn.Module]:
+    if kind == "batch":
+        return [nn.BatchNorm2d(channels)]
+    if kind == "instance":
+        return [nn.InstanceNorm2d(channels, affine=True)]
+    if kind == "group":
+        return [nn.GroupNorm(math.gcd(8, channels), channels)]
+    if kind == "none":
+        return []
+    raise ValueError(f"no normalisation '{kind}'; there are {', '.join(NORMALISATIONS)}")
+
+
+def head(in_channels: int, outputs: int) -> nn.Conv2d:
+    """Return the 1x1 convolution that turns features into logits."""
+    convolution = nn.Conv2d(in_channels, outputs, 1)
+    nn.init.kaiming_normal_(convolution.weight, nonlinearity="linear")
+    assert convolution.bias is not None
+    nn.init.zeros_(convolution.bias)
+    return convolution
+
+
+def head_stage(name: str, before: Stage, outputs: int) -> Stage:
+    """Predict `head`."""
+    return Stage(
+        name, "head", "1×1 convolution", outputs, before.height, before.width, (before.channels + 1) * outputs
+    )
+
+
+# Resampling and skips.
+
+
+def pool() -> nn.Module:
+    """Return 2x2 max-pooling."""
+    return nn.MaxPool2d(2)
+
+
+def pool_stage(name: str, before: Stage) -> Stage:
+    """Predict `pool`."""
+    return Stage(name, "down", "2×2 max-pooling", before.channels, before.height // 2, before.width // 2, 0)
+
+
+def upsample() -> nn.Module:
+    """Return nearest-neighbour upsampling by 2."""
+    return nn.Upsample(scale_factor=2, mode="nearest")
+
+
+def upsample_stage(name: str, before: Stage) -> Stage:
+    """Predict `upsample`."""
+    return Stage(name, "up", "nearest upsampling ×2", before.channels, before.height * 2, before.width * 2, 0)
+
+
+class Concat(nn.Module):
+    """Concatenate a skip with the decoder's feature map: the join that makes a U-Net."""
+
+    def forward(self, maps: Tensor, skip: Tensor) -> Tensor:
+        """(B, C, H, W), (B, S, H, W) -> (B, S + C, H, W)."""
+        return torch.cat((skip, maps), 1)
+
+
+def concat_stage(name: str, before: Stage, skip: Stage) -> Stage:
+    """Predict `Concat`."""
+    return Stage(
+        name,
+        "concat",
+        "skip: copied and concatenated",
+        skip.channels + before.channels,
+        before.height,
+        before.width,
+        0,
+        source=skip.name,
+    )

@@ -1,0 +1,114 @@
+"""Everything that is needed to say what a result is: the content of run.json."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+import resource
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("segstudy", "torch", "numpy", "pandas", "scikit-image", "safetensors", "snakemake")
+
+
+def run_record(
+    settings: Mapping[str, Any],
+    seed: int,
+    *,
+    data: Mapping[str, str],
+    code: str,
+    environment: Mapping[str, Any],
+    starts: list[dict[str, Any]],
+    seconds: Mapping[str, float],
+    images_seen: int,
+    command: str,
+    **facts: Any,
+) -> dict[str, Any]:
+    """Return the content of run.json as plain values.
+
+    Args:
+        settings: resolved settings of the cell.
+        seed: of the cell.
+        data: SHA-256 of every file that the training read.
+        code: fingerprint of the package code that ran.
+        environment: device, precision, threads, torch (`precision.describe`).
+        starts: where each process began (epoch, step) and on what; more than one means interruptions.
+        seconds: `steps`, `validation`, `saving` over all processes, `total` of the last one.
+        images_seen: images, or crops, that were trained on.
+        command: repeats the training.
+        facts: further entries: parameters, FLOPs, weights of the loss, ...
+    """
+    steps = seconds.get("steps", 0.0)
+    return {
+        "settings": dict(settings),
+        "seed": seed,
+        "data": dict(data),
+        "code": code,
+        "git": git_state(Path(__file__).parent),
+        "packages": package_versions(),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        **environment,
+        "peak_memory_mb": peak_memory(),
+        "starts": starts,
+        "interruptions": len(starts) - 1,
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "images_seen": images_seen,
+        "images_per_second": round(images_seen / steps, 2) if steps > 0 else None,
+        "command": command,
+        **facts,
+    }
+
+
+def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str | None]:
+    """Return the installed version of each package; None where it is not installed."""
+    versions: dict[str, str | None] = {}
+    for name in names:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = None
+    return versions
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Return the commit of the checkout that `folder` lies in, and whether tracked files differ from it.
+
+    None where there is no checkout, or no git.
+    """
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit.strip(), "dirty": bool(changes and changes.strip())}
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def peak_memory() -> dict[str, float]:
+    """Return the largest memory of this process so far in MB (a million bytes): `host`, and `cuda` where used."""
+    # Linux counts in KiB, macOS in bytes.
+    unit = 1 if platform.system() == "Darwin" else 1024
+    peaks = {"host": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)}
+    import torch
+
+    if torch.cuda.is_available():
+        peaks["cuda"] = round(torch.cuda.max_memory_allocated() / 1e6, 1)
+    return peaks
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,81 @@
+"""What a finished study found, in the terminal: `python -m segstudy.summary config.yaml studies/demo.yaml`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from segstudy.config import Study, load_study
+from segstudy.config.study import read_config
+from segstudy.errors import StudyError
+from segstudy.files import read_csv
+
+METRICS = ("dice", "iou", "sensitivity", "precision")
+
+
+def show(study: Study, results: Path, console: Console) -> None:
+    """Print, for every experiment, the headline numbers on test images and where tables and figures lie.
+
+    Raises:
+        StudyError: when a table is not there yet.
+    """
+    for name, experiment in study.experiments.items():
+        console.print()
+        console.print(_table(study, name, results / "tables" / f"{name}.tidy.csv"))
+        console.print(f"[dim]{experiment.question}[/]")
+    console.print()
+    for what, path in (
+        ("tables", results / "tables"),
+        ("figures", results / "figures"),
+        ("data cards", results / "data"),
+        ("cells: weights, history, predictions, counts", results / "cells"),
+    ):
+        console.print(f"  {path}/  [dim]{what}[/]", highlight=False)
+    console.print()
+
+
+def _table(study: Study, experiment: str, path: Path) -> Table:
+    if not path.exists():
+        raise StudyError(f"the table of experiment '{experiment}' is not there yet", where=path, remedy="run the study")
+    tidy = read_csv(path)
+    policy = study.evaluation.headline
+    shown = tidy[
+        (tidy["subset"] == "test")
+        & (tidy["averaging"] == "image")
+        & tidy["metric"].isin(METRICS)
+        & tidy["policy"].isin([policy, "none"])
+    ]
+    drawn = any(study.datasets[d].phantom for d in shown["dataset"].unique())
+    table = Table(title=f"{experiment}: test images, mean over images" + (" - PHANTOM data" if drawn else ""))
+    for column in ("data set", "model", "loss"):
+        table.add_column(column)
+    for metric in METRICS:
+        table.add_column(metric, justify="right")
+    for dataset in shown["dataset"].unique():
+        own = shown[shown["dataset"] == dataset]
+        region = study.datasets[dataset].region if (own["region"] == "roi").any() else "full"
+        own = own[own["region"] == region]
+        keys = ["row", "model", "loss", "recipe"]
+        for (row, model, loss, _), values in own.groupby(keys, sort=False):
+            means = values.set_index("metric")["mean"]
+            cells = [f"{means[m]:.3f}" if means[m] == means[m] else "-" for m in METRICS]
+            table.add_row(dataset, model, loss, *cells, style="dim" if row == "control" else "")
+        table.add_section()
+    return table
+
+
+def main() -> None:
+    """Command line."""
+    files = [Path(argument) for argument in sys.argv[1:]] or [Path("config.yaml")]
+    try:
+        study = load_study(read_config(*files), files)
+        show(study, Path("results") / study.study, Console())
+    except StudyError as error:
+        sys.exit(f"Error: {error}")
+
+
+if __name__ == "__main__":
+    main()

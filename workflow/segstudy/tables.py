@@ -1,0 +1,176 @@
+"""The comparison of an experiment: counts of its cells and controls in, one tidy and one readable table out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from segstudy.config import Cell
+from segstudy.errors import StudyError
+from segstudy.files import read_csv, write_csv, write_text
+from segstudy.metrics import METRICS, per_image, summarise
+from segstudy.progress import track
+from segstudy.statistics import bootstrap_interval
+from segstudy.table_content import SUBSETS, Protocol, readable
+from segstudy.table_formats import FORMATS
+
+KEYS = ["dataset", "row", "model", "loss", "recipe"]
+COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", "tp", "fp", "fn", "tn"]
+TIDY = [*KEYS, "class", "subset", "region", "policy", "metric", "averaging"]
+TIDY += ["mean", "sd", "images", "seeds", "undefined"]
+NO_POLICY = "none"  # of controls: their masks need no threshold
+
+
+def compare(
+    cells: Sequence[tuple[Cell, str | Path]],
+    controls: Sequence[tuple[str, int, str | Path]],
+    *,
+    experiment: str,
+    question: str,
+    policy: Literal["fixed", "validation"],
+    regions: Mapping[str, str],
+    protocols: Mapping[str, Protocol],
+    outputs: Mapping[str, str | Path],
+) -> None:
+    """Compare the cells of an experiment with each other and with the controls.
+
+    Args:
+        cells: each cell with the path of its `counts.csv`, in the order of the config.
+        controls: (data set, seed, path of the controls' counts).
+        experiment: its name.
+        question: what it is to answer; stands above the table.
+        policy: threshold policy of the readable table.
+        regions: data set -> `roi` or `full`, the region of the readable table; an image without a roi counts in full.
+        protocols: data set -> what its captions say.
+        outputs: paths of `tidy` (every metric, subset, region and policy, see docs/architecture.md), `csv` (headline
+            policy and region, one row for each network and control, unrounded), `md`, `tex` and `html` (three
+            decimals).
+
+    Raises:
+        StudyError: if there is no cell, a file lacks columns or rows, or no count belongs to `policy`.
+    """
+    counts = read_counts(cells, controls)
+    write_csv(outputs["tidy"], summarise(counts, KEYS)[TIDY])
+    shown = headline(counts, policy, regions)
+    wide = _wide(shown, {name: protocol["phantom"] for name, protocol in protocols.items()})
+    write_csv(outputs["csv"], wide)
+    table = readable(wide, shown, experiment, question, protocols)
+    for name, spell in FORMATS.items():
+        write_text(outputs[name], spell(table))
+
+
+def read_counts(
+    cells: Sequence[tuple[Cell, str | Path]], controls: Sequence[tuple[str, int, str | Path]]
+) -> pd.DataFrame:
+    """Return the counts of all cells and controls with KEYS and `seed` in front, in the order of the tables.
+
+    Data sets, networks, losses and recipes stand in the order in which `cells` names them; the controls of a data set
+    follow its networks. `model` of a control is its name, its `loss` and `recipe` are empty.
+
+    Raises:
+        StudyError: if there is no cell, or a file lacks columns or rows.
+    """
+    if not cells:
+        raise StudyError("an experiment without cells has nothing to compare", remedy="give the experiment a cell")
+    parts = []
+    for cell, path in cells:
+        names = {"dataset": cell.dataset, "row": "cell", "model": cell.model, "loss": cell.loss, "recipe": cell.recipe}
+        parts.append(_read(path, COLUMNS).assign(**names, seed=cell.seed))
+    for dataset, seed, path in controls:
+        found = _read(path, ["control", *COLUMNS]).rename(columns={"control": "model"})
+        parts.append(found.assign(dataset=dataset, row="control", loss="", recipe="", seed=seed))
+    counts = pd.concat(parts, ignore_index=True)[[*KEYS, "seed", *COLUMNS]]
+    ranks = {
+        name: counts[name].map({value: i for i, value in enumerate(counts[name].unique())})
+        for name in ("dataset", "model", "loss", "recipe", "class")
+    }
+    place = counts[["row"]].assign(**ranks)
+    order = place.sort_values(["dataset", "row", "model", "loss", "recipe", "class"], kind="stable").index
+    return counts.loc[order].reset_index(drop=True)
+
+
+def headline(counts: pd.DataFrame, policy: str, regions: Mapping[str, str]) -> pd.DataFrame:
+    """Return the counts that the readable table shows: one row per image, class, network or control, and seed.
+
+    `region` then holds the region of the data set: `roi` if any of its images has one and `regions` asks for it. An
+    image without a roi stays in with its full frame, so that no image leaves the table unseen.
+
+    Raises:
+        StudyError: if a cell has no count of this policy.
+    """
+    wanted = counts["policy"].eq(policy) | (counts["row"].eq("control") & counts["policy"].eq(NO_POLICY))
+    chosen = counts[wanted]
+    lost = [key for key, rows in wanted.groupby([counts[key] for key in KEYS], sort=False) if not rows.any()]
+    if lost:
+        raise StudyError(
+            f"{len(lost)} rows of the table have no counts for threshold policy '{policy}'",
+            where=f"first of them: {'/'.join(map(str, lost[0]))}",
+            allowed=f"policies that were measured: {', '.join(sorted(counts['policy'].unique()))}",
+            remedy="name one of them as evaluation.headline, or measure the cells again",
+        )
+    has_roi = chosen["region"].eq("roi").groupby([chosen["dataset"], chosen["sample"]]).transform("any")
+    in_roi = chosen["dataset"].map(dict(regions)).eq("roi") & has_roi
+    kept = chosen[chosen["region"].eq(in_roi.map({True: "roi", False: "full"}))]
+    any_roi = kept["region"].eq("roi").groupby(kept["dataset"]).transform("any")
+    return kept.assign(own_region=kept["region"], region=np.where(any_roi, "roi", "full")).reset_index(drop=True)
+
+
+def intervals(shown: pd.DataFrame, subsets: Sequence[str], metrics: Sequence[str]) -> dict[tuple, tuple[float, float]]:
+    """Return (KEYS..., class, subset, metric) -> 95 % bootstrap interval of the mean over seeds and images."""
+    images = per_image(shown[shown["subset"].isin(subsets)])
+    found = {}
+    groups = images.groupby([*KEYS, "class", "subset"], sort=False, dropna=False)
+    for key, rows in track(groups, "intervals", total=groups.ngroups):
+        seed, seeds = pd.factorize(rows["seed"])
+        sample, samples = pd.factorize(rows["sample"])
+        for metric in metrics:
+            values = np.full((len(seeds), len(samples)), math.nan)
+            values[seed, sample] = rows[metric]
+            found[(*key, metric)] = bootstrap_interval(values)
+    return found
+
+
+def _read(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+    counts = read_csv(path)
+    missing = [column for column in columns if column not in counts]
+    if missing or (counts.empty and "control" not in columns):  # a study may do without controls
+        raise StudyError(
+            f"counts have {'no column ' + ', '.join(missing) if missing else 'no row'}",
+            where=path,
+            allowed=f"one row per image, class, region and policy with the columns {', '.join(columns)}",
+            remedy="delete the file and run the study again: it is measured anew",
+        )
+    return counts[list(columns)]
+
+
+def _wide(shown: pd.DataFrame, phantoms: Mapping[str, bool]) -> pd.DataFrame:
+    """Return one row per network or control (and class), with a column for each subset, metric and statistic."""
+    ranges = intervals(shown, list(SUBSETS), list(METRICS))
+    summary = summarise(shown, KEYS)
+    rows: dict[tuple, dict[str, Any]] = {}
+    for key in shown[[*KEYS, "class"]].drop_duplicates().itertuples(index=False, name=None):
+        names = dict(zip([*KEYS, "class"], key, strict=True))
+        rows[key] = {"dataset": names.pop("dataset"), "phantom": int(phantoms.get(key[0], False)), **names}
+    for row in summary.to_dict("records"):
+        target = rows[tuple(row[name] for name in [*KEYS, "class"])]
+        target |= {"region": row["region"], "policy": row["policy"]}
+        name = f"{row['subset']}_{row['metric']}"
+        if row["averaging"] == "pooled":
+            target[f"{name}_pooled"], target[f"{name}_pooled_sd"] = row["mean"], row["sd"]
+            continue
+        low, high = ranges[(*(row[key] for key in KEYS), row["class"], row["subset"], row["metric"])]
+        statistics = {"mean": row["mean"], "sd": row["sd"], "low": low, "high": high, "undefined": row["undefined"]}
+        target |= {f"{name}_{key}": value for key, value in statistics.items()}
+        target |= {f"{row['subset']}_images": row["images"], "seeds": max(row["seeds"], target.get("seeds", 0))}
+    statistics_order = ("mean", "sd", "low", "high", "pooled", "pooled_sd", "undefined")
+    columns = ["dataset", "phantom", "row", "model", "loss", "recipe", "class", "region", "policy"]
+    columns += [f"{s}_{m}_{name}" for s in SUBSETS for m in METRICS for name in statistics_order]
+    columns += [*(f"{s}_images" for s in SUBSETS), "seeds"]
+    table = pd.DataFrame(list(rows.values())).reindex(columns=columns)
+    whole = [name for name in columns if name.endswith("_undefined")]
+    return table.astype(dict.fromkeys(whole, "Int64"))

@@ -1,0 +1,201 @@
+"""The training loop, readable in one sitting. It knows arrays, a network and a recipe; no files of a study.
+
+Every draw comes from (seed, purpose, epoch, step), the learning rate is a function of the step, and early stopping is
+derived from the history. So network, optimiser, best weights, history and the losses of the unfinished epoch are
+the WHOLE state: a training that is killed and continued ends with the bits of an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from segstudy import precision, seeds, stopping
+from segstudy.augment import augment
+from segstudy.batches import Batch, Rows, epoch_batches, hold, normalisation
+from segstudy.checkpoint import Interrupted, Slot, caught_signals
+from segstudy.config.recipes import CurveStopping, Recipe
+from segstudy.schedules import build_optimiser, learning_rate_factor
+from segstudy.training_log import diverged, note_start, reporter
+from segstudy.validation import validate
+
+HISTORY = ["epoch", "learning_rate", "train_loss", "val_loss", "val_dice", "slope", "best"]
+
+
+class Trained(NamedTuple):
+    """Best weights (on the CPU), history (columns HISTORY), and the facts that run.json tells."""
+
+    weights: dict[str, Tensor]
+    history: pd.DataFrame
+    normalisation: dict[str, list[float]]
+    stopped: str
+    seconds: dict[str, float]
+    images_seen: int
+    starts: list[dict[str, Any]]
+
+
+def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
+    network: nn.Module,
+    loss: Callable[[Tensor, Tensor, Tensor], Tensor],
+    images: np.ndarray,
+    masks: np.ndarray,
+    rois: np.ndarray,
+    train_rows: Rows,
+    val_rows: Rows,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    slot: Slot | None = None,
+    samples: Sequence[str] | None = None,
+) -> Trained:
+    """Train `network`; return the weights of its best epoch: the lowest validation loss, the earlier of equals.
+
+    Args:
+        network: (B, C, H, W) -> logits (B, K, H, W); changed in place, at the end it holds the LAST weights.
+        loss: f(logits (B, K, H, W), target (B, H, W), roi (B, H, W)) -> scalar.
+        images: uint8 (N, H, W, C); may be memory-mapped, as the next two.
+        masks: uint8 (N, H, W), class ids.
+        rois: uint8 (N, H, W), 1 where pixels count.
+        train_rows: to learn from, `crops_per_image` times an epoch each; a row given twice counts twice.
+        val_rows: to choose the best epoch.
+        recipe: how. Threads and deterministic algorithms are the business of `precision.configure`.
+        seed: of every random decision but the network's first weights, which it brings along.
+        device: where to train.
+        slot: where the state is kept, and from where it is continued if it holds one.
+        samples: name of each row, for messages.
+
+    Raises:
+        StudyError: a loss is not finite.
+        Interrupted: a signal asked to stop; the state is saved.
+    """
+    scaling = normalisation(images, rois, train_rows)
+    mean, std = (torch.tensor(scaling[key], device=device).view(1, -1, 1, 1) for key in ("mean", "std"))
+    batch_of = hold(images, masks, rois, device)
+    network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    arithmetic = precision.choose_precision(recipe.precision, device)
+    optimiser = build_optimiser(network, recipe, device)
+    rates = [group["lr"] for group in optimiser.param_groups]  # taken before a saved state brings later ones
+
+    def charge(what: str, started: float) -> float:
+        now = time.perf_counter()
+        seconds[what] += now - started
+        return now
+
+    def batches_of(epoch: int) -> list[np.ndarray]:
+        return epoch_batches(train_rows, recipe.batch_size, recipe.crops_per_image, seed, epoch)
+
+    sizes = [len(rows) for rows in batches_of(1)]
+    steps, canvas = len(sizes), images.shape[1] * images.shape[2]
+    together = max(1, max(max(sizes) * math.prod(recipe.crop or images.shape[1:3]), 2**18) // canvas)
+    losses = torch.full((steps,), math.nan, device=device)
+    state = (slot.load() if slot else None) or {
+        **{"epoch": 1, "step": 0, "history": [], "best": {}, "starts": []},
+        "seconds": {"steps": 0.0, "validation": 0.0, "saving": 0.0},
+    }
+    if "network" in state:
+        network.load_state_dict(state.pop("network"))
+        optimiser.load_state_dict(state.pop("optimiser"))
+        losses.copy_(state.pop("losses"))
+    note_start(state, precision.describe(device, arithmetic))
+    history, seconds = state["history"], state["seconds"]
+    early, report = recipe.early_stopping, reporter(recipe.epochs, sum(sizes))
+    window = (early.curve or CurveStopping()).window
+
+    def forward(x: Tensor) -> Tensor:
+        x = x.sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=arithmetic == torch.bfloat16):
+            return network(x)
+
+    def factor(step: int) -> float:
+        done = (state["epoch"] - 1) * steps + step
+        return learning_rate_factor(recipe.schedule, done, recipe.epochs, steps)
+
+    def finite_losses() -> list[float]:
+        values = losses.tolist()[: state["step"]]  # waits for the device: called once an epoch, and to save
+        bad = next((i for i, value in enumerate(values) if not math.isfinite(value)), None)
+        if bad is not None:
+            where = f"step {bad + 1}, learning rate {max(rates) * factor(bad):.3g}"
+            diverged(values[bad], where, batches_of(state["epoch"])[bad], samples, state, slot)
+        return values
+
+    def pause() -> None:
+        asked = stop()
+        if slot and (asked or slot.due()):
+            finite_losses()
+            weights = {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
+            slot.save({**state, **weights, "losses": losses})
+        if asked:
+            end = "state saved; run the same command to continue" if slot else "nothing is saved"
+            raise Interrupted(f"stopped by {asked} at epoch {state['epoch']} step {state['step']}; {end}")
+
+    with caught_signals() as stop:
+        while state["epoch"] <= recipe.epochs and not stopping.reason(history, early):
+            epoch, started = state["epoch"], time.perf_counter()
+            network.train()
+            for step, rows in enumerate(batches_of(epoch)):
+                if step < state["step"]:
+                    continue  # done before the interruption
+                draws = seeds.generator(seed, "augment", epoch, step)
+                batch = augment(*batch_of(rows), recipe.augmentation, draws, recipe.crop)
+                for group, rate in zip(optimiser.param_groups, rates, strict=True):
+                    group["lr"] = rate * factor(step)
+                torch.manual_seed(seeds.number(seed, "dropout", epoch, step))
+                # The loss stays on the device: to read it here would make the host wait for every step.
+                losses[step] = descend(network, forward, loss, optimiser, batch, recipe)
+                state["step"] = step + 1
+                started = charge("steps", started)
+                pause()
+                started = charge("saving", started)
+            train_loss = math.fsum(x * n for x, n in zip(finite_losses(), sizes, strict=True)) / sum(sizes)
+            started = charge("steps", started)
+
+            row = dict.fromkeys(HISTORY, math.nan) | {"epoch": epoch, "train_loss": train_loss, "best": 0}
+            row["learning_rate"] = max(rates) * factor(steps - 1)
+            row["slope"] = stopping.curve_slope([r["train_loss"] for r in [*history, row]], window)
+            last = epoch == recipe.epochs or stopping.reason([*history, row], early)
+            if last or epoch % recipe.validate_every == 0:
+                network.eval()
+                row["val_loss"], row["val_dice"] = validate(forward, loss, batch_of, val_rows, together, stop)
+                pause()
+                if not math.isfinite(row["val_loss"]):
+                    diverged(row["val_loss"], "the validation", val_rows, samples, state, slot)
+                row["best"] = int(row["val_loss"] < stopping.best_loss(history))
+                if row["best"]:
+                    state["best"] = {k: v.to("cpu", copy=True) for k, v in network.state_dict().items()}
+            charge("validation", started)
+            history.append(row)
+            state["epoch"], state["step"] = epoch + 1, 0
+            report(row)
+
+    stopped = stopping.reason(history, early) or "all epochs done"
+    table, seen = pd.DataFrame(history, columns=HISTORY), len(history) * sum(sizes)
+    return Trained(state["best"], table, scaling, stopped, seconds, seen, state["starts"])
+
+
+def descend(
+    network: nn.Module,
+    forward: Callable[[Tensor], Tensor],
+    loss: Callable[[Tensor, Tensor, Tensor], Tensor],
+    optimiser: torch.optim.Optimizer,
+    batch: Batch,
+    recipe: Recipe,
+) -> Tensor:
+    """Take one step of the optimiser on a batch, in `accumulate` parts weighted by their images; return its loss."""
+    optimiser.zero_grad(set_to_none=True)
+    count, total = len(batch[0]), torch.zeros((), device=batch[0].device)
+    parts = [tensor.tensor_split(min(recipe.accumulate, count)) for tensor in batch]
+    for x, target, roi in zip(*parts, strict=True):
+        value = loss(forward(x), target, roi) * (len(x) / count)
+        value.backward()
+        total += value.detach()
+    if recipe.gradient_clip is not None:
+        nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
+    optimiser.step()
+    return total

@@ -1,0 +1,63 @@
+"""The two numbers of an epoch: validation loss and validation Dice, on the canvas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from segstudy.batches import Batch, Rows
+
+
+@torch.inference_mode()
+def validate(
+    forward: Callable[[Tensor], Tensor],
+    loss: Callable[[Tensor, Tensor, Tensor], Tensor],
+    batch_of: Callable[[Rows], Batch],
+    rows: Rows,
+    together: int,
+    stop: Callable[[], object],
+) -> tuple[float, float]:
+    """Return loss and Dice overlap of whole images, each the mean over images.
+
+    Image by image, so that neither depends on how many go through the network `together`. As soon as `stop()`
+    says so it is cut short, with values that mean nothing.
+
+    Args:
+        forward: images (B, C, H, W) in 0..1 -> logits (B, K, H, W), the network being in evaluation mode.
+        loss: f(logits, target, roi) -> scalar.
+        batch_of: rows -> uint8 images, masks, rois.
+        rows: images to measure; at least one.
+        together: images in one forward pass.
+        stop: asked before every pass.
+    """
+    losses: list[Tensor] = []
+    overlaps: list[Tensor] = []
+    for first in range(0, len(rows), together):
+        if stop():
+            return float("nan"), float("nan")
+        images, target, roi = batch_of(rows[first : first + together])
+        logits = forward(images.float().div_(255))
+        losses += [loss(*(part[i : i + 1] for part in (logits, target, roi))) for i in range(len(images))]
+        overlaps.append(dice(logits, target, roi))
+    return float(torch.stack(losses).double().mean()), float(torch.cat(overlaps).double().nanmean())
+
+
+def dice(logits: Tensor, target: Tensor, roi: Tensor) -> Tensor:
+    """Return 2 TP / (2 TP + FP + FN) of each image inside its roi; (B,), not-a-number where it is not defined.
+
+    One logit channel: foreground where sigmoid(logit) > 0.5, that is logit > 0. Several: the class of the largest
+    logit; the mean over the foreground classes that occur in truth or prediction.
+    """
+    classes = logits.shape[1]
+    found = (logits[:, 0] > 0).long() if classes == 1 else logits.argmax(1)
+    inside = roi > 0
+    # A binary mask is foreground wherever it is not 0.
+    truth = (target > 0).long() if classes == 1 else target.long()
+    scores = []
+    for name in range(1, max(classes, 2)):
+        predicted, wanted = (found == name) & inside, (truth == name) & inside
+        both = (predicted & wanted).sum((1, 2))
+        scores.append(2 * both / (predicted.sum((1, 2)) + wanted.sum((1, 2))))
+    return torch.stack(scores).nanmean(0)
