@@ -64,9 +64,7 @@ def test_distinct_images_are_never_taken_for_copies(images):
     paths, thumbnails = images
     if len(paths) > 2:
         found = set()
-        for bit in range(
-            len(paths).bit_length()
-        ):  # any two numbers differ in some bit: every pair is compared
+        for bit in range(len(paths).bit_length()):  # any two numbers differ in some bit: every pair is compared
             sides = np.arange(len(paths)) >> bit & 1
             pairs = near_duplicates(thumbnails, np.where(sides, "test", "train").tolist())
             found |= {frozenset((paths[p.first].name, paths[p.second].name)) for p in pairs}

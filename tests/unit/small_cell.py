@@ -45,10 +45,23 @@ def write_inputs(folder, images=16, side=32, classes=("disc",)):
     np.save(store / "masks.npy", masks)
     np.save(store / "rois.npy", np.ones_like(masks))
     samples = [f"s{row:02d}" for row in range(images)]
-    shape = {"original_height": side, "original_width": side, "top": 0, "left": 0, "height": side, "width": side}
+    shape = {
+        "original_height": side,
+        "original_width": side,
+        "top": 0,
+        "left": 0,
+        "height": side,
+        "width": side,
+    }
     table = pd.DataFrame({"sample": samples, "row": range(images), "labelled": 1, **shape})
     table.to_csv(store / "geometry.csv", index=False)
-    meta = {"reader": "folder", "classes": list(classes), "channels": 3, "canvas": [side, side], "samples": images}
+    meta = {
+        "reader": "folder",
+        "classes": list(classes),
+        "channels": 3,
+        "canvas": [side, side],
+        "samples": images,
+    }
     (store / "store.json").write_text(json.dumps(meta | {"size": "native"}))
     subsets = ["test" if row % 5 == 4 else "val" if row % 5 == 3 else "train" for row in range(images)]
     split = Path(folder) / "split.csv"
@@ -57,13 +70,23 @@ def write_inputs(folder, images=16, side=32, classes=("disc",)):
 
 
 def outputs(folder):
-    return {"model": folder / "model.safetensors", "history": folder / "history.csv", "run": folder / "run.json"}
+    return {
+        "model": folder / "model.safetensors",
+        "history": folder / "history.csv",
+        "run": folder / "run.json",
+    }
 
 
 def run(inputs, folder, settings=SETTINGS, **changes):
     from segstudy.cells import train_cell
 
-    arguments = {"seed": 1, "outputs": outputs(folder), "resume": folder / "resume", "threads": 1, "code": "code"}
+    arguments = {
+        "seed": 1,
+        "outputs": outputs(folder),
+        "resume": folder / "resume",
+        "threads": 1,
+        "code": "code",
+    }
     train_cell(*inputs, settings, **(arguments | changes))
 
 

@@ -49,8 +49,9 @@ def test_a_cell_leaves_model_history_and_a_full_record(inputs, tmp_path):
     assert record["seconds"]["steps"] > 0
     assert record["peak_memory_mb"]["host"] > 0
     assert record["interruptions"] == 0
-    assert set(record["data"]) == {"split"} | {f"store/{n}" for n in ("geometry.csv", "images.npy", "masks.npy",
-                                                                      "rois.npy", "store.json")}
+    assert set(record["data"]) == {"split"} | {
+        f"store/{n}" for n in ("geometry.csv", "images.npy", "masks.npy", "rois.npy", "store.json")
+    }
     assert record["settings"]["recipe"]["epochs"] == 2
     assert meta["classes"] == ["disc"]
     assert meta["outputs"] == 1

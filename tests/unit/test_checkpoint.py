@@ -14,7 +14,11 @@ from segstudy import checkpoint, models
 from segstudy.errors import StudyError
 
 IDENTITY = {"settings": {"recipe": {"learning_rate": 0.1}}, "seed": 1, "code": "aa"}
-STATE = {"epoch": 3, "history": [{"epoch": 1, "val_loss": float("nan")}], "network": {"w": torch.arange(6.0).view(2, 3)}}
+STATE = {
+    "epoch": 3,
+    "history": [{"epoch": 1, "val_loss": float("nan")}],
+    "network": {"w": torch.arange(6.0).view(2, 3)},
+}
 
 
 @pytest.fixture

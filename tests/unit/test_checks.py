@@ -34,9 +34,7 @@ def data():
             "image_sha256": [f"hash{n}" for n in range(COUNT)],
         }
     )
-    samples = pd.DataFrame(
-        {"sample": names, "readable": 1, "problem": "", "mask_values": 2, "foreground": 0.2}
-    )
+    samples = pd.DataFrame({"sample": names, "readable": 1, "problem": "", "mask_values": 2, "foreground": 0.2})
     split = pd.DataFrame({"sample": names, "subset": ["train"] * 6 + ["val"] * 3 + ["test"] * 3})
     return index, samples, np.stack([thumbnail(p) for p in pictures()]), split
 
@@ -135,9 +133,7 @@ def test_an_exception_for_one_pair_does_not_cover_another(data):
     thumbnails[[9, 10]] = thumbnails[0]
     with pytest.raises(StudyError, match=r"00 \(train\) and 09 \(test\) and 10 \(test\) are the same file"):
         check_split(index, samples, thumbnails, split, [exception("duplicate", "00", "09")])
-    assert check_split(index, samples, thumbnails, split, [exception("duplicate", "00", "09", "10")])[
-        "accepted"
-    ]
+    assert check_split(index, samples, thumbnails, split, [exception("duplicate", "00", "09", "10")])["accepted"]
 
 
 def test_copies_that_leak_nothing_are_no_findings(data):
@@ -189,9 +185,7 @@ def test_several_problems_of_one_sample_are_several_findings(data):
     samples.loc[2, "problem"] = "unreadable: roi a; b.png: cut off; size_mismatch: mask is 1x1, image 2x2"
     with pytest.raises(StudyError) as caught:
         check_images(samples, index)
-    assert "  unreadable: 02: roi a; b.png: cut off\n  size_mismatch: 02: mask is 1x1, image 2x2\n" in str(
-        caught.value
-    )
+    assert "  unreadable: 02: roi a; b.png: cut off\n  size_mismatch: 02: mask is 1x1, image 2x2\n" in str(caught.value)
     samples.loc[2, "problem"] = "strange: words"
     with pytest.raises(ValueError, match="no known kind"):
         check_images(samples, index)
@@ -201,9 +195,7 @@ def test_long_lists_are_cut_and_everything_is_still_accepted_by_what_is_proposed
     count = NAMED + 30
     names = [f"{n:04d}" for n in range(count)]
     index = pd.DataFrame({"sample": names, "mask": "", "official_subset": ""})
-    samples = pd.DataFrame(
-        {"sample": names, "readable": 1, "problem": "", "mask_values": np.nan, "foreground": np.nan}
-    )
+    samples = pd.DataFrame({"sample": names, "readable": 1, "problem": "", "mask_values": np.nan, "foreground": np.nan})
     with pytest.raises(StudyError) as caught:
         check_images(samples, index)
     assert str(caught.value).count("\n  mask_missing: ") == 50

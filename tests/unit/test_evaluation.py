@@ -4,7 +4,8 @@ import pytest
 from PIL import Image
 
 from segstudy.errors import StudyError
-from segstudy.evaluation import COLUMNS, measure, truth_of
+from segstudy.evaluation import COLUMNS, measure
+from segstudy.truth import truth_of
 
 TRUTH = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]], dtype=bool)
 ROI = np.array([[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 0]], dtype=bool)

@@ -16,7 +16,8 @@ from segstudy.config.study import Evaluation
 from segstudy.errors import StudyError
 from segstudy.evaluation import measure
 from segstudy.images import read_mask
-from segstudy.inference import predict_canvas, predict_cell, read_probability, write_probability
+from segstudy.inference import predict_canvas, predict_cell
+from segstudy.probabilities import read_probability, write_probability
 from segstudy.store import build_store, open_store
 from segstudy.thresholds import binarise, tune
 

@@ -194,9 +194,7 @@ def test_padding_mirrors_where_it_can_and_repeats_the_border_where_it_cannot():
     assert blocks.pad_to_multiple(row_and_single, 2)[0, 0].tolist() == [[0, 1, 2, 2]] * 4
 
 
-@pytest.mark.parametrize(
-    "height, width, multiple", [(1, 1, 8), (9, 30, 4), (16, 16, 8), (565, 584, 16), (17, 3, 32)]
-)
+@pytest.mark.parametrize("height, width, multiple", [(1, 1, 8), (9, 30, 4), (16, 16, 8), (565, 584, 16), (17, 3, 32)])
 def test_cropping_undoes_padding(height, width, multiple):
     picture = images(1, 1, height, width)
     padded = blocks.pad_to_multiple(picture, multiple)

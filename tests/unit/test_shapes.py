@@ -135,9 +135,7 @@ def test_flops_of_a_convolution_by_hand():
     assert count_flops(plain, 3, 20, 30) == 2 * (20 * 30) * 8 * (3 * 9)
     strided = nn.Conv2d(4, 6, 5, stride=2, bias=False)
     assert count_flops(strided, 4, 21, 21) == 2 * (9 * 9) * 6 * (4 * 25)
-    assert count_flops(nn.Sequential(plain, nn.ReLU(), nn.MaxPool2d(2)), 3, 20, 30) == count_flops(
-        plain, 3, 20, 30
-    )
+    assert count_flops(nn.Sequential(plain, nn.ReLU(), nn.MaxPool2d(2)), 3, 20, 30) == count_flops(plain, 3, 20, 30)
 
 
 @pytest.mark.parametrize("kind", sorted(NETWORKS))
@@ -157,9 +155,10 @@ def test_receptive_field_of_stacks_by_hand():
     pooled = nn.Sequential(convolution, convolution, nn.MaxPool2d(2), convolution)
     assert receptive_field(pooled, 2) == (1 + 2 + 2 + 1 + 2 * 2,) * 2
     assert receptive_field(nn.Conv2d(1, 1, (3, 5), dilation=(4, 1)), 1) == (9, 5)
-    assert receptive_field(
-        nn.Sequential(nn.Conv2d(1, 1, 3), nn.BatchNorm2d(1), nn.Conv2d(1, 1, 7, stride=2)), 1
-    ) == (9, 9)
+    assert receptive_field(nn.Sequential(nn.Conv2d(1, 1, 3), nn.BatchNorm2d(1), nn.Conv2d(1, 1, 7, stride=2)), 1) == (
+        9,
+        9,
+    )
 
 
 @pytest.mark.parametrize("kind", sorted(NETWORKS))
@@ -195,9 +194,7 @@ def test_no_network_leaves_its_receptive_field_to_chance():
 
 def test_the_guide_to_adding_a_network_works_as_written(monkeypatch):
     page = (Path(__file__).parents[2] / "docs" / "adding-a-network.md").read_text()
-    options, network = (
-        textwrap.dedent(code) for code in re.findall(r" *```python\n(.*?) *```", page, re.DOTALL)
-    )
+    options, network = (textwrap.dedent(code) for code in re.findall(r" *```python\n(.*?) *```", page, re.DOTALL))
     line = re.search(r'"plain": \((\w+), "(\S+)"\)', page)
     namespace = dict(vars(networks))
     exec(options, namespace)

@@ -34,14 +34,10 @@ def table_of(kind="unet", size=(48, 40), **options):
 
 @pytest.mark.parametrize("kind, options, size", CASES)
 def test_no_label_touches_another_or_leaves_the_page(kind, options, size):
-    figure = compose(
-        table_of(kind, size, **options), f"{kind} on a data set with a rather long name", FOOTNOTE
-    )
+    figure = compose(table_of(kind, size, **options), f"{kind} on a data set with a rather long name", FOOTNOTE)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    texts = [
-        (text.get_text(), text.get_window_extent(canvas.get_renderer())) for text in figure.axes[0].texts
-    ]
+    texts = [(text.get_text(), text.get_window_extent(canvas.get_renderer())) for text in figure.axes[0].texts]
     for (one, a), (two, b) in itertools.combinations(texts, 2):
         assert not a.overlaps(b), f"'{one}' and '{two}' overlap"
     for words, extent in texts:
@@ -59,9 +55,7 @@ def test_every_layer_is_drawn_with_its_channels_and_size():
     figure = compose(table, "title")
     words = [text.get_text() for text in figure.axes[0].texts]
     shown = table[table["kind"] != "up"]  # the upsampled map is a part of the join, channels written inside
-    for size, count in (
-        (shown["height"].astype(str) + " × " + shown["width"].astype(str)).value_counts().items()
-    ):
+    for size, count in (shown["height"].astype(str) + " × " + shown["width"].astype(str)).value_counts().items():
         assert words.count(size) == count
     for channels, count in table["channels"].value_counts().items():
         skips = sum(table.set_index("name").loc[s, "channels"] == channels for s in table["source"] if s)
@@ -81,9 +75,7 @@ def test_finer_maps_stand_higher_and_wider_ones_are_wider():
 
 def test_the_same_table_gives_the_same_bytes(tmp_path):
     for run in ("one", "two"):
-        draw_sketch(
-            table_of(depth=2, width=4), "U-Net", tmp_path / run / "a.svg", tmp_path / run / "a.png", FOOTNOTE
-        )
+        draw_sketch(table_of(depth=2, width=4), "U-Net", tmp_path / run / "a.svg", tmp_path / run / "a.png", FOOTNOTE)
     for name in ("a.svg", "a.png"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     svg = (tmp_path / "one" / "a.svg").read_text()

@@ -78,9 +78,7 @@ def test_strata_keep_their_proportions():
 
 def test_every_image_is_as_likely_as_any_other_to_be_tested():
     index = make_index(10, group=["big"] * 3 + [""] * 7)
-    tested = np.mean(
-        [make_split(index, Split(test=0.3), seed)["subset"] == "test" for seed in range(400)], axis=0
-    )
+    tested = np.mean([make_split(index, Split(test=0.3), seed)["subset"] == "test" for seed in range(400)], axis=0)
     assert abs(tested.mean() - 0.3) < 0.02
     assert 0.1 < tested[0] < 0.5 and tested[0] == tested[1] == tested[2]
     assert tested[3:].std() < 0.05
@@ -239,9 +237,6 @@ def test_words_for_captions():
         "official test set; validation 20% of the training images, new split per seed"
     )
     fixed = Split(repeat="fixed_split", test=0.3)
-    assert (
-        split_words(fixed, False)
-        == "test 30% of all; validation 20% of the rest, the same split for all seeds"
-    )
+    assert split_words(fixed, False) == "test 30% of all; validation 20% of the rest, the same split for all seeds"
     assert "5-fold cross-validation, the fold is the test set" in split_words(Split(repeat="kfold"), False)
     assert "the fold is the validation set" in split_words(Split(repeat="kfold"), True)

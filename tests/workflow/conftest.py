@@ -49,7 +49,7 @@ class Outcome(NamedTuple):
     @property
     def trained(self) -> set[str]:
         """Cells that were trained or would be, as dataset/model/loss/seed."""
-        blocks = re.findall(r"(?ms)^rule train:\n(.*?)\n\n", self.text + "\n\n")
+        blocks = re.findall(r"(?ms)^(?:local)?rule train:\n(.*?)\n\n", self.text + "\n\n")
         found = set()
         for block in blocks:
             values = dict(re.findall(r"(\w+)=([\w.-]+)", re.search(r"wildcards: (.*)", block).group(1)))

@@ -23,9 +23,7 @@ Batch = tuple[Tensor, Tensor, Tensor]
 HOST_BUDGET = 2 * 2**30
 
 
-def hold(
-    images: np.ndarray, masks: np.ndarray, rois: np.ndarray, device: torch.device
-) -> Callable[[Rows], Batch]:
+def hold(images: np.ndarray, masks: np.ndarray, rois: np.ndarray, device: torch.device) -> Callable[[Rows], Batch]:
     """Put the data set where it is reached fastest; return a function: rows -> their batch on `device`.
 
     It goes to the GPU if it takes at most half of the free memory there; else into main memory if it takes at
@@ -70,9 +68,7 @@ def epoch_batches(rows: Rows, batch_size: int, repeats: int, seed: int, epoch: i
     The last batch may be smaller. If it would hold one image alone it joins the one before: batch normalisation
     cannot learn from one value.
     """
-    order = seeds.numpy_generator(seed, "order", epoch).permutation(
-        np.repeat(np.asarray(rows, np.int64), repeats)
-    )
+    order = seeds.numpy_generator(seed, "order", epoch).permutation(np.repeat(np.asarray(rows, np.int64), repeats))
     batches = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
     if len(batches) > 1 and len(batches[-1]) == 1 < batch_size:
         batches[-2:] = [np.concatenate(batches[-2:])]

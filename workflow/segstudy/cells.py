@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from segstudy import checkpoint, files, losses, memory, models, precision, provenance, seeds
+from segstudy import checkpoint, files, memory, models, objective, precision, provenance, seeds
 from segstudy.config.recipes import Recipe
 from segstudy.errors import StudyError
 from segstudy.models import shapes
@@ -59,7 +59,7 @@ def train_cell(
     opened = open_store(store)
     subsets = {name: subset_rows(opened, split, name) for name in ("train", "val")}
     foreground, channels = len(opened.meta["classes"]), opened.images.shape[3]
-    statistics = losses.class_statistics(opened.masks, opened.rois, subsets["train"], foreground + 1)
+    statistics = objective.class_statistics(opened.masks, opened.rois, subsets["train"], foreground + 1)
     torch.manual_seed(seeds.number(seed, "weights"))
     network = models.build(settings["model"], channels, 1 if foreground == 1 else foreground + 1)
     data = data_hashes(store, split)
@@ -68,7 +68,7 @@ def train_cell(
     with memory.explained(recipe.batch_size, canvas, recipe.accumulate, device):
         trained = train(
             network,
-            losses.build_loss(settings["loss"], statistics),
+            objective.build_loss(settings["loss"], statistics),
             *(opened.images, opened.masks, opened.rois, subsets["train"], subsets["val"]),
             *(recipe, seed, device, slot, _names(opened)),
         )
@@ -77,7 +77,7 @@ def train_cell(
         "dataset": opened.meta,
         "images": {name: len(rows) for name, rows in subsets.items()},
         "class_pixels": list(statistics.pixels),
-        "loss_weights": losses.weights_used(settings["loss"], statistics),
+        "loss_weights": objective.weights_used(settings["loss"], statistics),
         "epochs": len(trained.history),
         "best_epoch": meta["epoch"],
         "stopped": trained.stopped,
@@ -124,9 +124,7 @@ def subset_rows(store: Store, split: Path, subset: str) -> np.ndarray:
 
 def data_hashes(store: Path, split: Path) -> dict[str, str]:
     """Return the SHA-256 of every file of the store, and of the split."""
-    paths = {
-        f"store/{path.name}": path for path in sorted(Path(store).iterdir()) if not path.name.startswith(".")
-    }
+    paths = {f"store/{path.name}": path for path in sorted(Path(store).iterdir()) if not path.name.startswith(".")}
     return {name: provenance.file_hash(path) for name, path in (paths | {"split": Path(split)}).items()}
 
 
@@ -145,9 +143,7 @@ def model_meta(settings: Mapping[str, Any], store: Store, seed: int, trained: Tr
     }
 
 
-def publish(
-    outputs: Mapping[str, Path], trained: Trained, meta: Mapping[str, Any], record: Mapping[str, Any]
-) -> None:
+def publish(outputs: Mapping[str, Path], trained: Trained, meta: Mapping[str, Any], record: Mapping[str, Any]) -> None:
     """Write model, history and record, in this order: a folder with a run.json is complete."""
     for folder in {Path(path).parent for path in outputs.values()}:
         checkpoint.sweep(folder)

@@ -115,9 +115,7 @@ class Slot:
         return f"it belongs to another training: {'; '.join(differences[:5])}" if differences else ""
 
     def _aside(self) -> Path:
-        return next(
-            p for n in range(1, 10**6) if not (p := self.path.with_name(f"state.pt.rejected-{n}")).exists()
-        )
+        return next(p for n in range(1, 10**6) if not (p := self.path.with_name(f"state.pt.rejected-{n}")).exists())
 
 
 def sweep(folder: Path) -> None:

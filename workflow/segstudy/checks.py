@@ -163,9 +163,7 @@ def _duplicates(index: pd.DataFrame, split: pd.DataFrame) -> Iterator[Finding]:
             yield Finding("duplicate", tuple(copies["sample"]), f"{' and '.join(names)} are the same file")
 
 
-def _near_duplicates(
-    index: pd.DataFrame, thumbnails: NDArray[np.floating], subsets: list[str]
-) -> Iterator[Finding]:
+def _near_duplicates(index: pd.DataFrame, thumbnails: NDArray[np.floating], subsets: list[str]) -> Iterator[Finding]:
     sample, digest = index["sample"].tolist(), index["image_sha256"].tolist()
     for a, b, score in near_duplicates(thumbnails, subsets):
         if digest[a] and digest[a] == digest[b]:
@@ -179,11 +177,7 @@ def _straddling(index: pd.DataFrame, split: pd.DataFrame) -> Iterator[Finding]:
     table = pd.DataFrame({"group": index["group"], "subset": split["subset"].to_numpy()})
     table = table[(table["group"] != "") & table["subset"].isin(PARTS)]
     for group, rows in table.groupby("group", sort=False):
-        counts = [
-            f"{int((rows['subset'] == part).sum())} in {part}"
-            for part in PARTS
-            if part in set(rows["subset"])
-        ]
+        counts = [f"{int((rows['subset'] == part).sum())} in {part}" for part in PARTS if part in set(rows["subset"])]
         if len(counts) > 1:
             yield Finding("group_straddles", (str(group),), f"group {group}: {', '.join(counts)}")
 
@@ -228,9 +222,7 @@ def _judged(
 
 
 def _covers(exception: Exception_, finding: Finding) -> bool:
-    return exception.kind == finding.kind and (
-        not exception.samples or set(finding.subjects) <= set(exception.samples)
-    )
+    return exception.kind == finding.kind and (not exception.samples or set(finding.subjects) <= set(exception.samples))
 
 
 def _refusal(findings: list[Finding], dataset: str) -> StudyError:
@@ -274,9 +266,7 @@ def _check_usable(index: pd.DataFrame, split: pd.DataFrame) -> None:
     if empty or used.any():
         what = f"{' and '.join(empty)} holds no image" if empty else ""
         what = what or f"{index['sample'].to_numpy()[used][0]} has no mask but is in {subset[used][0]}"
-        raise StudyError(
-            f"the split cannot be used: {what}", remedy="remove the file of the split and run again"
-        )
+        raise StudyError(f"the split cannot be used: {what}", remedy="remove the file of the split and run again")
 
 
 def _with_subset(samples: Iterable[str], subsets: Iterable[str]) -> list[str]:

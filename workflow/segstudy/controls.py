@@ -22,21 +22,12 @@ import pandas as pd
 from PIL import Image
 
 from segstudy.errors import StudyError, nearest
-from segstudy.evaluation import (
-    COLUMNS,
-    Row,
-    Truth,
-    counts_of,
-    fits,
-    in_threads,
-    labelled,
-    only_class,
-    truth_of,
-)
+from segstudy.evaluation import COLUMNS, counts_of
 from segstudy.images import read_image, read_mask
 from segstudy.metrics import confusion, dice
 from segstudy.seeds import numpy_generator
 from segstudy.thresholds import binarise, otsu
+from segstudy.truth import Row, Truth, fits, in_threads, labelled, only_class, truth_of
 
 logger = logging.getLogger("segstudy")
 

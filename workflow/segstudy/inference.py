@@ -20,11 +20,12 @@ from PIL import Image
 from segstudy import files
 from segstudy.config.study import Evaluation
 from segstudy.errors import StudyError
-from segstudy.evaluation import Row, labelled, only_class, truth_of
 from segstudy.geometry import to_original
+from segstudy.probabilities import read_probability, write_probability
 from segstudy.progress import track
 from segstudy.store import Store, open_store
 from segstudy.thresholds import binarise, tune
+from segstudy.truth import Row, labelled, only_class, truth_of
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +36,6 @@ logger = logging.getLogger("segstudy")
 # the cores busy.
 PIXELS_PER_PASS = 2**20
 WRITERS = 2
-STEPS = 65535  # of a 16-bit probability
 
 
 def predict_cell(
@@ -121,30 +121,6 @@ def logits_of(network: torch.nn.Module, batch: torch.Tensor) -> torch.Tensor:
     """Return float32 logits (B, K, H, W) of a normalised batch (B, C, H, W): the whole canvas in one piece."""
     logits: torch.Tensor = network(batch).float()
     return logits
-
-
-def write_probability(path: Path, probability: np.ndarray) -> None:
-    """Write float (H, W) in 0..1 as a 16-bit grey PNG: round(p * 65535)."""
-    levels = np.rint(probability.astype(np.float64) * STEPS).astype(np.uint16)
-    Image.fromarray(levels).save(path, compress_level=1)
-
-
-def read_probability(path: Path) -> np.ndarray:
-    """Return float32 (H, W) in 0..1 of a 16-bit grey PNG.
-
-    Raises:
-        StudyError: if the file is not one.
-    """
-    with Image.open(path) as image:
-        levels = np.asarray(image)
-    if levels.dtype != np.uint16 or levels.ndim != 2:
-        raise StudyError(
-            f"not a probability map: {levels.dtype} of shape {levels.shape}",
-            where=path,
-            allowed="16-bit grey PNG, value / 65535",
-            remedy="run the cell's 'predict' again",
-        )
-    return levels.astype(np.float32) / np.float32(STEPS)
 
 
 @contextmanager

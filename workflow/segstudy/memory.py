@@ -12,9 +12,7 @@ from segstudy.errors import StudyError
 
 
 @contextmanager
-def explained(
-    batch_size: int, canvas: Sequence[int], accumulate: int, device: torch.device
-) -> Iterator[None]:
+def explained(batch_size: int, canvas: Sequence[int], accumulate: int, device: torch.device) -> Iterator[None]:
     """Turn running out of memory, and a missing deterministic form of an operation, into messages to act on."""
     try:
         yield

@@ -76,11 +76,7 @@ def near_duplicates(
         for few in [np.flatnonzero(names == small)]
         for start in range(0, len(few), BLOCK)
     ]
-    pairs = [
-        pair
-        for few, many in track(work, "near duplicates")
-        for pair in _matches(values, few, many, threshold)
-    ]
+    pairs = [pair for few, many in track(work, "near duplicates") for pair in _matches(values, few, many, threshold)]
     return sorted(pairs, key=lambda pair: (-pair.score, pair.first, pair.second))
 
 
@@ -145,9 +141,7 @@ def _positions(stack: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
         yield turned[:, :, ::-1]
 
 
-def _matches(
-    values: Features, few: NDArray[np.intp], many: NDArray[np.intp], threshold: float
-) -> Iterator[Pair]:
+def _matches(values: Features, few: NDArray[np.intp], many: NDArray[np.intp], threshold: float) -> Iterator[Pair]:
     """Yield pairs of a row in `few` and a row in `many`, the lower row first."""
     turned = np.concatenate(
         [position.reshape(len(few), -1) for position in _positions(values[few].reshape(-1, SIDE, SIDE))]

@@ -59,9 +59,7 @@ def deal(counts: Counts, folds: int, random: np.random.Generator) -> NDArray[np.
     return result
 
 
-def _settle(
-    counts: Counts, share: float, leave: int, order: NDArray[np.intp]
-) -> tuple[NDArray[np.intp], float]:
+def _settle(counts: Counts, share: float, leave: int, order: NDArray[np.intp]) -> tuple[NDArray[np.intp], float]:
     """Flip units in `order` while that lowers the cost; return the chosen rows, sorted, and the cost."""
     # The total is one more column: the whole is treated as one more stratum, of more weight.
     table = np.column_stack([counts, counts.sum(axis=1)]).astype(float)

@@ -33,9 +33,7 @@ def choose_precision(option: str, device: torch.device) -> torch.dtype:
         raise ValueError(f"precision is auto, fp32 or bf16, not {option!r}")
     native = has_bf16(device)
     if option == "bf16" and not native:
-        logger.warning(
-            "precision bf16 is asked for, but %s has no bf16 arithmetic: slow", device_name(device)
-        )
+        logger.warning("precision bf16 is asked for, but %s has no bf16 arithmetic: slow", device_name(device))
     return torch.bfloat16 if native or option == "bf16" else torch.float32
 
 

@@ -70,8 +70,7 @@ def describe_split(split: pd.DataFrame, index: pd.DataFrame) -> dict[str, Any]:
         "groups": {name: len(set(units[subset == name])) for name in SUBSETS},
         "strata": {
             stratum: {
-                name: int(np.sum((subset == name) & (index["stratum"] == stratum).to_numpy()))
-                for name in SUBSETS
+                name: int(np.sum((subset == name) & (index["stratum"] == stratum).to_numpy())) for name in SUBSETS
             }
             for stratum in strata
         },
@@ -133,9 +132,7 @@ def _official(index: pd.DataFrame, options: Split) -> np.ndarray:
 def _unit_names(index: pd.DataFrame) -> np.ndarray:
     """Return the unit of every row: its group, or the image itself where it has none; object (N,)."""
     group = index["group"].to_numpy(dtype=object)
-    return np.array(
-        [f"group {g}" if g else f"image {s}" for g, s in zip(group, index["sample"], strict=True)], object
-    )
+    return np.array([f"group {g}" if g else f"image {s}" for g, s in zip(group, index["sample"], strict=True)], object)
 
 
 def _units(index: pd.DataFrame, pool: np.ndarray, stratify: bool) -> pd.DataFrame:
@@ -149,9 +146,7 @@ def _units(index: pd.DataFrame, pool: np.ndarray, stratify: bool) -> pd.DataFram
     return pd.DataFrame(counts, index=pd.Index(names), columns=pd.Index(labels))
 
 
-def _carve(
-    table: pd.DataFrame, chosen: np.ndarray, share: float, seed: int, purpose: str, leave: int
-) -> np.ndarray:
+def _carve(table: pd.DataFrame, chosen: np.ndarray, share: float, seed: int, purpose: str, leave: int) -> np.ndarray:
     """Return rows of `table`, among those still in train, that make up `share` of their images.
 
     At least `leave` units of every stratum (and of all) stay behind, for the subsets still to be filled.
@@ -182,9 +177,7 @@ def _fold(table: pd.DataFrame, folds: int, fold: int) -> np.ndarray:
             allowed=f"2 to {len(table)}" if len(table) > 1 else "",
             remedy="set 'folds' lower or add labelled images",
         )
-    return np.flatnonzero(
-        partition.deal(table.to_numpy(), folds, seeds.numpy_generator(0, "split folds")) == fold
-    )
+    return np.flatnonzero(partition.deal(table.to_numpy(), folds, seeds.numpy_generator(0, "split folds")) == fold)
 
 
 def _check_filled(subset: np.ndarray, options: Split) -> None:

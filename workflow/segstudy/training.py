@@ -95,11 +95,10 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
     steps, canvas = len(sizes), images.shape[1] * images.shape[2]
     together = max(1, max(max(sizes) * math.prod(recipe.crop or images.shape[1:3]), 2**18) // canvas)
     losses = torch.full((steps,), math.nan, device=device)
-    state = (slot.load() if slot else None) or {
-        **{"epoch": 1, "step": 0, "history": [], "best": {}, "starts": []},
-        "seconds": {"steps": 0.0, "validation": 0.0, "saving": 0.0},
-    }
-    if "network" in state:
+    state: dict[str, Any] = {"epoch": 1, "step": 0, "history": [], "best": {}, "starts": []}
+    state["seconds"] = {"steps": 0.0, "validation": 0.0, "saving": 0.0}
+    if slot and (saved := slot.load()):
+        state = saved
         network.load_state_dict(state.pop("network"))
         optimiser.load_state_dict(state.pop("optimiser"))
         losses.copy_(state.pop("losses"))

@@ -1,6 +1,6 @@
 """Options of every loss, and the registry that maps a `loss:` key to them.
 
-The formulas, with their sources, stand in `segstudy.losses.functions`.
+The formulas, with their sources, stand in `segstudy.losses`.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class CompoundOptions(Options):
         return value
 
 
-# One line a loss: key -> options. The function of the same name stands in `segstudy.losses.functions`.
+# One line a loss: key -> options. The function of the same name stands in `segstudy.losses`.
 LOSSES: dict[str, type[Options]] = {
     "bce": BceOptions,
     "bce_probability": BceProbabilityOptions,

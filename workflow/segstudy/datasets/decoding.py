@@ -15,7 +15,7 @@ from segstudy.images import Mask, read_image, read_mask
 from segstudy.near_duplicates import SIDE, thumbnail
 from segstudy.progress import track
 
-# A mask with a larger share of half-tones is none. Seen: soft-edged masks of EBHI-SEG up to 0.05, lossy JPEG masks of
+# A mask with a larger share of half-tones is none. Seen: soft-edged masks of EBHI-SEG up to 0.06, lossy JPEG masks of
 # PH2 0.00; photographs taken for masks 0.08 to 1.0, on average 0.56 (DRIVE) to 0.90 (EBHI-SEG).
 HALFTONES = 0.2
 
@@ -30,8 +30,9 @@ CARD_COLUMNS = ("roi_mode", "second_mask_mode", "second_dice")
 def decode(index: pd.DataFrame, root: Path, threads: int) -> tuple[pd.DataFrame, NDArray[np.float32]]:
     """Return one row per index row (`SAMPLE_COLUMNS` and `CARD_COLUMNS`) and the thumbnails, float32 (N, 64, 64).
 
-    A file that cannot be read, or a mask whose size is not its image's, is a row with `problem` text, never an
-    error; so is a mask that is mostly half-tones. The thumbnail of an unreadable image is 0. Each thread holds the files of one sample at a time.
+    A file that cannot be read, a mask whose size is not its image's, a mask that is mostly half-tones: each is a row
+    with `problem` text, never an error. The thumbnail of an unreadable image is 0. Each thread holds the files of one
+    sample at a time.
     """
     rows = index.to_dict("records")
     thumbnails = np.zeros((len(rows), SIDE, SIDE), np.float32)

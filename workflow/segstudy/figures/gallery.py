@@ -14,10 +14,10 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from segstudy.errors import StudyError
-from segstudy.evaluation import fits, truth_of
 from segstudy.files import atomic_path, read_csv
 from segstudy.images import read_image, read_mask
 from segstudy.metrics import per_image
+from segstudy.truth import fits, truth_of
 
 SIDE = 400  # pixels of the longer side of a tile
 GAP, MARGIN = 16, 28

@@ -69,9 +69,7 @@ class Box(NamedTuple):
         return self.y + self.height / 2
 
 
-def draw_sketch(
-    table: pd.DataFrame, title: str, out_svg: str | Path, out_png: str | Path, footnote: str = ""
-) -> None:
+def draw_sketch(table: pd.DataFrame, title: str, out_svg: str | Path, out_png: str | Path, footnote: str = "") -> None:
     """Draw the network of a `segstudy.models.shapes.layer_table`; the same table gives the same bytes.
 
     `title` stands above the drawing, `footnote` (what size, how many parameters) below it, beside the legend.
@@ -176,9 +174,7 @@ def _place(stages: list[Any], colours: dict[tuple[str, str], str]) -> list[Box]:
         max(size[0], *(_text_width(text, LABEL_SIZE) for text in _label(stage)))
         for stage, size in zip(stages, sizes, strict=True)
     ]
-    widths = [
-        max(n for n, c in zip(needs, columns, strict=True) if c == column) for column in range(column + 1)
-    ]
+    widths = [max(n for n, c in zip(needs, columns, strict=True) if c == column) for column in range(column + 1)]
     centres = [sum(widths[:c]) + c * GAP + widths[c] / 2 for c in range(len(widths))]
     rows = sorted(set(levels))
     heights = [max(s[1] for s, each in zip(sizes, levels, strict=True) if each == row) for row in rows]
@@ -200,9 +196,7 @@ def _draw(boxes: list[Box], colours: dict[tuple[str, str], str], title: str, foo
     notes = footnote.splitlines()
     left, right = min(b.x for b in boxes) - 0.2, max(b.x + b.width for b in boxes) + 0.3
     top, base = max(b.y + b.height for b in boxes) + 2 * LINE + 0.45, min(b.y for b in boxes)
-    legend_width = max(
-        [_text_width(READING, LABEL_SIZE), *(0.32 + _text_width(o, LABEL_SIZE) for _, o in colours)]
-    )
+    legend_width = max([_text_width(READING, LABEL_SIZE), *(0.32 + _text_width(o, LABEL_SIZE) for _, o in colours)])
     notes_width = max((_text_width(note, LABEL_SIZE) for note in notes), default=0.0)
     right = max(right, left + legend_width + notes_width + 0.6, left + 1.2 * _text_width(title, TITLE_SIZE))
     legend_height = STEP * (max(len(colours) + 1, len(notes)) - 1)
@@ -250,9 +244,7 @@ def _patches(boxes: list[Box]) -> Iterator[Any]:
             yield _arrow((one.x + one.width, one.middle), (two.x, two.middle), colour)
 
 
-def _arrow(
-    start: Point, end: Point, colour: str, heavy: bool = False, dashed: bool = False
-) -> FancyArrowPatch:
+def _arrow(start: Point, end: Point, colour: str, heavy: bool = False, dashed: bool = False) -> FancyArrowPatch:
     return FancyArrowPatch(
         start,
         end,

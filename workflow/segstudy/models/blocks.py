@@ -177,9 +177,7 @@ def head(in_channels: int, outputs: int) -> nn.Conv2d:
 
 def head_stage(name: str, before: Stage, outputs: int) -> Stage:
     """Predict `head`."""
-    return Stage(
-        name, "head", "1×1 convolution", outputs, before.height, before.width, (before.channels + 1) * outputs
-    )
+    return Stage(name, "head", "1×1 convolution", outputs, before.height, before.width, (before.channels + 1) * outputs)
 
 
 # Resampling and skips.

@@ -25,15 +25,13 @@ class EncDec(nn.Module):
         levels = range(options.depth)
         self.pad = blocks.Pad(2**options.depth)
         self.encoder = nn.ModuleList(
-            blocks.convolutions(count, widths[i - 1] if i else in_channels, widths[i], normalisation)
-            for i in levels
+            blocks.convolutions(count, widths[i - 1] if i else in_channels, widths[i], normalisation) for i in levels
         )
         self.down = nn.ModuleList(blocks.pool() for _ in levels)
         self.bottom = blocks.convolutions(count, widths[-2], widths[-1], normalisation)
         self.up = nn.ModuleList(blocks.upsample() for _ in levels)
         self.decoder = nn.ModuleList(
-            blocks.convolutions(count, widths[i + 1], widths[i], normalisation, options.dropout)
-            for i in levels
+            blocks.convolutions(count, widths[i + 1], widths[i], normalisation, options.dropout) for i in levels
         )
         self.head = blocks.head(widths[0], outputs)
         self.crop = blocks.Crop()

@@ -28,9 +28,7 @@ class LayerTableError(AssertionError):
     """A network's plan and its forward pass disagree: a defect of the network's module, not of a config."""
 
 
-def layer_table(
-    settings: Mapping[str, Any], in_channels: int, outputs: int, height: int, width: int
-) -> pd.DataFrame:
+def layer_table(settings: Mapping[str, Any], in_channels: int, outputs: int, height: int, width: int) -> pd.DataFrame:
     """Return the layer table of a network for one image, predicted from options and checked in a forward pass.
 
     One row per layer in the order of execution: `name` (of the submodule), `kind`, `operation` (in words),

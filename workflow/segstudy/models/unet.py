@@ -26,8 +26,7 @@ class UNet(nn.Module):
         levels = range(options.depth)
         self.pad = blocks.Pad(2**options.depth)
         self.encoder = nn.ModuleList(
-            blocks.convolutions(count, widths[i - 1] if i else in_channels, widths[i], normalisation)
-            for i in levels
+            blocks.convolutions(count, widths[i - 1] if i else in_channels, widths[i], normalisation) for i in levels
         )
         self.down = nn.ModuleList(blocks.pool() for _ in levels)
         self.bottom = blocks.convolutions(count, widths[-2], widths[-1], normalisation)
@@ -48,9 +47,7 @@ class UNet(nn.Module):
             skips.append(convolutions(maps))
             maps = down(skips[-1])
         maps = self.bottom(maps)
-        for up, join, convolutions in zip(
-            reversed(self.up), reversed(self.join), reversed(self.decoder), strict=True
-        ):
+        for up, join, convolutions in zip(reversed(self.up), reversed(self.join), reversed(self.decoder), strict=True):
             maps = convolutions(join(up(maps), skips.pop()))
         return self.crop(self.head(maps), images)
 

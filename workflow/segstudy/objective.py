@@ -1,7 +1,7 @@
-"""Losses: what a training makes small.
+"""The objective of a training: a loss of the config, its options and class weights bound to it.
 
 `build_loss` turns the `loss` block of a resolved config into `loss(logits, target, roi) -> scalar tensor`.
-The formulas stand in `functions`, the class weights in `weights`, the options in `segstudy.config.losses`.
+The formulas stand in `segstudy.losses`, the class weights in `segstudy.class_weights`, the options in `segstudy.config.losses`.
 
 Shapes: logits (B, K, H, W), K = 1 for binary data sets and the number of classes with background otherwise;
 target (B, H, W) class ids; roi (B, H, W), 1 where pixels count.
@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from segstudy import losses
+from segstudy.class_weights import ClassStatistics, class_statistics, class_weights, positive_weight
 from segstudy.config.losses import LOSSES
 from segstudy.config.messages import validated
 from segstudy.errors import StudyError, nearest
-from segstudy.losses import functions
-from segstudy.losses.weights import ClassStatistics, class_statistics, class_weights, positive_weight
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 REGULARISERS = ("centered", "sparsity", "total_variation")
@@ -82,7 +82,7 @@ def _function(kind: str, options: dict[str, Any], statistics: ClassStatistics) -
         options = {"positive_weight": positive_weight(options["positive_weight"], statistics)}
     if kind == "cross_entropy":
         options = {"class_weights": class_weights(options["class_weights"], statistics)}
-    return functools.partial(getattr(functions, kind), **options)
+    return functools.partial(getattr(losses, kind), **options)
 
 
 def _weighted_sum(logits: Tensor, target: Tensor, roi: Tensor, terms: Sequence[tuple[float, Loss]]) -> Tensor:
