@@ -93,7 +93,9 @@ def test_probabilities_come_out_at_the_original_size_where_they_belong(cell, mon
         probability = read_probability(folder / "probabilities" / name)
         red = np.asarray(Image.open(folder / "raw" / name))[:, :, 0]
         assert probability.shape == red.shape
-        assert np.abs(probability - red / 255).max() < 2e-5
+        inside = read_mask(folder / "raw" / name.replace(".", "_roi.")).array
+        assert np.abs(probability - red / 255)[inside].max() < 2e-5
+        assert (probability[~inside] == 0).all() and (red[~inside] > 0).any()
         assert Image.open(folder / "probabilities" / name).mode == "I;16"
 
 
@@ -102,7 +104,8 @@ def test_masks_are_those_of_the_headline_threshold(cell, monkeypatch):
     predict(cell, monkeypatch, Oracle(), fixed_threshold=0.25)
     mask = np.asarray(Image.open(folder / "masks/1.png"))
     red = np.asarray(Image.open(folder / "raw/1.png"))[:, :, 0]
-    assert np.array_equal(mask, np.where(red >= 64, 255, 0))
+    inside = read_mask(folder / "raw/1_roi.png").array
+    assert np.array_equal(mask, np.where((red >= 64) & inside, 255, 0))
     thresholds = predict(cell, monkeypatch, Oracle(), headline="validation")
     mask = np.asarray(Image.open(folder / "masks/1.png"))
     assert set(np.unique(mask)) == {0, 255}
@@ -180,6 +183,7 @@ def test_a_resized_image_comes_back_without_a_shift(cell, monkeypatch):
     rows, columns = np.indices((31, 43))
     disc = ((rows - 12) ** 2 + (columns - 25) ** 2 < 64).astype(np.uint8) * 255
     Image.fromarray(np.stack([disc] * 3, 2)).save(folder / "raw/1.png")
+    Image.fromarray(np.full_like(disc, 255)).save(folder / "raw/1_roi.png")
     predict(cell, monkeypatch, Oracle(), size={"height": 32, "width": 32})
     probability = read_probability(folder / "probabilities/1.png")
     assert (probability * rows).sum() / probability.sum() == pytest.approx(12, abs=0.05)

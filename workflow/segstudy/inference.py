@@ -25,7 +25,7 @@ from segstudy.probabilities import read_probability, write_probability
 from segstudy.progress import track
 from segstudy.store import Store, open_store
 from segstudy.thresholds import binarise, tune
-from segstudy.truth import Row, labelled, only_class, truth_of
+from segstudy.truth import Row, labelled, only_class, roi_of, truth_of
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +52,8 @@ def predict_cell(
     """Predict every train, val and test image that has a mask, and choose the cell's thresholds.
 
     Writes `<sample>.png` of the probability (16 bit: p = value / 65535) and of the mask ({0, 255}, at the headline
-    threshold), both at the image's original size, and thresholds.json (policy -> threshold). Thresholds are
+    threshold), both at the image's original size, and thresholds.json (policy -> threshold). Outside the field of
+    view, where there is one, the probability is 0: no training looked there, and no target lies there. Thresholds are
     chosen and applied on the probabilities as stored, so whoever reads the files finds the same masks, bit for
     bit. `validation` is tuned on the validation images alone, inside the roi.
 
@@ -72,7 +73,7 @@ def predict_cell(
     network, meta = load_model(model, device)
     _check_model(meta, opened, model)
     with files.atomic_folder(out_probabilities) as probabilities, files.atomic_folder(out_masks) as masks:
-        _write_probabilities(network, meta["normalisation"], opened, rows, probabilities, device)
+        _write_probabilities(network, meta["normalisation"], opened, rows, root, probabilities, device)
         thresholds = _thresholds(rows, root, probabilities, evaluation)
         _write_masks(rows, probabilities, masks, thresholds[evaluation.headline])
     files.write_json(out_thresholds, thresholds)
@@ -157,19 +158,22 @@ def _write_probabilities(
     normalisation: Mapping[str, Sequence[float]],
     store: Store,
     rows: Sequence[Row],
+    root: Path,
     folder: Path,
     device: torch.device,
 ) -> None:
     positions = store.rows(row["sample"] for row in rows)
     predictions = predict_canvas(network, store.images, positions, normalisation, device)
 
-    def write(sample: str, position: int, probability: np.ndarray) -> None:
-        write_probability(folder / f"{sample}.png", to_original(probability, store.geometry_of(position)))
+    def write(row: Row, position: int, probability: np.ndarray) -> None:
+        original = to_original(probability, store.geometry_of(position))
+        roi = roi_of(row, root)
+        write_probability(folder / f"{row['sample']}.png", original if roi is None else original * roi)
 
     with _writing() as submit:
         pairs = zip(rows, positions, predictions, strict=True)
         for row, position, probability in track(pairs, "predict", total=len(rows)):
-            submit(write, row["sample"], position, probability[0])
+            submit(write, row, position, probability[0])
 
 
 def _thresholds(rows: Sequence[Row], root: Path, probabilities: Path, evaluation: Evaluation) -> dict[str, float]:

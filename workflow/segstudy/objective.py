@@ -1,7 +1,8 @@
 """The objective of a training: a loss of the config, its options and class weights bound to it.
 
 `build_loss` turns the `loss` block of a resolved config into `loss(logits, target, roi) -> scalar tensor`.
-The formulas stand in `segstudy.losses`, the class weights in `segstudy.class_weights`, the options in `segstudy.config.losses`.
+The formulas stand in `segstudy.losses`, the class weights in `segstudy.class_weights`, the options in
+`segstudy.config.losses`.
 
 Shapes: logits (B, K, H, W), K = 1 for binary data sets and the number of classes with background otherwise;
 target (B, H, W) class ids; roi (B, H, W), 1 where pixels count.

@@ -38,14 +38,25 @@ def truth_of(row: Row, root: Path) -> Truth:
         StudyError: if they differ in size, or no pixel lies inside the roi.
     """
     mask = read_mask(Path(root) / row["mask"]).array
+    roi = roi_of(row, root)
+    if roi is not None:
+        fits(roi, mask, Path(root) / row["roi"], Path(root) / row["mask"])
+    return Truth(mask, roi)
+
+
+def roi_of(row: Row, root: Path) -> np.ndarray | None:
+    """Read the field of view of a row of index.csv, bool (H, W); None where the data set has none.
+
+    Raises:
+        StudyError: if no pixel lies inside it.
+    """
     if not row["roi"]:
-        return Truth(mask, None)
+        return None
     path = Path(root) / row["roi"]
     roi = read_mask(path).array
-    fits(roi, mask, path, Path(root) / row["mask"])
     if not roi.any():
         raise StudyError("the field of view is empty: no pixel counts", where=path, remedy="replace this file")
-    return Truth(mask, roi)
+    return roi
 
 
 def labelled(index: pd.DataFrame, split: pd.DataFrame) -> list[Row]:
