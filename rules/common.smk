@@ -1,5 +1,7 @@
 # What all rules share: the validated study, its paths, and the lookups behind params and inputs.
+import os
 import re
+import shlex
 import sys
 from functools import cache
 from pathlib import Path
@@ -9,8 +11,19 @@ from segstudy.config import Cell, load_study
 from segstudy.config.networks import NETWORKS
 from segstudy.errors import StudyError
 
+OVERLAYS = [os.path.relpath(path) for path in workflow.overwrite_configfiles]
+OVERRIDES = workflow.config_settings.config_args or []
+
+# For run.json: how the config of this run was chosen.
+os.environ["SEGSTUDY_CONFIG"] = " ".join(
+    [
+        *(["--configfile", *map(shlex.quote, OVERLAYS)] if OVERLAYS else []),
+        *(["--config", *map(shlex.quote, OVERRIDES)] if OVERRIDES else []),
+    ]
+)
+
 try:
-    STUDY = load_study(config, ["config.yaml", *workflow.overwrite_configfiles])
+    STUDY = load_study(config, ["config.yaml", *OVERLAYS])
 except StudyError as error:
     sys.exit(
         f"\nError: {error}\n"

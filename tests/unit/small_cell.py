@@ -86,6 +86,7 @@ def run(inputs, folder, settings=SETTINGS, **changes):
         "resume": folder / "resume",
         "threads": 1,
         "code": "code",
+        "command": "snakemake --force the/model",
     }
     train_cell(*inputs, settings, **(arguments | changes))
 

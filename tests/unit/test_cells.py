@@ -70,9 +70,7 @@ def test_several_classes_train_with_one_channel_each(tmp_path):
 
 
 def test_state_of_another_recipe_is_not_continued(inputs, tmp_path, caplog):
-    other = checkpoint.Slot(
-        tmp_path / "resume", {"settings": quick(recipe={"learning_rate": 0.5}), "seed": 1}
-    )
+    other = checkpoint.Slot(tmp_path / "resume", {"settings": quick(recipe={"learning_rate": 0.5}), "seed": 1})
     other.save({"epoch": 2})
     with caplog.at_level(logging.WARNING, "segstudy"):
         small_cell.run(inputs, tmp_path, quick())

@@ -49,9 +49,7 @@ def test_memory_format_survives(slot):
 
 def test_state_of_another_training_is_set_aside_and_the_log_says_why(slot, caplog):
     slot.save(STATE)
-    other = checkpoint.Slot(
-        slot.folder, IDENTITY | {"settings": {"recipe": {"learning_rate": 0.2}}, "code": "bb"}
-    )
+    other = checkpoint.Slot(slot.folder, IDENTITY | {"settings": {"recipe": {"learning_rate": 0.2}}, "code": "bb"})
     with caplog.at_level(logging.WARNING, "segstudy"):
         assert other.load() is None
     assert "settings.recipe.learning_rate was 0.1, is 0.2" in caplog.text
@@ -74,9 +72,7 @@ def test_a_changed_byte_is_noticed_wherever_it_is(slot, place, caplog):
     assert rejected(slot)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"segstudy training state 1\n", b"PK\x03\x04", pickle.dumps({"epoch": 9})]
-)
+@pytest.mark.parametrize("content", [b"", b"segstudy training state 1\n", b"PK\x03\x04", pickle.dumps({"epoch": 9})])
 def test_any_other_file_is_set_aside(slot, content):
     slot.folder.mkdir()
     slot.path.write_bytes(content)
@@ -98,9 +94,7 @@ def test_a_state_cannot_run_code(slot, tmp_path, monkeypatch):
     assert rejected(slot)
 
 
-@pytest.mark.parametrize(
-    "value", [torch.torch_version.TorchVersion("2"), np.float64(1), {1, 2}, torch.nn.Parameter()]
-)
+@pytest.mark.parametrize("value", [torch.torch_version.TorchVersion("2"), np.float64(1), {1, 2}, torch.nn.Parameter()])
 def test_what_could_not_be_loaded_is_not_saved(slot, value):
     with pytest.raises(TypeError, match=r"state\['starts'\]\[0\]"):
         slot.save({"starts": [value]})

@@ -10,7 +10,7 @@ from torch import nn
 from segstudy.config.networks import NETWORKS
 from segstudy.errors import StudyError
 from segstudy.models import blocks, build, network_module
-from segstudy.models.shapes import count_parameters
+from segstudy.models.cost import count_parameters
 
 # One line a network: small enough to run every promise in a moment.
 SMALL = {

@@ -14,10 +14,9 @@ from segstudy.config import networks
 from segstudy.config.networks import NETWORKS
 from segstudy.errors import StudyError
 from segstudy.models import build, shapes, unet
+from segstudy.models.cost import count_flops, count_parameters
 from segstudy.models.shapes import (
     LayerTableError,
-    count_flops,
-    count_parameters,
     layer_table,
     measure,
     plan,

@@ -24,11 +24,7 @@ def discs(count=6, side=24):
     y, x = np.mgrid[:side, :side]
     centres = draw.uniform(0.3 * side, 0.7 * side, (count, 2))
     masks = np.stack([(y - a) ** 2 + (x - b) ** 2 < (side / 4) ** 2 for a, b in centres]).astype(np.uint8)
-    images = (
-        (50 + 150 * masks[..., None] + draw.normal(0, 25, (count, side, side, 3)))
-        .clip(0, 255)
-        .astype(np.uint8)
-    )
+    images = (50 + 150 * masks[..., None] + draw.normal(0, 25, (count, side, side, 3))).clip(0, 255).astype(np.uint8)
     return images, masks, np.ones_like(masks)
 
 
@@ -44,9 +40,7 @@ bce = objective.build_loss({"loss": "bce"}, objective.class_statistics(MASKS, RO
 
 
 def small(net=None, loss=bce, slot=None, train_rows=(0, 1, 2, 3), val_rows=(4, 5), **options):
-    recipe = Recipe.model_validate(
-        {"epochs": 3, "batch_size": 2, "learning_rate": 0.01, "precision": "fp32"} | options
-    )
+    recipe = Recipe.model_validate({"epochs": 3, "batch_size": 2, "learning_rate": 0.01, "precision": "fp32"} | options)
     samples = [f"s{row}" for row in range(6)]
     net = network() if net is None else net
     return train(net, loss, IMAGES, MASKS, ROIS, train_rows, val_rows, recipe, 1, CPU, slot, samples)
@@ -289,9 +283,7 @@ def test_draws_are_functions_of_seed_purpose_epoch_and_step():
     assert seeds.number(1, "order", 2, 3) == 6733227699115269376
     places = [(s, p, e, t) for s in (0, 1) for p in ("order", "augment") for e in (1, 2) for t in (0, 1)]
     assert len({seeds.number(*place) for place in places}) == len(places)
-    assert torch.rand(3, generator=seeds.generator(1, "a")).equal(
-        torch.rand(3, generator=seeds.generator(1, "a"))
-    )
+    assert torch.rand(3, generator=seeds.generator(1, "a")).equal(torch.rand(3, generator=seeds.generator(1, "a")))
     assert seeds.numpy_generator(1, "a").random() == seeds.numpy_generator(1, "a").random()
 
 

@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+
 from segstudy.files import read_csv
 
 CELL = "results/tiny/cells/drive/unet/focal/default/seed0"

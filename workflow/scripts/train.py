@@ -1,6 +1,6 @@
 """Train one cell."""
 
-from segstudy.jobs import job
+from segstudy.jobs import job, repeating_command
 
 with job(snakemake):
     from pathlib import Path
@@ -16,4 +16,5 @@ with job(snakemake):
         resume=Path(snakemake.params.resume),
         threads=snakemake.threads,
         code=snakemake.params.code,
+        command=repeating_command(snakemake),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ import torch
 from segstudy import checkpoint, files, memory, models, objective, precision, provenance, seeds
 from segstudy.config.recipes import Recipe
 from segstudy.errors import StudyError
-from segstudy.models import shapes
+from segstudy.models import cost
 from segstudy.store import Store, open_store
 from segstudy.training import Trained, train
 
@@ -32,7 +31,7 @@ def train_cell(
     resume: Path,
     threads: int,
     code: str,
-    command: str = "",
+    command: str,
 ) -> None:
     """Train a network as `settings` say and publish what came of it, run.json last.
 
@@ -45,7 +44,7 @@ def train_cell(
         resume: folder of the state of an unfinished training; deleted at the end.
         threads: of the CPU.
         code: fingerprint of the code that trains; a state made by other code is not continued.
-        command: what repeats this training; by default Snakemake's for the model file.
+        command: what repeats this training, for run.json.
 
     Raises:
         StudyError: the split has no labelled training or validation images, the loss diverged, memory is exhausted.
@@ -82,8 +81,8 @@ def train_cell(
         "best_epoch": meta["epoch"],
         "stopped": trained.stopped,
         "normalisation": trained.normalisation,
-        "parameters": shapes.count_parameters(network),
-        "flops_per_image": shapes.count_flops(network, channels, *canvas),
+        "parameters": cost.count_parameters(network),
+        "flops_per_image": cost.count_flops(network, channels, *canvas),
         "cpu": precision.cpu_name(),
     }
     record = provenance.run_record(
@@ -95,7 +94,7 @@ def train_cell(
         starts=trained.starts,
         seconds=trained.seconds | {"total": time.perf_counter() - started},
         images_seen=trained.images_seen,
-        command=command or f"snakemake --cores {threads} --force {shlex.quote(str(outputs['model']))}",
+        command=command,
         **facts,
     )
     publish(outputs, trained, meta, record)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator
@@ -55,6 +56,17 @@ def job(snakemake: Any) -> Iterator[None]:
             sys.exit(1)
         finally:
             sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+
+
+def repeating_command(snakemake: Any) -> str:
+    """Return the command that makes this job's first output again, with the same config and threads.
+
+    The options that chose the config come from the environment variable SEGSTUDY_CONFIG, which the workflow sets: as
+    a rule parameter they would make another spelling of the same config look like a change.
+    """
+    config = os.environ.get("SEGSTUDY_CONFIG", "")
+    threads = f"--cores {snakemake.threads} --set-threads {snakemake.rule}={snakemake.threads}"
+    return " ".join(f"snakemake {threads} {config} --force -- {shlex.quote(str(snakemake.output[0]))}".split())
 
 
 def explain(error: BaseException) -> str | None:

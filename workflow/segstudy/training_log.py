@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -42,16 +43,13 @@ def reporter(epochs: int, images: int) -> Callable[[Mapping[str, Any]], None]:
         left = (now - begun) / done * (epochs - row["epoch"])
         level = logging.INFO if now - shown >= 10 or row["epoch"] == epochs else logging.DEBUG
         shown = now if level == logging.INFO else shown
+        validated = not math.isnan(row["val_loss"])
+        validation = f"val loss {row['val_loss']:.4g}, val Dice {row['val_dice']:.4f}" if validated else "not validated"
         logger.log(
             level,
-            "epoch %d/%d: train loss %.4g, val loss %.4g, val Dice %.4f%s, rate %.3g, %.1f images/s, %s left",
-            *(row["epoch"], epochs, row["train_loss"], row["val_loss"], row["val_dice"]),
-            *(
-                " (best)" if row["best"] else "",
-                row["learning_rate"],
-                images / max(now - last, 1e-9),
-                clock(left),
-            ),
+            "epoch %d/%d: train loss %.4g, %s%s, rate %.3g, %.1f images/s, %s left",
+            *(row["epoch"], epochs, row["train_loss"], validation, " (best)" if row["best"] else ""),
+            *(row["learning_rate"], images / max(now - last, 1e-9), clock(left)),
         )
         last = now
 

@@ -9,7 +9,8 @@ from typing import Any
 from segstudy.figures.sketch import draw_sketch, write_layer_table
 from segstudy.files import read_json
 from segstudy.models import build
-from segstudy.models.shapes import count_flops, count_parameters, layer_table
+from segstudy.models.cost import count_flops, count_parameters
+from segstudy.models.shapes import layer_table
 
 
 def sketch_network(

@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from segstudy.models import build, network_module, resolve
 from segstudy.models.blocks import Stage
+from segstudy.models.cost import count_parameters
 
 logger = logging.getLogger("segstudy")
 
@@ -107,24 +107,6 @@ def measure(network: nn.Module, in_channels: int, height: int, width: int) -> pd
         for hook in hooks:
             hook.remove()
     return pd.DataFrame(rows)
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Return the number of trainable parameters."""
-    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-
-
-def count_flops(network: nn.Module, in_channels: int, height: int, width: int) -> int:
-    """Return the floating-point operations of one image's forward pass; a multiply-add counts as 2.
-
-    Convolutions and matrix products only, as `torch.utils.flop_counter` counts them: normalisation, activation,
-    pooling and upsampling are left out, they are memory traffic rather than arithmetic. A copy on the meta
-    device is run, so that size costs no time.
-    """
-    copied = copy.deepcopy(network).to("meta")
-    with _evaluating(copied), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        copied(_blank(copied, in_channels, height, width))
-    return int(counter.get_total_flops())
 
 
 def receptive_field(network: nn.Module, in_channels: int, largest: int = 4096) -> tuple[int, int] | None:
