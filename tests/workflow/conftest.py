@@ -49,10 +49,9 @@ class Outcome(NamedTuple):
     @property
     def trained(self) -> set[str]:
         """Cells that were trained or would be, as dataset/model/loss/seed."""
-        blocks = re.findall(r"(?ms)^(?:local)?rule train:\n(.*?)\n\n", self.text + "\n\n")
         found = set()
-        for block in blocks:
-            values = dict(re.findall(r"(\w+)=([\w.-]+)", re.search(r"wildcards: (.*)", block).group(1)))
+        for wildcards in re.findall(r"(?ms)^(?:local)?rule train:.*?^    wildcards: (.*?)$", self.text):
+            values = dict(re.findall(r"(\w+)=([\w.-]+)", wildcards))
             found.add("/".join(values[key] for key in ("dataset", "model", "loss", "seed")))
         return found
 
@@ -69,8 +68,12 @@ class Copy:
 
     def snakemake(self, *arguments: str, profile: str = "profiles/local") -> Outcome:
         self.write()
-        command = [sys.executable, "-m", "snakemake", "--profile", profile, "--configfile", "study.yaml", *arguments]
-        environment = os.environ | {"PYTHONPATH": str(self.folder / "workflow")}
+        return self.run("snakemake", *arguments, "--profile", profile, "--configfile", "study.yaml")
+
+    def run(self, *command: str) -> Outcome:
+        """Run a command of the environment that the tests run in, over the package of this copy."""
+        path = Path(sys.executable).parent
+        environment = os.environ | {"PYTHONPATH": str(self.folder / "workflow"), "PATH": f"{path}:{os.environ['PATH']}"}
         done = subprocess.run(
             command,
             cwd=self.folder,
