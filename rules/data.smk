@@ -53,11 +53,12 @@ rule describe:
         thumbnails=DATA + "/thumbnails.npy",
         card_json=DATA + "/card.json",
         card_md=DATA + "/card.md",
-        examples=report(
-            DATA + "/examples.png",
+        examples=DATA + "/examples.png",
+        card_html=report(
+            DATA + "/card.html",
             caption="../workflow/report/card.rst",
             category="Data",
-            labels={"data set": "{dataset}", "shows": "examples"},
+            labels={"data set": "{dataset}"},
         ),
     log:
         log_of("describe", "{dataset}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from segstudy.datasets.decoding import SAMPLE_COLUMNS, decode
 from segstudy.datasets.examples import draw_examples
 from segstudy.datasets.listing import few
 from segstudy.files import atomic_path, write_csv, write_json, write_text
+from segstudy.web import page
 
 EXAMPLES = 6
 SUBSET_NAMES = {"": "not assigned", "train": "training", "val": "validation", "test": "test"}
@@ -28,10 +30,11 @@ def describe(
     phantom: bool = False,
     threads: int = 1,
 ) -> None:
-    """Decode every file of `index` once and write samples.csv, thumbnails.npy, card.json, card.md, examples.png.
+    """Decode every file of `index` once and write what was found into the folder `out`.
 
+    samples.csv and thumbnails.npy are for the checks, card.json, card.md, card.html and examples.png for people.
     Broken files are rows with a problem, not errors: the checks decide about them. `index` is what
-    `datasets.build_index` gave, `root` the raw folder, `out` the folder to write into.
+    `datasets.build_index` gave, `root` the raw folder.
     """
     root, out = Path(root), Path(out)
     samples, thumbnails = decode(index, root, threads)
@@ -45,6 +48,7 @@ def describe(
     title = f"PHANTOM (drawn, not real): {card['title']}" if phantom else card["title"]
     with atomic_path(out / "examples.png") as temporary:
         draw_examples(index[index["sample"].isin(chosen)], root, title).save(temporary)
+    write_text(out / "card.html", card_page(card_text(card), card["title"], out / "examples.png"))
 
 
 def _card(
@@ -150,6 +154,15 @@ def card_text(card: dict[str, Any]) -> str:
         lines += [f"| {name} | {mode} | {count} |" for mode, count in card["encodings"][part].items()]
     lines += ["", "## To know", "", *_remarks(card), "", "![examples](examples.png)", ""]
     return "\n".join(lines)
+
+
+def card_page(text: str, title: str, picture: Path) -> str:
+    """Return a Markdown card as one HTML page that holds its picture."""
+    from markdown import markdown
+
+    data = base64.b64encode(picture.read_bytes()).decode()
+    body = markdown(text, extensions=["tables"]).replace(f'src="{picture.name}"', f'src="data:image/png;base64,{data}"')
+    return page(title, body)
 
 
 def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:

@@ -7,30 +7,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from segstudy.web import page
+
 DASH = "–"  # a value that is not defined
 DAGGER = "†"  # some images of this value are not defined
-
-CSS = """
-:root { color-scheme: light dark; --ink: #1b1f24; --muted: #5b6570; --paper: #ffffff; --line: #c9ced6;
-        --band: #f1f3f6; --warn: #b00020; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ee; --muted: #a3adb8; --paper: #16191d; --line: #3b424b;
-        --band: #22272e; --warn: #ff8a9a; } }
-body { font: 14px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 1.5rem; }
-h1 { font-size: 1.35rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 1.75rem 0 .5rem; }
-.question { margin: 0 0 .75rem; font-style: italic; }
-.phantom { color: var(--warn); font-weight: 700; }
-.protocol, .notes { color: var(--muted); max-width: 65rem; font-size: .93em; margin: .4rem 0; }
-.protocol { padding-left: 1.2rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap;
-        border-top: 2px solid var(--ink); border-bottom: 2px solid var(--ink); }
-th, td { padding: .22rem .6rem; text-align: left; font-weight: 400; }
-td.number, th.number { text-align: center; }
-thead th { border-bottom: 1px solid var(--ink); font-weight: 600; vertical-align: bottom; }
-tr.dataset th { padding-top: .6rem; font-weight: 700; border-top: 1px solid var(--line); }
-tr.control { background: var(--band); color: var(--muted); font-style: italic; }
-tr.control.first td, tr.control.first th { border-top: 1px dashed var(--muted); }
-""".strip()
 
 
 class Entry(NamedTuple):
@@ -176,9 +156,7 @@ def web_page(table: Table) -> str:
             "</tbody>\n</table></div>",
         ]
         parts += [f'<p class="notes">{safe(note)}</p>' for note in panel.notes]
-    head = f'<meta charset="utf-8">\n<title>{safe(table.title)}</title>\n<style>\n{CSS}\n</style>'
-    body = "\n".join(parts)
-    return f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{body}\n</body>\n</html>\n'
+    return page(table.title, "\n".join(parts))
 
 
 FORMATS: dict[str, Callable[[Table], str]] = {"md": markdown, "tex": latex, "html": web_page}

@@ -22,6 +22,7 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.textpath import TextPath
 
 from segstudy.files import atomic_path, write_csv, write_text
+from segstudy.web import page
 
 # Okabe and Ito's palette: told apart by colour-blind readers too. More than one operation of a kind (a decoder
 # with dropout, say) takes the next colour of the row.
@@ -99,23 +100,16 @@ def write_layer_table(
         (s.name, s.operation, s.channels, f"{s.height} × {s.width}", f"{s.parameters:,}", s.source)
         for s in table.itertuples(index=False)
     ]
-    lines = [
-        "<!DOCTYPE html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        f"<title>{html.escape(caption)}</title>",
-        "<style>body{font:14px sans-serif;margin:2em}table{border-collapse:collapse}"
-        "caption{text-align:left;font-weight:bold;padding:.5em 0}"
-        "th,td{padding:.25em .8em;border-bottom:1px solid #ddd;text-align:left}"
-        "td:nth-child(n+3):nth-child(-n+5){text-align:right}tfoot td{font-weight:bold}</style></head><body>",
-        f"<table><caption>{html.escape(caption)}</caption>",
+    body = [
+        f'<div class="scroll"><table><caption>{html.escape(caption)}</caption>',
         _row(heads, "th", "thead"),
         "<tbody>",
         *(_row(row, "td") for row in rows),
         "</tbody>",
         _row(["all layers", "", "", "", f"{table['parameters'].sum():,}", ""], "td", "tfoot"),
-        "</table></body></html>",
+        "</table></div>",
     ]
-    write_text(html_file, "\n".join(lines) + "\n")
+    write_text(html_file, page(caption, "\n".join(body)))
 
 
 def _row(cells: Iterable[object], tag: str, section: str = "") -> str:
