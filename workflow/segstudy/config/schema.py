@@ -1,0 +1,65 @@
+"""The JSON schema of config files, for completion and checks in editors: `python -m segstudy.config.schema`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from pydantic import BaseModel
+
+from segstudy.config.datasets import READERS, DatasetConfig
+from segstudy.config.losses import LOSSES
+from segstudy.config.networks import NETWORKS
+from segstudy.config.recipes import Recipe
+from segstudy.config.study import Evaluation, Experiment
+
+
+def schema() -> dict[str, Any]:
+    """Return the schema of a config file; every key is optional, since a file may be an overlay."""
+    definitions: dict[str, Any] = {}
+
+    def of(model: type[BaseModel], **extra: Any) -> dict[str, Any]:
+        made = model.model_json_schema(ref_template="#/$defs/{model}")
+        definitions.update(made.pop("$defs", {}))
+        made["properties"] = made.get("properties", {}) | extra
+        made.pop("required", None)
+        return made
+
+    def named(value: dict[str, Any]) -> dict[str, Any]:
+        return {"type": "object", "additionalProperties": value}
+
+    def choice(key: str, registry: dict[str, type[BaseModel]]) -> dict[str, Any]:
+        kinds = {key: {"enum": list(registry), "description": "left out, the entry's own name"}}
+        return {"anyOf": [of(options, **kinds) for options in registry.values()] + [{"type": "null"}]}
+
+    networks = {name: options for name, (options, _) in NETWORKS.items()}
+    seeds = {"type": "array", "items": {"type": "integer", "minimum": 0}, "description": "a number, or their list"}
+    datasets = of(DatasetConfig, reader={"enum": list(READERS), "description": "left out, the entry's own name"})
+    datasets["properties"]["training"] = of(Recipe)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "segstudy study",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "study": {"type": "string", "description": "results go to results/<study>/"},
+            "data_root": {"type": "string", "description": "folder that holds the raw data sets"},
+            "datasets": named(datasets),
+            "models": named(choice("network", networks)),
+            "losses": named(choice("loss", LOSSES)),
+            "recipes": named(of(Recipe)),
+            "evaluation": of(Evaluation),
+            "experiments": named(of(Experiment, seeds={"anyOf": [{"type": "integer", "minimum": 1}, seeds]})),
+        },
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def text() -> str:
+    """Return the schema as the file that is shipped."""
+    return json.dumps(schema(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text())
