@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -29,7 +30,7 @@ def schema() -> dict[str, Any]:
     def named(value: dict[str, Any]) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": value}
 
-    def choice(key: str, registry: dict[str, type[BaseModel]]) -> dict[str, Any]:
+    def choice(key: str, registry: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
         kinds = {key: {"enum": list(registry), "description": "left out, the entry's own name"}}
         return {"anyOf": [of(options, **kinds) for options in registry.values()] + [{"type": "null"}]}
 

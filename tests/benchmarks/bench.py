@@ -1,0 +1,160 @@
+"""What the pipeline costs on this machine: `make bench`. Not a test: times on a shared machine are no facts to assert.
+
+Prints three tables: seconds per stage of the demo and the share of wall time outside training steps; peak memory of
+preprocessing 45 images of 3504x2336; seconds of a dry run over 1,000 cells.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("Snakefile", "config.yaml", "rules", "workflow", "profiles", "studies")
+console = Console()
+
+
+def copy_project(folder: Path) -> None:
+    """Copy what Snakemake needs into an empty folder, so that nothing is found finished."""
+    for part in PARTS:
+        source = ROOT / part
+        copy = shutil.copytree if source.is_dir() else shutil.copy2
+        copy(source, folder / part)
+
+
+def snakemake(folder: Path, *arguments: str) -> float:
+    """Run Snakemake in `folder`; return its wall seconds."""
+    command = [sys.executable, "-m", "snakemake", *arguments, "--profile", "profiles/local"]
+    environment = os.environ | {"PYTHONPATH": str(folder / "workflow")}
+    started = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+    return time.perf_counter() - started
+
+
+def demo(folder: Path) -> None:
+    """Time the demo study by stage."""
+    with console.status("running the demo study ..."):
+        wall = snakemake(folder, "--configfile", "studies/demo.yaml", "--benchmark-extended")
+        again = snakemake(folder, "--configfile", "studies/demo.yaml")
+    results = folder / "results/demo"
+    stages: dict[str, list[float]] = defaultdict(list)
+    memory: dict[str, float] = defaultdict(float)
+    for path in sorted((results / "benchmarks").rglob("*.jsonl")):
+        record = json.loads(path.read_text().splitlines()[-1])
+        rule = path.relative_to(results / "benchmarks").parts[0]
+        stages[rule].append(record["s"])
+        memory[rule] = max(memory[rule], float(record["max_rss"] or 0))
+    runs = [json.loads(path.read_text()) for path in sorted((results / "cells").rglob("run.json"))]
+    table = Table(title=f"Demo study: {wall:.0f} s from drawn data to figures; a second call {again:.1f} s")
+    for name in ("stage", "jobs", "job seconds", "share", "peak MB"):
+        table.add_column(name, justify="left" if name == "stage" else "right")
+    total = sum(map(sum, stages.values()))
+    for rule, seconds in sorted(stages.items(), key=lambda item: -sum(item[1])):
+        share = sum(seconds) / total
+        table.add_row(rule, str(len(seconds)), f"{sum(seconds):.1f}", f"{share:.1%}", f"{memory[rule]:.0f}")
+    console.print(table)
+    steps = sum(run["seconds"]["steps"] for run in runs)
+    cores = min(os.cpu_count() or 1, len(runs))
+    console.print(f"training steps: {steps:.0f} core-seconds of {wall * cores:.0f} ({steps / wall / cores:.0%});")
+    console.print(f"outside training steps: {1 - steps / wall / cores:.0%} of the wall time of {cores} cores")
+    rates: dict[str, list[float]] = defaultdict(list)
+    for run in runs:
+        rates[f"{run['settings']['model']['network']} on {run['dataset']['reader']}"].append(run["images_per_second"])
+    for name, values in rates.items():
+        console.print(f"images/s in training, {name}: {sum(values) / len(values):.0f} (one core each)")
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from segstudy.config.datasets import Size
+from segstudy.files import read_csv
+from segstudy.store import build_store
+folder = Path(sys.argv[1])
+size = Size(long_side=1024) if sys.argv[2] == "1024" else "native"
+build_store(read_csv(folder / "index.csv"), folder, folder / "store", size, "rgb", "drive", ("vessel",), threads=2)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def preprocessing(folder: Path) -> None:
+    """Measure the peak memory of preprocessing 45 images of 3504x2336."""
+    import numpy as np
+    import pandas as pd
+    from PIL import Image
+
+    from segstudy.files import write_csv
+
+    random = np.random.default_rng(0)
+    texture = random.integers(0, 255, (292, 438, 3), dtype=np.uint8)
+    image = Image.fromarray(texture).resize((3504, 2336))
+    mask = Image.fromarray((texture[:, :, 0] > 200).astype(np.uint8) * 255).resize(
+        (3504, 2336), Image.Resampling.NEAREST
+    )
+    image.save(folder / "image.jpg")
+    mask.save(folder / "mask.tif")
+    rows = [
+        {"sample": f"{i:02d}", "image": "image.jpg", "mask": "mask.tif", "roi": "", "second_mask": ""}
+        for i in range(45)
+    ]
+    write_csv(folder / "index.csv", pd.DataFrame(rows).assign(width=3504, height=2336))
+    table = Table(title="Preprocessing 45 images of 3504x2336, 2 threads")
+    for name in ("size", "seconds", "peak MB"):
+        table.add_column(name, justify="right")
+    for size in ("native", "1024"):
+        with console.status(f"preprocessing at {size} ..."):
+            started = time.perf_counter()
+            command = [sys.executable, "-c", PEAK, str(folder), size]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+        table.add_row(size, f"{time.perf_counter() - started:.0f}", f"{float(done.stdout.split()[-1]):.0f}")
+    console.print(table)
+
+
+def dry_run(folder: Path) -> None:
+    """Time `snakemake -n` over a study of 1,000 cells."""
+    losses = [f"focal{i}" for i in range(50)]
+    study = {
+        "study": "large",
+        "losses": {name: {"loss": "focal", "gamma": i / 10} for i, name in enumerate(losses)},
+        "datasets": {name: {"phantom": {"images": 40}} for name in ("ph2", "drive")},
+        "experiments": {
+            "all": {
+                "question": "How long does planning take?",
+                **{"datasets": ["ph2", "drive"], "models": ["encdec", "unet"], "losses": losses, "seeds": 5},
+            }
+        },
+    }
+    (folder / "large.yaml").write_text(yaml.safe_dump(study))
+    with console.status("planning 1,000 cells ..."):
+        seconds = snakemake(folder, "-n", "--quiet", "all", "--configfile", "large.yaml")
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    console.print(f"snakemake -n of 1,000 cells: {seconds:.1f} s (children so far at most {peak:.0f} MB)")
+
+
+def main() -> None:
+    """Run every benchmark, or the ones named on the command line."""
+    chosen = sys.argv[1:]
+    for bench in (dry_run, preprocessing, demo):
+        if chosen and bench.__name__ not in chosen:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            copy_project(Path(folder))
+            bench(Path(folder))
+
+
+if __name__ == "__main__":
+    main()
