@@ -6,37 +6,42 @@ import sys
 from functools import cache
 from pathlib import Path
 
+# The code of this checkout, whatever else is installed: what is fingerprinted must be what runs.
+PACKAGE = str(Path(workflow.basedir) / "workflow")
+sys.path.insert(0, PACKAGE)
+SEARCHED = [PACKAGE, *filter(None, [os.environ.get("PYTHONPATH")])]
+os.environ.update(PYTHONPATH=os.pathsep.join(SEARCHED))
+
 from segstudy import fingerprint
 from segstudy.config import Cell, load_study
 from segstudy.config.networks import NETWORKS
 from segstudy.errors import StudyError
+from segstudy.machine import has_gpu
 
 OVERLAYS = [os.path.relpath(path) for path in workflow.overwrite_configfiles]
 OVERRIDES = workflow.config_settings.config_args or []
 
 # For run.json: how the config of this run was chosen.
-os.environ["SEGSTUDY_CONFIG"] = " ".join(
-    [
-        *(["--configfile", *map(shlex.quote, OVERLAYS)] if OVERLAYS else []),
-        *(["--config", *map(shlex.quote, OVERRIDES)] if OVERRIDES else []),
-    ]
-)
+CHOSEN = [
+    *(["--configfile", *OVERLAYS] if OVERLAYS else []),
+    *(["--config", *OVERRIDES] if OVERRIDES else []),
+]
+os.environ.update(SEGSTUDY_CONFIG=shlex.join(CHOSEN))
 
 try:
     STUDY = load_study(config, ["config.yaml", *OVERLAYS])
 except StudyError as error:
-    sys.exit(
-        f"\nError: {error}\n"
-    )  # the message alone: a traceback through Snakemake helps nobody here
+    # The message alone: a traceback through Snakemake helps nobody here.
+    sys.exit(f"\nError: {error}\n")
 
 RESULTS = f"results/{STUDY.study}"
-DATA = RESULTS + "/data/{dataset}"
-CELL = RESULTS + "/cells/{dataset}/{model}/{loss}/{recipe}/seed{seed}"
+DATA = f"{RESULTS}/data/{{dataset}}"
+CELL = f"{RESULTS}/cells/{{dataset}}/{{model}}/{{loss}}/{{recipe}}/seed{{seed}}"
 NAMES = "{dataset}/{model}/{loss}/{recipe}/seed{seed}"
 
 
 # A training asks for a GPU where this machine has one; on a cluster the profile asks for it.
-GPU = int(any(Path("/dev").glob("nvidia[0-9]")))
+GPU = int(has_gpu())
 
 
 PHANTOMS = [name for name, dataset in STUDY.datasets.items() if dataset.phantom]
@@ -182,14 +187,14 @@ def all_results():
     datasets = STUDY.used_datasets
     networks = dict.fromkeys((cell.dataset, cell.model) for cell in STUDY.cells)
     return [
-        *expand(RESULTS + "/tables/{experiment}.html", experiment=STUDY.experiments),
+        *expand(f"{RESULTS}/tables/{{experiment}}.html", experiment=STUDY.experiments),
         *expand(
-            RESULTS + "/figures/{experiment}/{figure}.png",
+            f"{RESULTS}/figures/{{experiment}}/{{figure}}.png",
             experiment=STUDY.experiments,
             figure=["curves", "ablation"],
         ),
-        *expand(RESULTS + "/data/{dataset}/card.md", dataset=datasets),
-        *of_cells(RESULTS + "/figures/gallery/" + NAMES + ".png", STUDY.cells),
+        *expand(f"{RESULTS}/data/{{dataset}}/card.md", dataset=datasets),
+        *of_cells(f"{RESULTS}/figures/gallery/{NAMES}.png", STUDY.cells),
         *[
             f"{RESULTS}/figures/networks/{dataset}/{model}.png"
             for dataset, model in networks

@@ -4,11 +4,13 @@
 rule phantom:
     """Draw a stand-in for a data set, in its official layout."""
     output:
-        manifest="resources/phantoms/" + STUDY.study + "/{dataset}/phantom.json",
+        manifest=f"resources/phantoms/{STUDY.study}/{{dataset}}/phantom.json",
     log:
         log_of("phantom", "{dataset}"),
     benchmark:
         benchmark_of("phantom", "{dataset}")
+    conda:
+        "../envs/segstudy.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -26,11 +28,13 @@ rule index:
     input:
         drawn_of,
     output:
-        index=DATA + "/index.csv",
+        index=f"{DATA}/index.csv",
     log:
         log_of("index", "{dataset}"),
     benchmark:
         benchmark_of("index", "{dataset}")
+    conda:
+        "../envs/segstudy.yaml"
     threads: 2
     resources:
         mem_mb=2000,
@@ -47,15 +51,15 @@ rule index:
 rule describe:
     """Decode every file once: the data card, and what the checks need to know of each image."""
     input:
-        index=DATA + "/index.csv",
+        index=f"{DATA}/index.csv",
     output:
-        samples=DATA + "/samples.csv",
-        thumbnails=DATA + "/thumbnails.npy",
-        card_json=DATA + "/card.json",
-        card_md=DATA + "/card.md",
-        examples=DATA + "/examples.png",
+        samples=f"{DATA}/samples.csv",
+        thumbnails=f"{DATA}/thumbnails.npy",
+        card_json=f"{DATA}/card.json",
+        card_md=f"{DATA}/card.md",
+        examples=f"{DATA}/examples.png",
         card_html=report(
-            DATA + "/card.html",
+            f"{DATA}/card.html",
             caption="../workflow/report/card.rst",
             category="Data",
             labels={"data set": "{dataset}"},
@@ -64,6 +68,8 @@ rule describe:
         log_of("describe", "{dataset}"),
     benchmark:
         benchmark_of("describe", "{dataset}")
+    conda:
+        "../envs/segstudy.yaml"
     threads: 2
     resources:
         mem_mb=4000,
@@ -80,14 +86,16 @@ rule describe:
 rule check_images:
     """Stop here if an image or a mask is not what it should be."""
     input:
-        index=DATA + "/index.csv",
-        samples=DATA + "/samples.csv",
+        index=f"{DATA}/index.csv",
+        samples=f"{DATA}/samples.csv",
     output:
-        checked=DATA + "/checks/images.json",
+        checked=f"{DATA}/checks/images.json",
     log:
         log_of("check_images", "{dataset}"),
     benchmark:
         benchmark_of("check_images", "{dataset}")
+    conda:
+        "../envs/segstudy.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -102,13 +110,15 @@ rule check_images:
 rule split:
     """Divide the labelled images into training, validation and test."""
     input:
-        index=DATA + "/index.csv",
+        index=f"{DATA}/index.csv",
     output:
-        split=DATA + "/splits/seed{seed}.csv",
+        split=f"{DATA}/splits/seed{{seed}}.csv",
     log:
         log_of("split", "{dataset}/seed{seed}"),
     benchmark:
         benchmark_of("split", "{dataset}/seed{seed}")
+    conda:
+        "../envs/segstudy.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -123,16 +133,18 @@ rule split:
 rule check_split:
     """Stop here if the split leaks: copies, near-copies or groups in two subsets, a stratum missing."""
     input:
-        index=DATA + "/index.csv",
-        samples=DATA + "/samples.csv",
-        thumbnails=DATA + "/thumbnails.npy",
-        split=DATA + "/splits/seed{seed}.csv",
+        index=f"{DATA}/index.csv",
+        samples=f"{DATA}/samples.csv",
+        thumbnails=f"{DATA}/thumbnails.npy",
+        split=f"{DATA}/splits/seed{{seed}}.csv",
     output:
-        checked=DATA + "/checks/seed{seed}.json",
+        checked=f"{DATA}/checks/seed{{seed}}.json",
     log:
         log_of("check_split", "{dataset}/seed{seed}"),
     benchmark:
         benchmark_of("check_split", "{dataset}/seed{seed}")
+    conda:
+        "../envs/segstudy.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -147,14 +159,16 @@ rule check_split:
 rule preprocess:
     """Decode and resize every image once, into arrays that trainings open in place."""
     input:
-        index=DATA + "/index.csv",
-        checked=DATA + "/checks/images.json",
+        index=f"{DATA}/index.csv",
+        checked=f"{DATA}/checks/images.json",
     output:
-        store=directory(DATA + "/store"),
+        store=directory(f"{DATA}/store"),
     log:
         log_of("preprocess", "{dataset}"),
     benchmark:
         benchmark_of("preprocess", "{dataset}")
+    conda:
+        "../envs/segstudy.yaml"
     threads: 2
     resources:
         mem_mb=4000,

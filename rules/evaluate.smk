@@ -4,16 +4,18 @@
 rule measure:
     """Count true and false positives and negatives of every image at its original size."""
     input:
-        probabilities=CELL + "/probabilities",
-        thresholds=CELL + "/thresholds.json",
-        index=DATA + "/index.csv",
-        split=DATA + "/splits/seed{seed}.csv",
+        probabilities=f"{CELL}/probabilities",
+        thresholds=f"{CELL}/thresholds.json",
+        index=f"{DATA}/index.csv",
+        split=f"{DATA}/splits/seed{{seed}}.csv",
     output:
-        counts=CELL + "/counts.csv",
+        counts=f"{CELL}/counts.csv",
     log:
         log_of("measure", NAMES),
     benchmark:
         benchmark_of("measure", NAMES)
+    conda:
+        "../envs/segstudy.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -29,15 +31,17 @@ rule measure:
 rule controls:
     """Count the same for what needs no training: all background, chance, Otsu, a second human."""
     input:
-        index=DATA + "/index.csv",
-        checked=DATA + "/checks/images.json",
-        split=DATA + "/splits/seed{seed}.csv",
+        index=f"{DATA}/index.csv",
+        checked=f"{DATA}/checks/images.json",
+        split=f"{DATA}/splits/seed{{seed}}.csv",
     output:
-        counts=RESULTS + "/controls/{dataset}/seed{seed}.csv",
+        counts=f"{RESULTS}/controls/{{dataset}}/seed{{seed}}.csv",
     log:
         log_of("controls", "{dataset}/seed{seed}"),
     benchmark:
         benchmark_of("controls", "{dataset}/seed{seed}")
+    conda:
+        "../envs/segstudy.yaml"
     threads: 1
     resources:
         mem_mb=4000,

@@ -4,16 +4,16 @@
 rule compare:
     """The tables of one experiment."""
     input:
-        counts=experiment_cells(CELL + "/counts.csv"),
+        counts=experiment_cells(f"{CELL}/counts.csv"),
         controls=experiment_controls,
         checks=experiment_checks,
     output:
-        tidy=RESULTS + "/tables/{experiment}.tidy.csv",
-        csv=RESULTS + "/tables/{experiment}.csv",
-        md=RESULTS + "/tables/{experiment}.md",
-        tex=RESULTS + "/tables/{experiment}.tex",
+        tidy=f"{RESULTS}/tables/{{experiment}}.tidy.csv",
+        csv=f"{RESULTS}/tables/{{experiment}}.csv",
+        md=f"{RESULTS}/tables/{{experiment}}.md",
+        tex=f"{RESULTS}/tables/{{experiment}}.tex",
         html=report(
-            RESULTS + "/tables/{experiment}.html",
+            f"{RESULTS}/tables/{{experiment}}.html",
             caption="../workflow/report/table.rst",
             category="Tables",
             labels={"experiment": "{experiment}"},
@@ -22,6 +22,8 @@ rule compare:
         log_of("compare", "{experiment}"),
     benchmark:
         benchmark_of("compare", "{experiment}")
+    conda:
+        "../envs/segstudy.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -40,11 +42,11 @@ rule compare:
 rule curves:
     """Training curves of one experiment."""
     input:
-        experiment_cells(CELL + "/history.csv"),
+        experiment_cells(f"{CELL}/history.csv"),
     output:
-        svg=RESULTS + "/figures/{experiment}/curves.svg",
+        svg=f"{RESULTS}/figures/{{experiment}}/curves.svg",
         png=report(
-            RESULTS + "/figures/{experiment}/curves.png",
+            f"{RESULTS}/figures/{{experiment}}/curves.png",
             caption="../workflow/report/curves.rst",
             category="Figures",
             labels={"experiment": "{experiment}", "figure": "training curves"},
@@ -53,6 +55,8 @@ rule curves:
         log_of("curves", "{experiment}"),
     benchmark:
         benchmark_of("curves", "{experiment}")
+    conda:
+        "../envs/segstudy.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -68,12 +72,12 @@ rule curves:
 rule ablation:
     """Metrics by loss and network, with control rows."""
     input:
-        counts=experiment_cells(CELL + "/counts.csv"),
+        counts=experiment_cells(f"{CELL}/counts.csv"),
         controls=experiment_controls,
     output:
-        svg=RESULTS + "/figures/{experiment}/ablation.svg",
+        svg=f"{RESULTS}/figures/{{experiment}}/ablation.svg",
         png=report(
-            RESULTS + "/figures/{experiment}/ablation.png",
+            f"{RESULTS}/figures/{{experiment}}/ablation.png",
             caption="../workflow/report/ablation.rst",
             category="Figures",
             labels={"experiment": "{experiment}", "figure": "losses and networks"},
@@ -82,6 +86,8 @@ rule ablation:
         log_of("ablation", "{experiment}"),
     benchmark:
         benchmark_of("ablation", "{experiment}")
+    conda:
+        "../envs/segstudy.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -100,12 +106,12 @@ rule ablation:
 rule gallery:
     """Best, median and worst test image of one cell."""
     input:
-        counts=CELL + "/counts.csv",
-        masks=CELL + "/masks",
-        index=DATA + "/index.csv",
+        counts=f"{CELL}/counts.csv",
+        masks=f"{CELL}/masks",
+        index=f"{DATA}/index.csv",
     output:
         png=report(
-            RESULTS + "/figures/gallery/" + NAMES + ".png",
+            f"{RESULTS}/figures/gallery/{NAMES}.png",
             caption="../workflow/report/gallery.rst",
             category="Galleries",
             subcategory="{dataset}",
@@ -120,6 +126,8 @@ rule gallery:
         log_of("gallery", NAMES),
     benchmark:
         benchmark_of("gallery", NAMES)
+    conda:
+        "../envs/segstudy.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -138,18 +146,18 @@ rule gallery:
 rule sketch:
     """The network drawn with the sizes of its feature maps, and its table of layers."""
     input:
-        store=DATA + "/store",
+        store=f"{DATA}/store",
     output:
-        svg=RESULTS + "/figures/networks/{dataset}/{model}.svg",
+        svg=f"{RESULTS}/figures/networks/{{dataset}}/{{model}}.svg",
         png=report(
-            RESULTS + "/figures/networks/{dataset}/{model}.png",
+            f"{RESULTS}/figures/networks/{{dataset}}/{{model}}.png",
             caption="../workflow/report/sketch.rst",
             category="Networks",
             labels={"data set": "{dataset}", "model": "{model}", "shows": "sketch"},
         ),
-        csv=RESULTS + "/tables/networks/{dataset}/{model}.csv",
+        csv=f"{RESULTS}/tables/networks/{{dataset}}/{{model}}.csv",
         html=report(
-            RESULTS + "/tables/networks/{dataset}/{model}.html",
+            f"{RESULTS}/tables/networks/{{dataset}}/{{model}}.html",
             caption="../workflow/report/layers.rst",
             category="Networks",
             labels={"data set": "{dataset}", "model": "{model}", "shows": "layers"},
@@ -158,6 +166,8 @@ rule sketch:
         log_of("sketch", "{dataset}/{model}"),
     benchmark:
         benchmark_of("sketch", "{dataset}/{model}")
+    conda:
+        "../envs/segstudy.yaml"
     threads: 1
     resources:
         mem_mb=4000,

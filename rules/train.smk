@@ -4,17 +4,19 @@
 rule train:
     """Train one cell; killed and started again, it continues where it was."""
     input:
-        store=DATA + "/store",
-        split=DATA + "/splits/seed{seed}.csv",
-        checked=DATA + "/checks/seed{seed}.json",
+        store=f"{DATA}/store",
+        split=f"{DATA}/splits/seed{{seed}}.csv",
+        checked=f"{DATA}/checks/seed{{seed}}.json",
     output:
-        model=CELL + "/model.safetensors",
-        history=CELL + "/history.csv",
-        run=CELL + "/run.json",
+        model=f"{CELL}/model.safetensors",
+        history=f"{CELL}/history.csv",
+        run=f"{CELL}/run.json",
     log:
         log_of("train", NAMES),
     benchmark:
         benchmark_of("train", NAMES)
+    conda:
+        "../envs/segstudy.yaml"
     threads: 1
     resources:
         mem_mb=8000,
@@ -22,7 +24,7 @@ rule train:
         gpu=GPU,
     params:
         settings=settings_of,
-        resume=RESULTS + "/resume/" + NAMES,
+        resume=f"{RESULTS}/resume/{NAMES}",
         code=network_code("segstudy.cells"),
     script:
         "../workflow/scripts/train.py"
@@ -31,18 +33,20 @@ rule train:
 rule predict:
     """Probabilities and masks of every labelled image, at its original size."""
     input:
-        model=CELL + "/model.safetensors",
-        store=DATA + "/store",
-        split=DATA + "/splits/seed{seed}.csv",
-        index=DATA + "/index.csv",
+        model=f"{CELL}/model.safetensors",
+        store=f"{DATA}/store",
+        split=f"{DATA}/splits/seed{{seed}}.csv",
+        index=f"{DATA}/index.csv",
     output:
-        probabilities=directory(CELL + "/probabilities"),
-        masks=directory(CELL + "/masks"),
-        thresholds=CELL + "/thresholds.json",
+        probabilities=directory(f"{CELL}/probabilities"),
+        masks=directory(f"{CELL}/masks"),
+        thresholds=f"{CELL}/thresholds.json",
     log:
         log_of("predict", NAMES),
     benchmark:
         benchmark_of("predict", NAMES)
+    conda:
+        "../envs/segstudy.yaml"
     threads: 1
     resources:
         mem_mb=8000,

@@ -1,6 +1,8 @@
 """The schema that editors use is the one the config is checked by."""
 
 import json
+import re
+import tomllib
 from pathlib import Path
 
 import jsonschema
@@ -28,3 +30,12 @@ def test_every_shipped_study_fits_it(path):
 def test_what_the_config_refuses_the_schema_refuses_too(wrong):
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(wrong, json.loads(FILE.read_text()))
+
+
+def test_the_conda_environment_has_the_pinned_versions():
+    pinned = dict(line.lower().split("==") for line in (ROOT / "constraints.txt").read_text().split() if "==" in line)
+    environment = yaml.safe_load((ROOT / "envs/segstudy.yaml").read_text())
+    packages = dict(line.split("==") for line in environment["dependencies"][-1]["pip"])
+    assert packages == {name: pinned[name] for name in packages}
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert set(packages) == {re.match(r"[\w-]+", line).group() for line in wanted}
