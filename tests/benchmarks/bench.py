@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "config.yaml", "rules", "workflow", "profiles", "studies")
+PARTS = ("Snakefile", "config.yaml", "rules", "workflow", "envs", "profiles", "studies")
 console = Console()
 
 

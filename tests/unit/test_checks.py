@@ -7,7 +7,7 @@ import yaml
 from scipy.ndimage import gaussian_filter
 
 from segstudy.checks import NAMED, check_images, check_split
-from segstudy.config.datasets import EXCEPTION_KINDS, DatasetConfig, Exception_
+from segstudy.config.datasets import EXCEPTION_KINDS, DatasetConfig, DeclaredException
 from segstudy.errors import StudyError
 from segstudy.near_duplicates import thumbnail
 
@@ -40,7 +40,7 @@ def data():
 
 
 def exception(kind, *samples):
-    return Exception_(kind=kind, samples=list(samples), reason="known and looked at")
+    return DeclaredException(kind=kind, samples=list(samples), reason="known and looked at")
 
 
 def proposed(error):

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "config.yaml", "rules", "workflow", "profiles", "lsf", "studies")
+PARTS = ("Snakefile", "config.yaml", "rules", "workflow", "envs", "profiles", "lsf", "studies")
 
 STUDY = {
     "study": "tiny",

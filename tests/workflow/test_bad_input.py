@@ -1,6 +1,7 @@
 """Whatever is wrong: one message, exit code 1, no traceback, nothing half-written, the rest kept."""
 
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -115,3 +116,26 @@ def test_what_was_finished_is_kept_when_a_cell_breaks(changed):
     refused(outcome, "cross_entropy")
     assert changed.file(TARGET).stat().st_mtime_ns == before
     assert not changed.file("results/tiny/cells/drive/unet/cross_entropy/default/seed0/model.safetensors").exists()
+
+
+@pytest.fixture
+def small_disk(fresh):
+    """The cells go to a file system of four pages, too small for what a training leaves."""
+    folder = fresh.file("results/tiny/cells")
+    folder.mkdir(parents=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder], check=False)
+    if mounted.returncode:
+        pytest.skip("no right to mount a small file system here")
+    yield fresh
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk(small_disk):
+    cell = small_disk.file(TARGET).parent
+    refused(small_disk.snakemake(TARGET), "the disk is full", "free some space")
+    assert small_disk.file("results/tiny/data/drive/store").exists()
+    assert not [path for path in cell.parent.rglob("*") if path.is_file()]
+    subprocess.run(["mount", "-o", "remount,size=20m", small_disk.file("results/tiny/cells")], check=True)
+    outcome = small_disk.snakemake(TARGET)
+    assert outcome.code == 0, outcome.text
+    assert cell.joinpath("counts.csv").stat().st_size > 0

@@ -4,13 +4,13 @@ from segstudy.jobs import job
 
 with job(snakemake):
     from segstudy.checks import check_images
-    from segstudy.config.datasets import Exception_
+    from segstudy.config.datasets import DeclaredException
     from segstudy.files import read_csv, write_json
 
     found = check_images(
         read_csv(snakemake.input.samples),
         read_csv(snakemake.input.index),
-        [Exception_.model_validate(item) for item in snakemake.params.exceptions],
+        [DeclaredException.model_validate(item) for item in snakemake.params.exceptions],
         dataset=snakemake.wildcards.dataset,
     )
     write_json(snakemake.output.checked, found)

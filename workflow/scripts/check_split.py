@@ -6,7 +6,7 @@ with job(snakemake):
     import numpy as np
 
     from segstudy.checks import check_split
-    from segstudy.config.datasets import Exception_
+    from segstudy.config.datasets import DeclaredException
     from segstudy.files import read_csv, write_json
 
     found = check_split(
@@ -14,7 +14,7 @@ with job(snakemake):
         read_csv(snakemake.input.samples),
         np.load(snakemake.input.thumbnails),
         read_csv(snakemake.input.split),
-        [Exception_.model_validate(item) for item in snakemake.params.exceptions],
+        [DeclaredException.model_validate(item) for item in snakemake.params.exceptions],
         dataset=snakemake.wildcards.dataset,
     )
     write_json(snakemake.output.checked, found)

@@ -16,7 +16,7 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
-from segstudy.config.datasets import EXCEPTION_KINDS, Exception_
+from segstudy.config.datasets import EXCEPTION_KINDS, DeclaredException
 from segstudy.errors import StudyError
 from segstudy.near_duplicates import compared, near_duplicates, pairs_compared
 from segstudy.splits import PARTS, describe_split
@@ -51,7 +51,7 @@ class Finding(NamedTuple):
 def check_images(
     samples: pd.DataFrame,
     index: pd.DataFrame,
-    exceptions: Sequence[Exception_] = (),
+    exceptions: Sequence[DeclaredException] = (),
     *,
     classes: int = 1,
     dataset: str = "<data set>",
@@ -81,7 +81,7 @@ def check_split(
     samples: pd.DataFrame,
     thumbnails: NDArray[np.floating],
     split: pd.DataFrame,
-    exceptions: Sequence[Exception_] = (),
+    exceptions: Sequence[DeclaredException] = (),
     *,
     dataset: str = "<data set>",
 ) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def _empty_strata(index: pd.DataFrame, split: pd.DataFrame) -> Iterator[Finding]
 
 
 def _judged(
-    findings: Iterable[Finding], exceptions: Sequence[Exception_], kinds: tuple[str, ...], dataset: str
+    findings: Iterable[Finding], exceptions: Sequence[DeclaredException], kinds: tuple[str, ...], dataset: str
 ) -> dict[str, Any]:
     """Return what the exceptions accept; raise for the rest."""
     exceptions = [exception for exception in exceptions if exception.kind in kinds]
@@ -221,7 +221,7 @@ def _judged(
     return {"findings": [], "accepted": accepted, "warnings": warnings}
 
 
-def _covers(exception: Exception_, finding: Finding) -> bool:
+def _covers(exception: DeclaredException, finding: Finding) -> bool:
     return exception.kind == finding.kind and (not exception.samples or set(finding.subjects) <= set(exception.samples))
 
 

@@ -56,7 +56,7 @@ class Split(Options):
     )
 
 
-class Exception_(Options):
+class DeclaredException(Options):
     """A finding of the checks that is known and accepted, with the reason that the report prints."""
 
     kind: Literal[EXCEPTION_KINDS]  # type: ignore[valid-type]
@@ -82,7 +82,7 @@ class DatasetConfig(Options):
     colour: Literal["rgb", "grey", "green"] = Field("rgb", description="channels that the network sees")
     split: Split = Split()
     region: Literal["roi", "full"] = Field("roi", description="headline region of the tables, where a roi exists")
-    exceptions: list[Exception_] = Field([], description="findings of the checks that are known and accepted")
+    exceptions: list[DeclaredException] = Field([], description="findings of the checks that are known and accepted")
     training: dict[str, Any] = Field({}, description="recipe keys that this data set needs whatever the recipe")
     phantom: Phantom | None = None
 
