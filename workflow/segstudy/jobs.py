@@ -9,7 +9,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +42,9 @@ def job(snakemake: Any) -> Iterator[None]:
         logger.handlers = handlers
         logging.captureWarnings(True)
         logging.getLogger("py.warnings").handlers = handlers[:1]
-        sys.stdout = sys.stderr = log
         try:
-            yield
+            with redirect_stdout(log), redirect_stderr(log):
+                yield
         except (Exception, KeyboardInterrupt) as error:
             message = explain(error)
             if message is None:
@@ -52,10 +52,7 @@ def job(snakemake: Any) -> Iterator[None]:
                 message = f"unexpected {type(error).__name__}: {error}\n  to do:   see the whole story in {path}"
             print(f"\nError in {name}: {message}", file=log)
             print(f"\nError in {name}: {message}\n", file=terminal, flush=True)
-            sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
             sys.exit(1)
-        finally:
-            sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
 
 
 def repeating_command(snakemake: Any) -> str:

@@ -1,0 +1,48 @@
+"""Captions say how the images were used."""
+
+import pytest
+
+from segstudy.config.datasets import DatasetConfig
+from segstudy.files import write_json
+from segstudy.protocol import protocol
+
+
+def words(tmp_path, official=True, accepted=(), **options):
+    rule = {"val": "carved", "test": "official" if official else "carved"}
+    write_json(tmp_path / "images.json", {"accepted": []})
+    for seed in (0, 1):
+        write_json(tmp_path / f"seed{seed}.json", {"accepted": list(accepted), "split": {"rule": rule}})
+    paths = [tmp_path / f"{name}.json" for name in ("images", "seed0", "seed1")]
+    return protocol(DatasetConfig.model_validate({"reader": "drive", **options}), paths)
+
+
+def test_an_official_test_set_is_named(tmp_path):
+    assert words(tmp_path)["split"].startswith("official test set; validation 20% of the training images")
+    assert "official" not in words(tmp_path, official=False)["split"]
+
+
+def test_a_declared_exception_is_printed_once_with_its_reason(tmp_path):
+    found = {
+        "kind": "near_duplicate",
+        "text": "01 (test) and 21 (train) look alike",
+        "reason": "both eyes of one person",
+    }
+    text = words(tmp_path, accepted=[found])["split"]
+    assert text.count("01 (test) and 21 (train) look alike (accepted: both eyes of one person)") == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "says"),
+    [
+        ("native", "original pixels"),
+        ({"long_side": 512}, "long side of 512"),
+        ({"height": 64, "width": 96}, "fitted into 64x96"),
+    ],
+)
+def test_the_size_is_said(tmp_path, size, says):
+    assert says in words(tmp_path, size=size)["size"]
+
+
+def test_drawn_data_is_said(tmp_path):
+    assert words(tmp_path, phantom={})["phantom"] is True
+    assert words(tmp_path)["phantom"] is False
