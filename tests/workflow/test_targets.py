@@ -52,6 +52,17 @@ def test_editing_a_loss_trains_again(changed):
     assert changed.plan().trained == ALL
 
 
+def test_editing_a_check_checks_again_and_trains_nothing(changed):
+    changed.append("workflow/segstudy/checks.py", "\nEXTRA = 1\n")
+    plan = changed.plan()
+    assert plan.jobs["check_images"] == 2 and plan.jobs["check_split"] == 4 and plan.jobs["train"] == 0
+
+
+def test_another_environment_file_redoes_nothing(changed):
+    changed.append("envs/segstudy.yaml", "\n# a package more\n")
+    assert not changed.plan().jobs
+
+
 def test_editing_another_network_trains_nothing(changed):
     changed.append("workflow/segstudy/models/encdec.py", "\nEXTRA = 1\n")
     assert not changed.plan().trained
