@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -13,7 +15,7 @@ from segstudy.config.study import read_config
 from segstudy.errors import StudyError
 from segstudy.files import read_csv
 
-METRICS = ("dice", "iou", "sensitivity", "precision")
+METRICS = {"dice": "Dice", "iou": "IoU", "sensitivity": "sens.", "precision": "prec."}
 
 
 def show(study: Study, results: Path, console: Console) -> None:
@@ -31,9 +33,9 @@ def show(study: Study, results: Path, console: Console) -> None:
         ("tables", results / "tables"),
         ("figures", results / "figures"),
         ("data cards", results / "data"),
-        ("cells: weights, history, predictions, counts", results / "cells"),
+        ("weights, history, predictions, counts", results / "cells"),
     ):
-        console.print(f"  {path}/  [dim]{what}[/]", highlight=False)
+        console.print(f"  {what:<40}{path}/", highlight=False)
     console.print()
 
 
@@ -49,11 +51,12 @@ def _table(study: Study, experiment: str, path: Path) -> Table:
         & tidy["policy"].isin([policy, "none"])
     ]
     drawn = any(study.datasets[d].phantom for d in shown["dataset"].unique())
-    table = Table(title=f"{experiment}: test images, mean over images" + (" - PHANTOM data" if drawn else ""))
+    title = f"{experiment}: test images, mean over images" + (" - PHANTOM data" if drawn else "")
+    table = Table(title=title, box=box.SIMPLE_HEAD)
     for column in ("data set", "model", "loss"):
-        table.add_column(column)
-    for metric in METRICS:
-        table.add_column(metric, justify="right")
+        table.add_column(column, no_wrap=True)
+    for label in METRICS.values():
+        table.add_column(label, justify="right", no_wrap=True)
     for dataset in shown["dataset"].unique():
         own = shown[shown["dataset"] == dataset]
         region = study.datasets[dataset].region if (own["region"] == "roi").any() else "full"
@@ -61,7 +64,7 @@ def _table(study: Study, experiment: str, path: Path) -> Table:
         keys = ["row", "model", "loss", "recipe"]
         for (row, model, loss, _), values in own.groupby(keys, sort=False):
             means = values.set_index("metric")["mean"]
-            cells = [f"{means[m]:.3f}" if means[m] == means[m] else "-" for m in METRICS]
+            cells = ["-" if math.isnan(means[m]) else f"{means[m]:.3f}" for m in METRICS]
             table.add_row(dataset, model, loss, *cells, style="dim" if row == "control" else "")
         table.add_section()
     return table
