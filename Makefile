@@ -31,7 +31,7 @@ $(VENV)/.test: $(VENV)/.run
 	@touch $@
 
 run: $(VENV)/.run ## the demo study on drawn data: minutes on two cores
-	@$(SNAKEMAKE) --configfile studies/demo.yaml
+	@$(SNAKEMAKE) --quiet rules host --configfile studies/demo.yaml
 	@$(BIN)/python -m segstudy.summary config.yaml studies/demo.yaml
 
 report: $(VENV)/.run ## the demo study as one HTML file, report.html

@@ -42,6 +42,14 @@ def test_cells_shared_by_two_experiments_are_listed_once():
     assert Cell("ph2", "unet", "bce", "default", 0).path == "ph2/unet/bce/default/seed0"
 
 
+def test_roots_lie_below_the_data_root_unless_absolute(monkeypatch):
+    monkeypatch.setenv("SCRATCH", "/scratch/me")
+    config = changed(("data_root",), "$SCRATCH/raw")
+    assert load_study(config).root("ph2") == Path("/scratch/me/raw/PH2Dataset")
+    config["datasets"]["ph2"]["root"] = "/elsewhere/PH2"
+    assert load_study(config).root("ph2") == Path("/elsewhere/PH2")
+
+
 def test_settings_hold_every_default_and_the_kind():
     settings = load_study(BASE).training_settings("ph2", "wide", "focal", "default")
     assert settings["model"]["network"] == "unet" and settings["model"]["width"] == 64

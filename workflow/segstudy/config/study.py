@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -117,8 +118,9 @@ class Study(Options):
         return list(dict.fromkeys(cell.dataset for cell in self.cells))
 
     def root(self, dataset: str) -> Path:
-        """Folder of the raw data; relative roots lie below `data_root`."""
-        return Path(self.data_root).expanduser() / Path(self.datasets[dataset].root).expanduser()
+        """Folder of the raw data; relative roots lie below `data_root`. `~` and `$VARIABLES` are expanded."""
+        above, below = (Path(os.path.expandvars(p)).expanduser() for p in (self.data_root, self.datasets[dataset].root))
+        return above / below
 
     def dataset_settings(self, dataset: str, *blocks: str) -> dict[str, Any]:
         """Return the named blocks of a data set's config, resolved, as plain values."""
