@@ -132,6 +132,16 @@ def test_rows_follow_the_samples_asked_for(raw, tmp_path):
         store.rows(["a", "zz"])
 
 
+def test_rows_are_numbers_so_that_the_tenth_comes_after_the_ninth(raw, tmp_path):
+    folder = tmp_path / "store"
+    build(*raw[:2], folder)
+    table = pd.read_csv(folder / "geometry.csv", dtype={"sample": str})
+    many = pd.concat([table] * 4, ignore_index=True).assign(row=range(4 * len(table)))
+    many.to_csv(folder / "geometry.csv", index=False)
+    assert len(many) > 10
+    assert open_store(folder).geometry.sort_values("row")["row"].tolist() == list(range(len(many)))
+
+
 def test_a_store_is_opened_mapped_and_read_only_or_in_memory(raw, tmp_path):
     root, index, _ = raw
     mapped = build(root, index, tmp_path / "store")

@@ -135,7 +135,8 @@ def open_store(path: Path | str, mmap: bool = True) -> Store:
             where=error.filename,
             remedy="run the rule preprocess: snakemake makes it as part of any target that needs it",
         ) from None
-    return Store(images, masks, rois, geometry, meta)
+    # A column called `row` is text in the tables; here it is a place in the arrays, and 10 comes after 9.
+    return Store(images, masks, rois, geometry.astype({"row": "int64"}), meta)
 
 
 class _Rows(NamedTuple):
