@@ -136,6 +136,13 @@ def settings_of(wildcards):
     )
 
 
+def samples_of(wildcards):
+    """What of a recipe shapes the samples that a data set is trained on."""
+    keys = {"batch_size", "crop", "crops_per_image", "augmentation"}
+    recipe = STUDY.recipe(wildcards.dataset, wildcards.recipe)
+    return recipe.model_dump(mode="json", include=keys)
+
+
 def of_cells(pattern, cells):
     """The pattern's path for each cell."""
     return [pattern.format(**cell._asdict()) for cell in cells]
@@ -186,6 +193,7 @@ def all_results():
     """Targets of the whole study."""
     datasets = STUDY.used_datasets
     networks = dict.fromkeys((cell.dataset, cell.model) for cell in STUDY.cells)
+    first_seeds = {(cell.dataset, cell.recipe): cell.seed for cell in STUDY.cells[::-1]}
     return [
         *expand(f"{RESULTS}/tables/{{experiment}}.html", experiment=STUDY.experiments),
         *expand(
@@ -198,5 +206,9 @@ def all_results():
         *[
             f"{RESULTS}/figures/networks/{dataset}/{model}.png"
             for dataset, model in networks
+        ],
+        *[
+            f"{RESULTS}/figures/augmented/{dataset}/{recipe}/seed{seed}.png"
+            for (dataset, recipe), seed in first_seeds.items()
         ],
     ]

@@ -1,4 +1,4 @@
-# Tables and figures: derived from counts and histories alone.
+# Tables and figures: derived from counts and histories; training samples and sketches from the store.
 
 
 rule compare:
@@ -141,6 +141,37 @@ rule gallery:
         code=fingerprint.code("segstudy.figures.gallery"),
     script:
         "../workflow/scripts/gallery.py"
+
+
+rule augmented:
+    """The first training samples of a seed as the network gets them, masks drawn over."""
+    input:
+        store=f"{DATA}/store",
+        split=f"{DATA}/splits/seed{{seed}}.csv",
+    output:
+        png=report(
+            f"{RESULTS}/figures/augmented/{{dataset}}/{{recipe}}/seed{{seed}}.png",
+            caption="../workflow/report/augmented.rst",
+            category="Training samples",
+            labels={"data set": "{dataset}", "recipe": "{recipe}", "seed": "{seed}"},
+        ),
+    log:
+        log_of("augmented", "{dataset}/{recipe}/seed{seed}"),
+    benchmark:
+        benchmark_of("augmented", "{dataset}/{recipe}/seed{seed}")
+    conda:
+        "../envs/segstudy.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        recipe=samples_of,
+        title="{dataset}: training samples of recipe {recipe}",
+        phantom=lambda wildcards: wildcards.dataset in PHANTOMS,
+        code=fingerprint.code("segstudy.figures.augmented"),
+    script:
+        "../workflow/scripts/augmented.py"
 
 
 rule sketch:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from segstudy.config import Cell
 from segstudy.errors import StudyError
-from segstudy.figures import ablation, curves, gallery, style
+from segstudy.figures import ablation, curves, gallery, style, tiles
 from segstudy.metrics import Counts, confusion, dice
 
 
@@ -231,7 +231,7 @@ def test_the_overlay_colours_are_those_of_the_legend(tmp_path):
     _, masks, index, root, _ = make_cell(tmp_path, {"a": 0.5})
     row = pd.read_csv(index, dtype=str).fillna("").to_dict("records")[0]
     image, truth, predicted, overlay = (np.asarray(tile) for tile in gallery._tiles(row, masks / "a.png", root, "roi"))
-    scale = gallery.SIDE / 60
+    scale = tiles.SIDE / 60
     assert image.shape == (round(40 * scale), 400, 3)
 
     def at(tile, y, x):

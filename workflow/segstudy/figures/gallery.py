@@ -1,7 +1,4 @@
-"""The best, the median and the worst test image of a cell, beside the truth and what the network made of them.
-
-Drawn with Pillow alone: it runs once for every cell, and importing matplotlib would take longer than the drawing.
-"""
+"""The best, the median and the worst test image of a cell, beside the truth and what the network made of them."""
 
 from __future__ import annotations
 
@@ -14,15 +11,13 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from segstudy.errors import StudyError
+from segstudy.figures import tiles
+from segstudy.figures.tiles import GAP, INK, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN
 from segstudy.files import atomic_path, read_csv
 from segstudy.images import read_image, read_mask
 from segstudy.metrics import per_image
 from segstudy.truth import fits, truth_of
 
-SIDE = 400  # pixels of the longer side of a tile
-GAP, MARGIN = 16, 28
-TITLE, TEXT = 30, 24  # sizes of letters: half of it is left where the page is 800 pixels wide
-INK, MUTED, WARN, PAPER = (27, 31, 36), (91, 101, 112), (176, 0, 32), (255, 255, 255)
 # White, and Okabe and Ito's orange and sky blue: told apart by every kind of colour vision.
 TP, FP, FN, OUTLINE = (255, 255, 255), (230, 159, 0), (86, 180, 233), (240, 228, 66)
 LEGEND = (("found (TP)", TP), ("false alarm (FP)", FP), ("missed (FN)", FN))
@@ -72,8 +67,8 @@ def draw_gallery(
     strips = []
     for choice in choose(read_csv(counts), policy, region, counts):
         value = "not defined" if np.isnan(choice.dice) else f"{choice.dice:.3f}"
-        tiles = _tiles(rows[choice.sample], Path(masks) / f"{choice.sample}.png", Path(root), region)
-        strips.append((f"{choice.rank}: {choice.sample}, Dice {value}", tiles))
+        strip = _tiles(rows[choice.sample], Path(masks) / f"{choice.sample}.png", Path(root), region)
+        strips.append((f"{choice.rank}: {choice.sample}, Dice {value}", strip))
     page = _page(f"PHANTOM data: {title}" if phantom else title, strips, phantom)
     with atomic_path(png) as temporary:
         page.save(temporary, format="PNG")
@@ -114,53 +109,31 @@ def _tiles(row: Mapping[Any, Any], mask: Path, root: Path, region: str) -> list[
     predicted = read_mask(mask).array
     fits(predicted, truth.mask, mask, root / row["mask"])
     fits(image, truth.mask, root / row["image"], root / row["mask"])
-    height, width = truth.mask.shape
-    factor = SIDE / max(height, width)
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    size = tiles.tile_size(truth.mask.shape)
     inside = truth.inside if region == "roi" else np.ones_like(truth.mask)
     kinds = (predicted & truth.mask, predicted & ~truth.mask, ~predicted & truth.mask)
     # The root lifts what is thinner than a display pixel; without it, a missed vessel is lost in the grey.
-    shares = np.sqrt([_share(kind & inside, size) for kind in kinds])
+    shares = np.sqrt([tiles.share(kind & inside, size) for kind in kinds])
     shares /= np.maximum(shares.sum(axis=0), 1)
-    picture = np.asarray(Image.fromarray(image).resize(size, _filter(factor))).astype(np.float32)
+    picture = np.asarray(Image.fromarray(image).resize(size, tiles.resampling(image.shape, size))).astype(np.float32)
     grey = picture.mean(axis=2, keepdims=True)
-    overlay = 0.45 * np.repeat(grey, 3, axis=2) * (0.5 + 0.5 * _share(inside, size))
+    overlay = 0.45 * np.repeat(grey, 3, axis=2) * (0.5 + 0.5 * tiles.share(inside, size))
     for share, colour in zip(shares, (TP, FP, FN), strict=True):
         overlay = overlay * (1 - 0.85 * share) + 0.85 * share * np.array(colour, np.float32)
     if truth.roi is not None:
-        edge = _outline(_share(truth.roi, size)[..., 0] > 0.5)
+        edge = tiles.outline(tiles.share(truth.roi, size)[..., 0] > 0.5)
         picture, overlay = picture.copy(), overlay.copy()
         picture[edge] = overlay[edge] = OUTLINE
-    flat = [255 * np.repeat(_share(part, size), 3, axis=2) for part in (truth.mask, predicted)]
+    flat = [255 * np.repeat(tiles.share(part, size), 3, axis=2) for part in (truth.mask, predicted)]
     return [Image.fromarray(part.round().clip(0, 255).astype(np.uint8)) for part in (picture, *flat, overlay)]
-
-
-def _share(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return the share of each display pixel that `mask` covers, float32 (h, w, 1): thin vessels fade, not vanish."""
-    factor = size[0] / mask.shape[1]
-    small = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, _filter(factor))
-    return np.asarray(small, np.float32)[..., None] / 255
-
-
-def _filter(factor: float) -> Image.Resampling:
-    return Image.Resampling.BOX if factor < 1 else Image.Resampling.NEAREST
-
-
-def _outline(mask: np.ndarray) -> np.ndarray:
-    """Return the pixels of `mask` within two pixels of its border; the border of the tile is none."""
-    padded = np.pad(mask, 2, mode="edge")
-    height, width = mask.shape
-    shifts = [(0, 2), (4, 2), (2, 0), (2, 4)]
-    inner = np.logical_and.reduce([padded[y : y + height, x : x + width] for y, x in shifts])
-    return mask & ~inner
 
 
 def _page(title: str, strips: Sequence[tuple[str, Sequence[Image.Image]]], phantom: bool) -> Image.Image:
     """Put the tiles together with title, heads, a line above each row, and the legend."""
-    column = max(tile.width for _, tiles in strips for tile in tiles)
+    column = max(tile.width for _, strip in strips for tile in strip)
     across = len(HEADS) * column + (len(HEADS) - 1) * GAP
     line = round(1.5 * TEXT)
-    height = 2 * MARGIN + 2 * TITLE + line + sum(line + tiles[0].height + GAP for _, tiles in strips) + line
+    height = 2 * MARGIN + 2 * TITLE + line + sum(line + strip[0].height + GAP for _, strip in strips) + line
     large, small = ImageFont.load_default(TITLE), ImageFont.load_default(TEXT)
     page = Image.new("RGB", (round(max(across, large.getlength(title), 900)) + 2 * MARGIN, height), PAPER)
     draw = ImageDraw.Draw(page)
@@ -169,23 +142,11 @@ def _page(title: str, strips: Sequence[tuple[str, Sequence[Image.Image]]], phant
     for i, head in enumerate(HEADS):
         draw.text((MARGIN + i * (column + GAP), top), head, MUTED, font=small)
     top += line
-    for words, tiles in strips:
+    for words, strip in strips:
         draw.text((MARGIN, top), words, INK, font=small)
         top += line
-        for i, tile in enumerate(tiles):
+        for i, tile in enumerate(strip):
             page.paste(tile, (MARGIN + i * (column + GAP), top))
-        top += tiles[0].height + GAP
-    left = float(MARGIN)
-    for words, colour in LEGEND:
-        draw.rectangle([left, top + 4, left + TEXT, top + 4 + TEXT], fill=colour, outline=MUTED, width=2)
-        draw.text((left + 1.5 * TEXT, top), words, INK, font=small)
-        left += 3 * TEXT + small.getlength(words)
-    return _watermarked(page) if phantom else page
-
-
-def _watermarked(page: Image.Image) -> Image.Image:
-    veil = Image.new("RGBA", page.size, (0, 0, 0, 0))
-    font = ImageFont.load_default(page.width / 7)
-    centre = (page.width / 2, page.height / 2)
-    ImageDraw.Draw(veil).text(centre, "PHANTOM", (*WARN, 45), font=font, anchor="mm")
-    return Image.alpha_composite(page.convert("RGBA"), veil).convert("RGB")
+        top += strip[0].height + GAP
+    tiles.legend(draw, top, LEGEND)
+    return tiles.watermarked(page) if phantom else page

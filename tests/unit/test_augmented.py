@@ -1,0 +1,124 @@
+"""The picture of training samples shows what the training gets, and marks mask, roi and drawn data."""
+
+import copy
+
+import numpy as np
+import pytest
+import small_cell
+from PIL import Image
+
+from segstudy import training
+from segstudy.config.recipes import Recipe
+from segstudy.errors import StudyError
+from segstudy.figures import augmented, tiles
+from segstudy.figures.augmented import Sample, draw_augmented, first_samples
+from segstudy.store import open_store
+
+CHANGES = {"flip_vertical": 0.5, "rotation": 30, "shift": 0.1, "brightness": [0.7, 1.3], "blur": 0.5, "noise": 0.05}
+WHOLE = {"batch_size": 5, "augmentation": CHANGES}
+CROPS = WHOLE | {"crop": [16, 24], "crops_per_image": 3}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    return small_cell.write_inputs(tmp_path_factory.mktemp("inputs"))
+
+
+@pytest.mark.parametrize("recipe", [WHOLE, CROPS], ids=["whole images", "crops"])
+def test_the_samples_are_those_that_the_network_is_trained_on(inputs, tmp_path, monkeypatch, recipe):
+    seen, descend = [], training.descend
+
+    def spy(network, forward, loss, optimiser, batch, options):
+        seen.append([tensor.clone() for tensor in batch])
+        return descend(network, forward, loss, optimiser, batch, options)
+
+    monkeypatch.setattr(training, "descend", spy)
+    settings = copy.deepcopy(small_cell.SETTINGS) | {"recipe": recipe | {"epochs": 1}}
+    small_cell.run(inputs, tmp_path / "cell", settings, seed=7)
+    images, masks, rois = (np.concatenate([batch[i].numpy() for batch in seen]) for i in range(3))
+    samples, total = first_samples(*inputs, Recipe.model_validate(recipe), seed=7)
+    assert total == len(images) == (10 if recipe is WHOLE else 30)
+    assert len(samples) == min(total, 16)
+    for i, sample in enumerate(samples):
+        np.testing.assert_array_equal(sample.image, images[i].transpose(1, 2, 0))
+        np.testing.assert_array_equal(sample.mask, masks[i])
+        np.testing.assert_array_equal(sample.roi, rois[i])
+    assert samples[0].image.std() > 0
+
+
+def test_every_sample_bears_the_name_of_its_image(inputs):
+    samples, _ = first_samples(*inputs, Recipe(), seed=3)
+    store = open_store(inputs[0])
+    assert sorted(sample.name for sample in samples) == [f"s{row:02d}" for row in range(16) if row % 5 < 3]
+    for sample in samples:
+        np.testing.assert_array_equal((sample.image * 255).round(), store.images[int(sample.name[1:])])
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_picture(inputs, tmp_path):
+    def drawn(name, seed):
+        draw_augmented(*inputs, CROPS, tmp_path / name, seed=seed, title="discs")
+        return (tmp_path / name).read_bytes()
+
+    assert drawn("a.png", 0) == drawn("b.png", 0) != drawn("c.png", 1)
+
+
+def test_the_page_shows_sixteen_tiles_and_says_phantom_only_where_drawn(inputs, tmp_path):
+    pages = {}
+    for phantom in (False, True):
+        draw_augmented(*inputs, CROPS, tmp_path / "x.png", seed=0, title="discs", phantom=phantom)
+        pages[phantom] = np.asarray(Image.open(tmp_path / "x.png")).astype(int)
+    height = round(tiles.SIDE * 16 / 24)
+    assert pages[False].shape[1] == 4 * tiles.SIDE + 3 * tiles.GAP + 2 * tiles.MARGIN
+    assert 4 * height < pages[False].shape[0] < 6 * height
+    red = [int((page[: tiles.MARGIN + 2 * tiles.TITLE] == tiles.WARN).all(axis=2).sum()) for page in pages.values()]
+    assert red[0] == 0 < red[1]  # the title
+    darker = pages[False][..., 1] - pages[True][..., 1]
+    assert (darker[tiles.MARGIN + 2 * tiles.TITLE :] > 0).mean() > 0.01  # the watermark
+
+
+def test_mask_and_roi_are_outlined_and_what_does_not_count_is_dimmed():
+    image = np.full((100, 100, 1), 200 / 255, np.float32)
+    mask, roi = np.zeros((100, 100), np.uint8), np.ones((100, 100), np.uint8)
+    mask[20:80, 20:60], roi[:, 90:] = 1, 0
+    tile = np.asarray(augmented._picture(Sample("a", image, mask, roi)))
+    assert tile.shape == (400, 400, 3)  # four display pixels for one
+    is_mask, is_roi = (np.all(tile == colour, axis=2) for colour in (augmented.MASK, augmented.ROI))
+    expected = np.zeros((400, 400), bool)
+    expected[80:320, 80:240] = True
+    expected[82:318, 82:238] = False
+    np.testing.assert_array_equal(is_mask, expected)
+    assert is_roi[:, 358:360].all() and is_roi.sum() == 2 * 400  # the border of the tile is none
+    assert (tile[:, 360:] == 80).all()
+    assert (tile[10, 10] == 200).all()
+
+
+def test_a_thin_vessel_keeps_its_inside_and_survives_shrinking():
+    mask = np.zeros((800, 800), np.uint8)
+    mask[:, 401] = 1  # half of a display pixel
+    sample = Sample("a", np.zeros((800, 800, 3), np.float32), mask, np.ones_like(mask))
+    tile = np.asarray(augmented._picture(sample))
+    assert (tile[:, 200] == augmented.MASK).all()
+    wide = np.zeros((400, 400), np.uint8)
+    wide[:, 200:204] = 1
+    tile = np.asarray(augmented._picture(Sample("a", np.zeros((400, 400, 3), np.float32), wide, np.ones_like(wide))))
+    assert [bool((tile[:, x] == augmented.MASK).all()) for x in range(199, 205)] == [0, 1, 0, 0, 1, 0]
+
+
+def test_neighbouring_classes_are_outlined_each():
+    labels = np.zeros((4, 6), int)
+    labels[:, 1:3], labels[:, 3:6] = 1, 2
+    assert tiles.outline(labels, width=1).tolist() == [[False, True, True, True, False, False]] * 4
+
+
+def test_a_split_without_training_images_is_refused(inputs, tmp_path):
+    split = tmp_path / "split.csv"
+    split.write_text("sample,subset\n" + "".join(f"s{row:02d},test\n" for row in range(16)))
+    with pytest.raises(StudyError, match="no labelled image in subset 'train'"):
+        draw_augmented(inputs[0], split, WHOLE, tmp_path / "x.png", seed=0, title="none")
+
+
+def test_a_long_name_keeps_its_end(inputs):
+    font = augmented.ImageFont.load_default(tiles.TEXT)
+    assert augmented._fitting("IMD002", font, 400) == "IMD002"
+    cut = augmented._fitting("patient-" * 12 + "0042", font, 400)
+    assert cut.startswith("...") and cut.endswith("0042") and font.getlength(cut) <= 400

@@ -1,0 +1,16 @@
+"""Draw the first training samples of a seed as the network gets them."""
+
+from segstudy.jobs import job
+
+with job(snakemake):
+    from segstudy.figures.augmented import draw_augmented
+
+    draw_augmented(
+        snakemake.input.store,
+        snakemake.input.split,
+        snakemake.params.recipe,
+        snakemake.output.png,
+        seed=int(snakemake.wildcards.seed),
+        title=snakemake.params.title,
+        phantom=snakemake.params.phantom,
+    )

@@ -1,0 +1,150 @@
+"""The first training samples as the network gets them: cropped and changed, with their mask and roi drawn over.
+
+Made by the functions that a training calls, with the draws of its first epoch, so that a person sees what is learned
+from, and that image, mask and roi move together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from segstudy import seeds
+from segstudy.augment import augment
+from segstudy.batches import epoch_batches
+from segstudy.cells import subset_rows
+from segstudy.config.recipes import Recipe
+from segstudy.figures import tiles
+from segstudy.figures.tiles import GAP, INK, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN
+from segstudy.files import atomic_path
+from segstudy.store import open_store
+
+SAMPLES, ACROSS = 16, 4
+# Cyan is rare in skin and retina alike; white stands out against the darkened image beyond the roi.
+MASK, ROI = (0, 229, 255), (255, 255, 255)
+LEGEND = (("outline of the mask", MASK), ("border of what counts; outside it, dimmed", ROI))
+
+
+class Sample(NamedTuple):
+    """What one training image became: float32 image (h, w, C) in 0..1, uint8 mask and roi (h, w)."""
+
+    name: str
+    image: np.ndarray
+    mask: np.ndarray
+    roi: np.ndarray
+
+
+def draw_augmented(
+    store: str | Path,
+    split: str | Path,
+    recipe: Mapping[str, Any],
+    png: str | Path,
+    *,
+    seed: int,
+    title: str,
+    phantom: bool = False,
+) -> None:
+    """Draw the first sixteen training samples of a seed's first epoch (all of them, if the epoch has fewer).
+
+    The mask's outline is cyan (of every class, where there are several), the border of the roi white; what lies
+    outside the roi, or was brought in from outside the image, is dimmed. Below each tile stands its sample.
+
+    Args:
+        store: folder of the data set's store.
+        split: CSV with sample, subset.
+        recipe: the recipe as this data set is trained with it, or those of its keys that shape the samples:
+            `batch_size`, `crop`, `crops_per_image`, `augmentation`.
+        png: where the figure goes.
+        seed: of the training.
+        title: what is shown, for the head of the page.
+        phantom: whether the images are drawn stand-ins: the figure then says PHANTOM.
+
+    Raises:
+        StudyError: there is no store, or the split has no labelled training image.
+    """
+    shown, total = first_samples(Path(store), Path(split), Recipe.model_validate(recipe), seed)
+    height, width = shown[0].mask.shape
+    few = "all" if len(shown) == total else f"the first {len(shown)} of the"
+    kind = "crops" if recipe.get("crop") else "images"
+    words = f"Epoch 1 of seed {seed}: {few} {total} {kind} that it learns from, {height}x{width} pixels each"
+    pictures = [(sample.name, _picture(sample)) for sample in shown]
+    page = _page(f"PHANTOM data: {title}" if phantom else title, words, pictures, phantom)
+    with atomic_path(png) as temporary:
+        page.save(temporary, format="PNG")
+
+
+def first_samples(
+    store: Path, split: Path, recipe: Recipe, seed: int, number: int = SAMPLES
+) -> tuple[list[Sample], int]:
+    """Return the first `number` samples of epoch 1 in the order of training, and how many the epoch has.
+
+    Raises:
+        StudyError: there is no store, or the split has no labelled training image.
+    """
+    opened = open_store(store)
+    names = dict(zip(opened.geometry["row"], opened.geometry["sample"], strict=True))
+    rows = subset_rows(opened, split, "train")
+    batches = epoch_batches(rows, recipe.batch_size, recipe.crops_per_image, seed, 1)
+    samples: list[Sample] = []
+    for step, batch in enumerate(batches):
+        if len(samples) >= number:
+            break
+        # The whole batch, even if not all of it is shown: how many numbers are drawn depends on its size.
+        arrays = (torch.from_numpy(np.array(array[batch])) for array in (opened.images, opened.masks, opened.rois))
+        images, masks, rois = arrays
+        draws = seeds.generator(seed, "augment", 1, step)
+        changed = augment(images.permute(0, 3, 1, 2), masks, rois, recipe.augmentation, draws, recipe.crop)
+        parts = [changed[0].permute(0, 2, 3, 1), *changed[1:]]
+        samples += [
+            Sample(str(names[row]), *(part[i].numpy() for part in parts)) for i, row in enumerate(batch.tolist())
+        ]
+    return samples[:number], sum(map(len, batches))
+
+
+def _picture(sample: Sample) -> Image.Image:
+    """Return the tile of a sample."""
+    size = tiles.tile_size(sample.mask.shape)
+    levels = np.broadcast_to((sample.image * 255).round().astype(np.uint8), (*sample.mask.shape, 3))
+    resized = Image.fromarray(np.ascontiguousarray(levels)).resize(size, tiles.resampling(levels.shape, size))
+    inside = tiles.share(sample.roi != 0, size)
+    picture = np.asarray(resized).astype(np.float32) * (0.4 + 0.6 * inside)
+    labels = np.zeros(picture.shape[:2], np.uint8)
+    for value in np.unique(sample.mask[sample.mask > 0]).tolist():
+        labels[tiles.share(sample.mask == value, size)[..., 0] > 0.4] = value  # under a half: thin vessels stay whole
+    picture[tiles.outline((inside[..., 0] > 0.5).astype(np.uint8))] = ROI
+    thick = tiles.outline(labels)
+    thin = 2 * thick.sum() > np.count_nonzero(labels)  # a vessel is to stay visible between its two borders
+    picture[tiles.outline(labels, width=1) if thin else thick] = MASK
+    return Image.fromarray(picture.round().clip(0, 255).astype(np.uint8))
+
+
+def _page(title: str, words: str, pictures: Sequence[tuple[str, Image.Image]], phantom: bool) -> Image.Image:
+    """Put the tiles together, ACROSS in a row, each with its name below."""
+    width, height = pictures[0][1].size
+    line, column, rows = round(1.5 * TEXT), width + GAP, -(-len(pictures) // ACROSS)
+    large, small = ImageFont.load_default(TITLE), ImageFont.load_default(TEXT)
+    across = max(ACROSS * column - GAP, large.getlength(title), small.getlength(words), 900)
+    down = 2 * TITLE + 1.5 * line + rows * (height + line + GAP) + line
+    page = Image.new("RGB", (round(across) + 2 * MARGIN, round(down) + 2 * MARGIN), PAPER)
+    draw = ImageDraw.Draw(page)
+    draw.text((MARGIN, MARGIN), title, WARN if phantom else INK, font=large)
+    draw.text((MARGIN, MARGIN + 1.6 * TITLE), words, MUTED, font=small)
+    top = round(MARGIN + 2 * TITLE + 1.5 * line)
+    for i, (name, picture) in enumerate(pictures):
+        left, upper = MARGIN + i % ACROSS * column, top + i // ACROSS * (height + line + GAP)
+        page.paste(picture, (left, upper))
+        draw.text((left, upper + height + 4), _fitting(name, small, width), INK, font=small)
+    tiles.legend(draw, top + rows * (height + line + GAP), LEGEND)
+    return tiles.watermarked(page) if phantom else page
+
+
+def _fitting(name: str, font: Any, width: int) -> str:
+    """Return `name`, or its end after three dots where it is longer than `width` pixels: ends tell samples apart."""
+    if font.getlength(name) <= width:
+        return name
+    return next(f"...{name[i:]}" for i in range(1, len(name) + 1) if font.getlength(f"...{name[i:]}") <= width)
