@@ -143,6 +143,13 @@ def samples_of(wildcards):
     return recipe.model_dump(mode="json", include=keys)
 
 
+def stopping_rules(experiment):
+    """[data set, recipe, rule] of those of the experiment that stop early by the fitted curve."""
+    used = dict.fromkeys((cell.dataset, cell.recipe) for cell in cells_of(experiment))
+    rules = [(*pair, STUDY.recipe(*pair).early_stopping.curve) for pair in used]
+    return [[*pair, rule.model_dump(mode="json")] for *pair, rule in rules if rule]
+
+
 def of_cells(pattern, cells):
     """The pattern's path for each cell."""
     return [pattern.format(**cell._asdict()) for cell in cells]

@@ -64,6 +64,7 @@ rule curves:
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
         phantoms=PHANTOMS,
+        rules=lambda wildcards: stopping_rules(wildcards.experiment),
         code=fingerprint.code("segstudy.figures.curves"),
     script:
         "../workflow/scripts/curves.py"

@@ -8,9 +8,11 @@ import pytest
 from PIL import Image
 
 from segstudy.config import Cell
+from segstudy.config.recipes import CurveStopping
 from segstudy.errors import StudyError
-from segstudy.figures import ablation, curves, gallery, style, tiles
+from segstudy.figures import ablation, curves, early_stopping, gallery, style, tiles
 from segstudy.metrics import Counts, confusion, dice
+from segstudy.stopping import curve_slope
 
 
 def histories(folder, datasets, models, losses, seeds, recipes=("default",)):
@@ -100,12 +102,74 @@ def test_curves_have_a_panel_for_each_data_set_network_and_recipe(tmp_path, monk
     assert "drive (PHANTOM)\nd, fast" in titles
 
 
+def stopped_history(folder):
+    """Fifteen epochs: the loss falls by 0.1 an epoch from 1 to 0.5, then stays; slopes are what the training writes."""
+    losses = [max(1 - 0.1 * epoch, 0.5) for epoch in range(15)]
+    slopes = [curve_slope(losses[: epoch + 1], 4) for epoch in range(15)]
+    table = {
+        "epoch": range(1, 16),
+        "train_loss": losses,
+        "val_loss": losses,
+        "val_dice": 0.5,
+        "slope": slopes,
+        "best": [int(epoch < 6) for epoch in range(15)],
+    }
+    pd.DataFrame(table).to_csv(folder / "history.csv", index=False)
+    return folder / "history.csv"
+
+
+def test_early_stopping_is_drawn_where_a_recipe_uses_it(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))
+    path = stopped_history(tmp_path)
+    cells = [(Cell("ph2", "unet", "bce", recipe, 0), path) for recipe in ("plain", "stopped")]
+    rule = CurveStopping(window=4, threshold=0.01, epochs=5, after=3)
+    curves.draw_curves(cells, "stop", "x.svg", "x.png", rules={("ph2", "stopped"): rule})
+    plain, stopped, said, slopes, *_ = figures[0].axes
+    assert [text.get_text() for text in said.texts] == ["does not stop by the fitted curve"]
+    assert len(stopped.lines) == len(plain.lines) + 1
+    fit = next(line for line in stopped.lines if line.get_linewidth() == early_stopping.FIT["lw"])
+    assert fit.get_xdata()[[0, -1]].tolist() == [12, 15]
+    assert fit.get_ydata() == pytest.approx(0.5)  # the last four losses are 0.5
+    _, after, line, cross = slopes.lines
+    # Epochs 1 to 4: losses 1, 0.9, 0.8, 0.7 on a line of slope -0.1, over the largest loss, 1.
+    assert line.get_ydata()[3] == pytest.approx(-0.1)
+    assert np.isnan(line.get_ydata()[:3]).all()
+    assert list(after.get_xdata()) == [3.5, 3.5]
+    assert (cross.get_xdata().item(), cross.get_ydata().item()) == (15, pytest.approx(0))
+    band = slopes.patches[0]
+    assert (band.get_y(), band.get_height()) == pytest.approx((-0.01, 0.02))
+    assert slopes.get_xlim() == stopped.get_xlim()
+    words = {text.get_text() for text in figures[0].legends[0].get_texts()}
+    assert {"last fitted curve", "slopes that count as flat", "stopped: flat for long enough"} <= words
+
+
+def test_a_training_that_was_not_flat_for_long_enough_has_no_cross_and_a_short_one_no_fit(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))
+    cells = [(Cell("ph2", "unet", "bce", "stopped", 0), stopped_history(tmp_path))]
+    for rule in (CurveStopping(window=4, threshold=0.01, epochs=10), CurveStopping(window=16, threshold=0.01)):
+        curves.draw_curves(cells, "stop", "x.svg", "x.png", rules={("ph2", "stopped"): rule})
+    crosses = [[line for axes in figure.axes for line in axes.lines if line.get_marker() == "X"] for figure in figures]
+    assert crosses[0] == []
+    fits = [[line for line in figure.axes[0].lines if line.get_linewidth() > 3] for figure in figures]
+    assert [len(found) for found in fits] == [1, 0]
+
+
+def test_without_the_rule_the_curves_are_what_they_were(tmp_path):
+    cells = [(Cell("ph2", "unet", "bce", "stopped", 0), stopped_history(tmp_path))]
+    for name, rules in (("a", None), ("b", {("drive", "stopped"): CurveStopping()})):
+        curves.draw_curves(cells, "plain", tmp_path / f"{name}.svg", tmp_path / f"{name}.png", rules=rules)
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    assert "fitted curve" not in (tmp_path / "a.svg").read_text()
+
+
 def test_curves_without_history_or_with_a_broken_one_say_so(tmp_path):
     with pytest.raises(StudyError, match="no learning curves"):
         curves.draw_curves([], "none", tmp_path / "x.svg", tmp_path / "x.png")
     path = tmp_path / "history.csv"
     path.write_text("epoch,train_loss\n1,0.5\n")
-    with pytest.raises(StudyError, match="no column val_loss, val_dice, best"):
+    with pytest.raises(StudyError, match="no column val_loss, val_dice, slope, best"):
         curves.draw_curves([(Cell("d", "m", "l", "r", 0), path)], "x", tmp_path / "x.svg", tmp_path / "x.png")
 
 

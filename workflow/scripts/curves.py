@@ -4,6 +4,7 @@ from segstudy.jobs import job
 
 with job(snakemake):
     from segstudy.config import Cell
+    from segstudy.config.recipes import CurveStopping
     from segstudy.figures.curves import draw_curves
 
     draw_curves(
@@ -12,4 +13,5 @@ with job(snakemake):
         snakemake.output.svg,
         snakemake.output.png,
         phantom=snakemake.params.phantoms,
+        rules={(dataset, recipe): CurveStopping(**rule) for dataset, recipe, rule in snakemake.params.rules},
     )

@@ -1,4 +1,4 @@
-"""Learning curves of an experiment: losses and validation Dice against the epoch."""
+"""Learning curves of an experiment: losses and validation Dice against the epoch, and the slope that stops early."""
 
 from __future__ import annotations
 
@@ -10,18 +10,23 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from segstudy.config import Cell
+from segstudy.config.recipes import CurveStopping
 from segstudy.errors import StudyError
 from segstudy.figures import style
+from segstudy.figures.early_stopping import draw_rule, rule_keys
 from segstudy.files import read_csv
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLUMNS = ("epoch", "train_loss", "val_loss", "val_dice", "best")
+COLUMNS = ("epoch", "train_loss", "val_loss", "val_dice", "slope", "best")
 ACROSS = 3  # panels side by side: more are too narrow to read at 800 pixels
 MOST = 36  # panels in one figure: more make a page nobody scrolls through
 logger = logging.getLogger("segstudy")
+
+# The rule of early stopping of each (data set, recipe) that stops by the fitted curve.
+Rules = Mapping[tuple[str, str], CurveStopping]
 
 
 class Panel(NamedTuple):
@@ -31,6 +36,10 @@ class Panel(NamedTuple):
     model: str
     recipe: str
 
+    def rule(self, rules: Rules) -> CurveStopping | None:
+        """Return the rule that its cells stop by, if they stop by the fitted curve."""
+        return rules.get((self.dataset, self.recipe))
+
 
 def draw_curves(
     histories: Sequence[tuple[Cell, str | Path]],
@@ -38,11 +47,16 @@ def draw_curves(
     svg: str | Path,
     png: str | Path,
     phantom: bool | Sequence[str] = False,
+    rules: Rules | None = None,
 ) -> None:
     """Draw training and validation loss, and validation Dice, against the epoch.
 
     A pair of panels (losses above, Dice below) for each data set, network and recipe; colours are losses, every
     seed is a thin line of its own, a dot marks the epoch whose weights were kept.
+
+    Where a recipe stops early by the fitted curve (`segstudy.stopping`), the last fitted quadratic lies over the
+    training losses it was fitted to, and a panel between the two shows its slope in every epoch, the band of
+    slopes that count as flat, and a cross where that ended the training: figures 2, 4 and 5 of the EBHI-SEG report.
 
     Args:
         histories: each cell with the path of its `history.csv`.
@@ -50,6 +64,7 @@ def draw_curves(
         svg: where the SVG goes.
         png: where the PNG goes.
         phantom: the data sets that are drawn stand-ins, or True for all of them: the figure says PHANTOM.
+        rules: (data set, recipe) -> its rule, for those that stop by the fitted curve.
 
     Raises:
         StudyError: if there is no history, or a file lacks a column or has no row.
@@ -65,11 +80,13 @@ def draw_curves(
     datasets = {panel.dataset for panel in panels}
     drawn = (datasets if phantom else set()) if isinstance(phantom, bool) else datasets & set(phantom)
     losses = list(dict.fromkeys(cell.loss for cell in curves))
+    rules = rules or {}
+    fitted = any(panel.rule(rules) for panel in panels[:MOST])
 
     style.use_style()
-    figure = _panels(panels[:MOST], curves, style.colours(losses), drawn)
+    figure = _panels(panels[:MOST], curves, style.colours(losses), drawn, rules)
     figure.suptitle(style.titled(title, bool(drawn)), x=0.01, ha="left", fontweight="bold")
-    figure.legend(handles=_keys(style.colours(losses)), loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(handles=_keys(style.colours(losses), fitted), loc="outside lower center", ncols=4, frameon=False)
     if drawn:
         style.watermark(figure)
     style.save(figure, svg, png)
@@ -99,31 +116,50 @@ def _rows(panels: Sequence[Panel]) -> list[list[Panel]]:
 
 
 def _panels(
-    panels: Sequence[Panel], curves: Mapping[Cell, pd.DataFrame], colours: Mapping[str, str], drawn: set[str]
+    panels: Sequence[Panel],
+    curves: Mapping[Cell, pd.DataFrame],
+    colours: Mapping[str, str],
+    drawn: set[str],
+    rules: Rules,
 ) -> Figure:
     from matplotlib import pyplot
 
     rows = _rows(panels)
-    across = max(map(len, rows))
+    heights = [(1.15, 0.75, 1) if any(panel.rule(rules) for panel in row) else (1.15, 1) for row in rows]
     figure, grid = pyplot.subplots(
-        2 * len(rows),
-        across,
-        figsize=(style.WIDTH, 1.1 + 3.2 * len(rows)),
-        height_ratios=[1.15, 1] * len(rows),
+        sum(map(len, heights)),
+        max(map(len, rows)),
+        figsize=(style.WIDTH, 1.1 + sum(3.2 if len(parts) == 2 else 4.4 for parts in heights)),
+        height_ratios=[height for parts in heights for height in parts],
         squeeze=False,
         layout="constrained",
     )
     for axes in grid.flat:
         axes.set_visible(False)
-    for i, row in enumerate(rows):
+    top = 0
+    for row, parts in zip(rows, heights, strict=True):
+        bottom = top + len(parts) - 1
         for j, panel in enumerate(row):
             own = {cell: history for cell, history in curves.items() if cell[:2] + cell[3:4] == panel}
-            _draw_pair(grid[2 * i, j], grid[2 * i + 1, j], own, colours)
-            grid[2 * i, j].set_title(_name(panel, panels, drawn))
+            upper, lower = grid[top, j], grid[bottom, j]
+            _draw_pair(upper, lower, own, colours)
+            upper.set_title(_name(panel, panels, drawn))
+            if rule := panel.rule(rules):
+                draw_rule(upper, grid[top + 1, j], own, colours, rule)
+                grid[top + 1, j].set_xlim(lower.get_xlim())
+            elif len(parts) == 3:
+                _say(grid[top + 1, j], "does not stop by the fitted curve")
             if j == 0:
-                grid[2 * i, j].set_ylabel("loss")
-                grid[2 * i + 1, j].set_ylabel("validation Dice")
+                upper.set_ylabel("loss")
+                lower.set_ylabel("validation Dice")
+        top += len(parts)
     return figure
+
+
+def _say(axes: Axes, words: str) -> None:
+    axes.set_visible(True)
+    axes.axis("off")
+    axes.text(0.5, 0.5, words, color=style.MUTED, ha="center", va="center", transform=axes.transAxes)
 
 
 def _name(panel: Panel, panels: Sequence[Panel], drawn: set[str]) -> str:
@@ -165,7 +201,7 @@ def _draw_pair(upper: Axes, lower: Axes, curves: Mapping[Cell, pd.DataFrame], co
     upper.set_xlim(lower.get_xlim())
 
 
-def _keys(colours: Mapping[str, str]) -> list:
+def _keys(colours: Mapping[str, str], fitted: bool) -> list:
     from matplotlib.lines import Line2D
 
     keys = [Line2D([], [], color=colour, lw=2, label=loss) for loss, colour in colours.items()]
@@ -174,4 +210,4 @@ def _keys(colours: Mapping[str, str]) -> list:
     keys.append(
         Line2D([], [], color=style.MUTED, marker="o", ls="", mec="white", ms=6, label="weights kept (best epoch)")
     )
-    return keys
+    return keys + (rule_keys() if fitted else [])
