@@ -14,6 +14,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(SEARCHED))
 
 from segstudy import fingerprint
 from segstudy.config import Cell, load_study
+from segstudy.config.datasets import WITHOUT_STRATA
 from segstudy.config.networks import NETWORKS
 from segstudy.errors import StudyError
 from segstudy.machine import has_gpu
@@ -187,6 +188,24 @@ def experiment_checks(wildcards):
     return [f"{RESULTS}/data/{name}" for name in names]
 
 
+def experiment_indexes(wildcards):
+    """The index of every data set of the experiment."""
+    datasets = STUDY.experiments[wildcards.experiment].datasets
+    return [f"{RESULTS}/data/{dataset}/index.csv" for dataset in datasets]
+
+
+def with_strata():
+    """Experiments of which some data set may have strata."""
+    return [
+        name
+        for name, experiment in STUDY.experiments.items()
+        if any(
+            STUDY.datasets[dataset].reader not in WITHOUT_STRATA
+            for dataset in experiment.datasets
+        )
+    ]
+
+
 def experiment_datasets(experiment):
     """What captions need of the config of the experiment's data sets."""
     blocks = ("reader", "size", "split", "region", "phantom")
@@ -203,6 +222,9 @@ def all_results():
     first_seeds = {(cell.dataset, cell.recipe): cell.seed for cell in STUDY.cells[::-1]}
     return [
         *expand(f"{RESULTS}/tables/{{experiment}}.html", experiment=STUDY.experiments),
+        *expand(
+            f"{RESULTS}/tables/{{experiment}}.strata.html", experiment=with_strata()
+        ),
         *expand(
             f"{RESULTS}/figures/{{experiment}}/{{figure}}.png",
             experiment=STUDY.experiments,

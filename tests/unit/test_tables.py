@@ -1,5 +1,6 @@
 """Tables: the numbers are the hand-computed ones in every format, and the protocol stands beside them."""
 
+import json
 import re
 from html.parser import HTMLParser
 
@@ -48,7 +49,15 @@ def study(tmp_path):
     return paths, controls
 
 
-def run(folder, cells, controls, protocols=None, **changes):
+def write_run(path, seconds=(30.0, 8.0, 2.0), devices=("AMD EPYC",)):
+    """Write what the tables read of a run.json: seconds of steps, validation and saving, and a start per device."""
+    parts = dict(zip(("steps", "validation", "saving"), seconds, strict=True))
+    starts = [{"epoch": 1, "step": 0, "device": device, "threads": 1} for device in devices]
+    path.write_text(json.dumps({"seconds": parts | {"total": 1.0}, "starts": starts}))
+    return path
+
+
+def run(folder, cells, controls, protocols=None, runs=None, **changes):
     names = {"tidy": "x.tidy.csv", "csv": "x.csv", "md": "x.md", "tex": "x.tex", "html": "x.html"}
     outputs = {key: folder / "out" / name for key, name in names.items()}
     options = {
@@ -58,7 +67,8 @@ def run(folder, cells, controls, protocols=None, **changes):
         "regions": {"ph2": "roi", "drive": "roi"},
     }
     protocols = protocols or {"ph2": PROTOCOL, "drive": PROTOCOL}
-    compare(cells, controls, protocols=protocols, outputs=outputs, **(options | changes))
+    runs = runs or [(cell, write_run(folder / f"run{i}.json")) for i, (cell, _) in enumerate(cells)]
+    compare(cells, controls, runs, protocols=protocols, outputs=outputs, **(options | changes))
     return {key: path.read_text(encoding="utf-8") for key, path in outputs.items()} | {
         "wide": pd.read_csv(outputs["csv"], keep_default_na=True),
         "long": pd.read_csv(outputs["tidy"]),
@@ -123,6 +133,25 @@ def test_the_lower_pixel_error_is_the_better_one_and_ties_are_all_bold(tmp_path)
     text = run(tmp_path, cells, [])["md"]
     errors = [markdown_row(text, name)["Pixel error"] for name in rows]
     assert errors == ["**0.020**", "**0.020**", "0.180"]
+
+
+def test_the_time_of_a_training_is_its_mean_over_seeds_on_devices_that_are_named(tmp_path, study):
+    cells, controls = study
+    times = [(0.4, 0.1, 0.0), (0.8, 0.1, 0.0), (90.0, 8.0, 2.0), (100.0, 8.0, 2.0)]
+    devices = [("AMD EPYC",), ("AMD EPYC",), ("Tesla V100", "AMD EPYC"), ("AMD EPYC",)]
+    files = [write_run(tmp_path / f"r{i}.json", *facts) for i, facts in enumerate(zip(times, devices, strict=True))]
+    made = run(tmp_path, cells, controls, runs=[(cell, file) for (cell, _), file in zip(cells, files, strict=True)])
+    wide = made["wide"].set_index("model")
+    assert wide.loc["enc_dec", "seconds_mean"] == pytest.approx(0.7)
+    assert wide.loc["enc_dec", "seconds_sd"] == pytest.approx(0.4 / 2**0.5)
+    assert wide.loc["unet", "seconds_mean"] == pytest.approx(105)
+    assert pd.isna(wide.loc["all_background", "seconds_mean"])
+    rows = [markdown_row(made["md"], name)["Time (s)"] for name in ("enc_dec", "unet", "*all background*")]
+    assert rows == ["0.7", "105", "–"]
+    assert "Time (s)" not in markdown_row(made["md"], "unet", "Training images")
+    for text in (made["md"], made["tex"], made["html"]):
+        assert "mean over seeds, on AMD EPYC (1 thread), Tesla V100 (1 thread); different devices" in text
+    assert "different devices" not in run(tmp_path, cells, controls)["md"]
 
 
 def test_undefined_values_are_counted_in_a_footnote(tmp_path, study):
@@ -240,11 +269,10 @@ def test_latex_is_balanced_and_escaped(tmp_path, study):
     assert not re.search(r"(?<!\\)[%#_]", body.replace(r"\label{tab:base_line", ""))
     assert r"enc\_dec" in body
     assert body.count("{") == body.count("}")
-    widths = {
-        line.count(" & ") for line in body.splitlines() if line.endswith(r"\\") and not line.startswith(r"\multi")
-    }
-    columns = re.search(r"\\begin\{tabular\}\{(\w+)\}", body)[1]
-    assert widths == {len(columns) - 1}
+    for panel in body.split(r"\begin{table}")[1:]:
+        rows = [line for line in panel.splitlines() if line.endswith(r"\\") and not line.startswith(r"\multi")]
+        columns = re.search(r"\\begin\{tabular\}\{(\w+)\}", panel)[1]
+        assert {row.count(" & ") for row in rows} == {len(columns) - 1}
 
 
 def test_latex_escapes_each_special_character():

@@ -16,6 +16,8 @@ def test_everything_is_there(finished):
         "results/tiny/tables/losses.md",
         "results/tiny/tables/losses.tex",
         "results/tiny/tables/losses.html",
+        "results/tiny/tables/losses.strata.csv",
+        "results/tiny/tables/losses.strata.html",
         "results/tiny/figures/losses/curves.png",
         "results/tiny/figures/losses/ablation.svg",
         "results/tiny/figures/gallery/ph2/unet/bce/default/seed1.png",

@@ -5,21 +5,20 @@ from segstudy.jobs import job
 with job(snakemake):
     from segstudy.config import Cell
     from segstudy.config.datasets import DatasetConfig
-    from segstudy.protocol import protocol
+    from segstudy.protocol import protocols
     from segstudy.tables import compare
 
-    params = snakemake.params
+    params, given = snakemake.params, snakemake.input
+    cells = [Cell(*cell) for cell in params.cells]
     datasets = {name: DatasetConfig.model_validate(block) for name, block in params.datasets.items()}
     compare(
-        [(Cell(*cell), path) for cell, path in zip(params.cells, snakemake.input.counts, strict=True)],
-        [(*pair, path) for pair, path in zip(params.pairs, snakemake.input.controls, strict=True)],
+        list(zip(cells, given.counts, strict=True)),
+        [(*pair, path) for pair, path in zip(params.pairs, given.controls, strict=True)],
+        list(zip(cells, given.runs, strict=True)),
         experiment=snakemake.wildcards.experiment,
         question=params.question,
         policy=params.policy,
         regions={name: options.region for name, options in datasets.items()},
-        protocols={
-            name: protocol(options, [path for path in snakemake.input.checks if f"/data/{name}/" in path])
-            for name, options in datasets.items()
-        },
+        protocols=protocols(datasets, given.checks),
         outputs=dict(snakemake.output.items()),
     )

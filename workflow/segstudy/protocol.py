@@ -9,7 +9,7 @@ from typing import Any
 from segstudy.config.datasets import DatasetConfig, Size
 from segstudy.files import read_json
 from segstudy.splits import split_words
-from segstudy.table_content import Protocol
+from segstudy.table_captions import Protocol
 
 
 def protocol(options: DatasetConfig, checks: Sequence[str | Path]) -> Protocol:
@@ -29,6 +29,14 @@ def protocol(options: DatasetConfig, checks: Sequence[str | Path]) -> Protocol:
         size=_size_words(options.size),
         phantom=options.phantom is not None,
     )
+
+
+def protocols(datasets: Mapping[str, DatasetConfig], checks: Sequence[str | Path]) -> dict[str, Protocol]:
+    """Return what captions say of each data set; its checks are those whose path holds `/data/<name>/`."""
+    return {
+        name: protocol(options, [path for path in checks if f"/data/{name}/" in Path(path).as_posix()])
+        for name, options in datasets.items()
+    }
 
 
 def _accepted(item: Mapping[str, Any]) -> str:

@@ -33,10 +33,11 @@ class Line(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """The rows of one subset, and what has to be said below them."""
+    """Rows with the same columns, and what has to be said below them. `key` is its part of the LaTeX label."""
 
-    subset: str
+    key: str
     title: str
+    heads: tuple[str, ...]
     lines: list[Line]
     notes: list[str]
 
@@ -44,13 +45,12 @@ class Panel(NamedTuple):
 class Table(NamedTuple):
     """Everything a reader sees. `title`, `question` and the sentences are plain text, escaped by each format."""
 
-    experiment: str
+    label: str
     title: str
     question: str
     phantoms: tuple[str, ...]
     protocol: list[str]
     name_heads: tuple[str, ...]
-    heads: tuple[str, ...]
     panels: list[Panel]
 
     def dataset_title(self, dataset: str) -> str:
@@ -79,11 +79,10 @@ def markdown(table: Table) -> str:
         text = f"**{number(entry)}**" if entry.bold else number(entry)
         return f"{text} {DAGGER}" if marked(entry) else text
 
-    heads = ("Data set", *table.name_heads, *table.heads)
-    rule = ["---"] * (1 + len(table.name_heads)) + [":-:"] * len(table.heads)
     parts = [f"# {table.title}", table.question, "\n".join(f"- {sentence}" for sentence in table.protocol)]
     for panel in table.panels:
-        rows = [list(heads), rule]
+        rule = ["---"] * (1 + len(table.name_heads)) + [":-:"] * len(panel.heads)
+        rows = [["Data set", *table.name_heads, *panel.heads], rule]
         for line in panel.lines:
             names = [f"*{name}*" if line.control and name else name for name in line.names]
             rows.append([table.dataset_title(line.dataset), *names, *map(entry_text, line.entries)])
@@ -93,10 +92,15 @@ def markdown(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    r"""Return three `table` floats for \input; the document needs the packages booktabs and adjustbox."""
-    columns = len(table.name_heads) + len(table.heads)
+    r"""Return a `table` float for each panel, for \input; a paragraph where there is none.
+
+    The document needs the packages booktabs and adjustbox.
+    """
     parts = [r"% \usepackage{booktabs,adjustbox}  % adjustbox shrinks a table that is larger than the page"]
+    if not table.panels:
+        parts.append(escape_latex(" ".join([f"{table.title}.", table.question, *table.protocol])))
     for panel in table.panels:
+        columns = len(table.name_heads) + len(panel.heads)
         body: list[str] = []
         for group in _groups(panel.lines):
             title = escape_latex(table.dataset_title(group[0].dataset))
@@ -105,7 +109,7 @@ def latex(table: Table) -> str:
                 if line.control and i and not group[i - 1].control:
                     body.append(rf"\cmidrule(lr){{1-{columns}}}")
                 body.append(_latex_row(line))
-        head = " & ".join(escape_latex(name) for name in (*table.name_heads, *table.heads))
+        head = " & ".join(escape_latex(name) for name in (*table.name_heads, *panel.heads))
         caption = " ".join([f"{table.title}: {panel.title}.", table.question, *table.protocol])
         notes = [rf"\par\smallskip {escape_latex(note)}" for note in panel.notes]
         parts.append(
@@ -114,9 +118,9 @@ def latex(table: Table) -> str:
                     r"\begin{table}[tbp]",
                     r"\centering\footnotesize",
                     rf"\caption[{{{escape_latex(f'{table.title}: {panel.title}')}}}]{{{escape_latex(caption)}}}",
-                    rf"\label{{tab:{table.experiment}:{panel.subset}}}",
+                    rf"\label{{tab:{table.label}:{panel.key}}}",
                     r"\begin{adjustbox}{max width=\linewidth, max totalheight=0.75\textheight}",
-                    rf"\begin{{tabular}}{{{'l' * len(table.name_heads)}{'c' * len(table.heads)}}}",
+                    rf"\begin{{tabular}}{{{'l' * len(table.name_heads)}{'c' * len(panel.heads)}}}",
                     r"\toprule",
                     rf"{head} \\",
                     *body,
@@ -134,20 +138,19 @@ def latex(table: Table) -> str:
 def web_page(table: Table) -> str:
     """Return the table as one HTML page that needs nothing else; light or dark as the reader's system is."""
     safe = html.escape
-    heads = [f"<th>{safe(name)}</th>" for name in table.name_heads]
-    heads += [f'<th class="number">{safe(name)}</th>' for name in table.heads]
-    columns = len(heads)
     parts = [
         f"<h1{_phantom_class(table)}>{safe(table.title)}</h1>",
         f'<p class="question">{safe(table.question)}</p>',
     ]
     parts += ['<ul class="protocol">', *(f"<li>{safe(sentence)}</li>" for sentence in table.protocol), "</ul>"]
     for panel in table.panels:
+        heads = [f"<th>{safe(name)}</th>" for name in table.name_heads]
+        heads += [f'<th class="number">{safe(name)}</th>' for name in panel.heads]
         rows: list[str] = []
         for group in _groups(panel.lines):
             title = safe(table.dataset_title(group[0].dataset))
             warn = ' class="phantom"' if group[0].dataset in table.phantoms else ""
-            rows.append(f'<tr class="dataset"><th colspan="{columns}"><span{warn}>{title}</span></th></tr>')
+            rows.append(f'<tr class="dataset"><th colspan="{len(heads)}"><span{warn}>{title}</span></th></tr>')
             rows += [_html_row(line, first=not i or not group[i - 1].control) for i, line in enumerate(group)]
         parts += [
             f"<h2>{safe(panel.title)}</h2>",

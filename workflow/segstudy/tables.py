@@ -16,8 +16,10 @@ from segstudy.files import read_csv, write_csv, write_text
 from segstudy.metrics import METRICS, per_image, summarise
 from segstudy.progress import track
 from segstudy.statistics import bootstrap_interval
-from segstudy.table_content import SUBSETS, Protocol, readable
+from segstudy.table_captions import Protocol
+from segstudy.table_content import SUBSETS, readable
 from segstudy.table_formats import FORMATS
+from segstudy.times import time_words, training_times
 
 KEYS = ["dataset", "row", "model", "loss", "recipe"]
 COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", "tp", "fp", "fn", "tn"]
@@ -29,6 +31,7 @@ NO_POLICY = "none"  # of controls: their masks need no threshold
 def compare(
     cells: Sequence[tuple[Cell, str | Path]],
     controls: Sequence[tuple[str, int, str | Path]],
+    runs: Sequence[tuple[Cell, str | Path]],
     *,
     experiment: str,
     question: str,
@@ -42,6 +45,7 @@ def compare(
     Args:
         cells: each cell with the path of its `counts.csv`, in the order of the config.
         controls: (data set, seed, path of the controls' counts).
+        runs: each cell with the path of its `run.json`, for the times of training.
         experiment: its name.
         question: what it is to answer; stands above the table.
         policy: threshold policy of the readable table.
@@ -58,8 +62,9 @@ def compare(
     write_csv(outputs["tidy"], summarise(counts, KEYS)[TIDY])
     shown = headline(counts, policy, regions)
     wide = _wide(shown, {name: protocol["phantom"] for name, protocol in protocols.items()})
+    wide = wide.merge(training_times(runs), on=["dataset", "model", "loss", "recipe"], how="left")
     write_csv(outputs["csv"], wide)
-    table = readable(wide, shown, experiment, question, protocols)
+    table = readable(wide, shown, experiment, question, protocols, time_words(runs))
     for name, spell in FORMATS.items():
         write_text(outputs[name], spell(table))
 

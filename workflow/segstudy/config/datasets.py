@@ -11,6 +11,9 @@ from segstudy.config.base import Options
 # One line a reader; the module of the same name in `segstudy.datasets` does the reading.
 READERS: tuple[str, ...] = ("ph2", "drive")
 
+# Those whose index never has a stratum: an experiment on them alone is given no table by stratum.
+WITHOUT_STRATA: tuple[str, ...] = ("drive",)
+
 # Findings of the checks that a study may declare as known and accepted (see segstudy.checks).
 EXCEPTION_KINDS = (
     "unreadable",

@@ -1,0 +1,67 @@
+"""What the captions of all tables say: how each data set was used, and how values came about."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import pandas as pd
+
+SUBSET_WORDS = {"test": "test", "val": "validation", "train": "training"}
+REGION_WORDS = {"roi": "inside the field of view", "full": "over the full frame"}
+BOLD = "Bold: best network of its data set, as printed; controls (in italics) do not compete."
+NETWORK = ["model", "loss", "recipe", "class"]
+
+
+class Protocol(TypedDict):
+    """How the images of one data set were used, in words that stand in every caption."""
+
+    split: str  # such as "official test set; 20 % of the rest for validation, drawn anew for each seed"
+    size: str  # such as "565x584 pixels, seen by the networks at 256x256"
+    phantom: bool  # drawn stand-ins instead of real images
+
+
+def dataset_words(dataset: str, shown: pd.DataFrame, protocol: Protocol) -> str:
+    """Return what a caption says of a data set: how it was split, how large it is, what was measured."""
+    counts = shown[shown["dataset"] == dataset]
+    networks = counts[counts["row"] == "cell"]
+    per_seed = networks.groupby(["subset", *NETWORK, "seed"])["sample"].nunique()
+    images = per_seed.groupby(["subset", *NETWORK]).mean().groupby("subset").max()
+    numbers = [f"{count(images[subset])} {SUBSET_WORDS[subset]}" for subset in SUBSET_WORDS if subset in images]
+    seeds = networks.groupby(NETWORK)["seed"].nunique().max()
+    repeats = f"{seeds} seeds" if seeds > 1 else "1 seed"
+    region = REGION_WORDS[counts["region"].iloc[0]]
+    full = counts.loc[counts["region"] != counts["own_region"], "sample"].nunique()
+    if full:
+        region += f" ({full} image{'s' if full > 1 else ''} without one count{'' if full > 1 else 's'} in full)"
+    return (
+        f"{dataset}: {'PHANTOM, drawn stand-ins and no real images; ' if protocol['phantom'] else ''}"
+        f"{protocol['split'].rstrip('.')}; {', '.join(numbers)} images per seed, {repeats}; "
+        f"{protocol['size'].rstrip('.')}; measured at the original resolution of the masks, {region}."
+    )
+
+
+def threshold_words(shown: pd.DataFrame) -> str:
+    """Return what a caption says of the thresholds behind the networks' masks."""
+    networks = shown[shown["row"] == "cell"]
+    low, high = networks["threshold"].min(), networks["threshold"].max()
+    between = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+    if networks["policy"].iloc[0] == "fixed":
+        return f"Threshold of the networks' probabilities: {between}, fixed beforehand."
+    return f"Threshold of the networks' probabilities: chosen on each cell's validation images, {between}."
+
+
+def average_words(shown: pd.DataFrame, images: str = "images") -> str:
+    """Return the beginning of the sentence on how values are averaged."""
+    seeds = ", then over seeds ± standard deviation over seeds" if several_seeds(shown) else ""
+    return f"Values are means over {images}{seeds}"
+
+
+def several_seeds(shown: pd.DataFrame) -> bool:
+    """Return whether any data set was trained on with more than one seed."""
+    networks = shown[shown["row"] == "cell"]
+    return bool(networks.groupby("dataset")["seed"].nunique().max() > 1)
+
+
+def count(number: float) -> str:
+    """Return a number of images; where seeds differ it is a mean."""
+    return f"{number:.0f}" if float(number).is_integer() else f"{number:.1f}"
