@@ -151,6 +151,13 @@ def stopping_rules(experiment):
     return [[*pair, rule.model_dump(mode="json")] for *pair, rule in rules if rule]
 
 
+def index_if_balanced(wildcards):
+    """The strata, where the recipe balances them: no other training is redone because the index changed."""
+    balance = settings_of(wildcards)["recipe"]["balance"]
+    path = f"{DATA}/index.csv".format(dataset=wildcards.dataset)
+    return path if balance == "strata" else []
+
+
 def of_cells(pattern, cells):
     """The pattern's path for each cell."""
     return [pattern.format(**cell._asdict()) for cell in cells]

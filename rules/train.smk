@@ -8,6 +8,7 @@ rule train:
         split=f"{DATA}/splits/seed{{seed}}.csv",
         # ancient: a check says yes or no; made again, it changes nothing in what follows.
         checked=ancient(f"{DATA}/checks/seed{{seed}}.json"),
+        index=index_if_balanced,
     output:
         model=f"{CELL}/model.safetensors",
         history=f"{CELL}/history.csv",

@@ -9,7 +9,7 @@ import pytest
 import small_cell
 import torch
 
-from segstudy import checkpoint
+from segstudy import checkpoint, precision
 from segstudy.errors import StudyError
 
 
@@ -105,3 +105,39 @@ def test_a_training_that_dies_publishes_nothing(inputs, tmp_path):
         small_cell.run(inputs, tmp_path, settings)
     assert "samples s" in caught.value.where
     assert not (tmp_path / "run.json").exists()
+
+
+def test_samples_of_a_diverged_batch_are_named_by_row_not_by_its_text(inputs):
+    from segstudy.cells import _names
+    from segstudy.store import open_store
+
+    assert _names(open_store(inputs[0])) == [f"s{row:02d}" for row in range(16)]  # row 10 is not the third
+
+
+def test_the_peak_is_measured_where_it_is_worth_it_and_changes_no_bit(inputs, tmp_path, monkeypatch, caplog):
+    measured, least = [], precision.WORTH_MEASURING
+    measure = precision.measure_peak
+    monkeypatch.setattr(precision, "measure_peak", lambda *given: measured.append(given) or measure(*given))
+    small_cell.run(inputs, tmp_path / "short", quick())
+    record = json.loads((tmp_path / "short/run.json").read_text())
+    assert 3 * record["flops_per_image"] * record["images_seen"] < least
+    assert record["peak_flops_per_second"] is record["share_of_peak"] is None
+    assert not measured
+
+    monkeypatch.setattr(precision, "WORTH_MEASURING", 0)
+    with caplog.at_level(logging.INFO, "segstudy"):
+        small_cell.run(inputs, tmp_path / "measured", quick())
+    record = json.loads((tmp_path / "measured/run.json").read_text())
+    assert len(measured) == 1
+    assert record["precision"] == ("bf16" if measured[0][1] == torch.bfloat16 else "fp32")
+    assert 0 < record["share_of_peak"] < 1
+    achieved = record["images_seen"] * 3 * record["flops_per_image"] / record["seconds"]["steps"]
+    assert record["flops_per_second"] == pytest.approx(achieved, rel=0.1)  # seconds are rounded
+    assert f"{record['share_of_peak']:.0%} of the" in caplog.text
+    for name in ("model.safetensors", "history.csv"):
+        assert (tmp_path / "measured" / name).read_bytes() == (tmp_path / "short" / name).read_bytes()
+
+
+def test_the_parts_that_were_used_are_recorded(inputs, tmp_path):
+    small_cell.run(inputs, tmp_path, quick(recipe={"accumulate": 2, "on_oom": "halve"}))
+    assert json.loads((tmp_path / "run.json").read_text())["accumulate_used"] == 2

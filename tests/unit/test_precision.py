@@ -1,6 +1,7 @@
 """Which arithmetic is chosen where, and what torch is told."""
 
 import logging
+import time
 
 import pytest
 import torch
@@ -69,3 +70,26 @@ def test_description_names_what_the_last_bits_depend_on():
     assert described["threads"] == torch.get_num_threads()
     assert described["torch"] == torch.__version__
     assert described["device"]
+
+
+@pytest.mark.parametrize("arithmetic", [torch.float32, torch.bfloat16])
+def test_the_measured_peak_is_what_a_convolution_reaches(arithmetic):
+    """At least about what one first pass reaches, and less than any core of today: 2 TFLOP/s."""
+    precision.configure(CPU, threads=1, deterministic=True)
+    before, started = torch.get_rng_state(), time.perf_counter()
+    peak = precision.measure_peak(CPU, arithmetic)
+    assert time.perf_counter() - started < 5  # 0.3 s on a machine that has nothing else to do
+    assert torch.equal(torch.get_rng_state(), before)
+    x = torch.ones(1, 64, 64, 64, dtype=arithmetic).contiguous(memory_format=torch.channels_last)
+    weight = torch.ones(64, 64, 3, 3, dtype=arithmetic).contiguous(memory_format=torch.channels_last)
+    started = time.perf_counter()
+    torch.nn.functional.conv2d(x, weight, padding=1)
+    assert peak > 0.5 * 2 * 64 * 64 * 9 * 64 * 64 / (time.perf_counter() - started)
+    assert peak < 2e12
+
+
+def test_bf16_peak_is_above_fp32_peak_where_the_hardware_has_it():
+    if not precision.has_bf16(CPU):
+        pytest.skip("no bf16 arithmetic here")
+    precision.configure(CPU, threads=1, deterministic=True)
+    assert precision.measure_peak(CPU, torch.bfloat16) > precision.measure_peak(CPU, torch.float32)

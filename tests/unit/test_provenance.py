@@ -21,6 +21,8 @@ def record(**changes):
         "starts": [{"epoch": 1, "step": 0}, {"epoch": 4, "step": 2}],
         "seconds": {"steps": 20.0, "validation": 1.23456},
         "images_seen": 400,
+        "flops_per_image": 10**9,
+        "peak": 100e9,
         "command": "snakemake --cores 2 some/file",
     }
     return provenance.run_record(**(arguments | changes), parameters=17)
@@ -38,8 +40,28 @@ def test_record_says_what_ran_on_what_and_how_fast():
     assert json.loads(json.dumps(found)) == found
 
 
+def test_throughput_by_hand():
+    """400 images in 20 s, 1 GFLOP forward each: 3 GFLOP in training, 60 GFLOP/s, of 100."""
+    found = record()
+    assert found["flops_per_image"] == 10**9
+    assert found["training_flops_per_image"] == 3 * 10**9
+    assert found["flops_per_second"] == 60e9
+    assert found["peak_flops_per_second"] == 100e9
+    assert found["share_of_peak"] == 0.6
+    said = provenance.told(found)
+    assert said.startswith("20.0 images/s x 3 GFLOP (3 x forward) = 60 GFLOP/s in steps, 60% of the 100 GFLOP/s")
+
+
+def test_a_peak_that_was_not_measured_is_null_and_not_told():
+    found = record(peak=None)
+    assert found["peak_flops_per_second"] is found["share_of_peak"] is None
+    assert provenance.told(found) == "20.0 images/s x 3 GFLOP (3 x forward) = 60 GFLOP/s in steps"
+
+
 def test_no_steps_no_rate():
-    assert record(seconds={"steps": 0.0})["images_per_second"] is None
+    found = record(seconds={"steps": 0.0})
+    assert found["images_per_second"] is found["flops_per_second"] is found["share_of_peak"] is None
+    assert provenance.told(found) == "no step was taken"
 
 
 def test_peak_memory_grows_with_what_is_held():

@@ -39,11 +39,11 @@ def network(dropout=0.0):
 bce = objective.build_loss({"loss": "bce"}, objective.class_statistics(MASKS, ROIS, range(6), 2))
 
 
-def small(net=None, loss=bce, slot=None, train_rows=(0, 1, 2, 3), val_rows=(4, 5), **options):
+def small(net=None, loss=bce, slot=None, train_rows=(0, 1, 2, 3), val_rows=(4, 5), strata=None, **options):
     recipe = Recipe.model_validate({"epochs": 3, "batch_size": 2, "learning_rate": 0.01, "precision": "fp32"} | options)
     samples = [f"s{row}" for row in range(6)]
     net = network() if net is None else net
-    return train(net, loss, IMAGES, MASKS, ROIS, train_rows, val_rows, recipe, 1, CPU, slot, samples)
+    return train(net, loss, IMAGES, MASKS, ROIS, train_rows, val_rows, recipe, 1, CPU, slot, samples, strata)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

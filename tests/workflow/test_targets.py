@@ -1,5 +1,7 @@
 """What is done again, and what is not, after a change."""
 
+import json
+import re
 import shutil
 
 import pytest
@@ -113,3 +115,24 @@ def test_the_cluster_profile_is_found_as_typed(fresh):
     outcome = fresh.snakemake("-n", profile="lsf")
     assert outcome.code == 0, outcome.text
     assert outcome.trained == ALL
+
+
+def test_only_a_balanced_recipe_reads_the_strata(fresh):
+    fresh.study["recipes"]["balanced"] = {"epochs": 2, "balance": "strata"}
+    inputs = {}
+    for recipe in ("default", "balanced"):
+        plan = fresh.plan(f"results/tiny/cells/ph2/unet/bce/{recipe}/seed0/model.safetensors")
+        inputs[recipe] = re.search(r"(?ms)^(?:local)?rule train:.*?^    input: (.*?)$", plan.text).group(1)
+    assert "index.csv" in inputs["balanced"]
+    assert "index.csv" not in inputs["default"]
+
+
+def test_balanced_strata_reach_the_training(fresh):
+    fresh.study["recipes"]["balanced"] = {"epochs": 1, "balance": "strata"}
+    folder = "results/tiny/cells/ph2/unet/bce/balanced/seed0"
+    outcome = fresh.snakemake(f"{folder}/model.safetensors")
+    assert outcome.code == 0, outcome.text
+    record = json.loads(fresh.file(f"{folder}/run.json").read_text())
+    assert len(record["strata"]) == 3  # PH2's diagnoses
+    assert sum(counts["images"] for counts in record["strata"].values()) == record["images"]["train"]
+    assert len({counts["per_epoch"] for counts in record["strata"].values()}) == 1

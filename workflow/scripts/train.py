@@ -17,4 +17,5 @@ with job(snakemake):
         threads=snakemake.threads,
         code=snakemake.params.code,
         command=repeating_command(snakemake),
+        index=Path(snakemake.input.index) if snakemake.input.index else None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ def train_cell(
     threads: int,
     code: str,
     command: str,
+    index: Path | None = None,
 ) -> None:
     """Train a network as `settings` say and publish what came of it, run.json last.
 
@@ -45,14 +46,16 @@ def train_cell(
         threads: of the CPU.
         code: fingerprint of the code that trains; a state made by other code is not continued.
         command: what repeats this training, for run.json.
+        index: CSV with sample, stratum; read only where the recipe balances the strata.
 
     Raises:
-        StudyError: the split has no labelled training or validation images, the loss diverged, memory is exhausted.
+        StudyError: the split has no labelled training or validation images, there are no strata to balance, the loss
+            diverged, memory is exhausted.
         Interrupted: a signal asked to stop; the state is saved.
     """
     started = time.perf_counter()
     recipe = Recipe.model_validate(settings["recipe"])
-    memory.keep_freed_memory()
+    memory.keep_freed_memory(recipe.on_oom)
     device = precision.choose_device()
     precision.configure(device, threads, recipe.deterministic)
     opened = open_store(store)
@@ -61,28 +64,37 @@ def train_cell(
     statistics = objective.class_statistics(opened.masks, opened.rois, subsets["train"], foreground + 1)
     torch.manual_seed(seeds.number(seed, "weights"))
     network = models.build(settings["model"], channels, 1 if foreground == 1 else foreground + 1)
-    data = data_hashes(store, split)
+    strata = strata_of(opened, index, subsets["train"]) if recipe.balance == "strata" else None
+    data = data_hashes(store, split, index if strata else None)
     slot = checkpoint.Slot(resume, {"settings": settings, "seed": seed, "data": data, "code": code})
-    canvas = recipe.crop or opened.images.shape[1:3]
-    with memory.explained(recipe.batch_size, canvas, recipe.accumulate, device):
+    height, width = recipe.crop or opened.images.shape[1:3]
+    arithmetic = precision.choose_precision(recipe.precision, device)
+    per_epoch = stratum_counts(subsets["train"], strata, recipe.crops_per_image)
+    flops = cost.count_flops(network, channels, height, width)
+    images = recipe.epochs * sum(counts["per_epoch"] for counts in per_epoch.values())
+    peak = precision.peak_for(provenance.TRAINING_PASSES * flops * images, device, arithmetic)
+    per_image = cost.count_saved_bytes(network, channels, height, width, arithmetic.itemsize)
+    with memory.explained(recipe.batch_size, (height, width), recipe.accumulate, device, per_image):
         trained = train(
             network,
             objective.build_loss(settings["loss"], statistics),
             *(opened.images, opened.masks, opened.rois, subsets["train"], subsets["val"]),
             *(recipe, seed, device, slot, _names(opened)),
+            strata=strata,
         )
     meta = model_meta(settings, opened, seed, trained)
     facts = {
         "dataset": opened.meta,
         "images": {name: len(rows) for name, rows in subsets.items()},
+        "strata": per_epoch if strata else {},
         "class_pixels": list(statistics.pixels),
         "loss_weights": objective.weights_used(settings["loss"], statistics),
         "epochs": len(trained.history),
         "best_epoch": meta["epoch"],
         "stopped": trained.stopped,
+        "accumulate_used": trained.accumulate,
         "normalisation": trained.normalisation,
         "parameters": cost.count_parameters(network),
-        "flops_per_image": cost.count_flops(network, channels, *canvas),
         "cpu": precision.cpu_name(),
     }
     record = provenance.run_record(
@@ -90,10 +102,12 @@ def train_cell(
         seed,
         data=data,
         code=code,
-        environment=precision.describe(device, precision.choose_precision(recipe.precision, device)),
+        environment=precision.describe(device, arithmetic),
         starts=trained.starts,
         seconds=trained.seconds | {"total": time.perf_counter() - started},
         images_seen=trained.images_seen,
+        flops_per_image=flops,
+        peak=peak,
         command=command,
         **facts,
     )
@@ -121,10 +135,45 @@ def subset_rows(store: Store, split: Path, subset: str) -> np.ndarray:
     return labelled
 
 
-def data_hashes(store: Path, split: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file of the store, and of the split."""
+def strata_of(store: Store, index: Path | None, rows: np.ndarray) -> list[str]:
+    """Return the stratum of each row, as the index has it.
+
+    Raises:
+        StudyError: one of them has none.
+    """
+    table = files.read_csv(index) if index else pd.DataFrame({"sample": [], "stratum": []})
+    known = dict(zip(table["sample"].astype(str), table["stratum"].fillna("").astype(str), strict=True))
+    names = np.asarray(_names(store))[rows]
+    strata = [known.get(str(name), "") for name in names]
+    lacking = [str(name) for name, stratum in zip(names, strata, strict=True) if not stratum]
+    if lacking:
+        shown = ", ".join(lacking[:5]) + " ..." * (len(lacking) > 5)
+        raise StudyError(
+            f"the recipe balances strata, but {len(lacking)} of {len(names)} training images have none ({shown})",
+            where=index or "the recipe's balance",
+            allowed="strata come with the data set (a diagnosis, a class): column stratum of its index",
+            remedy="set balance: none in the recipe, or for this data set alone under its 'training:' in the config",
+        )
+    return strata
+
+
+def stratum_counts(rows: np.ndarray, strata: Sequence[str] | None, crops: int) -> dict[str, dict[str, int]]:
+    """Return `images` and what an epoch trains on (`per_epoch`, crops counted) of each stratum, by its name.
+
+    Without `strata` all rows are one, without a name, and not balanced.
+    """
+    if strata is None:
+        return {"": {"images": len(rows), "per_epoch": len(rows) * crops}}
+    counts = {name: strata.count(name) for name in sorted(set(strata))}
+    largest = max(counts.values())
+    return {name: {"images": count, "per_epoch": largest * crops} for name, count in counts.items()}
+
+
+def data_hashes(store: Path, split: Path, index: Path | None = None) -> dict[str, str]:
+    """Return the SHA-256 of every file of the store, of the split, and of the index where it was read."""
     paths = {f"store/{path.name}": path for path in sorted(Path(store).iterdir()) if not path.name.startswith(".")}
-    return {name: provenance.file_hash(path) for name, path in (paths | {"split": Path(split)}).items()}
+    paths |= {"split": Path(split)} | ({"index": Path(index)} if index else {})
+    return {name: provenance.file_hash(path) for name, path in paths.items()}
 
 
 def model_meta(settings: Mapping[str, Any], store: Store, seed: int, trained: Trained) -> dict[str, Any]:
@@ -150,8 +199,10 @@ def publish(outputs: Mapping[str, Path], trained: Trained, meta: Mapping[str, An
     files.write_csv(outputs["history"], trained.history)
     files.write_json(outputs["run"], record)
     logger.info("best epoch %d of %d; %s", meta["epoch"], len(trained.history), trained.stopped)
+    logger.info("%s", provenance.told(record))
 
 
 def _names(store: Store) -> list[str]:
-    table: pd.DataFrame = store.geometry.sort_values("row")
-    return [str(sample) for sample in table["sample"]]
+    """Return the sample of each row. Rows are read as text, in which 10 comes before 2."""
+    names = dict(zip(store.geometry["row"].astype(int), store.geometry["sample"].astype(str), strict=True))
+    return [names[row] for row in range(len(names))]

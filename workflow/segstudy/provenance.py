@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("segstudy", "torch", "numpy", "pandas", "scikit-image", "safetensors", "snakemake")
+TRAINING_PASSES = 3
 
 
 def run_record(
@@ -24,6 +25,8 @@ def run_record(
     starts: list[dict[str, Any]],
     seconds: Mapping[str, float],
     images_seen: int,
+    flops_per_image: int,
+    peak: float | None,
     command: str,
     **facts: Any,
 ) -> dict[str, Any]:
@@ -38,10 +41,11 @@ def run_record(
         starts: where each process began (epoch, step) and on what; more than one means interruptions.
         seconds: `steps`, `validation`, `saving` over all processes, `total` of the last one.
         images_seen: images, or crops, that were trained on.
+        flops_per_image: of the forward pass.
+        peak: measured operations per second of this machine (`precision.measure_peak`), if they were measured.
         command: repeats the training.
         facts: further entries: parameters, FLOPs, weights of the loss, ...
     """
-    steps = seconds.get("steps", 0.0)
     return {
         "settings": dict(settings),
         "seed": seed,
@@ -57,10 +61,45 @@ def run_record(
         "interruptions": len(starts) - 1,
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "images_seen": images_seen,
-        "images_per_second": round(images_seen / steps, 2) if steps > 0 else None,
+        **throughput(images_seen, seconds.get("steps", 0.0), flops_per_image, peak),
         "command": command,
         **facts,
     }
+
+
+def throughput(images_seen: int, steps: float, flops_per_image: int, peak: float | None) -> dict[str, Any]:
+    """Return images/s, operations of an image, operations/s, and their share of this machine's measured peak.
+
+    Training takes three times the operations of the forward pass: the backward pass makes the gradients of the inputs
+    and of the weights of each layer, and each costs what the forward pass does. A multiply-add is two operations.
+    `steps` are the seconds in steps, of all processes: batches, augmentation, both passes and the optimiser; not
+    validation and saving. None where something was not measured.
+    """
+    training = TRAINING_PASSES * flops_per_image
+    rate = images_seen / steps if steps > 0 else None
+    achieved = rate * training if rate is not None else None
+    return {
+        "images_per_second": _rounded(rate, 2),
+        "flops_per_image": flops_per_image,
+        "training_flops_per_image": training,
+        "flops_per_second": _rounded(achieved),
+        "peak_flops_per_second": _rounded(peak),
+        "share_of_peak": _rounded(achieved / peak, 4) if achieved is not None and peak else None,
+    }
+
+
+def told(record: Mapping[str, Any]) -> str:
+    """Return the throughput in a run record as half a sentence for the log."""
+    if record["images_per_second"] is None:
+        return "no step was taken"
+    work, achieved = record["training_flops_per_image"] / 1e9, record["flops_per_second"] / 1e9
+    text = (
+        f"{record['images_per_second']:.1f} images/s x {work:.3g} GFLOP (3 x forward) = {achieved:.3g} GFLOP/s in steps"
+    )
+    if record["share_of_peak"] is None:
+        return text
+    peak = record["peak_flops_per_second"] / 1e9
+    return f"{text}, {record['share_of_peak']:.0%} of the {peak:.3g} GFLOP/s that a convolution reached here"
 
 
 def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str | None]:
@@ -102,6 +141,10 @@ def peak_memory() -> dict[str, float]:
     if torch.cuda.is_available():
         peaks["cuda"] = round(torch.cuda.max_memory_allocated() / 1e6, 1)
     return peaks
+
+
+def _rounded(value: float | None, digits: int | None = None) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

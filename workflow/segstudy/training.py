@@ -19,10 +19,11 @@ from torch import Tensor, nn
 
 from segstudy import precision, seeds, stopping
 from segstudy.augment import augment
-from segstudy.batches import Batch, Rows, epoch_batches, hold, normalisation
+from segstudy.batches import Rows, balanced, epoch_batches, hold, normalisation
 from segstudy.checkpoint import Interrupted, Slot, caught_signals
 from segstudy.config.recipes import CurveStopping, Recipe
 from segstudy.schedules import build_optimiser, learning_rate_factor
+from segstudy.steps import take_step
 from segstudy.training_log import diverged, note_start, reporter
 from segstudy.validation import validate
 
@@ -39,6 +40,7 @@ class Trained(NamedTuple):
     seconds: dict[str, float]
     images_seen: int
     starts: list[dict[str, Any]]
+    accumulate: int
 
 
 def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
@@ -54,6 +56,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
     device: torch.device,
     slot: Slot | None = None,
     samples: Sequence[str] | None = None,
+    strata: Sequence[str] | None = None,
 ) -> Trained:
     """Train `network`; return the weights of its best epoch: the lowest validation loss, the earlier of equals.
 
@@ -70,6 +73,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
         device: where to train.
         slot: where the state is kept, and from where it is continued if it holds one.
         samples: name of each row, for messages.
+        strata: of each of `train_rows`, to be visited equally often; None leaves them as they are.
 
     Raises:
         StudyError: a loss is not finite.
@@ -79,6 +83,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
     mean, std = (torch.tensor(scaling[key], device=device).view(1, -1, 1, 1) for key in ("mean", "std"))
     batch_of = hold(images, masks, rois, device)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    learning = precision.compiled(network) if recipe.compile else network
     arithmetic = precision.choose_precision(recipe.precision, device)
     optimiser = build_optimiser(network, recipe, device)
     rates = [group["lr"] for group in optimiser.param_groups]  # taken before a saved state brings later ones
@@ -89,14 +94,15 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
         return now
 
     def batches_of(epoch: int) -> list[np.ndarray]:
-        return epoch_batches(train_rows, recipe.batch_size, recipe.crops_per_image, seed, epoch)
+        rows = train_rows if strata is None else balanced(train_rows, strata, seed, epoch)
+        return epoch_batches(rows, recipe.batch_size, recipe.crops_per_image, seed, epoch)
 
     sizes = [len(rows) for rows in batches_of(1)]
     steps, canvas = len(sizes), images.shape[1] * images.shape[2]
     together = max(1, max(max(sizes) * math.prod(recipe.crop or images.shape[1:3]), 2**18) // canvas)
     losses = torch.full((steps,), math.nan, device=device)
     state: dict[str, Any] = {"epoch": 1, "step": 0, "history": [], "best": {}, "starts": []}
-    state["seconds"] = {"steps": 0.0, "validation": 0.0, "saving": 0.0}
+    state |= {"accumulate": recipe.accumulate, "seconds": dict.fromkeys(("steps", "validation", "saving"), 0.0)}
     if slot and (saved := slot.load()):
         state = saved
         network.load_state_dict(state.pop("network"))
@@ -110,7 +116,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
     def forward(x: Tensor) -> Tensor:
         x = x.sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=arithmetic == torch.bfloat16):
-            return network(x)
+            return learning(x) if network.training else network(x)
 
     def factor(step: int) -> float:
         done = (state["epoch"] - 1) * steps + step
@@ -124,9 +130,9 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
             diverged(values[bad], where, batches_of(state["epoch"])[bad], samples, state, slot)
         return values
 
-    def pause() -> None:
+    def pause(keep: bool = False) -> None:
         asked = stop()
-        if slot and (asked or slot.due()):
+        if slot and (keep or asked or slot.due()):
             finite_losses()
             weights = {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
             slot.save({**state, **weights, "losses": losses})
@@ -145,12 +151,14 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
                 batch = augment(*batch_of(rows), recipe.augmentation, draws, recipe.crop)
                 for group, rate in zip(optimiser.param_groups, rates, strict=True):
                     group["lr"] = rate * factor(step)
-                torch.manual_seed(seeds.number(seed, "dropout", epoch, step))
+                draw, parts = seeds.number(seed, "dropout", epoch, step), state["accumulate"]
                 # The loss stays on the device: to read it here would make the host wait for every step.
-                losses[step] = descend(network, forward, loss, optimiser, batch, recipe)
+                losses[step], state["accumulate"] = take_step(
+                    network, forward, loss, optimiser, batch, recipe, parts, draw
+                )
                 state["step"] = step + 1
                 started = charge("steps", started)
-                pause()
+                pause(keep=state["accumulate"] > parts)  # memory may be free again when a killed training goes on
                 started = charge("saving", started)
             train_loss = math.fsum(x * n for x, n in zip(finite_losses(), sizes, strict=True)) / sum(sizes)
             started = charge("steps", started)
@@ -161,7 +169,8 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
             last = epoch == recipe.epochs or stopping.reason([*history, row], early)
             if last or epoch % recipe.validate_every == 0:
                 network.eval()
-                row["val_loss"], row["val_dice"] = validate(forward, loss, batch_of, val_rows, together, stop)
+                at_once = max(1, together * recipe.accumulate // state["accumulate"])
+                row["val_loss"], row["val_dice"] = validate(forward, loss, batch_of, val_rows, at_once, stop)
                 pause()
                 if not math.isfinite(row["val_loss"]):
                     diverged(row["val_loss"], "the validation", val_rows, samples, state, slot)
@@ -175,26 +184,4 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
 
     stopped = stopping.reason(history, early) or "all epochs done"
     table, seen = pd.DataFrame(history, columns=HISTORY), len(history) * sum(sizes)
-    return Trained(state["best"], table, scaling, stopped, seconds, seen, state["starts"])
-
-
-def descend(
-    network: nn.Module,
-    forward: Callable[[Tensor], Tensor],
-    loss: Callable[[Tensor, Tensor, Tensor], Tensor],
-    optimiser: torch.optim.Optimizer,
-    batch: Batch,
-    recipe: Recipe,
-) -> Tensor:
-    """Take one step of the optimiser on a batch, in `accumulate` parts weighted by their images; return its loss."""
-    optimiser.zero_grad(set_to_none=True)
-    count, total = len(batch[0]), torch.zeros((), device=batch[0].device)
-    parts = [tensor.tensor_split(min(recipe.accumulate, count)) for tensor in batch]
-    for x, target, roi in zip(*parts, strict=True):
-        value = loss(forward(x), target, roi) * (len(x) / count)
-        value.backward()
-        total += value.detach()
-    if recipe.gradient_clip is not None:
-        nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
-    optimiser.step()
-    return total
+    return Trained(state["best"], table, scaling, stopped, seconds, seen, state["starts"], state["accumulate"])

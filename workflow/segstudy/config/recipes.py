@@ -84,11 +84,20 @@ class Recipe(Options):
     )
     crops_per_image: int = Field(1, ge=1, le=1000, description="crops of each image in an epoch")
     augmentation: Augmentation = Augmentation()
+    balance: Literal["none", "strata"] = Field(
+        "none", description="strata: repeat training images of small strata until all strata are equally frequent"
+    )
     validate_every: int = Field(1, ge=1, description="epochs between two validations")
     early_stopping: EarlyStopping = EarlyStopping()
     accumulate: int = Field(
         1, ge=1, le=4096, description="parts a batch goes through the network in, to fit the memory"
     )
+    on_oom: Literal["fail", "halve"] = Field(
+        "fail", description="out of memory: stop, or repeat the step with twice the parts and go on with these"
+    )
     gradient_clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    compile: bool = Field(
+        False, description="compile the network's training pass (torch.compile); needs a C++ compiler"
+    )
     deterministic: bool = True

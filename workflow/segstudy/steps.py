@@ -1,0 +1,111 @@
+"""One step of the optimiser: a batch in parts, whose number may double when the memory does not hold them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from segstudy import memory
+from segstudy.batches import Batch
+from segstudy.config.recipes import Recipe
+from segstudy.errors import StudyError
+
+logger = logging.getLogger("segstudy")
+
+Forward = Callable[[Tensor], Tensor]
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def take_step(
+    network: nn.Module,
+    forward: Forward,
+    loss: Loss,
+    optimiser: torch.optim.Optimizer,
+    batch: Batch,
+    recipe: Recipe,
+    accumulate: int,
+    draws: int,
+) -> tuple[Tensor, int]:
+    """Take one step on a batch; return its loss, and the number of parts that batches go through in from now on.
+
+    With `on_oom: halve` a step that runs out of memory is repeated from the same state with twice the parts, until
+    it fits. Only gradients have been made until then: they are dropped, the buffers (running statistics of batch
+    normalisation) get back the values they had before, and the step's random draws start anew. So the step ends with
+    the bits of one that had these parts from the beginning.
+
+    Args:
+        network: whose gradients and buffers the step changes.
+        forward: images -> logits, through the network.
+        loss: f(logits, target, roi) -> scalar.
+        optimiser: of the network's parameters.
+        batch: images, masks, rois.
+        recipe: its gradient_clip and on_oom.
+        accumulate: parts of a batch.
+        draws: seed of what the network draws (dropout).
+
+    Raises:
+        StudyError: with `on_oom: halve`, when parts of a single image do not fit.
+    """
+    count = len(batch[0])
+    repeatable = recipe.on_oom == "halve"
+    before = [buffer.clone() for buffer in network.buffers()] if repeatable else []
+    while True:
+        optimiser.zero_grad(set_to_none=True)
+        torch.manual_seed(draws)
+        problem = ""
+        try:
+            total = accumulate_gradients(forward, loss, batch, accumulate, keep=repeatable)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not repeatable or not memory.exhausted(error):
+                raise
+            # Not to be acted on here: the error's frames still hold all tensors of the failed pass.
+            problem = memory.first_line(error)
+        if not problem:
+            break
+        accumulate = _twice(accumulate, count, problem)
+        _undo(network, optimiser, before)
+    # Outside of the attempt: a step that the optimiser has begun cannot be repeated, and needs no images.
+    if recipe.gradient_clip is not None:
+        nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
+    optimiser.step()
+    return total, accumulate
+
+
+def accumulate_gradients(forward: Forward, loss: Loss, batch: Batch, accumulate: int, keep: bool) -> Tensor:
+    """Add up the gradients of a batch in `accumulate` parts, weighted by their images; return the batch's loss.
+
+    `forward` may change its images in place; with `keep` the batch stays as it was, so that this can be repeated.
+    """
+    count, total = len(batch[0]), torch.zeros((), device=batch[0].device)
+    parts = [tensor.tensor_split(min(accumulate, count)) for tensor in batch]
+    for x, target, roi in zip(*parts, strict=True):
+        value = loss(forward(x.clone() if keep else x), target, roi) * (len(x) / count)
+        value.backward()
+        total += value.detach()
+    return total
+
+
+def _twice(accumulate: int, count: int, problem: str) -> int:
+    if accumulate >= count:
+        raise StudyError(
+            f"out of memory with a single image at a time, of a batch of {count} ({problem})",
+            where="the recipe's on_oom: halve",
+            remedy="lower the recipe's crop, the data set's size or the network's width; or free memory on this device",
+        )
+    logger.warning(
+        "out of memory with %d images at a time (%s): the step is repeated with batches in %d parts, "
+        "as with the recipe's accumulate: %d",
+        *(-(-count // accumulate), problem, 2 * accumulate, 2 * accumulate),
+    )
+    return 2 * accumulate
+
+
+@torch.no_grad()
+def _undo(network: nn.Module, optimiser: torch.optim.Optimizer, before: list[Tensor]) -> None:
+    for buffer, value in zip(network.buffers(), before, strict=True):
+        buffer.copy_(value)
+    optimiser.zero_grad(set_to_none=True)
+    memory.release()
