@@ -139,7 +139,7 @@ def settings_of(wildcards):
 
 def samples_of(wildcards):
     """What of a recipe shapes the samples that a data set is trained on."""
-    keys = {"batch_size", "crop", "crops_per_image", "augmentation"}
+    keys = {"batch_size", "crop", "crops_per_image", "augmentation", "balance"}
     recipe = STUDY.recipe(wildcards.dataset, wildcards.recipe)
     return recipe.model_dump(mode="json", include=keys)
 
@@ -153,7 +153,7 @@ def stopping_rules(experiment):
 
 def index_if_balanced(wildcards):
     """The strata, where the recipe balances them: no other training is redone because the index changed."""
-    balance = settings_of(wildcards)["recipe"]["balance"]
+    balance = STUDY.recipe(wildcards.dataset, wildcards.recipe).balance
     path = f"{DATA}/index.csv".format(dataset=wildcards.dataset)
     return path if balance == "strata" else []
 

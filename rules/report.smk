@@ -188,6 +188,7 @@ rule augmented:
     input:
         store=f"{DATA}/store",
         split=f"{DATA}/splits/seed{{seed}}.csv",
+        index=index_if_balanced,
     output:
         png=report(
             f"{RESULTS}/figures/augmented/{{dataset}}/{{recipe}}/seed{{seed}}.png",

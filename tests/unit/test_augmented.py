@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+import pandas as pd
 import pytest
 import small_cell
 from PIL import Image
@@ -12,6 +13,7 @@ from segstudy.config.recipes import Recipe
 from segstudy.errors import StudyError
 from segstudy.figures import augmented, tiles
 from segstudy.figures.augmented import Sample, draw_augmented, first_samples
+from segstudy.files import write_csv
 from segstudy.store import open_store
 
 CHANGES = {"flip_vertical": 0.5, "rotation": 30, "shift": 0.1, "brightness": [0.7, 1.3], "blur": 0.5, "noise": 0.05}
@@ -24,20 +26,27 @@ def inputs(tmp_path_factory):
     return small_cell.write_inputs(tmp_path_factory.mktemp("inputs"))
 
 
-@pytest.mark.parametrize("recipe", [WHOLE, CROPS], ids=["whole images", "crops"])
-def test_the_samples_are_those_that_the_network_is_trained_on(inputs, tmp_path, monkeypatch, recipe):
-    seen, descend = [], training.descend
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [(WHOLE, 10), (CROPS, 30), (WHOLE | {"balance": "strata"}, 16)],
+    ids=["whole images", "crops", "balanced: eight common ones, and two rare ones four times"],
+)
+def test_the_samples_are_those_that_the_network_is_trained_on(inputs, tmp_path, monkeypatch, recipe, expected):
+    seen, take_step = [], training.take_step
 
-    def spy(network, forward, loss, optimiser, batch, options):
+    def spy(network, forward, loss, optimiser, batch, *options):
         seen.append([tensor.clone() for tensor in batch])
-        return descend(network, forward, loss, optimiser, batch, options)
+        return take_step(network, forward, loss, optimiser, batch, *options)
 
-    monkeypatch.setattr(training, "descend", spy)
+    monkeypatch.setattr(training, "take_step", spy)
     settings = copy.deepcopy(small_cell.SETTINGS) | {"recipe": recipe | {"epochs": 1}}
-    small_cell.run(inputs, tmp_path / "cell", settings, seed=7)
+    index = tmp_path / "index.csv"
+    rare = ["rare" if row in (1, 6) else "common" for row in range(16)]
+    write_csv(index, pd.DataFrame({"sample": [f"s{row:02d}" for row in range(16)], "stratum": rare}))
+    small_cell.run(inputs, tmp_path / "cell", settings, seed=7, index=index)
     images, masks, rois = (np.concatenate([batch[i].numpy() for batch in seen]) for i in range(3))
-    samples, total = first_samples(*inputs, Recipe.model_validate(recipe), seed=7)
-    assert total == len(images) == (10 if recipe is WHOLE else 30)
+    samples, total = first_samples(*inputs, Recipe.model_validate(recipe), seed=7, index=index)
+    assert total == len(images) == expected
     assert len(samples) == min(total, 16)
     for i, sample in enumerate(samples):
         np.testing.assert_array_equal(sample.image, images[i].transpose(1, 2, 0))

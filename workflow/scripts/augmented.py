@@ -13,4 +13,5 @@ with job(snakemake):
         seed=int(snakemake.wildcards.seed),
         title=snakemake.params.title,
         phantom=snakemake.params.phantom,
+        index=snakemake.input.get("index") or None,
     )

@@ -16,8 +16,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from segstudy import seeds
 from segstudy.augment import augment
-from segstudy.batches import epoch_batches
-from segstudy.cells import subset_rows
+from segstudy.batches import balanced, epoch_batches
+from segstudy.cells import strata_of, subset_rows
 from segstudy.config.recipes import Recipe
 from segstudy.figures import tiles
 from segstudy.figures.tiles import GAP, INK, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN
@@ -48,6 +48,7 @@ def draw_augmented(
     seed: int,
     title: str,
     phantom: bool = False,
+    index: str | Path | None = None,
 ) -> None:
     """Draw the first sixteen training samples of a seed's first epoch (all of them, if the epoch has fewer).
 
@@ -58,16 +59,18 @@ def draw_augmented(
         store: folder of the data set's store.
         split: CSV with sample, subset.
         recipe: the recipe as this data set is trained with it, or those of its keys that shape the samples:
-            `batch_size`, `crop`, `crops_per_image`, `augmentation`.
+            `batch_size`, `crop`, `crops_per_image`, `augmentation`, `balance`.
         png: where the figure goes.
         seed: of the training.
         title: what is shown, for the head of the page.
         phantom: whether the images are drawn stand-ins: the figure then says PHANTOM.
+        index: CSV with sample, stratum; read only where the recipe balances the strata.
 
     Raises:
         StudyError: there is no store, or the split has no labelled training image.
     """
-    shown, total = first_samples(Path(store), Path(split), Recipe.model_validate(recipe), seed)
+    strata_file = Path(index) if index else None
+    shown, total = first_samples(Path(store), Path(split), Recipe.model_validate(recipe), seed, index=strata_file)
     height, width = shown[0].mask.shape
     few = "all" if len(shown) == total else f"the first {len(shown)} of the"
     kind = "crops" if recipe.get("crop") else "images"
@@ -79,7 +82,7 @@ def draw_augmented(
 
 
 def first_samples(
-    store: Path, split: Path, recipe: Recipe, seed: int, number: int = SAMPLES
+    store: Path, split: Path, recipe: Recipe, seed: int, number: int = SAMPLES, index: Path | None = None
 ) -> tuple[list[Sample], int]:
     """Return the first `number` samples of epoch 1 in the order of training, and how many the epoch has.
 
@@ -89,6 +92,8 @@ def first_samples(
     opened = open_store(store)
     names = dict(zip(opened.geometry["row"], opened.geometry["sample"], strict=True))
     rows = subset_rows(opened, split, "train")
+    if recipe.balance == "strata":
+        rows = balanced(rows, strata_of(opened, index, rows), seed, 1)
     batches = epoch_batches(rows, recipe.batch_size, recipe.crops_per_image, seed, 1)
     samples: list[Sample] = []
     for step, batch in enumerate(batches):
