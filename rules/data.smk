@@ -160,8 +160,7 @@ rule preprocess:
     """Decode and resize every image once, into arrays that trainings open in place."""
     input:
         index=f"{DATA}/index.csv",
-        # ancient: a check says yes or no; made again, it changes nothing in what follows.
-        checked=ancient(f"{DATA}/checks/images.json"),
+        checked=f"{DATA}/checks/images.json",
     output:
         store=directory(f"{DATA}/store"),
     log:

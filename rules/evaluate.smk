@@ -32,8 +32,7 @@ rule controls:
     """Count the same for what needs no training: all background, chance, Otsu, a second human."""
     input:
         index=f"{DATA}/index.csv",
-        # ancient: a check says yes or no; made again, it changes nothing in what follows.
-        checked=ancient(f"{DATA}/checks/images.json"),
+        checked=f"{DATA}/checks/images.json",
         split=f"{DATA}/splits/seed{{seed}}.csv",
     output:
         counts=f"{RESULTS}/controls/{{dataset}}/seed{{seed}}.csv",

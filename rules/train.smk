@@ -6,8 +6,7 @@ rule train:
     input:
         store=f"{DATA}/store",
         split=f"{DATA}/splits/seed{{seed}}.csv",
-        # ancient: a check says yes or no; made again, it changes nothing in what follows.
-        checked=ancient(f"{DATA}/checks/seed{{seed}}.json"),
+        checked=f"{DATA}/checks/seed{{seed}}.json",
         index=index_if_balanced,
     output:
         model=f"{CELL}/model.safetensors",

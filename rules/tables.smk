@@ -1,0 +1,78 @@
+# Tables: derived from counts and records alone.
+
+
+rule compare:
+    """The tables of one experiment."""
+    input:
+        counts=experiment_cells(f"{CELL}/counts.csv"),
+        controls=experiment_controls,
+        checks=experiment_checks,
+        runs=experiment_cells(f"{CELL}/run.json"),
+    output:
+        tidy=f"{RESULTS}/tables/{{experiment}}.tidy.csv",
+        csv=f"{RESULTS}/tables/{{experiment}}.csv",
+        md=f"{RESULTS}/tables/{{experiment}}.md",
+        tex=f"{RESULTS}/tables/{{experiment}}.tex",
+        html=report(
+            f"{RESULTS}/tables/{{experiment}}.html",
+            caption="../workflow/report/table.rst",
+            category="Tables",
+            labels={"experiment": "{experiment}"},
+        ),
+    log:
+        log_of("compare", "{experiment}"),
+    benchmark:
+        benchmark_of("compare", "{experiment}")
+    conda:
+        "../envs/segstudy.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
+        pairs=lambda wildcards: pairs_of(wildcards.experiment),
+        question=lambda wildcards: STUDY.experiments[wildcards.experiment].question,
+        policy=STUDY.evaluation.headline,
+        datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
+        code=fingerprint.code("segstudy.tables", "segstudy.protocol"),
+    script:
+        "../workflow/scripts/compare.py"
+
+
+rule strata:
+    """The tables of one experiment by stratum: diagnosis, tissue class."""
+    input:
+        counts=experiment_cells(f"{CELL}/counts.csv"),
+        controls=experiment_controls,
+        checks=experiment_checks,
+        indexes=experiment_indexes,
+    output:
+        csv=f"{RESULTS}/tables/{{experiment}}.strata.csv",
+        md=f"{RESULTS}/tables/{{experiment}}.strata.md",
+        tex=f"{RESULTS}/tables/{{experiment}}.strata.tex",
+        html=report(
+            f"{RESULTS}/tables/{{experiment}}.strata.html",
+            caption="../workflow/report/strata.rst",
+            category="Tables",
+            labels={"experiment": "{experiment}, by stratum"},
+        ),
+    log:
+        log_of("strata", "{experiment}"),
+    benchmark:
+        benchmark_of("strata", "{experiment}")
+    conda:
+        "../envs/segstudy.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
+        pairs=lambda wildcards: pairs_of(wildcards.experiment),
+        question=lambda wildcards: STUDY.experiments[wildcards.experiment].question,
+        policy=STUDY.evaluation.headline,
+        datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
+        code=fingerprint.code("segstudy.strata", "segstudy.protocol"),
+    script:
+        "../workflow/scripts/strata.py"

@@ -1,0 +1,93 @@
+# What an experiment consists of: inputs of its tables and figures, and the targets of the whole study.
+
+
+def of_cells(pattern, cells):
+    """The pattern's path for each cell."""
+    return [pattern.format(**cell._asdict()) for cell in cells]
+
+
+def cells_of(experiment):
+    return STUDY.experiments[experiment].cells
+
+
+def experiment_cells(pattern):
+    """Input function: the pattern's path for every cell of the experiment."""
+    return lambda wildcards: of_cells(pattern, cells_of(wildcards.experiment))
+
+
+@cache
+def pairs_of(experiment):
+    """Every (data set, seed) of an experiment, once."""
+    return [
+        list(p)
+        for p in dict.fromkeys((c.dataset, c.seed) for c in cells_of(experiment))
+    ]
+
+
+def experiment_controls(wildcards):
+    """Control rows of every (data set, seed) of the experiment."""
+    pairs = pairs_of(wildcards.experiment)
+    return [f"{RESULTS}/controls/{dataset}/seed{seed}.csv" for dataset, seed in pairs]
+
+
+def experiment_checks(wildcards):
+    """What the checks found in the data sets and splits of the experiment."""
+    pairs = pairs_of(wildcards.experiment)
+    names = [f"{dataset}/checks/seed{seed}.json" for dataset, seed in pairs]
+    names += [f"{dataset}/checks/images.json" for dataset in dict(pairs)]
+    return [f"{RESULTS}/data/{name}" for name in names]
+
+
+def experiment_indexes(wildcards):
+    """The index of every data set of the experiment."""
+    datasets = STUDY.experiments[wildcards.experiment].datasets
+    return [f"{RESULTS}/data/{dataset}/index.csv" for dataset in datasets]
+
+
+def with_strata():
+    """Experiments of which some data set may have strata."""
+    return [
+        name
+        for name, experiment in STUDY.experiments.items()
+        if any(
+            STUDY.datasets[dataset].reader not in WITHOUT_STRATA
+            for dataset in experiment.datasets
+        )
+    ]
+
+
+def experiment_datasets(experiment):
+    """What captions need of the config of the experiment's data sets."""
+    blocks = ("reader", "size", "split", "region", "phantom")
+    return {
+        name: STUDY.dataset_settings(name, *blocks)
+        for name in STUDY.experiments[experiment].datasets
+    }
+
+
+def all_results():
+    """Targets of the whole study."""
+    datasets = STUDY.used_datasets
+    networks = dict.fromkeys((cell.dataset, cell.model) for cell in STUDY.cells)
+    first_seeds = {(cell.dataset, cell.recipe): cell.seed for cell in STUDY.cells[::-1]}
+    return [
+        *expand(f"{RESULTS}/tables/{{experiment}}.html", experiment=STUDY.experiments),
+        *expand(
+            f"{RESULTS}/tables/{{experiment}}.strata.html", experiment=with_strata()
+        ),
+        *expand(
+            f"{RESULTS}/figures/{{experiment}}/{{figure}}.png",
+            experiment=STUDY.experiments,
+            figure=["curves", "ablation"],
+        ),
+        *expand(f"{RESULTS}/data/{{dataset}}/card.md", dataset=datasets),
+        *of_cells(f"{RESULTS}/figures/gallery/{NAMES}.png", STUDY.cells),
+        *[
+            f"{RESULTS}/figures/networks/{dataset}/{model}.png"
+            for dataset, model in networks
+        ],
+        *[
+            f"{RESULTS}/figures/augmented/{dataset}/{recipe}/seed{seed}.png"
+            for (dataset, recipe), seed in first_seeds.items()
+        ],
+    ]
