@@ -98,6 +98,11 @@ def reader_of(wildcards):
     return STUDY.datasets[wildcards.dataset].reader
 
 
+def labels_of(wildcards):
+    """What of the config says how masks are read."""
+    return STUDY.dataset_settings(wildcards.dataset, "classes", "inverted")
+
+
 def reader_code(*modules):
     """Fingerprint of the modules and of the data set's own reader."""
     return lambda wildcards: fingerprint.code(

@@ -75,6 +75,7 @@ rule describe:
         mem_mb=4000,
         runtime=120,
     params:
+        labels=labels_of,
         root=root_of,
         reader=reader_of,
         phantom=lambda wildcards: wildcards.dataset in PHANTOMS,
@@ -101,6 +102,8 @@ rule check_images:
         mem_mb=2000,
         runtime=30,
     params:
+        reader=reader_of,
+        labels=labels_of,
         exceptions=dataset_block("exceptions"),
         code=fingerprint.code("segstudy.checks"),
     script:
@@ -174,6 +177,7 @@ rule preprocess:
         mem_mb=4000,
         runtime=120,
     params:
+        labels=labels_of,
         root=root_of,
         reader=reader_of,
         layout=dataset_block("size", "colour"),

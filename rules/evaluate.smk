@@ -21,6 +21,7 @@ rule measure:
         mem_mb=4000,
         runtime=60,
     params:
+        labels=labels_of,
         root=root_of,
         reader=reader_of,
         code=reader_code("segstudy.evaluation"),
@@ -47,6 +48,7 @@ rule controls:
         mem_mb=4000,
         runtime=60,
     params:
+        labels=labels_of,
         root=root_of,
         reader=reader_of,
         controls=STUDY.evaluation.controls,

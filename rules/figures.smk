@@ -96,6 +96,8 @@ rule gallery:
         mem_mb=2000,
         runtime=30,
     params:
+        reader=reader_of,
+        labels=labels_of,
         root=root_of,
         title="{dataset}: {model}, {loss}, {recipe}, seed {seed}",
         policy=STUDY.evaluation.headline,

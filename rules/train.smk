@@ -54,6 +54,8 @@ rule predict:
         runtime=60,
         gpu=GPU,
     params:
+        reader=reader_of,
+        labels=labels_of,
         root=root_of,
         evaluation=STUDY.evaluation.model_dump(mode="json", exclude={"controls"}),
         code=network_code("segstudy.inference"),

@@ -83,10 +83,11 @@ import sys
 from pathlib import Path
 from segstudy.config.datasets import Size
 from segstudy.files import read_csv
+from segstudy.labels import binary
 from segstudy.store import build_store
 folder = Path(sys.argv[1])
 size = Size(long_side=1024) if sys.argv[2] == "1024" else "native"
-build_store(read_csv(folder / "index.csv"), folder, folder / "store", size, "rgb", "drive", ("vessel",), threads=2)
+build_store(read_csv(folder / "index.csv"), folder, folder / "store", size, "rgb", "drive", binary("vessel"), threads=2)
 # Not ru_maxrss: that keeps the peak of the process this one was forked from.
 print(int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024)
 """

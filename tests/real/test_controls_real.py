@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from segstudy.controls import measure_controls
+from segstudy.labels import binary
 from segstudy.metrics import per_image, summarise
 
 DATA = Path(os.environ.get("SEGSTUDY_REAL_DATA", Path(__file__).parents[2] / "../shared/data"))
@@ -33,7 +34,7 @@ def counts():
         )
     index = pd.DataFrame(rows)
     names = ["all_background", "all_foreground", "random", "otsu", "second_human"]
-    return measure_controls(index, index[["sample", "subset"]], ROOT, ["vessel"], seed=0, names=names, threads=2)
+    return measure_controls(index, index[["sample", "subset"]], ROOT, binary("vessel"), seed=0, names=names, threads=2)
 
 
 @pytest.fixture(scope="module")

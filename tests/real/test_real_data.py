@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from segstudy.cards import describe
-from segstudy.datasets import build_index
+from segstudy.datasets import build_index, labels_of
 from segstudy.datasets.decoding import HALFTONES
 from segstudy.errors import StudyError
 from segstudy.files import read_csv
@@ -21,7 +21,7 @@ def described(real_data, tmp_path_factory):
     def card(reader, folder):
         root, out = real_data(folder), tmp_path_factory.mktemp(reader)
         index = build_index(reader, root)
-        describe(index, root, reader, reader, out, threads=2)
+        describe(index, root, reader, labels_of(reader), reader, out, threads=2)
         return root, index, read_csv(out / "samples.csv"), json.loads((out / "card.json").read_text())
 
     return card
@@ -149,7 +149,7 @@ def test_field_of_view_and_vessels_of_hrf(real_data):
 def test_palette_labels_of_facades(real_data):
     counts = np.zeros(13)
     for path in sorted((real_data("CMP_facade_DB_base") / "base").glob("*.png")):
-        labels = read_labels(path, classes=12)
+        labels, _ = read_labels(path)
         assert labels.shape == image_size(path)[::-1] and labels.min() >= 1
         counts += np.bincount(labels.ravel(), minlength=13) / labels.size
     shares = counts[1:] / counts.sum()

@@ -9,6 +9,7 @@ import pytest
 
 from segstudy.geometry import to_original
 from segstudy.images import image_size, read_image, read_mask
+from segstudy.labels import binary
 from segstudy.store import build_store, open_store
 
 DATA = Path(os.environ.get("SEGSTUDY_REAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -77,7 +78,7 @@ def test_masks_come_back_from_the_store_as_they_were(name, triples, size, least,
     root, files = triples()
     assert len(files) >= 2
     index = index_of(root, files)
-    build_store(index, root, tmp_path / "store", size, "rgb", name.lower(), ("foreground",), 2)
+    build_store(index, root, tmp_path / "store", size, "rgb", name.lower(), binary("foreground"), 2)
     store = open_store(tmp_path / "store")
     for row, (_, image, mask, roi) in enumerate(files):
         truth, place = read_mask(root / mask).array, store.geometry_of(row)
@@ -98,7 +99,7 @@ def test_native_drive_holds_the_vessels_of_the_official_files(tmp_path):
     if not (DATA / "DRIVE").is_dir():
         pytest.skip(f"no real DRIVE under {DATA} (set SEGSTUDY_REAL_DATA)")
     root, files = drive()
-    build_store(index_of(root, files), root, tmp_path / "store", "native", "green", "drive", ("vessel",), 2)
+    build_store(index_of(root, files), root, tmp_path / "store", "native", "green", "drive", binary("vessel"), 2)
     store = open_store(tmp_path / "store")
     assert store.images.shape == (4, 592, 576, 1)
     shares = store.masks.sum((1, 2)) / (584 * 565)

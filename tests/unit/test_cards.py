@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 from segstudy import near_duplicates
 from segstudy.cards import describe
 from segstudy.config.datasets import Phantom
-from segstudy.datasets import build_index
+from segstudy.datasets import build_index, labels_of
 from segstudy.datasets.phantom import draw
 from segstudy.files import read_csv
 from segstudy.images import read_image, read_mask
@@ -38,7 +38,7 @@ def copy(originals, tmp_path):
 
 def card_of(reader, root, out, **options):
     index = build_index(reader, root)
-    describe(index, root, reader, "mine", out, **options)
+    describe(index, root, reader, labels_of(reader), "mine", out, **options)
     text = (out / "card.md").read_text()
     return index, read_csv(out / "samples.csv"), json.loads((out / "card.json").read_text()), text
 
@@ -118,7 +118,7 @@ def test_broken_files_are_rows_not_crashes(copy, tmp_path):
     cut("03", "second_mask")
     Image.fromarray(np.zeros((60, 50), np.uint8)).save(root / index.loc["21", "mask"])
     (root / index.loc["22", "roi"]).write_text("no picture")
-    describe(index.reset_index(), root, "drive", "drive", tmp_path / "out", threads=2)
+    describe(index.reset_index(), root, "drive", labels_of("drive"), "drive", tmp_path / "out", threads=2)
     samples = read_csv(tmp_path / "out" / "samples.csv").set_index("sample")
     assert samples["readable"].to_dict() == {"01": 0, "02": 0, "03": 0, "21": 1, "22": 0, "23": 1}
     for sample, start in (("01", "unreadable: image"), ("02", "unreadable: mask"), ("03", "unreadable: second_mask")):

@@ -9,9 +9,17 @@ from scipy.ndimage import gaussian_filter
 from segstudy.checks import NAMED, check_images, check_split
 from segstudy.config.datasets import EXCEPTION_KINDS, DatasetConfig, DeclaredException
 from segstudy.errors import StudyError
+from segstudy.labels import binary, several
 from segstudy.near_duplicates import thumbnail
 
 COUNT = 12
+
+
+CELL = binary("cell")
+
+
+def inspect(samples, index, exceptions=(), labels=CELL, **more):
+    return check_images(samples, index, exceptions, labels=labels, **more)
 
 
 def pictures(count=COUNT):
@@ -53,7 +61,7 @@ def proposed(error):
 
 def test_a_sound_data_set_passes(data):
     index, samples, thumbnails, split = data
-    assert check_images(samples, index) == {"findings": [], "accepted": [], "warnings": [], "images": COUNT}
+    assert inspect(samples, index) == {"findings": [], "accepted": [], "warnings": [], "images": COUNT}
     record = check_split(index, samples, thumbnails, split)
     assert (record["findings"], record["accepted"], record["warnings"]) == ([], [], [])
     assert record["pairs_compared"] == 6 * 3 + 6 * 3 + 3 * 3
@@ -82,12 +90,12 @@ def test_each_problem_of_an_image_stops_the_run_until_it_is_declared(data, kind)
     index, samples, _, _ = data
     break_image(kind, index, samples)
     with pytest.raises(StudyError, match=f"has 1 finding\n  {kind}: 03: ") as caught:
-        check_images(samples, index, dataset="mine")
-    (found,) = check_images(samples, index, proposed(caught.value))["accepted"]
+        inspect(samples, index, dataset="mine")
+    (found,) = inspect(samples, index, proposed(caught.value))["accepted"]
     assert (found["kind"], found["subjects"]) == (kind, ["03"])
     other = [exception(k) for k in EXCEPTION_KINDS if k != kind] + [exception(kind, "04")]
     with pytest.raises(StudyError, match=kind):
-        check_images(samples, index, other)
+        inspect(samples, index, other)
 
 
 def break_split(kind, index, samples, thumbnails, split):
@@ -168,27 +176,27 @@ def test_an_image_without_mask_is_legal_where_the_data_set_says_so(data):
     index.loc[[3, 4], "mask"] = ""
     index.loc[[3, 4], "official_subset"] = ["test", "unlabelled"]
     samples.loc[[3, 4], "foreground"] = np.nan
-    assert check_images(samples, index)["accepted"] == []
+    assert inspect(samples, index)["accepted"] == []
 
 
 def test_masks_of_many_classes_are_constant_when_they_hold_one_value(data):
     index, samples, _, _ = data
     samples["foreground"], samples["mask_values"] = 1.0, 12
-    assert check_images(samples, index, classes=12)["accepted"] == []
+    assert inspect(samples, index, labels=several({str(i): i for i in range(1, 13)}))["accepted"] == []
     samples.loc[7, "mask_values"] = 1
     with pytest.raises(StudyError, match="1 finding\n  mask_constant: 07: the mask holds one value only"):
-        check_images(samples, index, classes=12)
+        inspect(samples, index, labels=several({str(i): i for i in range(1, 13)}))
 
 
 def test_several_problems_of_one_sample_are_several_findings(data):
     index, samples, _, _ = data
     samples.loc[2, "problem"] = "unreadable: roi a; b.png: cut off; size_mismatch: mask is 1x1, image 2x2"
     with pytest.raises(StudyError) as caught:
-        check_images(samples, index)
+        inspect(samples, index)
     assert "  unreadable: 02: roi a; b.png: cut off\n  size_mismatch: 02: mask is 1x1, image 2x2\n" in str(caught.value)
     samples.loc[2, "problem"] = "strange: words"
     with pytest.raises(ValueError, match="no known kind"):
-        check_images(samples, index)
+        inspect(samples, index)
 
 
 def test_long_lists_are_cut_and_everything_is_still_accepted_by_what_is_proposed():
@@ -197,18 +205,18 @@ def test_long_lists_are_cut_and_everything_is_still_accepted_by_what_is_proposed
     index = pd.DataFrame({"sample": names, "mask": "", "official_subset": ""})
     samples = pd.DataFrame({"sample": names, "readable": 1, "problem": "", "mask_values": np.nan, "foreground": np.nan})
     with pytest.raises(StudyError) as caught:
-        check_images(samples, index)
+        inspect(samples, index)
     assert str(caught.value).count("\n  mask_missing: ") == 50
     assert f"\n  and {count - 50} more" in str(caught.value)
     (entry,) = proposed(caught.value)
     assert entry.samples == []
-    assert len(check_images(samples, index, [entry])["accepted"]) == count
+    assert len(inspect(samples, index, [entry])["accepted"]) == count
 
 
 def test_an_exception_that_matches_nothing_is_a_warning(data, caplog):
     index, samples, thumbnails, split = data
     with caplog.at_level(logging.WARNING, "segstudy"):
-        record = check_images(samples, index, [exception("mask_constant", "05"), exception("duplicate")])
+        record = inspect(samples, index, [exception("mask_constant", "05"), exception("duplicate")])
     assert len(record["warnings"]) == 1 and "mask_constant (05: known" in record["warnings"][0]
     assert "matches nothing" in caplog.text
     assert len(check_split(index, samples, thumbnails, split, [exception("duplicate")])["warnings"]) == 1
@@ -224,4 +232,4 @@ def test_a_split_that_cannot_be_used_is_refused(data):
     with pytest.raises(StudyError, match="do not name the same samples"):
         check_split(index, samples, thumbnails, split[::-1])
     with pytest.raises(StudyError, match="do not name the same samples"):
-        check_images(samples[1:], index)
+        inspect(samples[1:], index)

@@ -8,6 +8,7 @@ from segstudy import metrics
 from segstudy.config.study import CONTROLS as CONFIGURED
 from segstudy.controls import CONTROLS, measure_controls
 from segstudy.errors import StudyError
+from segstudy.labels import binary
 from segstudy.metrics import per_image
 
 SIZE = (60, 80)
@@ -34,7 +35,7 @@ def study(tmp_path):
         rows.append({"sample": str(number), "image": f"images/{number}.png", "mask": f"masks/{number}.png"})
     index = pd.DataFrame(rows).assign(roi="", second_mask="")
     split = pd.DataFrame({"sample": index["sample"], "subset": SUBSETS})
-    return {"index": index, "split": split, "root": tmp_path, "classes": ["disc"], "seed": 0}
+    return {"index": index, "split": split, "root": tmp_path, "labels": binary("disc"), "seed": 0}
 
 
 def add_roi(study):

@@ -17,7 +17,7 @@ from PIL import Image
 import segstudy.datasets
 from segstudy.cards import describe
 from segstudy.config.datasets import READERS, Phantom
-from segstudy.datasets import build_index, listing, reader_module, repairs
+from segstudy.datasets import build_index, labels_of, listing, reader_module, repairs
 from segstudy.datasets.listing import natural
 from segstudy.datasets.phantom import DRAWERS, draw
 from segstudy.errors import StudyError
@@ -77,7 +77,7 @@ def test_index_is_what_the_architecture_says(reader, originals, tmp_path):
 @pytest.mark.parametrize("reader", READERS)
 def test_readers_say_what_they_read(reader):
     module = reader_module(reader)
-    assert module.CLASSES and all(isinstance(name, str) for name in module.CLASSES)
+    assert len(module.LABELS.names) >= 2 and all(isinstance(name, str) for name in module.LABELS.names)
     for text in (module.TITLE, module.TASK, module.SOURCE, module.LAYOUT):
         assert text and "\n" not in text
 
@@ -403,7 +403,7 @@ def test_a_data_set_added_as_the_docs_say_is_read_and_described(tmp_path, monkey
     (root / "masks" / "10.png").unlink()
     index = build_index("cells", root)
     assert list(index["sample"]) == ["2", "10"] and list(index["mask"]) == ["masks/2.png", ""]
-    describe(index, root, "cells", "mine", tmp_path / "out")
+    describe(index, root, "cells", labels_of("cells"), "mine", tmp_path / "out")
     assert "cell" in (tmp_path / "out" / "card.md").read_text()
     with pytest.raises(StudyError, match="no Cells data here"):
         build_index("cells", tmp_path / "out")

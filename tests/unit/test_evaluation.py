@@ -5,6 +5,7 @@ from PIL import Image
 
 from segstudy.errors import StudyError
 from segstudy.evaluation import COLUMNS, measure
+from segstudy.labels import binary, several
 from segstudy.truth import truth_of
 
 TRUTH = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]], dtype=bool)
@@ -41,7 +42,7 @@ def study(tmp_path):
         "index": index,
         "split": split,
         "root": tmp_path / "raw",
-        "classes": ["cell"],
+        "labels": binary("cell"),
     }
 
 
@@ -91,14 +92,14 @@ def test_a_roi_that_does_not_fit_or_is_empty_is_an_error(study):
     row = study["index"].loc[2]
     write_mask(study["root"] / "rois/10.png", ROI.T)
     with pytest.raises(StudyError, match=r"3x4.*4x3"):
-        truth_of(row, study["root"])
+        truth_of(row, study["root"], study["labels"])
     write_mask(study["root"] / "rois/10.png", ROI & False)
     with pytest.raises(StudyError, match="field of view is empty"):
-        truth_of(row, study["root"])
+        truth_of(row, study["root"], study["labels"])
 
 
 def test_truth_counts_everywhere_where_there_is_no_roi(study):
-    first, third = (truth_of(study["index"].loc[n], study["root"]) for n in (0, 2))
+    first, third = (truth_of(study["index"].loc[n], study["root"], study["labels"]) for n in (0, 2))
     assert first.roi is None and first.inside.all() and first.inside.shape == TRUTH.shape
     assert (third.mask == TRUTH).all() and (third.inside == ROI).all()
 
@@ -114,4 +115,4 @@ def test_a_split_of_other_samples_is_refused(study):
 
 def test_several_classes_are_refused(study):
     with pytest.raises(StudyError, match=r"2 foreground classes.*door, window"):
-        measure(**study | {"classes": ["door", "window"]})
+        measure(**study | {"labels": several({"door": 1, "window": 2})})

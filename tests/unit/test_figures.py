@@ -11,8 +11,11 @@ from segstudy.config import Cell
 from segstudy.config.recipes import CurveStopping
 from segstudy.errors import StudyError
 from segstudy.figures import ablation, curves, early_stopping, gallery, style, tiles
+from segstudy.labels import binary
 from segstudy.metrics import Counts, confusion, dice
 from segstudy.stopping import curve_slope
+
+LESION = binary("lesion")
 
 
 def histories(folder, datasets, models, losses, seeds, recipes=("default",)):
@@ -294,7 +297,9 @@ def test_the_gallery_ranks_inside_the_field_of_view():
 def test_the_overlay_colours_are_those_of_the_legend(tmp_path):
     _, masks, index, root, _ = make_cell(tmp_path, {"a": 0.5})
     row = pd.read_csv(index, dtype=str).fillna("").to_dict("records")[0]
-    image, truth, predicted, overlay = (np.asarray(tile) for tile in gallery._tiles(row, masks / "a.png", root, "roi"))
+    image, truth, predicted, overlay = (
+        np.asarray(tile) for tile in gallery._tiles(row, masks / "a.png", root, "roi", LESION)
+    )
     scale = tiles.SIDE / 60
     assert image.shape == (round(40 * scale), 400, 3)
 
@@ -316,7 +321,7 @@ def test_outside_the_field_of_view_nothing_is_coloured(tmp_path):
     Image.fromarray(prediction).save(masks / "a.png")
     row = pd.read_csv(index, dtype=str).fillna("").to_dict("records")[0]
     limited, whole = (
-        np.asarray(gallery._tiles(row, masks / "a.png", root, region)[3])[10, 200].astype(int)
+        np.asarray(gallery._tiles(row, masks / "a.png", root, region, LESION)[3])[10, 200].astype(int)
         for region in ("roi", "full")
     )
     assert np.ptp(limited) == 0
@@ -326,7 +331,13 @@ def test_outside_the_field_of_view_nothing_is_coloured(tmp_path):
 @pytest.mark.parametrize("phantom", [False, True])
 def test_the_gallery_is_a_picture_of_three_rows(tmp_path, phantom):
     paths = make_cell(tmp_path, {"a": 0.2, "b": 0.9, "c": 0.6, "d": 0.5}, roi=True)
-    options = {"title": "ph2 / unet", "policy": "fixed", "region": "roi", "phantom": phantom}
+    options = {
+        "title": "ph2 / unet",
+        "policy": "fixed",
+        "region": "roi",
+        "labels": LESION,
+        "phantom": phantom,
+    }
     gallery.draw_gallery(*paths, **options)
     first = paths[-1].read_bytes()
     gallery.draw_gallery(*paths, **options)
@@ -342,4 +353,4 @@ def test_a_prediction_of_another_size_is_named(tmp_path):
     paths = make_cell(tmp_path, {"a": 0.5})
     Image.new("L", (30, 20)).save(tmp_path / "predicted" / "a.png")
     with pytest.raises(StudyError, match="30x20"):
-        gallery.draw_gallery(*paths, title="x", policy="fixed", region="full")
+        gallery.draw_gallery(*paths, title="x", policy="fixed", region="full", labels=LESION)

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from segstudy.errors import StudyError
-from segstudy.images import image_size, read_image, read_labels, read_mask
+from segstudy.images import image_size, read_colours, read_image, read_labels, read_mask
 
 TRUTH = np.array([[0, 1, 1, 0], [0, 0, 1, 0], [1, 0, 0, 0]], dtype=bool)
 
@@ -217,13 +217,14 @@ def test_labels_are_ids_not_colours(tmp_path):
     colours = [tuple(np.random.default_rng(i).integers(0, 256, 3).tolist()) for i in range(13)]
     deep = Image.fromarray(ids.astype(np.uint16))
     for name, picture in (("p.png", palette(ids, *colours)), ("l.png", grey(ids)), ("i.tif", deep)):
-        found = read_labels(save(picture, tmp_path / name), classes=12)
-        assert found.dtype == np.uint8
+        found, _ = read_labels(save(picture, tmp_path / name))
         np.testing.assert_array_equal(found, ids)
-    with pytest.raises(StudyError, match="class id 12"):
-        read_labels(tmp_path / "l.png", classes=11)
-    with pytest.raises(StudyError, match="no class ids"):
-        read_labels(save(palette(ids, *colours).convert("RGB"), tmp_path / "rgb.png"), classes=12)
+    with pytest.raises(StudyError, match="no class values"):
+        read_labels(save(palette(ids, *colours).convert("RGB"), tmp_path / "rgb.png"))
+    packed, mode = read_colours(tmp_path / "rgb.png")
+    assert mode == "PNG RGB"
+    red, green, blue = colours[12]
+    np.testing.assert_array_equal(packed == red * 65536 + green * 256 + blue, ids == 12)
 
 
 @pytest.mark.parametrize("value", [-1.0, np.nan])

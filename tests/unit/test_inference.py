@@ -17,6 +17,7 @@ from segstudy.errors import StudyError
 from segstudy.evaluation import measure
 from segstudy.images import read_mask
 from segstudy.inference import predict_canvas, predict_cell
+from segstudy.labels import binary
 from segstudy.probabilities import read_probability, write_probability
 from segstudy.store import build_store, open_store
 from segstudy.thresholds import binarise, tune
@@ -67,7 +68,7 @@ def cell(tmp_path):
 
 def predict(cell, monkeypatch=None, network=None, meta=META, size="native", headline="fixed", **evaluation):
     folder, index, split = cell
-    build_store(index, folder / "raw", folder / "store", size, "rgb", "folder", ("cell",), 1)
+    build_store(index, folder / "raw", folder / "store", size, "rgb", "folder", binary("cell"), 1)
     if network is not None:
         monkeypatch.setattr(checkpoint, "load_model", lambda path, device: (network, meta))
     predict_cell(
@@ -80,6 +81,7 @@ def predict(cell, monkeypatch=None, network=None, meta=META, size="native", head
         folder / "masks",
         folder / "thresholds.json",
         Evaluation(headline=headline, **evaluation),
+        binary("cell"),
     )
     return json.loads((folder / "thresholds.json").read_text())
 
@@ -156,7 +158,7 @@ def test_measured_counts_are_those_of_the_mask_files_bit_for_bit(cell, headline)
     scaling = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.25]}
     checkpoint.save_model(folder / "model.safetensors", network, meta | {"normalisation": scaling})
     thresholds = predict(cell, size={"long_side": 64}, headline=headline)
-    counts = measure(folder / "probabilities", thresholds, index, split, folder / "raw", ("cell",))
+    counts = measure(folder / "probabilities", thresholds, index, split, folder / "raw", binary("cell"))
     counts = counts[(counts["policy"] == headline) & (counts["region"] == "full")].set_index("sample")
     assert len(counts) == 5
     for sample in counts.index:

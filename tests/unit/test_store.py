@@ -10,6 +10,7 @@ from PIL import Image
 
 from segstudy.errors import StudyError
 from segstudy.geometry import Geometry, to_canvas
+from segstudy.labels import binary, several
 from segstudy.store import build_store, open_store, store_bytes
 
 
@@ -38,8 +39,11 @@ def raw(tmp_path):
     return root, pd.DataFrame(rows), arrays
 
 
-def build(root, index, out, size="native", colour="rgb", threads=2, classes=("lesion",)):
-    build_store(index, root, out, size, colour, "folder", classes, threads)
+LESION = binary("lesion")
+
+
+def build(root, index, out, size="native", colour="rgb", threads=2, labels=LESION):
+    build_store(index, root, out, size, colour, "folder", labels, threads)
     return open_store(out)
 
 
@@ -70,6 +74,7 @@ def test_files_beside_the_arrays_are_as_promised(raw, tmp_path):
         "classes": ["lesion"],
         "channels": 3,
         "canvas": [32, 32],
+        "colour": "rgb",
         "samples": 3,
         "size": {"long_side": 32},
     }
@@ -110,7 +115,7 @@ def test_several_classes_keep_their_ids(raw, tmp_path):
     ids = np.random.default_rng(1).integers(0, 4, (20, 30), dtype=np.uint8)
     write(root / "a_mask.png", ids)
     write(root / "b_mask.png", np.zeros((40, 24), np.uint8))
-    store = build(root, index, tmp_path / "store", classes=("door", "window", "wall"))
+    store = build(root, index, tmp_path / "store", labels=several({"door": 1, "window": 2, "wall": 3}))
     assert np.array_equal(store.masks[0][store.geometry_of(0).rectangle], ids)
 
 
@@ -205,9 +210,10 @@ PEAK = """
 import json, sys
 from pathlib import Path
 from segstudy.files import read_csv
+from segstudy.labels import binary
 from segstudy.store import build_store
 root, out, size = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
-build_store(read_csv(root / "index.csv"), root, out, size, "rgb", "folder", ("vessel",), 16)
+build_store(read_csv(root / "index.csv"), root, out, size, "rgb", "folder", binary("vessel"), 16)
 assert "torch" not in sys.modules
 # Not ru_maxrss: that keeps the peak of the process this one was forked from.
 print(int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024)

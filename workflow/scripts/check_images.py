@@ -5,12 +5,14 @@ from segstudy.jobs import job
 with job(snakemake):
     from segstudy.checks import check_images
     from segstudy.config.datasets import DeclaredException
+    from segstudy.datasets import labels_of
     from segstudy.files import read_csv, write_json
 
     found = check_images(
         read_csv(snakemake.input.samples),
         read_csv(snakemake.input.index),
         [DeclaredException.model_validate(item) for item in snakemake.params.exceptions],
+        labels=labels_of(snakemake.params.reader, **snakemake.params.labels),
         dataset=snakemake.wildcards.dataset,
     )
     write_json(snakemake.output.checked, found)

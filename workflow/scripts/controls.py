@@ -6,14 +6,14 @@ with job(snakemake):
     from pathlib import Path
 
     from segstudy.controls import measure_controls
-    from segstudy.datasets import reader_module
+    from segstudy.datasets import labels_of
     from segstudy.files import read_csv, write_csv
 
     counts = measure_controls(
         read_csv(snakemake.input.index),
         read_csv(snakemake.input.split),
         Path(snakemake.params.root),
-        reader_module(snakemake.params.reader).CLASSES,
+        labels_of(snakemake.params.reader, **snakemake.params.labels),
         seed=int(snakemake.wildcards.seed),
         names=snakemake.params.controls,
         threads=snakemake.threads,

@@ -3,6 +3,7 @@
 from segstudy.jobs import job
 
 with job(snakemake):
+    from segstudy.datasets import labels_of
     from segstudy.figures.gallery import draw_gallery
 
     draw_gallery(
@@ -14,5 +15,6 @@ with job(snakemake):
         title=snakemake.params.title,
         policy=snakemake.params.policy,
         region=snakemake.params.region,
+        labels=labels_of(snakemake.params.reader, **snakemake.params.labels),
         phantom=snakemake.params.phantom,
     )

@@ -5,7 +5,7 @@ from segstudy.jobs import job
 with job(snakemake):
     from pathlib import Path
 
-    from segstudy.datasets import reader_module
+    from segstudy.datasets import labels_of
     from segstudy.evaluation import measure
     from segstudy.files import read_csv, read_json, write_csv
 
@@ -15,7 +15,7 @@ with job(snakemake):
         read_csv(snakemake.input.index),
         read_csv(snakemake.input.split),
         Path(snakemake.params.root),
-        reader_module(snakemake.params.reader).CLASSES,
+        labels_of(snakemake.params.reader, **snakemake.params.labels),
         threads=snakemake.threads,
     )
     write_csv(snakemake.output.counts, counts)

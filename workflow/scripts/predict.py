@@ -6,6 +6,7 @@ with job(snakemake):
     from pathlib import Path
 
     from segstudy.config.study import Evaluation
+    from segstudy.datasets import labels_of
     from segstudy.files import read_csv
     from segstudy.inference import predict_cell
 
@@ -19,4 +20,5 @@ with job(snakemake):
         Path(snakemake.output.masks),
         Path(snakemake.output.thresholds),
         Evaluation.model_validate(snakemake.params.evaluation),
+        labels_of(snakemake.params.reader, **snakemake.params.labels),
     )

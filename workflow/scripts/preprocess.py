@@ -6,7 +6,7 @@ with job(snakemake):
     from pathlib import Path
 
     from segstudy.config.datasets import DatasetConfig
-    from segstudy.datasets import reader_module
+    from segstudy.datasets import labels_of
     from segstudy.files import read_csv
     from segstudy.store import build_store
 
@@ -19,6 +19,6 @@ with job(snakemake):
         size=layout.size,
         colour=layout.colour,
         reader=name,
-        classes=reader_module(name).CLASSES,
+        labels=labels_of(name, **snakemake.params.labels),
         threads=snakemake.threads,
     )

@@ -15,6 +15,7 @@ from segstudy.datasets.decoding import SAMPLE_COLUMNS, decode
 from segstudy.datasets.examples import draw_examples
 from segstudy.datasets.listing import few
 from segstudy.files import atomic_path, write_csv, write_json, write_text
+from segstudy.labels import Labels
 from segstudy.web import page
 
 EXAMPLES = 6
@@ -25,6 +26,7 @@ def describe(
     index: pd.DataFrame,
     root: str | Path,
     reader: str,
+    labels: Labels,
     dataset: str,
     out: str | Path,
     phantom: bool = False,
@@ -37,8 +39,8 @@ def describe(
     `datasets.build_index` gave, `root` the raw folder.
     """
     root, out = Path(root), Path(out)
-    samples, thumbnails = decode(index, root, threads)
-    card = _card(index, samples, reader, dataset, repairs(reader, root), phantom)
+    samples, thumbnails = decode(index, root, labels, threads)
+    card = _card(index, samples, reader, labels, dataset, repairs(reader, root), phantom)
     write_csv(out / "samples.csv", samples[list(SAMPLE_COLUMNS)].astype({"mask_values": "Int64"}))
     with atomic_path(out / "thumbnails.npy") as temporary:
         np.save(temporary, thumbnails)
@@ -47,12 +49,18 @@ def describe(
     chosen = _choose_examples(samples)
     title = f"PHANTOM (drawn, not real): {card['title']}" if phantom else card["title"]
     with atomic_path(out / "examples.png") as temporary:
-        draw_examples(index[index["sample"].isin(chosen)], root, title).save(temporary)
+        draw_examples(index[index["sample"].isin(chosen)], root, title, labels).save(temporary)
     write_text(out / "card.html", card_page(card_text(card), card["title"], out / "examples.png"))
 
 
 def _card(
-    index: pd.DataFrame, samples: pd.DataFrame, reader: str, dataset: str, repaired: list[str], phantom: bool
+    index: pd.DataFrame,
+    samples: pd.DataFrame,
+    reader: str,
+    labels: Labels,
+    dataset: str,
+    repaired: list[str],
+    phantom: bool,
 ) -> dict[str, Any]:
     module = reader_module(reader)
     table = index.merge(samples, on="sample", validate="one_to_one")
@@ -69,7 +77,7 @@ def _card(
         "labelled": int((index["mask"] != "").sum()),
         "second_masks": int((index["second_mask"] != "").sum()),
         "rois": int((index["roi"] != "").sum()),
-        "classes": list(module.CLASSES),
+        "classes": list(labels.foreground),
         "sizes": dict(sizes.most_common()),
         "width": [int(index["width"].min()), int(index["width"].max())],
         "height": [int(index["height"].min()), int(index["height"].max())],

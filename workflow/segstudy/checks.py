@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from segstudy.config.datasets import EXCEPTION_KINDS, DeclaredException
 from segstudy.errors import StudyError
+from segstudy.labels import Labels
 from segstudy.near_duplicates import compared, near_duplicates, pairs_compared
 from segstudy.splits import PARTS, describe_split
 
@@ -53,7 +54,7 @@ def check_images(
     index: pd.DataFrame,
     exceptions: Sequence[DeclaredException] = (),
     *,
-    classes: int = 1,
+    labels: Labels,
     dataset: str = "<data set>",
 ) -> dict[str, Any]:
     """Check every image and mask on its own; return the record of the check, to be written as JSON.
@@ -62,7 +63,7 @@ def check_images(
         samples: samples.csv.
         index: index.csv.
         exceptions: the data set's declared exceptions.
-        classes: number of foreground classes; with more than one, a mask is constant when it holds one value only.
+        labels: of the data set; with several classes, a mask is constant when it holds one value only.
         dataset: its name in the config, for the message.
 
     Returns:
@@ -72,7 +73,7 @@ def check_images(
         StudyError: listing all findings that no exception covers, and the exceptions that would.
     """
     _check_same(index, samples, "samples.csv")
-    findings = [*_decoding(samples), *_constant(samples, index, classes), *_missing(index)]
+    findings = [*_decoding(samples), *_constant(samples, index, labels.several), *_missing(index)]
     return _judged(findings, exceptions, IMAGE_KINDS, dataset) | {"images": len(index)}
 
 
@@ -133,14 +134,14 @@ def _decoding(samples: pd.DataFrame) -> Iterator[Finding]:
             yield Finding("unreadable", (sample,), f"{sample}: cannot be read")
 
 
-def _constant(samples: pd.DataFrame, index: pd.DataFrame, classes: int) -> Iterator[Finding]:
+def _constant(samples: pd.DataFrame, index: pd.DataFrame, several: bool) -> Iterator[Finding]:
     foreground = pd.to_numeric(samples["foreground"], errors="coerce")
     values = pd.to_numeric(samples["mask_values"], errors="coerce")
     rows = zip(index["sample"], index["mask"] != "", foreground, values, strict=True)
     for sample, labelled, share, distinct in rows:
-        if labelled and classes > 1 and distinct == 1:
+        if labelled and several and distinct == 1:
             yield Finding("mask_constant", (sample,), f"{sample}: the mask holds one value only")
-        elif labelled and classes == 1 and share in (0, 1):
+        elif labelled and not several and share in (0, 1):
             name = "foreground" if share else "background"
             yield Finding("mask_constant", (sample,), f"{sample}: the mask is all {name}")
 

@@ -24,6 +24,7 @@ from PIL import Image
 from segstudy.errors import StudyError, nearest
 from segstudy.evaluation import COLUMNS, counts_of
 from segstudy.images import read_image, read_mask
+from segstudy.labels import Labels
 from segstudy.metrics import confusion, dice
 from segstudy.seeds import numpy_generator
 from segstudy.thresholds import binarise, otsu
@@ -53,7 +54,7 @@ def measure_controls(
     index: pd.DataFrame,
     split: pd.DataFrame,
     root: Path,
-    classes: Sequence[str],
+    labels: Labels,
     seed: int,
     names: Sequence[str],
     threads: int = 1,
@@ -67,7 +68,7 @@ def measure_controls(
         index: index.csv.
         split: the split of `seed`; only train, val and test images that have a mask are measured.
         root: folder of the raw data.
-        classes: names of the foreground classes; exactly one.
+        labels: of the data set; exactly one foreground class.
         seed: of `random`: the prediction of an image depends on it and on the sample's name alone.
         names: controls, in the order of the rows.
         threads: images measured at a time.
@@ -75,16 +76,16 @@ def measure_controls(
     Raises:
         StudyError: on an unknown name, files of different sizes, or no training image to learn from.
     """
-    name, rows, root = only_class(classes), labelled(index, split), Path(root)
+    name, rows, root = only_class(labels.foreground), labelled(index, split), Path(root)
     for control in names:
         if control not in CONTROLS:
             raise StudyError(
                 f"no control is called '{control}'.{nearest(control, CONTROLS)}", allowed=", ".join(CONTROLS)
             )
-    learned = _learn(names, rows, root, threads)
+    learned = _learn(names, rows, root, labels, threads)
 
     def count(row: Row) -> list[dict[str, Any]]:
-        truth = truth_of(row, root)
+        truth = truth_of(row, root, labels)
         key = {"sample": row["sample"], "subset": row["subset"], "class": name, "policy": "none"}
         lines = []
         for control in names:
@@ -99,7 +100,7 @@ def measure_controls(
     return pd.DataFrame(lines, columns=["control", *COLUMNS])
 
 
-def _learn(names: Sequence[str], rows: Sequence[Row], root: Path, threads: int) -> Learned:
+def _learn(names: Sequence[str], rows: Sequence[Row], root: Path, labels: Labels, threads: int) -> Learned:
     """Return what the named controls need of the training images; nothing is read if none needs anything."""
     learners = [name for name in names if CONTROLS[name].learns]
     if not learners:
@@ -112,7 +113,7 @@ def _learn(names: Sequence[str], rows: Sequence[Row], root: Path, threads: int) 
         )
 
     def look(row: Row) -> tuple[int, int, list[float]]:
-        truth = truth_of(row, root)
+        truth = truth_of(row, root, labels)
         foreground = int(np.count_nonzero(truth.mask & truth.inside))
         scores = [float("nan")] * len(RULES)
         if "otsu" in names and foreground:  # without foreground every rule's Dice is 0 or not defined

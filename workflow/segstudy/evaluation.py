@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from segstudy.errors import StudyError
+from segstudy.labels import Labels
 from segstudy.metrics import COUNTS, confusion
 from segstudy.probabilities import read_probability
 from segstudy.thresholds import binarise
@@ -24,7 +25,7 @@ def measure(
     index: pd.DataFrame,
     split: pd.DataFrame,
     root: Path,
-    classes: Sequence[str],
+    labels: Labels,
     threads: int = 1,
 ) -> pd.DataFrame:
     """Return counts.csv of one cell: every labelled image, in both regions, at every policy's threshold.
@@ -35,13 +36,13 @@ def measure(
         index: index.csv.
         split: the cell's split; only train, val and test images that have a mask are measured.
         root: folder of the raw data.
-        classes: names of the foreground classes; exactly one.
+        labels: of the data set; exactly one foreground class.
         threads: images measured at a time.
 
     Raises:
         StudyError: if a probability map is missing or differs in size from the mask, or a mask from its roi.
     """
-    name = only_class(classes)
+    name = only_class(labels.foreground)
 
     def count(row: Row) -> list[dict[str, Any]]:
         path = Path(probabilities) / f"{row['sample']}.png"
@@ -51,7 +52,7 @@ def measure(
                 where=path,
                 remedy="delete the cell's probabilities and run the same command again",
             )
-        probability, truth = read_probability(path), truth_of(row, root)
+        probability, truth = read_probability(path), truth_of(row, root, labels)
         fits(probability, truth.mask, path, Path(root) / row["mask"])
         key = {"sample": row["sample"], "subset": row["subset"], "class": name}
         lines = []

@@ -125,30 +125,44 @@ def read_mask(path: str | Path) -> Mask:
     return Mask(array, kind, source + rule, values, float(between))
 
 
-def read_labels(path: str | Path, classes: int) -> NDArray[np.uint8]:
-    """Return class ids as uint8 (H, W): 0 is background or unlabelled, 1..`classes` the foreground classes.
+def read_labels(path: str | Path) -> tuple[NDArray[Any], str]:
+    """Return the values of a label file as whole numbers (H, W), and format and mode of the file.
 
     Palette files give their indices (never their colours), grey files their values.
 
     Raises:
-        StudyError: the file cannot be read, holds colours instead of ids, or an id above `classes`.
+        StudyError: the file cannot be read, or holds colours or fractions instead of values.
     """
     with _opened(path) as image:
+        kind = f"{image.format} {image.mode}"
         pixels = _stored(image)
         array = np.asarray(pixels)
-    if array.ndim == 3:
-        if pixels.mode != "RGB" or not (array == array[..., :1]).all():
-            raise StudyError(
-                f"a {pixels.mode} picture holds no class ids",
-                where=path,
-                allowed=f"palette or grey files with ids 0 to {classes}",
-                remedy="use the original label file; converting palette files to RGB destroys the ids",
-            )
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8)
+    if array.ndim == 3 and pixels.mode == "RGB" and (array == array[..., :1]).all():
         array = array[..., 0]
-    found = int(_checked(array, path).max(initial=0))
-    if found > classes:
-        raise StudyError(f"class id {found} is out of range", where=path, allowed=f"0 to {classes}")
-    return array.astype(np.uint8)
+    if array.ndim == 3 or array.dtype.kind == "f":
+        raise StudyError(
+            f"a picture of mode {pixels.mode} holds no class values",
+            where=path,
+            allowed="palette or grey files",
+            remedy="use the original label file (converting palette files to RGB destroys the values), or map colours "
+            "under the data set's classes, for instance window: '#ff0000'",
+        )
+    return _checked(array, path), kind
+
+
+def read_colours(path: str | Path) -> tuple[NDArray[np.uint32], str]:
+    """Return the colour of every pixel as 0xRRGGBB (H, W), and format and mode of the file; alpha is dropped.
+
+    Raises:
+        StudyError: the file cannot be read.
+    """
+    with _opened(path) as image:
+        kind = f"{image.format} {image.mode}"
+        red, green, blue = np.moveaxis(np.asarray(_stored(image).convert("RGB")).astype(np.uint32), 2, 0)
+    packed: NDArray[np.uint32] = red * np.uint32(0x10000) + green * np.uint32(0x100) + blue
+    return packed, kind
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from segstudy import files
 from segstudy.config.study import Evaluation
 from segstudy.errors import StudyError
 from segstudy.geometry import to_original
+from segstudy.labels import Labels
 from segstudy.probabilities import read_probability, write_probability
 from segstudy.progress import track
 from segstudy.store import Store, open_store
@@ -48,6 +49,7 @@ def predict_cell(
     out_masks: Path,
     out_thresholds: Path,
     evaluation: Evaluation,
+    labels: Labels,
 ) -> None:
     """Predict every train, val and test image that has a mask, and choose the cell's thresholds.
 
@@ -65,7 +67,7 @@ def predict_cell(
     from segstudy.precision import choose_device
 
     opened = open_store(store)
-    only_class(opened.meta["classes"])
+    only_class(labels.foreground)
     rows = labelled(index, split)
     if not rows:
         raise StudyError("no image of the split has a mask, so there is nothing to predict", where=root)
@@ -74,7 +76,7 @@ def predict_cell(
     _check_model(meta, opened, model)
     with files.atomic_folder(out_probabilities) as probabilities, files.atomic_folder(out_masks) as masks:
         _write_probabilities(network, meta["normalisation"], opened, rows, root, probabilities, device)
-        thresholds = _thresholds(rows, root, probabilities, evaluation)
+        thresholds = _thresholds(rows, root, probabilities, evaluation, labels)
         _write_masks(rows, probabilities, masks, thresholds[evaluation.headline])
     files.write_json(out_thresholds, thresholds)
 
@@ -176,21 +178,25 @@ def _write_probabilities(
             submit(write, row, position, probability[0])
 
 
-def _thresholds(rows: Sequence[Row], root: Path, probabilities: Path, evaluation: Evaluation) -> dict[str, float]:
+def _thresholds(
+    rows: Sequence[Row], root: Path, probabilities: Path, evaluation: Evaluation, labels: Labels
+) -> dict[str, float]:
     thresholds: dict[str, float] = {}
     for policy in evaluation.policies:
         if policy == "fixed":
             thresholds[policy] = evaluation.fixed_threshold
         else:
             validation = [row for row in rows if row["subset"] == "val"]
-            thresholds[policy] = tune(_pairs(validation, root, probabilities))
+            thresholds[policy] = tune(_pairs(validation, root, probabilities, labels))
     logger.info("thresholds: %s", ", ".join(f"{policy} {value:.4f}" for policy, value in thresholds.items()))
     return thresholds
 
 
-def _pairs(rows: Sequence[Row], root: Path, probabilities: Path) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _pairs(
+    rows: Sequence[Row], root: Path, probabilities: Path, labels: Labels
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     for row in track(rows, "tune the threshold"):
-        truth = truth_of(row, root)
+        truth = truth_of(row, root, labels)
         yield read_probability(probabilities / f"{row['sample']}.png"), truth.mask, truth.inside
 
 

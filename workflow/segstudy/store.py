@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,7 +19,8 @@ import pandas as pd
 from segstudy import files
 from segstudy.errors import StudyError
 from segstudy.geometry import Geometry, SizeOption, canvas_size, fit, plain_size, to_canvas
-from segstudy.images import read_image, read_labels, read_mask
+from segstudy.images import read_image, read_mask
+from segstudy.labels import Labels, known_ids
 from segstudy.progress import logger, track
 
 Colour = Literal["rgb", "grey", "green"]
@@ -73,7 +74,7 @@ def build_store(
     size: SizeOption,
     colour: Colour,
     reader: str,
-    classes: Sequence[str],
+    labels: Labels,
     threads: int,
 ) -> None:
     """Decode and resize every image of `index` (files below `root`) into the folder `out`.
@@ -91,7 +92,6 @@ def build_store(
     places = [fit(original, canvas, size) for original in sizes]
     channels = 3 if colour == "rgb" else 1
     _check_space(out, store_bytes(len(index), canvas, channels))
-    ids = len(classes)
     samples = [dict(zip(FILES, row, strict=True)) for row in index[FILES].astype(str).itertuples(index=False)]
 
     with files.atomic_folder(out) as folder:
@@ -99,7 +99,7 @@ def build_store(
 
             def store_row(row: int) -> None:
                 for array, content in zip(
-                    arrays, _row(samples[row], root, places[row], canvas, colour, ids), strict=True
+                    arrays, _row(samples[row], root, places[row], canvas, colour, labels), strict=True
                 ):
                     array.write(row, content)
 
@@ -110,8 +110,9 @@ def build_store(
         files.write_csv(folder / "geometry.csv", _geometry_table(samples, places))
         meta = {
             "reader": reader,
-            "classes": list(classes),
+            "classes": list(labels.foreground),
             "channels": channels,
+            "colour": colour,
             "canvas": list(canvas),
             "samples": len(index),
             "size": plain_size(size),
@@ -178,7 +179,7 @@ def _open_rows(folder: Path, samples: int, canvas: tuple[int, int], channels: in
 
 
 def _row(
-    sample: dict[str, str], root: Path, place: Geometry, canvas: tuple[int, int], colour: Colour, classes: int
+    sample: dict[str, str], root: Path, place: Geometry, canvas: tuple[int, int], colour: Colour, labels: Labels
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return image (H, W, C), mask (H, W) and roi (H, W) of one sample, on the canvas."""
     image = read_image(root / sample["image"])
@@ -187,7 +188,7 @@ def _row(
     mask, roi = np.zeros(place[:2], np.uint8), np.ones(place[:2], np.uint8)
     if sample["mask"]:
         path = root / sample["mask"]
-        mask = read_labels(path, classes) if classes > 1 else read_mask(path).array
+        mask = known_ids(path, labels)
         _check_size(sample, "mask", mask.shape, place, root)
     if sample["roi"]:
         roi = read_mask(root / sample["roi"]).array

@@ -12,6 +12,7 @@ import pandas as pd
 
 from segstudy.errors import StudyError
 from segstudy.images import read_mask
+from segstudy.labels import Labels, known_ids
 from segstudy.progress import track
 
 MEASURED = ("train", "val", "test")
@@ -31,13 +32,13 @@ class Truth(NamedTuple):
         return np.ones_like(self.mask) if self.roi is None else self.roi
 
 
-def truth_of(row: Row, root: Path) -> Truth:
+def truth_of(row: Row, root: Path, labels: Labels) -> Truth:
     """Read the mask and, where the index names one, the roi of a row of index.csv.
 
     Raises:
         StudyError: if they differ in size, or no pixel lies inside the roi.
     """
-    mask = read_mask(Path(root) / row["mask"]).array
+    mask = known_ids(Path(root) / row["mask"], labels) > 0
     roi = roi_of(row, root)
     if roi is not None:
         fits(roi, mask, Path(root) / row["roi"], Path(root) / row["mask"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from segstudy.config.base import Options
+from segstudy.config.base import Name, Options
+
+Value = Annotated[int, Field(ge=0, le=65535)] | Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
 
 # One line a reader; the module of the same name in `segstudy.datasets` does the reading.
 READERS: tuple[str, ...] = ("ph2", "drive")
@@ -87,6 +89,10 @@ class DatasetConfig(Options):
     region: Literal["roi", "full"] = Field("roi", description="headline region of the tables, where a roi exists")
     exceptions: list[DeclaredException] = Field([], description="findings of the checks that are known and accepted")
     training: dict[str, Any] = Field({}, description="recipe keys that this data set needs whatever the recipe")
+    classes: dict[Name, Value | list[Value]] = Field(
+        {}, description="of a folder of one's own: each class and its value, colour ('#ff0000') or values in the masks"
+    )
+    inverted: bool = Field(False, description="binary masks whose foreground is dark")
     phantom: Phantom | None = None
 
     @field_validator("reader")

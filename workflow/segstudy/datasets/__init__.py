@@ -1,6 +1,6 @@
 """Raw data sets, read from their original layouts: one module each, named in `segstudy.config.datasets.READERS`.
 
-A reader module has `TITLE`, `CLASSES` (names of the foreground classes), `TASK`, `SOURCE`, `LAYOUT` (texts),
+A reader module has `TITLE`, `LABELS` (see `segstudy.labels`), `TASK`, `SOURCE`, `LAYOUT` (texts),
 `recognises(root) -> bool` (a cheap look at the folder names) and `index(root) -> DataFrame` with the
 columns of `COLUMNS`; what it had to repair or leave out stands in `frame.attrs["repairs"]`, a list of sentences.
 """
@@ -12,7 +12,7 @@ import importlib
 import logging
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +24,7 @@ from segstudy.config.datasets import READERS
 from segstudy.datasets.listing import COLUMNS, natural
 from segstudy.errors import StudyError, nearest
 from segstudy.images import image_size
+from segstudy.labels import Labels, Value, several
 from segstudy.progress import track
 
 FILES = ("image", "mask", "roi", "second_mask")
@@ -43,6 +44,20 @@ def reader_module(reader: str) -> ModuleType:
     if reader not in READERS:
         raise StudyError(f"no reader is called '{reader}'.{nearest(reader, READERS)}", allowed=", ".join(READERS))
     return importlib.import_module(f"segstudy.datasets.{reader}")
+
+
+def labels_of(
+    reader: str, classes: Mapping[str, Value | Sequence[Value]] | None = None, inverted: bool = False
+) -> Labels:
+    """Return what the values in the masks of a data set mean: the reader's own labels, or those of the config.
+
+    Args:
+        reader: name of the reader.
+        classes: `classes:` of the data set's config; empty where it has none.
+        inverted: `inverted:` of the data set's config.
+    """
+    labels: Labels = several(classes) if classes else reader_module(reader).LABELS
+    return labels._replace(inverted=inverted)
 
 
 def build_index(reader: str, root: str | Path, *, dataset: str = "", threads: int | None = None) -> pd.DataFrame:

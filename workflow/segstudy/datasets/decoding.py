@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segstudy.errors import StudyError
-from segstudy.images import Mask, read_image, read_mask
+from segstudy.images import read_image
+from segstudy.labels import Ids, Labels, binary, read_ids
 from segstudy.near_duplicates import SIDE, thumbnail
 from segstudy.progress import track
 
@@ -24,10 +25,11 @@ SAMPLE_COLUMNS = (
     *("sample", "readable", "problem", "mask_mode", "mask_values"),
     *("foreground", "foreground_roi", "roi_share", "red", "green", "blue"),
 )
+_PLAIN = binary("inside")  # how fields of view and second masks are read
 CARD_COLUMNS = ("roi_mode", "second_mask_mode", "second_dice")
 
 
-def decode(index: pd.DataFrame, root: Path, threads: int) -> tuple[pd.DataFrame, NDArray[np.float32]]:
+def decode(index: pd.DataFrame, root: Path, labels: Labels, threads: int) -> tuple[pd.DataFrame, NDArray[np.float32]]:
     """Return one row per index row (`SAMPLE_COLUMNS` and `CARD_COLUMNS`) and the thumbnails, float32 (N, 64, 64).
 
     A file that cannot be read, a mask whose size is not its image's, a mask that is mostly half-tones: each is a row
@@ -38,14 +40,14 @@ def decode(index: pd.DataFrame, root: Path, threads: int) -> tuple[pd.DataFrame,
     thumbnails = np.zeros((len(rows), SIDE, SIDE), np.float32)
 
     def work(position: int) -> dict[str, Any]:
-        return _sample(rows[position], root, thumbnails[position, :, :])
+        return _sample(rows[position], root, labels, thumbnails[position, :, :])
 
     with ThreadPoolExecutor(threads) as pool:
         found = list(track(pool.map(work, range(len(rows))), "decoding", total=len(rows)))
     return pd.DataFrame(found, columns=[*SAMPLE_COLUMNS, *CARD_COLUMNS]), thumbnails
 
 
-def _sample(row: dict[Any, Any], root: Path, small: NDArray[np.float32]) -> dict[str, Any]:
+def _sample(row: dict[Any, Any], root: Path, labels: Labels, small: NDArray[np.float32]) -> dict[str, Any]:
     problems: list[str] = []
     found: dict[str, Any] = {"sample": row["sample"], "mask_mode": "", "roi_mode": "", "second_mask_mode": ""}
     size = (row["height"], row["width"])
@@ -61,24 +63,26 @@ def _sample(row: dict[Any, Any], root: Path, small: NDArray[np.float32]) -> dict
         del image
     masks: dict[str, NDArray[np.bool_]] = {}
     for part in ("mask", "roi", "second_mask"):
-        mask = _mask(row, part, root, size, problems)
+        mask = _mask(row, part, root, labels if part == "mask" else _PLAIN, size, problems)
         if mask is not None:
             found[f"{part}_mode"] = f"{mask.mode}: {mask.note}"
             if part == "mask":
                 found["mask_values"] = mask.values
             if mask.array.shape == size:
-                masks[part] = mask.array
+                masks[part] = mask.array > 0
     found |= _shares(masks)
     found["readable"] = int(not any(problem.startswith("unreadable") for problem in problems))
     found["problem"] = "; ".join(problems)
     return found
 
 
-def _mask(row: dict[Any, Any], part: str, root: Path, size: tuple[int, ...], problems: list[str]) -> Mask | None:
+def _mask(
+    row: dict[Any, Any], part: str, root: Path, labels: Labels, size: tuple[int, ...], problems: list[str]
+) -> Ids | None:
     if not row[part]:
         return None
     try:
-        mask = read_mask(root / row[part])
+        mask = read_ids(root / row[part], labels)
     except StudyError as error:
         problems.append(f"unreadable: {part} {row[part]}: {error.what}")
         return None

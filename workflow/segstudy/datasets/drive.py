@@ -12,9 +12,10 @@ import pandas as pd
 
 from segstudy.datasets.listing import few, folders, frame, pictures, plain, relative, subfolders, truest
 from segstudy.errors import StudyError
+from segstudy.labels import binary
 
 TITLE = "DRIVE"
-CLASSES = ("vessel",)
+LABELS = binary("vessel")
 TASK = "segment the blood vessels in fundus photographs"
 SOURCE = "Staal et al., Ridge-based vessel segmentation in color images of the retina, IEEE TMI 2004"
 LAYOUT = (

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from segstudy.images import read_image, read_mask
+from segstudy.images import read_image
+from segstudy.labels import Labels, binary, read_ids
 
 TILE = 320  # pixels, the longer side of an example
 GAP = 12
@@ -20,12 +21,12 @@ _MASK, _ROI = (0, 230, 255), (255, 255, 255)
 _INK = (30, 30, 30)
 
 
-def draw_examples(rows: pd.DataFrame, root: Path, title: str) -> Image.Image:
+def draw_examples(rows: pd.DataFrame, root: Path, title: str, labels: Labels) -> Image.Image:
     """Return a sheet with, for each row of an index, the image above and again with its outlines below.
 
     The mask is outlined in cyan, the region of interest in white.
     """
-    tiles = [_tile(row, root) for row in rows.to_dict("records")]
+    tiles = [_tile(row, root, labels) for row in rows.to_dict("records")]
     width = max([tile.width for tile in tiles], default=TILE)
     height = max([tile.height for tile in tiles], default=TILE)
     columns = min(COLUMNS, max(1, len(tiles)))
@@ -42,7 +43,7 @@ def draw_examples(rows: pd.DataFrame, root: Path, title: str) -> Image.Image:
     return sheet
 
 
-def _tile(row: dict[Any, Any], root: Path) -> Image.Image:
+def _tile(row: dict[Any, Any], root: Path, labels: Labels) -> Image.Image:
     image = Image.fromarray(read_image(root / row["image"]))
     scale = TILE / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
@@ -51,7 +52,7 @@ def _tile(row: dict[Any, Any], root: Path) -> Image.Image:
     caption = [row["sample"], *([row["stratum"].replace("_", " ")] if row["stratum"] else [])]
     for part, colour in (("roi", _ROI), ("mask", _MASK)):
         if row[part]:
-            mask = read_mask(root / row[part]).array
+            mask = read_ids(root / row[part], labels if part == "mask" else binary(part)).array > 0
             drawn[_outline(_shrunk(mask, size))] = colour
             caption += [f"{mask.mean():.1%} foreground"] if part == "mask" else []
     tile = Image.new("RGB", (size[0], 2 * size[1] + LINE), "white")

@@ -24,9 +24,10 @@ from segstudy.datasets.listing import (
 )
 from segstudy.datasets.ph2_table import diagnoses
 from segstudy.errors import StudyError
+from segstudy.labels import binary
 
 TITLE = "PH2"
-CLASSES = ("lesion",)
+LABELS = binary("lesion")
 TASK = "segment the skin lesion in dermoscopic images"
 SOURCE = "Mendonca et al., PH2 - A dermoscopic image database for research and benchmarking, EMBC 2013"
 LAYOUT = (

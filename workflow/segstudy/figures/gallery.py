@@ -15,6 +15,7 @@ from segstudy.figures import tiles
 from segstudy.figures.tiles import GAP, INK, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN
 from segstudy.files import atomic_path, read_csv
 from segstudy.images import read_image, read_mask
+from segstudy.labels import Labels
 from segstudy.metrics import per_image
 from segstudy.truth import fits, truth_of
 
@@ -42,6 +43,7 @@ def draw_gallery(
     title: str,
     policy: str,
     region: str,
+    labels: Labels,
     phantom: bool = False,
 ) -> None:
     """Draw image, truth, prediction and their overlay for the best, the median and the worst test image by Dice.
@@ -58,6 +60,7 @@ def draw_gallery(
         title: what the cell is called.
         policy: threshold policy of the masks.
         region: `roi` or `full`, the region whose Dice ranks the images; images without a roi count in full.
+        labels: what the values in the data set's masks mean.
         phantom: whether the images are drawn stand-ins: the figure then says PHANTOM.
 
     Raises:
@@ -67,7 +70,7 @@ def draw_gallery(
     strips = []
     for choice in choose(read_csv(counts), policy, region, counts):
         value = "not defined" if np.isnan(choice.dice) else f"{choice.dice:.3f}"
-        strip = _tiles(rows[choice.sample], Path(masks) / f"{choice.sample}.png", Path(root), region)
+        strip = _tiles(rows[choice.sample], Path(masks) / f"{choice.sample}.png", Path(root), region, labels)
         strips.append((f"{choice.rank}: {choice.sample}, Dice {value}", strip))
     page = _page(f"PHANTOM data: {title}" if phantom else title, strips, phantom)
     with atomic_path(png) as temporary:
@@ -102,10 +105,10 @@ def choose(counts: pd.DataFrame, policy: str, region: str, where: object = "") -
     return [Choice(str(ranked.index[i]), float(ranked.iloc[i]), rank) for i, rank in places.items()]
 
 
-def _tiles(row: Mapping[Any, Any], mask: Path, root: Path, region: str) -> list[Image.Image]:
+def _tiles(row: Mapping[Any, Any], mask: Path, root: Path, region: str, labels: Labels) -> list[Image.Image]:
     """Return image, truth, prediction and overlay of one sample, each at most SIDE pixels long."""
     image = read_image(root / row["image"])
-    truth = truth_of(row, root)
+    truth = truth_of(row, root, labels)
     predicted = read_mask(mask).array
     fits(predicted, truth.mask, mask, root / row["mask"])
     fits(image, truth.mask, root / row["image"], root / row["mask"])

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from segstudy.errors import StudyError
+from segstudy.images import read_mask
+from segstudy.labels import binary, colours, known_ids, read_ids, several
+
+IDS = np.array([[0, 5, 7], [9, 0, 5]], np.uint8)
+LABELS = several({"window": 5, "door": [7, 9]})
+
+
+def save(array, path, mode=None):
+    Image.fromarray(array, mode).save(path)
+    return path
+
+
+def test_values_become_ids_in_the_order_of_the_classes(tmp_path):
+    found = read_ids(save(IDS, tmp_path / "l.png"), LABELS)
+    np.testing.assert_array_equal(found.array, [[0, 1, 2], [2, 0, 1]])
+    assert found.array.dtype == np.uint8 and found.unknown == () and found.values == 4
+    assert LABELS.several and LABELS.foreground == ("window", "door") and len(LABELS.colours) == 3
+
+
+def test_palette_files_are_read_by_index_whatever_their_colours(tmp_path):
+    picture = Image.fromarray(IDS).convert("L")
+    picture = Image.frombytes("P", picture.size, picture.tobytes())
+    picture.putpalette([255, 255, 255] * 256)
+    picture.save(tmp_path / "p.png")
+    np.testing.assert_array_equal(known_ids(tmp_path / "p.png", LABELS), [[0, 1, 2], [2, 0, 1]])
+
+
+def test_colours_can_be_classes(tmp_path):
+    table = {0: (0, 0, 0), 5: (255, 0, 0), 7: (0, 128, 255), 9: (1, 2, 3)}
+    array = np.array([[table[value] for value in row] for row in IDS.tolist()], np.uint8)
+    labels = several({"window": "#ff0000", "door": ["#0080FF", "#010203"]}, background="#000000")
+    found = read_ids(save(array, tmp_path / "c.png"), labels)
+    np.testing.assert_array_equal(found.array, [[0, 1, 2], [2, 0, 1]])
+    assert found.unknown == ()
+
+
+def test_a_value_that_is_no_class_is_named_with_what_is_allowed(tmp_path):
+    path = save(np.array([[0, 5, 6]], np.uint8), tmp_path / "l.png")
+    assert read_ids(path, LABELS).unknown == (6,)
+    with pytest.raises(StudyError, match=r"no class: 6[\s\S]*window 5; door 7, 9"):
+        known_ids(path, LABELS)
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_a_binary_mask_is_read_as_the_mask_reader_says(tmp_path, inverted):
+    path = save(np.array([[0, 100, 200, 255]], np.uint8), tmp_path / "m.png")
+    found = read_ids(path, binary("cell", inverted))
+    np.testing.assert_array_equal(found.array > 0, read_mask(path).array != inverted)
+    assert ("inverted" in found.note) == inverted
+
+
+def test_every_class_has_a_colour_of_its_own():
+    assert len(set(colours(15))) == 15 and colours(2)[0] == (0, 0, 0)

@@ -1,0 +1,131 @@
+"""What the values in a data set's mask files mean: which of them is background, and which is which class.
+
+Everywhere behind this module a mask holds ids: 0 is background, 1 to K the foreground classes, whatever the files say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segstudy.errors import StudyError
+from segstudy.images import read_colours, read_labels, read_mask
+
+Value = int | str  # a grey value or palette index, or a colour as "#rrggbb"
+Colour = tuple[int, int, int]
+
+BACKGROUND = "background"
+
+# For classes that come without colours of their own: Okabe and Ito's, told apart by every kind of colour vision; more
+# classes than these repeat them darker.
+PALETTE: tuple[Colour, ...] = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (0, 114, 178),
+    (213, 94, 0),
+    (204, 121, 167),
+)
+
+
+class Labels(NamedTuple):
+    """How the mask files of a data set are read; every tuple has one entry for each id, background first."""
+
+    names: tuple[str, ...]
+    values: tuple[tuple[Value, ...], ...] = ()  # empty: binary masks, read as `images.read_mask` says
+    colours: tuple[Colour, ...] = ()  # for pictures
+    inverted: bool = False  # binary masks whose foreground is dark
+
+    @property
+    def foreground(self) -> tuple[str, ...]:
+        """Names of the foreground classes."""
+        return self.names[1:]
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one foreground class."""
+        return len(self.names) > 2
+
+
+class Ids(NamedTuple):
+    """A mask as class ids, and how it came about."""
+
+    array: NDArray[np.uint8]  # (H, W)
+    mode: str  # format and Pillow mode of the file
+    note: str  # the rule that was applied
+    values: int  # number of distinct values in the file
+    between: float  # share of half-tones of a binary mask; 0 for several classes
+    unknown: tuple[Value, ...]  # values in the file that are no class; their pixels are background here
+
+
+def binary(name: str, inverted: bool = False) -> Labels:
+    """Return the labels of a data set with one foreground class."""
+    return Labels((BACKGROUND, name), colours=colours(2), inverted=inverted)
+
+
+def several(classes: Mapping[str, Value | Sequence[Value]], background: Value | Sequence[Value] = 0) -> Labels:
+    """Return the labels of a data set with the given foreground classes and the values that stand for each."""
+    groups = [background, *classes.values()]
+    values = tuple((group,) if isinstance(group, int | str) else tuple(group) for group in groups)
+    return Labels((BACKGROUND, *classes), values, colours(len(values)))
+
+
+def colours(count: int) -> tuple[Colour, ...]:
+    """Return `count` colours to draw classes with, black for the background first."""
+    repeated = []
+    for index in range(count - 1):
+        turn, place = divmod(index, len(PALETTE))
+        red, green, blue = (round(channel * 0.6**turn) for channel in PALETTE[place])
+        repeated.append((red, green, blue))
+    return ((0, 0, 0), *repeated)
+
+
+def read_ids(path: str | Path, labels: Labels) -> Ids:
+    """Read a mask file as class ids, uint8 (H, W); values that are no class are named and become background.
+
+    Raises:
+        StudyError: the file cannot be read, or holds colours where values are mapped.
+    """
+    if not labels.values:
+        mask = read_mask(path)
+        note = mask.note + ", inverted" * labels.inverted
+        return Ids((mask.array != labels.inverted).astype(np.uint8), mask.mode, note, mask.values, mask.between, ())
+    by_colour = any(isinstance(value, str) for group in labels.values for value in group)
+    stored, mode = read_colours(path) if by_colour else read_labels(path)
+    present = np.unique(stored).tolist()
+    ids = {_number(value): index for index, group in enumerate(labels.values) for value in group}
+    unknown = tuple(f"#{value:06x}" if by_colour else int(value) for value in present if value not in ids)
+    array = np.zeros(stored.shape, np.uint8)
+    for value in present:
+        if ids.get(value):
+            array[stored == value] = ids[value]
+    return Ids(array, mode, "colours are classes" if by_colour else "values are classes", len(present), 0.0, unknown)
+
+
+def known_ids(path: str | Path, labels: Labels) -> NDArray[np.uint8]:
+    """Return the class ids of a mask file, uint8 (H, W).
+
+    Raises:
+        StudyError: the file cannot be read, or holds a value that is no class.
+    """
+    ids = read_ids(path, labels)
+    if ids.unknown:
+        raise StudyError(
+            f"the mask holds values that are no class: {', '.join(map(str, ids.unknown[:8]))}",
+            where=path,
+            allowed="; ".join(
+                f"{name} {', '.join(map(str, values))}"
+                for name, values in zip(labels.names, labels.values, strict=True)
+            ),
+            remedy="mend the file, or name the values under the data set's classes",
+        )
+    return ids.array
+
+
+def _number(value: Value) -> int:
+    return int(value.removeprefix("#"), 16) if isinstance(value, str) else value
