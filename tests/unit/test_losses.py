@@ -22,6 +22,7 @@ from segstudy.config.base import Options
 from segstudy.config.losses import LOSSES
 from segstudy.config.study import load_study
 from segstudy.errors import StudyError
+from segstudy.losses import common
 from segstudy.objective import REGULARISERS, ClassStatistics, build_loss, class_statistics, weights_used
 
 BINARY = ClassStatistics((900, 100))
@@ -315,13 +316,13 @@ def test_nothing_waits_for_the_device(case):
     """Fake tensors hold no values: .item(), boolean indexing and Python branches on a tensor fail on them."""
     settings, statistics = CASES[case]
     loss = build_loss(settings, statistics)
-    functions._constant.cache_clear()
+    common.constant.cache_clear()
     with FakeTensorMode() as mode:
         logits, target, roi = (mode.from_tensor(tensor) for tensor in draw(statistics))
         with pytest.raises(Exception, match="local_scalar"):
             logits.sum().item()
         value, slope = gradient(loss, logits, target, roi)
-    functions._constant.cache_clear()
+    common.constant.cache_clear()
     assert value.shape == () and slope.shape == logits.shape
 
 
@@ -329,7 +330,7 @@ def test_nothing_waits_for_the_device(case):
 def test_a_loss_validated_first_can_train(case):
     """What is kept from a call under inference mode must serve the backward pass that follows."""
     settings, statistics = CASES[case]
-    functions._constant.cache_clear()
+    common.constant.cache_clear()
     loss = build_loss(settings, statistics)
     logits, target, roi = draw(statistics)
     with torch.inference_mode():

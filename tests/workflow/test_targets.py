@@ -50,7 +50,7 @@ def test_editing_a_figure_draws_it_again_and_trains_nothing(changed):
 
 
 def test_editing_a_loss_trains_again(changed):
-    changed.append("workflow/segstudy/losses.py", "\nEXTRA = 1\n")
+    changed.append("workflow/segstudy/losses/pixelwise.py", "\nEXTRA = 1\n")
     assert changed.plan().trained == ALL
 
 
