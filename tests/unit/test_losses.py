@@ -42,6 +42,19 @@ CASES = {
     "dice_unsmoothed": ({"loss": "dice", "smooth": 0}, BINARY),
     "dice_batch": ({"loss": "dice", "batch": True}, BINARY),
     "dice_classes": ({"loss": "dice"}, FACADE),
+    "focal_classes": ({"loss": "focal"}, FACADE),
+    "focal_classes_half": ({"loss": "focal", "gamma": 0.5, "alpha": None}, FACADE),
+    "tversky": ({"loss": "tversky"}, BINARY),
+    "tversky_unsmoothed": ({"loss": "tversky", "smooth": 0, "batch": True}, BINARY),
+    "tversky_classes": ({"loss": "tversky"}, FACADE),
+    "focal_tversky": ({"loss": "focal_tversky"}, BINARY),
+    "focal_tversky_steep": ({"loss": "focal_tversky", "gamma": 3, "smooth": 0}, BINARY),
+    "focal_tversky_classes": ({"loss": "focal_tversky"}, FACADE),
+    "soft_cldice": ({"loss": "soft_cldice"}, BINARY),
+    "soft_cldice_alone": ({"loss": "soft_cldice", "alpha": 1, "smooth": 0}, BINARY),
+    "soft_cldice_classes": ({"loss": "soft_cldice", "iterations": 1}, FACADE),
+    "boundary": ({"loss": "boundary"}, BINARY),
+    "boundary_classes": ({"loss": "boundary"}, FACADE),
     "bce_tv": ({"loss": "bce_tv"}, BINARY),
     "total_variation": ({"loss": "total_variation"}, BINARY),
     "centered": ({"loss": "centered"}, BINARY),
@@ -53,6 +66,8 @@ CASES = {
     "compound": (COMPOUND, BINARY),
 }
 every_loss = pytest.mark.parametrize("case", CASES)
+# Losses with pixels inside the roi that have no gradient: their value does not depend on every pixel.
+NOT_EVERY_PIXEL = ("centered", "total_variation", "soft_cldice_alone", "boundary")
 # The hand case: one 2x2 image. sigmoid(log 3) = 3/4, sigmoid(0) = 1/2, sigmoid(-log 3) = 1/4, sigmoid(log 4) = 4/5.
 HAND_LOGITS = torch.tensor([[[[math.log(3), 0.0], [-math.log(3), math.log(4)]]]], dtype=torch.float64)
 HAND_TARGET = torch.tensor([[[1, 1], [0, 0]]], dtype=torch.uint8)
@@ -108,6 +123,21 @@ def test_every_key_of_the_config_has_a_function_and_a_case():
         ({"loss": "dice"}, 1 - 3.5 / 5.3),
         ({"loss": "dice", "form": "square"}, 1 - 3.5 / 4.515),
         ({"loss": "dice", "form": "mean"}, 1 - (2.5 / 4 + 1) / (4.3 / 4 + 1)),
+        # true positives sum(p y) = 1.25, false sum(p (1 - y)) = 1.05, missed sum((1 - p) y) = 0.75
+        ({"loss": "tversky", "smooth": 0}, 0.84 / (1.25 + 0.84)),
+        ({"loss": "tversky", "alpha": 1, "beta": 0.2}, 1 - 2.25 / (1.25 + 1.05 + 0.15 + 1)),
+        ({"loss": "focal_tversky"}, (1 - 2.25 / (1.25 + 0.84 + 1)) ** 0.75),
+        ({"loss": "focal_tversky", "gamma": 2, "smooth": 0}, math.sqrt(0.84 / 2.09)),
+        # Eroded: 0.25, 0.5 | 0.25, 0.25; opened: 0.5 everywhere. Eroded twice: 0.25 everywhere. So the skeleton of p is
+        # 0.25, 0 | 0, 0.3 and then 0.25, 0.25 | 0, 0.3, that of the mask the mask.
+        ({"loss": "soft_cldice", "iterations": 1, "alpha": 1}, 1 - 2 * (1.5 / 1.8) * 0.75 / (1.5 / 1.8 + 0.75)),
+        (
+            {"loss": "soft_cldice", "iterations": 1, "alpha": 0.2, "smooth": 0},
+            0.8 * (1 - 2.5 / 4.3) + 0.2 * (1 - 2 * (0.5 / 0.8) * 0.625 / (0.5 / 0.8 + 0.625)),
+        ),
+        # The mask's row lies on its outline, the row below at distance 1; the diagonal is sqrt(8).
+        ({"loss": "boundary"}, (0.25 + 0.8) / 4),
+        ({"loss": "boundary", "normalise": True}, (0.25 + 0.8) / 4 / math.sqrt(8)),
         # down: |0.25 - 0.75| + |0.8 - 0.5|, right: |0.5 - 0.75| + |0.8 - 0.25|
         ({"loss": "total_variation"}, (0.5 + 0.3 + 0.25 + 0.55) / 4),
         (
@@ -145,12 +175,30 @@ def test_cross_entropy_by_hand():
     assert build_loss(half, FACADE)(logits, target, roi).item() == pytest.approx(LOG(2))
 
 
+def test_losses_of_several_classes_by_hand():
+    logits = torch.tensor([0.5, 0.25, 0.125, 0.125], dtype=torch.float64).log().view(1, 4, 1, 1).expand(1, 4, 1, 2)
+    target, roi = torch.tensor([[[0, 3]]], dtype=torch.uint8), torch.ones(1, 1, 2, dtype=torch.bool)
+    expected = {
+        # 1 - p_t is 1/2 at the background's pixel and 7/8 at the other
+        "focal": (0.75 * 0.5**2 * LOG(2) + 0.25 * 0.875**2 * 3 * LOG(2)) / 2,
+        # false and missed: 0.5 and 0 for class 1, 0.25 and 0 for class 2, 0.125 and 0.875 for class 3 (found 0.125)
+        "tversky": (0.15 / 1.15 + 0.075 / 1.075 + (0.0375 + 0.6125) / (0.125 + 0.0375 + 0.6125 + 1)) / 3,
+        # class 3 alone has an outline, the background's pixel lies 1 away
+        "boundary": 0.125 / 3 / 2,
+    }
+    for kind, value in expected.items():
+        found = build_loss({"loss": kind}, FACADE)(logits, target, roi)
+        assert found.item() == pytest.approx(value, abs=2e-7), kind
+
+
 def test_roi_by_hand():
     """Without its last pixel, the hand case is a mean over three, in every family of losses."""
     roi = torch.tensor([[[1, 1], [1, 0]]], dtype=torch.uint8)
     expected = {
         "bce": -(LOG(0.75) + LOG(0.5) + LOG(0.75)) / 3,
         "dice": 1 - (2 * 1.25 + 1) / (1.5 + 2 + 1),
+        "tversky": (0.3 * 0.25 + 0.7 * 0.75) / (1.25 + 0.6 + 1),
+        "boundary": (0.25 + 0.5 * (1 - math.sqrt(2))) / 3,  # no counted background below the second pixel
         "total_variation": (0.5 + 0.25) / 3,
         "sparsity": 0.5,
         "centered": 0.0,  # the pixel in the middle is the one that does not count
@@ -187,6 +235,25 @@ def test_clamp_of_probabilities_holds_at_both_ends():
             monai.losses.DiceLoss(sigmoid=True, squared_pred=True, batch=True, smooth_nr=1, smooth_dr=1),
         ),
         (
+            {"loss": "tversky", "alpha": 0.2, "beta": 0.9},
+            monai.losses.TverskyLoss(sigmoid=True, alpha=0.2, beta=0.9, smooth_nr=1, smooth_dr=1),
+        ),
+        (
+            {"loss": "focal_tversky", "gamma": 1.5, "batch": True},
+            lambda z, y: (
+                monai.losses.TverskyLoss(sigmoid=True, alpha=0.3, beta=0.7, smooth_nr=1, smooth_dr=1, batch=True)(z, y)
+                ** (1 / 1.5)
+            ),
+        ),
+        (
+            {"loss": "soft_cldice", "alpha": 1, "iterations": 2},
+            monai.losses.SoftclDiceLoss(iter_=2, sigmoid=True, smooth=1e-9),
+        ),
+        (
+            {"loss": "soft_cldice", "alpha": 0.4},
+            monai.losses.SoftDiceclDiceLoss(iter_=3, alpha=0.4, sigmoid=True, smooth=1e-9),
+        ),
+        (
             {"loss": "compound", "terms": [{"loss": "dice", "weight": 0.7}, {"loss": "bce", "weight": 2}]},
             monai.losses.DiceCELoss(sigmoid=True, smooth_nr=1, smooth_dr=1, lambda_dice=0.7, lambda_ce=2),
         ),
@@ -219,6 +286,22 @@ def test_losses_of_several_classes_agree_with_torch_and_monai(seed):
             include_background=False, to_onehot_y=True, softmax=True, smooth_nr=1, smooth_dr=1, batch=batch
         )
         torch.testing.assert_close(found, dice(logits, target.unsqueeze(1)), rtol=1e-6, atol=1e-7)
+        index = monai.losses.TverskyLoss(
+            include_background=False, to_onehot_y=True, softmax=True, alpha=0.3, beta=0.7, smooth_nr=1, smooth_dr=1,
+            batch=batch,
+        )  # fmt: skip
+        found = build_loss({"loss": "tversky", "batch": batch}, FACADE)(logits, target, roi)
+        torch.testing.assert_close(found, index(logits, target.unsqueeze(1)), rtol=1e-6, atol=1e-7)
+    for alpha in (None, 0.3):
+        focal = monai.losses.FocalLoss(gamma=1.5, alpha=alpha, use_softmax=True, to_onehot_y=True, reduction="none")
+        expected = focal(logits, target.unsqueeze(1)).sum(1).mean()
+        found = build_loss({"loss": "focal", "gamma": 1.5, "alpha": alpha}, FACADE)(logits, target, roi)
+        torch.testing.assert_close(found, expected.double(), rtol=1e-6, atol=1e-7)
+    lines = monai.losses.SoftDiceclDiceLoss(iter_=3, smooth=1e-9)
+    p, y = logits.softmax(1), torch.nn.functional.one_hot(ids, 4).permute(0, 3, 1, 2).double()
+    expected = torch.stack([lines(p[:, [c]], y[:, [c]]) for c in (1, 2, 3)]).mean()
+    found = build_loss({"loss": "soft_cldice"}, FACADE)(logits, target, roi)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-7)
 
 
 @every_loss
@@ -233,8 +316,22 @@ def test_what_lies_outside_the_roi_does_not_matter(case):
     again, _ = gradient(loss, other, torch.where(roi, target, 255).to(torch.uint8), roi)
     assert torch.equal(value, again)
     assert (slope[outside] == 0).all()
-    if case != "centered":
-        assert (slope[~outside] != 0).all() or case == "total_variation"
+    if case not in NOT_EVERY_PIXEL:
+        assert (slope[~outside] != 0).all()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "centered"])
+def test_the_border_of_the_roi_is_like_the_border_of_the_image(case):
+    settings, statistics = CASES[case]
+    loss = build_loss(settings, statistics)
+    logits, target, _ = draw(statistics, size=(9, 8))
+    roi = torch.zeros_like(target)
+    roi[:, 2:7, 1:6] = 1
+    part = (..., slice(2, 7), slice(1, 6))
+    value, slope = gradient(loss, logits, target, roi)
+    alone, own = gradient(loss, logits[part], target[part], roi[part])
+    torch.testing.assert_close(value, alone)
+    torch.testing.assert_close(slope[part], own)
 
 
 @every_loss
@@ -264,7 +361,8 @@ def test_extreme_logits_stay_finite_in_float32(case, size, truth):
     for mask in (target, torch.full_like(target, truth)):
         value, slope = gradient(loss, logits, mask, roi)
         assert value.dtype == torch.float32
-        assert value.isfinite() and value >= 0 and slope.isfinite().all()
+        assert value.isfinite() and slope.isfinite().all()
+        assert value >= 0 or settings["loss"] == "boundary"  # which is below 0 inside the mask
 
 
 @every_loss
@@ -352,7 +450,7 @@ def test_loss_falls_as_the_prediction_turns_right(case):
         loss = build_loss(settings | {"weight": 0}, statistics)  # the total variation of the mask itself is not 0
     values = [loss(right * size, target, roi).item() for size in (-8, -2, 0, 2, 8, 15)]
     assert values == sorted(values, reverse=True)
-    assert values[-1] < 1e-3 < values[0]
+    assert values[-1] < 1e-2 < values[0]  # a third root keeps 0.007 of the last 3e-7
 
 
 @given(alpha=st.floats(0.05, 0.95), seed=st.integers(0, 50))
@@ -436,10 +534,12 @@ def test_inverse_frequency_balances_the_classes():
         ({"loss": "focal", "gama": 2}, BINARY, ["gama", "'gamma'"]),
         ({"loss": "bce"}, FACADE, ["bce", "3", "cross_entropy"]),
         (
-            {"loss": "compound", "terms": [{"loss": "dice"}, {"loss": "focal"}]},
+            {"loss": "compound", "terms": [{"loss": "dice"}, {"loss": "mse"}]},
             FACADE,
-            ["focal", "cross_entropy"],
+            ["mse", "cross_entropy"],
         ),
+        ({"loss": "focal", "form": "positive"}, FACADE, ["form positive", "one foreground class", "cross_entropy"]),
+        ({"loss": "tversky", "alpha": 0, "beta": 0}, BINARY, ["both 0"]),
         ({"loss": "cross_entropy"}, BINARY, ["one foreground class", "use bce"]),
         ({"loss": "cross_entropy", "class_weights": [1, 2]}, FACADE, ["2 class_weights", "4 classes"]),
         ({"loss": "weighted_bce"}, ClassStatistics((10, 0)), ["0 of the foreground", "training masks"]),
@@ -533,21 +633,20 @@ def test_the_numbers_in_the_documentation_are_true():
 
 
 def test_adding_a_loss_takes_a_function_and_a_registry_line(monkeypatch, tmp_path):
-    class TverskyOptions(Options):
-        beta: float = 0.7
+    class JaccardOptions(Options):
+        power: float = 1.0
 
-    def tversky(logits: Tensor, target: Tensor, roi: Tensor, *, beta: float) -> Tensor:
+    def jaccard(logits: Tensor, target: Tensor, roi: Tensor, *, power: float) -> Tensor:
         p, y = logits[:, 0].sigmoid() * roi, target * roi
-        missed, false = ((1 - p) * y).sum(), (p * (1 - y)).sum()
-        return 1 - (p * y).sum() / ((p * y).sum() + beta * missed + (1 - beta) * false)
+        return (1 - (p * y).sum() / (p + y - p * y).sum()) ** power
 
-    monkeypatch.setitem(LOSSES, "tversky", TverskyOptions)
-    monkeypatch.setattr(functions, "tversky", tversky, raising=False)
-    resolved = resolve("{loss: tversky, beta: 0.5, weight: 3}", tmp_path)
+    monkeypatch.setitem(LOSSES, "jaccard", JaccardOptions)
+    monkeypatch.setattr(functions, "jaccard", jaccard, raising=False)
+    resolved = resolve("{loss: jaccard, power: 1.0, weight: 3}", tmp_path)
     logits, target, roi = draw(BINARY)
-    dice = build_loss({"loss": "dice", "smooth": 0, "batch": True}, BINARY)(logits, target, roi)
-    alone = build_loss({"loss": "tversky", "beta": 0.5}, BINARY)(logits, target, roi)
-    torch.testing.assert_close(alone, dice, rtol=1e-6, atol=0)
+    tversky = {"loss": "tversky", "alpha": 1, "beta": 1, "smooth": 0, "batch": True}
+    alone = build_loss({"loss": "jaccard"}, BINARY)(logits, target, roi)
+    torch.testing.assert_close(alone, build_loss(tversky, BINARY)(logits, target, roi), rtol=1e-6, atol=0)
     both = build_loss(resolved, BINARY)(logits, target, roi)
     first = build_loss({"loss": "dice"}, BINARY)(logits, target, roi)
     torch.testing.assert_close(both, 2 * first + 3 * alone)

@@ -26,6 +26,7 @@ from segstudy.errors import StudyError, nearest
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 REGULARISERS = ("centered", "sparsity", "total_variation")
+SEVERAL_CLASSES = ("cross_entropy", "focal", "dice", "tversky", "focal_tversky", "soft_cldice", "boundary")
 
 logger = logging.getLogger("segstudy")
 
@@ -123,10 +124,11 @@ def _check_classes(kind: str, options: Mapping[str, Any], classes: int) -> None:
                 f"cross_entropy has {len(weights)} class_weights for {classes} classes (background included)",
                 remedy="give one weight a class, background first, or inverse_frequency",
             )
-    elif classes > 2 and kind != "dice":
+    elif classes > 2 and (kind not in SEVERAL_CLASSES or options.get("form") == "positive"):
+        name = f"loss '{kind}', form positive," if kind == "focal" else f"loss '{kind}'"
         raise StudyError(
-            f"loss '{kind}' is for one foreground class, but the data set has {classes - 1}",
-            allowed="cross_entropy, dice, or a compound of them",
+            f"{name} is for one foreground class, but the data set has {classes - 1}",
+            allowed=f"{', '.join(SEVERAL_CLASSES)}, or a compound of them",
             remedy="use cross_entropy (class_weights: inverse_frequency for what weighted_bce does)",
         )
 
@@ -136,7 +138,7 @@ def _check_shapes(kind: str, logits: Tensor, target: Tensor, roi: Tensor, channe
         raise StudyError(
             f"loss '{kind}' was given logits of {logits.shape[1]} channels, its data set asks for {channels}",
             allowed="1 channel for one foreground class (bce, ...), else one a class, background included",
-            remedy="give the network that many outputs; several classes need cross_entropy or dice",
+            remedy="give the network that many outputs; several classes need cross_entropy, dice, ...",
         )
     shape = (logits.shape[0], *logits.shape[2:])
     if logits.ndim != 4 or target.shape != shape or roi.shape != shape:

@@ -62,6 +62,41 @@ class DiceOptions(Options):
     batch: bool = Field(False, description="one Dice over the whole batch instead of the mean over images")
 
 
+class TverskyOptions(Options):
+    """Tversky loss: Dice with a weight on false pixels (`alpha`) and one on missed pixels (`beta`)."""
+
+    alpha: Weight = Field(0.3, description="weight of false positives")
+    beta: Weight = Field(0.7, description="weight of false negatives")
+    smooth: float = Field(1.0, ge=0, allow_inf_nan=False)
+    batch: bool = Field(False, description="one index over the whole batch instead of the mean over images")
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> TverskyOptions:
+        if not self.alpha + self.beta:
+            raise ValueError("alpha and beta are both 0: no mistake would cost anything")
+        return self
+
+
+class FocalTverskyOptions(TverskyOptions):
+    """Tversky loss to the power 1 / `gamma`: above 1, images that are nearly right keep their pull."""
+
+    gamma: float = Field(4 / 3, ge=0.1, le=3)
+
+
+class SoftCldiceOptions(Options):
+    """Dice of the centre lines of p and mask, mixed with Dice: (1 - alpha) * dice + alpha * clDice."""
+
+    iterations: int = Field(3, ge=1, le=100, description="erosions; at least half the width of the thickest line")
+    alpha: float = Field(0.5, gt=0, le=1, description="share of clDice, the rest is dice; 1 for clDice alone")
+    smooth: float = Field(1.0, ge=0, allow_inf_nan=False)
+
+
+class BoundaryOptions(Options):
+    """Mean of p times the signed distance from the true outline; usually a term beside dice."""
+
+    normalise: bool = Field(False, description="distances over the image diagonal instead of in pixels")
+
+
 class BceTvOptions(Options):
     """Binary cross-entropy plus `weight` times the total variation of the probabilities."""
 
@@ -156,6 +191,10 @@ LOSSES: dict[str, type[Options]] = {
     "weighted_bce": WeightedBceOptions,
     "focal": FocalOptions,
     "dice": DiceOptions,
+    "tversky": TverskyOptions,
+    "focal_tversky": FocalTverskyOptions,
+    "soft_cldice": SoftCldiceOptions,
+    "boundary": BoundaryOptions,
     "bce_tv": BceTvOptions,
     "total_variation": TotalVariationOptions,
     "centered": CenteredOptions,

@@ -11,21 +11,26 @@ roi (B, H, W), 0.0 or 1.0 in the type of the logits. Multiplied rather than fill
 times faster on a CPU.
 """
 
-from segstudy.losses.overlap import dice
+from segstudy.losses.overlap import dice, focal_tversky, tversky
 from segstudy.losses.pixelwise import bce, bce_probability, cross_entropy, focal, mse, smooth_l1, weighted_bce
 from segstudy.losses.regularisers import bce_tv, centered, sparsity, total_variation
+from segstudy.losses.shape import boundary, soft_cldice
 
 __all__ = [
     "bce",
     "bce_probability",
     "bce_tv",
+    "boundary",
     "centered",
     "cross_entropy",
     "dice",
     "focal",
+    "focal_tversky",
     "mse",
     "smooth_l1",
+    "soft_cldice",
     "sparsity",
     "total_variation",
+    "tversky",
     "weighted_bce",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from segstudy.losses.common import TINY, foreground, mean_of_images
@@ -27,3 +28,43 @@ def dice(logits: Tensor, target: Tensor, roi: Tensor, *, form: str, smooth: floa
         overlap, total = overlap / counted.clamp(min=1), total / counted.clamp(min=1)
     values = 1 - (2 * overlap + smooth + TINY) / (total + smooth + TINY)
     return mean_of_images(values, counted)
+
+
+def tversky(
+    logits: Tensor, target: Tensor, roi: Tensor, *, alpha: float, beta: float, smooth: float, batch: bool
+) -> Tensor:
+    """Tversky loss, 1 - (TP + s) / (TP + alpha FP + beta FN + s) (Salehi et al. 2017).
+
+    TP = sum(p*y), FP = sum(p*(1-y)), FN = sum((1-p)*y); images, batch and classes as for `dice`. alpha = beta = 0.5
+    is Dice (with half its s), alpha = beta = 1 IoU; beta > alpha makes a missed pixel the worse mistake.
+    """
+    values, counted = _tversky_errors(logits, target, roi, alpha, beta, smooth, batch)
+    return mean_of_images(values, counted)
+
+
+def focal_tversky(
+    logits: Tensor, target: Tensor, roi: Tensor, *, alpha: float, beta: float, gamma: float, smooth: float, batch: bool
+) -> Tensor:
+    """Focal Tversky loss, (1 - T)^(1 / gamma) with T the Tversky index (Abraham & Khan 2019).
+
+    There alpha weighs the missed pixels and beta the false ones; here it is as in `tversky`. Below 1e-7 a straight
+    line stands for the power, whose slope at 0 is infinite for gamma > 1: a perfect image would end the training.
+    """
+    errors, counted = _tversky_errors(logits, target, roi, alpha, beta, smooth, batch)
+    power = 1 / gamma
+    values = torch.where(errors > TINY, errors.clamp(min=TINY) ** power, errors * TINY ** (power - 1))
+    return mean_of_images(values, counted)
+
+
+def _tversky_errors(
+    logits: Tensor, target: Tensor, roi: Tensor, alpha: float, beta: float, smooth: float, batch: bool
+) -> tuple[Tensor, Tensor]:
+    """Return 1 - T for each image and class, and the counted pixels of each image.
+
+    1 - T = E / (TP + E + s) with E = alpha FP + beta FN: nothing cancels, and no 1 - T is below 0.
+    """
+    p, y = foreground(logits, target)
+    m = roi.unsqueeze(1)
+    axes = (0, 2, 3) if batch else (2, 3)
+    wrong = alpha * (p * (1 - y) * m).sum(axes) + beta * ((1 - p) * y * m).sum(axes)
+    return wrong / ((p * y * m).sum(axes) + wrong + smooth + TINY), m.sum(axes)

@@ -49,13 +49,23 @@ def focal(
     p_t = p and a_t = alpha where y = 1, p_t = 1 - p and a_t = 1 - alpha where y = 0; no a_t where alpha is None.
     `form="positive"` is S1's definition, which focuses the foreground alone:
     mean of -(1 - p)^gamma y log p - (1 - y) log(1 - p).
+
+    Several classes: p_t = softmax(z)_y, a_t = 1 - alpha for the background and alpha for every other class.
     """
-    z, y = binary(logits, target)
-    z_t = z * (2 * y - 1)
-    log_p = functional.logsigmoid(z_t)
-    # exp(gamma * log(1 - p_t)) with log(1 - p_t) = log p_t - z_t, and not a power: that of an underflowed sigmoid
-    # has no finite gradient for gamma < 1.
-    exponent = gamma * (log_p - z_t)
+    if logits.shape[1] == 1:
+        z, y = binary(logits, target)
+        z_t = z * (2 * y - 1)
+        log_p = functional.logsigmoid(z_t)
+        log_rest = log_p - z_t
+    else:
+        y = (target > 0).to(logits.dtype)
+        ids = torch.where(roi > 0, target.long(), IGNORED)
+        log_p = -functional.cross_entropy(logits, ids, reduction="none", ignore_index=IGNORED)
+        truth = ids.unsqueeze(1) == torch.arange(logits.shape[1], device=ids.device).view(1, -1, 1, 1)
+        log_rest = logits.masked_fill(truth, -torch.inf).logsumexp(1) - logits.logsumexp(1)
+    # exp(gamma * log(1 - p_t)) and not a power: that of an underflowed probability has no finite gradient for
+    # gamma < 1. log(1 - p_t) is log_rest.
+    exponent = gamma * log_rest
     if form == "positive":
         exponent = exponent * y
     values = -exponent.exp() * log_p
