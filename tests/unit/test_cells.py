@@ -4,6 +4,7 @@ import copy
 import json
 import logging
 
+import numpy as np
 import pandas as pd
 import pytest
 import small_cell
@@ -63,9 +64,19 @@ def test_a_cell_leaves_model_history_and_a_full_record(inputs, tmp_path):
 
 def test_several_classes_train_with_one_channel_each(tmp_path):
     inputs = small_cell.write_inputs(tmp_path / "inputs", classes=("core", "rim"))
-    small_cell.run(inputs, tmp_path, quick(loss={"loss": "cross_entropy"}))
+    terms = [
+        {"loss": "cross_entropy", "class_weights": "inverse_frequency"},
+        *({"loss": kind, "weight": 0.1} for kind in ("focal", "tversky", "soft_cldice", "boundary")),
+    ]
+    small_cell.run(inputs, tmp_path, quick(loss={"loss": "compound", "terms": terms}))
     network, meta = checkpoint.load_model(tmp_path / "model.safetensors")
     assert meta["outputs"] == 3
+    record = json.loads((tmp_path / "run.json").read_text())
+    split = pd.read_csv(inputs[1])["subset"].to_numpy()
+    inverse = 1 / np.bincount(np.load(inputs[0] / "masks.npy")[split == "train"].ravel())
+    weights, *others = record["loss_weights"]["terms"]
+    assert weights["class_weights"] == pytest.approx(inverse / inverse.mean())
+    assert others == [{}] * 4
     assert network(torch.rand(1, 3, 16, 16)).shape == (1, 3, 16, 16)
 
 
