@@ -235,3 +235,15 @@ def test_a_network_is_named_without_importing_torch():
     code = "import sys, segstudy.models as m; print(m.network_module('unet'), 'torch' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.split() == ["segstudy.models.unet", "False"]
+
+
+@pytest.mark.parametrize("order", [torch.channels_last, torch.contiguous_format])
+def test_the_join_has_the_gradients_of_cat_as_whole_tensors(order):
+    torch.manual_seed(0)
+    skip, maps = (torch.randn(2, n, 6, 4).contiguous(memory_format=order).requires_grad_() for n in (3, 5))
+    towards = torch.randn(2, 8, 6, 4).contiguous(memory_format=order)
+    wanted = torch.autograd.grad(torch.cat((skip, maps), 1), (skip, maps), towards)
+    found = torch.autograd.grad(blocks.Concat()(maps, skip), (skip, maps), towards)
+    for mine, theirs in zip(found, wanted, strict=True):
+        assert torch.equal(mine, theirs)
+        assert mine.is_contiguous(memory_format=order)
