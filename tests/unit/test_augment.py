@@ -1,11 +1,14 @@
+import math
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from scipy import ndimage
 
-from segstudy.augment import augment
+from segstudy.augment import augment, carry_out, draw
 from segstudy.config.recipes import Augmentation
 
 IDENTITY = Augmentation()
@@ -323,3 +326,32 @@ def test_types_of_mask_and_roi_are_kept_and_many_classes_survive():
     assert (image.dtype, mask.dtype, roi.dtype) == (torch.float32, torch.uint8, torch.bool)
     assert set(mask.unique().tolist()) <= {0, *masks.unique().tolist()}
     assert mask.max() == 253
+
+
+def test_a_turned_crop_is_what_a_crop_of_the_whole_turned_image_is():
+    """The crop's own grid is sampled, out of a window. scipy turns the whole image, and the crop is cut from that."""
+    (_, masks, rois), size, around = blobs(4, 150, 170), (24, 30), 12
+    images = torch.from_numpy(ndimage.gaussian_filter(np.random.default_rng(0).uniform(0, 1, (4, 1, 150, 170)), 2.0))
+    options = Augmentation(rotation=180, scale=(0.7, 1.4), shear=15, flip_horizontal=0.5)
+    plan = draw(4, (150, 170), options, seeded(3), size)
+    windows = [
+        torch.stack(
+            [batch[i, ..., y : y + plan.window[0], x : x + plan.window[1]] for i, (y, x) in enumerate(plan.corners)]
+        )
+        for batch in (images, masks, rois)
+    ]
+    image, mask, roi = carry_out(plan, *windows, options, seeded(3))
+    assert math.prod(plan.window) < 150 * 170 / 2
+    assert torch.equal(mask, augment(images, masks, rois, options, seeded(3), size)[1])
+    extent = np.array(plan.window) / 2
+    for i, corner in enumerate(plan.corners):
+        x_row, y_row = plan.affine[i].double().numpy()
+        matrix = np.array([y_row[[1, 0]], x_row[[1, 0]]]) * extent[:, None]
+        centre = (np.array([y_row[2], x_row[2]]) + 1) * extent + corner - 0.5
+        turned = np.array(size) + 2 * around
+        offset = centre - matrix @ ((turned - 1) / 2)
+        whole = ndimage.affine_transform(images[i, 0].numpy(), matrix, offset, tuple(turned), order=1)
+        assert np.abs(whole[around:-around, around:-around] - image[i, 0].numpy()).max() < 1e-4
+        labels = ndimage.affine_transform(masks[i].numpy(), matrix, offset, tuple(turned), order=0)
+        assert (labels[around:-around, around:-around] != mask[i].numpy()).mean() < 0.01  # halves round either way
+    assert roi.all()

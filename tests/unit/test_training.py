@@ -252,6 +252,12 @@ def test_batches_are_the_rows_asked_for_wherever_they_lie(tmp_path, monkeypatch)
         assert x.is_contiguous(memory_format=torch.channels_last)
         assert torch.equal(y, torch.from_numpy(MASKS[[3, 1]]))
         assert r.dtype == torch.uint8
+        x, y, r = batches.hold(mapped, MASKS, ROIS, CPU)([3, 1], batches.Windows([(2, 5), (0, 4)], (8, 9)))
+        parts = [np.s_[3, 2:10, 5:14], np.s_[1, 0:8, 4:13]]
+        assert torch.equal(x.permute(0, 2, 3, 1), torch.from_numpy(np.stack([IMAGES[part] for part in parts])))
+        assert x.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(y, torch.from_numpy(np.stack([MASKS[part] for part in parts])))
+        assert r.shape == (2, 8, 9)
 
 
 def test_dice_inside_the_roi_by_hand():

@@ -37,7 +37,7 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, the weights of Pillow's "L"
 MARGIN = 3
 
 
-class _Plan(NamedTuple):
+class Plan(NamedTuple):
     """The changes of a batch of B images, drawn but not yet carried out."""
 
     size: tuple[int, int]  # of the result: height, width
@@ -73,8 +73,30 @@ def augment(
         generator: a CPU generator.
         crop: (height, width) of random crops; None keeps whole images.
     """
-    plan = _draw(len(images), (images.shape[2], images.shape[3]), options, generator, crop)
+    plan = draw(len(images), (images.shape[2], images.shape[3]), options, generator, crop)
     images, masks, rois = (_windows(batch, plan) for batch in (images, masks, rois))
+    return carry_out(plan, images, masks, rois, options, generator)
+
+
+@torch.no_grad()
+def carry_out(
+    plan: Plan,
+    images: torch.Tensor,
+    masks: torch.Tensor,
+    rois: torch.Tensor,
+    options: Augmentation,
+    generator: torch.Generator,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return what `augment` does, for those who cut the plan's windows out of large images themselves.
+
+    Args:
+        plan: of `draw`, with the same options.
+        images: (B, C, h, w), the windows; as the next two, in the types of `augment`.
+        masks: (B, h, w).
+        rois: (B, h, w).
+        options: as `draw` had them.
+        generator: the one that `draw` drew from: noise goes on where it stopped.
+    """
     if plan.affine is None:
         image, mask, roi = (_sliced(batch, plan) for batch in (images, masks, rois))
     else:
@@ -85,13 +107,13 @@ def augment(
     return image, mask, roi
 
 
-def _draw(
+def draw(
     samples: int,
     source: tuple[int, int],
     options: Augmentation,
     generator: torch.Generator,
     crop: tuple[int, int] | None = None,
-) -> _Plan:
+) -> Plan:
     """Draw the changes of `samples` images of (height, width) `source`."""
     drawn = torch.rand(samples, len(DRAWS), generator=generator, dtype=torch.float64)
     u = dict(zip(DRAWS, drawn.unbind(1), strict=True))
@@ -103,7 +125,7 @@ def _draw(
         corners, window, affine = _affine(u, flip_x, flip_y, source, options, crop)
     else:
         corners, window, affine = *_corners(u, source, crop), None
-    return _Plan(
+    return Plan(
         size=crop or source,
         window=window,
         corners=corners,
@@ -181,7 +203,7 @@ def _forward(
     return turn @ slant @ flip * scale[:, None, None]
 
 
-def _windows(batch: torch.Tensor, plan: _Plan) -> torch.Tensor:
+def _windows(batch: torch.Tensor, plan: Plan) -> torch.Tensor:
     """Return the windows (B, ..., h, w) of whole images (B, ..., H, W)."""
     height, width = plan.window
     if (height, width) == tuple(batch.shape[-2:]):
@@ -190,7 +212,7 @@ def _windows(batch: torch.Tensor, plan: _Plan) -> torch.Tensor:
     return torch.stack([image[..., top : top + height, left : left + width] for image, (top, left) in parts])
 
 
-def _sliced(windows: torch.Tensor, plan: _Plan) -> torch.Tensor:
+def _sliced(windows: torch.Tensor, plan: Plan) -> torch.Tensor:
     """Return windows (B, ..., h, w) flipped, and centred in zeros where they are smaller than the result."""
     if plan.window == plan.size and not any(plan.flips):
         return windows
@@ -203,7 +225,7 @@ def _sliced(windows: torch.Tensor, plan: _Plan) -> torch.Tensor:
 
 
 def _resampled(
-    images: torch.Tensor, masks: torch.Tensor, rois: torch.Tensor, plan: _Plan, affine: torch.Tensor
+    images: torch.Tensor, masks: torch.Tensor, rois: torch.Tensor, plan: Plan, affine: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return windows resampled at the result's pixels: the image bilinearly, mask and roi by nearest neighbour."""
     affine = affine.to(images.device, non_blocking=True)
@@ -226,12 +248,12 @@ def _unit(images: torch.Tensor) -> torch.Tensor:
     return images.float() if images.is_floating_point() else images.float().div_(255)
 
 
-def _recolours(plan: _Plan, options: Augmentation) -> bool:
+def _recolours(plan: Plan, options: Augmentation) -> bool:
     factors = (options.brightness, options.contrast, options.saturation)
     return bool(plan.blurred or options.noise or any(factor != (1, 1) for factor in factors))
 
 
-def _recolour(images: torch.Tensor, plan: _Plan, options: Augmentation, generator: torch.Generator) -> None:
+def _recolour(images: torch.Tensor, plan: Plan, options: Augmentation, generator: torch.Generator) -> None:
     """Change brightness, contrast and saturation of (B, C, h, w), blur, add noise, clamp to 0..1; all in place.
 
     x b, then c (x - mean) + mean, then s (x - luma) + luma: linear in x, hence carried out as x f + what depends

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import psutil
@@ -23,7 +24,21 @@ Batch = tuple[Tensor, Tensor, Tensor]
 HOST_BUDGET = 2 * 2**30
 
 
-def hold(images: np.ndarray, masks: np.ndarray, rois: np.ndarray, device: torch.device) -> Callable[[Rows], Batch]:
+class Windows(NamedTuple):
+    """Equal parts of images, one of each row of a batch."""
+
+    corners: Sequence[tuple[int, int]]  # top, left
+    size: tuple[int, int]  # height, width
+
+
+class BatchOf(Protocol):
+    """What `hold` returns."""
+
+    def __call__(self, rows: Rows, windows: Windows | None = None) -> Batch:
+        """Return the batch of `rows`: whole images, or their windows."""
+
+
+def hold(images: np.ndarray, masks: np.ndarray, rois: np.ndarray, device: torch.device) -> BatchOf:
     """Put the data set where it is reached fastest; return a function: rows -> their batch on `device`.
 
     It goes to the GPU if it takes at most half of the free memory there; else into main memory if it takes at
@@ -35,16 +50,21 @@ def hold(images: np.ndarray, masks: np.ndarray, rois: np.ndarray, device: torch.
         rois: uint8 (N, H, W).
         device: where batches are wanted.
 
-    A batch is uint8 images (B, C, H, W) in channels-last order, masks (B, H, W) and rois (B, H, W).
+    A batch is uint8 images (B, C, H, W) in channels-last order, masks (B, H, W) and rois (B, H, W). Given windows,
+    nothing else is touched of the images: crops of large ones cost what the crops take, also from a disk.
     """
+    canvas = images.shape[1:3]
     size = images.nbytes + masks.nbytes + rois.nbytes
     if device.type == "cuda" and size <= torch.cuda.mem_get_info(device)[0] // 2:
         logger.info("data set: %.1f MB on the GPU", size / 1e6)
         held = [torch.from_numpy(np.array(array)).to(device) for array in (images, masks, rois)]
 
-        def on_gpu(rows: Rows) -> Batch:
-            index = torch.as_tensor(np.asarray(rows, dtype=np.int64)).to(device, non_blocking=True)
-            x, y, r = (array.index_select(0, index) for array in held)
+        def on_gpu(rows: Rows, windows: Windows | None = None) -> Batch:
+            if windows and windows.size != canvas:
+                x, y, r = (torch.stack(list(_parts(array, rows, windows))) for array in held)
+            else:
+                index = torch.as_tensor(np.asarray(rows, dtype=np.int64)).to(device, non_blocking=True)
+                x, y, r = (array.index_select(0, index) for array in held)
             return x.permute(0, 3, 1, 2), y, r
 
         return on_gpu
@@ -54,12 +74,23 @@ def hold(images: np.ndarray, masks: np.ndarray, rois: np.ndarray, device: torch.
         images, masks, rois, mapped = np.array(images), np.array(masks), np.array(rois), False
     logger.info("data set: %.1f MB %s", size / 1e6, "memory-mapped" if mapped else "in main memory")
 
-    def on_host(rows: Rows) -> Batch:
-        index = np.asarray(rows, dtype=np.int64)
-        x, y, r = (torch.from_numpy(np.asarray(array[index])).to(device) for array in (images, masks, rois))
+    def on_host(rows: Rows, windows: Windows | None = None) -> Batch:
+        def taken(array: np.ndarray) -> Tensor:
+            if windows and windows.size != canvas:
+                return torch.from_numpy(np.stack(list(_parts(array, rows, windows)))).to(device)
+            return torch.from_numpy(np.asarray(array[np.asarray(rows, dtype=np.int64)])).to(device)
+
+        x, y, r = map(taken, (images, masks, rois))
         return x.permute(0, 3, 1, 2), y, r
 
     return on_host
+
+
+def _parts(array: Any, rows: Rows, windows: Windows) -> Iterator[Any]:
+    """Yield the window of each row, as views: (h, w, ...) of an array or tensor (N, H, W, ...)."""
+    height, width = windows.size
+    for row, (top, left) in zip(rows, windows.corners, strict=True):
+        yield array[int(row), top : top + height, left : left + width]
 
 
 def epoch_batches(rows: Rows, batch_size: int, repeats: int, seed: int, epoch: int) -> list[np.ndarray]:

@@ -17,9 +17,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from segstudy import precision, seeds, stopping
-from segstudy.augment import augment
-from segstudy.batches import Rows, balanced, epoch_batches, hold, normalisation
+from segstudy import augment, precision, seeds, stopping
+from segstudy.batches import Rows, Windows, balanced, epoch_batches, hold, normalisation
 from segstudy.checkpoint import Interrupted, Slot, caught_signals
 from segstudy.config.recipes import CurveStopping, Recipe
 from segstudy.schedules import build_optimiser, learning_rate_factor
@@ -98,8 +97,8 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
         return epoch_batches(rows, recipe.batch_size, recipe.crops_per_image, seed, epoch)
 
     sizes = [len(rows) for rows in batches_of(1)]
-    steps, canvas = len(sizes), images.shape[1] * images.shape[2]
-    together = max(1, max(max(sizes) * math.prod(recipe.crop or images.shape[1:3]), 2**18) // canvas)
+    steps, canvas = len(sizes), (images.shape[1], images.shape[2])
+    together = max(1, max(max(sizes) * math.prod(recipe.crop or canvas), 2**18) // math.prod(canvas))
     losses = torch.full((steps,), math.nan, device=device)
     state: dict[str, Any] = {"epoch": 1, "step": 0, "history": [], "best": {}, "starts": []}
     state |= {"accumulate": recipe.accumulate, "seconds": dict.fromkeys(("steps", "validation", "saving"), 0.0)}
@@ -148,7 +147,9 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
                 if step < state["step"]:
                     continue  # done before the interruption
                 draws = seeds.generator(seed, "augment", epoch, step)
-                batch = augment(*batch_of(rows), recipe.augmentation, draws, recipe.crop)
+                plan = augment.draw(len(rows), canvas, recipe.augmentation, draws, recipe.crop)
+                windows = batch_of(rows, Windows(plan.corners, plan.window))
+                batch = augment.carry_out(plan, *windows, recipe.augmentation, draws)
                 for group, rate in zip(optimiser.param_groups, rates, strict=True):
                     group["lr"] = rate * factor(step)
                 draw, parts = seeds.number(seed, "dropout", epoch, step), state["accumulate"]

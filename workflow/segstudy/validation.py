@@ -7,14 +7,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from segstudy.batches import Batch, Rows
+from segstudy.batches import BatchOf, Rows
 
 
 @torch.inference_mode()
 def validate(
     forward: Callable[[Tensor], Tensor],
     loss: Callable[[Tensor, Tensor, Tensor], Tensor],
-    batch_of: Callable[[Rows], Batch],
+    batch_of: BatchOf,
     rows: Rows,
     together: int,
     stop: Callable[[], object],
