@@ -1,10 +1,9 @@
 """Every network keeps the same promises; a new one joins with one line in SMALL."""
 
-import copy
-
 import pytest
 import torch
-from safetensors.torch import load_model, save_model
+from network_promises import NetworkPromises, images, settled
+from network_promises import make as make_of
 from torch import nn
 
 from segstudy.config.networks import NETWORKS
@@ -18,56 +17,47 @@ SMALL = {
     "unet": {"depth": 2, "width": 8},
 }
 every_network = pytest.mark.parametrize("kind", sorted(SMALL))
+with_decoder = pytest.mark.parametrize("kind", ["encdec", "unet"])
 
 
 def make(kind, in_channels=3, outputs=1, **options):
-    torch.manual_seed(0)
-    return build({"network": kind, **SMALL[kind], **options}, in_channels, outputs)
-
-
-def images(count=2, channels=3, height=32, width=32):
-    return torch.randn(count, channels, height, width, generator=torch.Generator().manual_seed(1))
-
-
-def settled(network):
-    """Give the running statistics of batch normalisation something to hold, then evaluate."""
-    network.train()
-    with torch.no_grad():
-        for _ in range(3):
-            network(images(8))
-    return network.eval()
+    return make_of({"network": kind, **SMALL[kind]}, in_channels, outputs, **options)
 
 
 def test_every_registered_network_is_tested():
     assert set(SMALL) == set(NETWORKS)
 
 
-@every_network
-@pytest.mark.parametrize("height, width", [(1, 1), (1, 7), (5, 3), (16, 16), (17, 31), (40, 28), (3, 64)])
-def test_logits_have_the_size_of_the_image(kind, height, width):
-    for training in (True, False):
-        network = make(kind, in_channels=2, outputs=5).train(training)
-        assert network(images(1, 2, height, width)).shape == (1, 5, height, width)
+@pytest.mark.parametrize("settings", [{"network": kind, **SMALL[kind]} for kind in SMALL], ids=list(SMALL))
+class TestPromises(NetworkPromises):
+    pass
 
 
 @every_network
 @pytest.mark.parametrize("normalisation", ["batch", "instance", "group", "none"])
-def test_gradients_reach_every_parameter(kind, normalisation):
-    network = make(kind, normalisation=normalisation, dropout=0.1, convolutions=2)
-    network(images()).square().sum().backward()
-    silent = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    assert silent == []
+def test_gradients_reach_every_parameter_whatever_the_normalisation(kind, normalisation):
+    TestPromises().test_gradients_reach_every_parameter(
+        {"network": kind, **SMALL[kind], "normalisation": normalisation}
+    )
 
 
 @every_network
-def test_evaluation_is_deterministic_and_training_with_dropout_is_not(kind):
+@pytest.mark.parametrize("normalisation", ["instance", "group", "none"])
+def test_no_normalisation_looks_at_the_rest_of_the_batch(kind, normalisation):
+    TestPromises().test_the_rest_of_the_batch_does_not_matter_in_evaluation(
+        {"network": kind, **SMALL[kind], "normalisation": normalisation}
+    )
+
+
+@with_decoder
+def test_dropout_is_drawn_in_training_alone(kind):
     network = make(kind, dropout=0.5).eval()
     assert torch.equal(network(images()), network(images()))
     network.train()
     assert not torch.equal(network(images()), network(images()))
 
 
-@every_network
+@with_decoder
 def test_dropout_stands_after_every_decoder_convolution_and_nowhere_else(kind):
     network = make(kind, dropout=0.3, convolutions=3)
     found = [name for name, m in network.named_modules() if isinstance(m, nn.Dropout)]
@@ -76,73 +66,6 @@ def test_dropout_stands_after_every_decoder_convolution_and_nowhere_else(kind):
     for name in found:
         unit = network.get_submodule(name.rpartition(".")[0])
         assert [type(m) for m in unit] == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.Dropout]
-
-
-@every_network
-def test_same_seed_same_weights(kind):
-    one, two = make(kind).state_dict(), make(kind).state_dict()
-    assert all(torch.equal(one[key], two[key]) for key in one)
-
-
-@every_network
-def test_saved_and_loaded_it_says_the_same(kind, tmp_path):
-    network = settled(make(kind))
-    save_model(network, str(tmp_path / "model.safetensors"))
-    torch.manual_seed(99)
-    other = build({"network": kind, **SMALL[kind]}, 3, 1).eval()
-    assert not torch.equal(other(images()), network(images()))
-    load_model(other, str(tmp_path / "model.safetensors"))
-    assert torch.equal(other(images()), network(images()))
-
-
-@every_network
-def test_bf16_autocast_stays_near_fp32(kind):
-    network = settled(make(kind))
-    with torch.no_grad():
-        full = network(images())
-        with torch.autocast("cpu", torch.bfloat16):
-            half = network(images()).float()
-    # bf16 keeps 8 bits; a handful of layers may lose a few of them, relative to the spread of the logits.
-    assert (full - half).abs().max() < 0.1 * full.std()
-    assert not torch.equal(full, half)
-
-
-@every_network
-@pytest.mark.parametrize("normalisation", ["batch", "instance", "group", "none"])
-def test_the_rest_of_the_batch_does_not_matter_in_evaluation(kind, normalisation):
-    network = settled(make(kind, normalisation=normalisation))
-    with torch.no_grad():
-        together = network(images(5))
-        alone = torch.cat([network(image[None]) for image in images(5)])
-    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
-
-
-@every_network
-def test_channels_last_changes_nothing_but_memory(kind):
-    network = settled(make(kind))
-    with torch.no_grad():
-        plain = network(images())
-        last = copy.deepcopy(network).to(memory_format=torch.channels_last)(
-            images().to(memory_format=torch.channels_last)
-        )
-    torch.testing.assert_close(plain, last, rtol=1e-4, atol=1e-5)
-
-
-@every_network
-def test_it_can_learn_four_images_by_heart(kind):
-    generator = torch.Generator().manual_seed(3)
-    y, x = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
-    centres = 10 + 12 * torch.rand(4, 2, generator=generator)
-    masks = torch.stack([((y - a) ** 2 + (x - b) ** 2 < 49).float() for a, b in centres])[:, None]
-    pictures = masks.repeat(1, 3, 1, 1) + 0.5 * torch.randn(4, 3, 32, 32, generator=generator)
-    network = make(kind)
-    optimiser = torch.optim.Adam(network.parameters(), 0.01)
-    for _ in range(100):
-        optimiser.zero_grad()
-        nn.functional.binary_cross_entropy_with_logits(network(pictures), masks).backward()
-        optimiser.step()
-    found = (network.eval()(pictures) > 0).float()
-    assert 2 * (found * masks).sum() / (found + masks).sum() > 0.98
 
 
 @every_network
