@@ -89,6 +89,10 @@ def multiply_adds(network, picture):
 class NetworkPromises:
     """Tests that hold for every network; a subclass is parametrised over `settings`, blocks of a config's models."""
 
+    def bf16_error(self, settings):
+        """Return how large a bf16 pass may differ from fp32: root mean square over the spread of the logits."""
+        return 0.05
+
     @pytest.mark.parametrize("height, width", [(1, 1), (1, 7), (5, 3), (16, 16), (17, 31), (40, 28), (3, 64)])
     def test_logits_have_the_size_of_the_image(self, settings, height, width):
         for training in (True, False):
@@ -118,12 +122,12 @@ class NetworkPromises:
 
     def test_saved_and_loaded_it_says_the_same(self, settings, tmp_path):
         network = settled(make(settings))
+        torch.manual_seed(99)  # what is loaded is not what happens to be drawn again
         meta = {"settings": {"model": settings}, "in_channels": 3, "outputs": 1}
         save_model(tmp_path / "model.safetensors", network, meta)
         other, found = load_model(tmp_path / "model.safetensors")
         assert found == meta and not other.training
         with torch.no_grad():
-            assert not torch.equal(make(settings).eval()(images()), network(images()))
             assert torch.equal(other(images()), network(images()))
 
     def test_bf16_autocast_stays_near_fp32(self, settings):
@@ -133,7 +137,7 @@ class NetworkPromises:
             with torch.autocast("cpu", torch.bfloat16):
                 half = network(images()).float()
         # bf16 keeps 8 bits; a handful of layers may lose a few of them, relative to the spread of the logits.
-        assert (full - half).abs().max() < 0.1 * full.std()
+        assert (full - half).square().mean().sqrt() < self.bf16_error(settings) * full.std()
         assert not torch.equal(full, half)
 
     def test_the_rest_of_the_batch_does_not_matter_in_evaluation(self, settings):

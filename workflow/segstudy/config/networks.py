@@ -26,9 +26,46 @@ class EncDecOptions(Options):
 class UNetOptions(EncDecOptions):
     """U-Net: the encoder-decoder plus concatenated skips, same-size output."""
 
+    up: Literal["nearest", "bilinear", "transposed"] = Field(
+        "nearest", description="upsampling by 2; transposed is learnt and narrows to the finer level's channels"
+    )
+    skips: Literal["concat", "none", "smoothed"] = Field(
+        "concat", description="smoothed: averaged over 5x5 pixels before they are concatenated"
+    )
+
+
+class UNet2Options(EncDecOptions):
+    """U-Net with strided convolutions for pooling and transposed convolutions for upsampling."""
+
+    depth: int = Field(4, ge=1, le=7, description="number of strided convolutions")
+
+
+class UNetValidOptions(EncDecOptions):
+    """The U-Net of 2015: valid convolutions on a mirrored border, cropped skips."""
+
+    width: int = Field(64, ge=1, le=1024, description="channels of the first level")
+    normalisation: Literal["batch", "instance", "group", "none"] = "none"
+
+
+class SegNetOptions(EncDecOptions):
+    """Encoder-decoder whose decoder puts values back to where max-pooling found them."""
+
+
+class DilatedNetOptions(Options):
+    """Convolutions at full resolution with dilation 1, 2, 4, ..., no pooling."""
+
+    depth: int = Field(6, ge=1, le=10, description="number of dilations: 1, 2, 4, ... 2^(depth - 1)")
+    width: int = Field(32, ge=1, le=1024, description="channels of every layer")
+    convolutions: int = Field(1, ge=1, le=4, description="3x3 convolutions at every dilation")
+    normalisation: Literal["batch", "instance", "group", "none"] = "batch"
+
 
 # One line a network: key -> (options, class).
 NETWORKS: dict[str, tuple[type[Options], str]] = {
     "encdec": (EncDecOptions, "segstudy.models.encdec:EncDec"),
     "unet": (UNetOptions, "segstudy.models.unet:UNet"),
+    "unet2": (UNet2Options, "segstudy.models.unet2:UNet2"),
+    "unet_valid": (UNetValidOptions, "segstudy.models.unet_valid:UNetValid"),
+    "segnet": (SegNetOptions, "segstudy.models.segnet:SegNet"),
+    "dilatednet": (DilatedNetOptions, "segstudy.models.dilatednet:DilatedNet"),
 }

@@ -107,10 +107,17 @@ def level_widths(width: int, growth: int, depth: int) -> list[int]:
 
 
 def convolutions(
-    count: int, in_channels: int, channels: int, normalisation: str, dropout: float = 0.0
+    count: int,
+    in_channels: int,
+    channels: int,
+    normalisation: str,
+    dropout: float = 0.0,
+    dilation: int = 1,
+    valid: bool = False,
 ) -> nn.Sequential:
-    """Return `count` units of 3x3 convolution (same size), normalisation, ReLU and, if asked for, dropout.
+    """Return `count` units of 3x3 convolution, normalisation, ReLU and, if asked for, dropout.
 
+    The size stays the same; with `valid` nothing is padded, and each unit takes `dilation` pixels off every side.
     Dropout is `nn.Dropout` (single values, not whole channels), after the ReLU of every unit. Weights are drawn
     after He et al. 2015, eq. 10 (`kaiming_normal_`); a convolution has no bias where a normalisation follows that
     has its own.
@@ -118,7 +125,12 @@ def convolutions(
     units = []
     for index in range(count):
         convolution = nn.Conv2d(
-            in_channels if index == 0 else channels, channels, 3, padding=1, bias=normalisation == "none"
+            in_channels if index == 0 else channels,
+            channels,
+            3,
+            padding=0 if valid else dilation,
+            dilation=dilation,
+            bias=normalisation == "none",
         )
         nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
         if convolution.bias is not None:
@@ -129,25 +141,33 @@ def convolutions(
 
 
 def convolution_stages(
-    name: str, before: Stage, count: int, channels: int, normalisation: str, dropout: float = 0.0
+    name: str,
+    before: Stage,
+    count: int,
+    channels: int,
+    normalisation: str,
+    dropout: float = 0.0,
+    dilation: int = 1,
+    valid: bool = False,
 ) -> list[Stage]:
     """Predict `convolutions`: one stage a unit."""
     words = [
-        "3×3 convolution",
+        f"3×3 {'valid ' if valid else ''}convolution{f', dilation {dilation}' if dilation > 1 else ''}",
         NORMALISATIONS[normalisation],
         "ReLU",
         f"dropout {dropout:g}" if dropout else "",
     ]
     operation = " + ".join(word for word in words if word)
     offsets = channels if normalisation == "none" else 2 * channels  # bias, or scale and shift
+    loss = 2 * dilation if valid else 0
     return [
         Stage(
             f"{name}.{index}",
             "conv",
             operation,
             channels,
-            before.height,
-            before.width,
+            before.height - (index + 1) * loss,
+            before.width - (index + 1) * loss,
             9 * (before.channels if index == 0 else channels) * channels + offsets,
         )
         for index in range(count)

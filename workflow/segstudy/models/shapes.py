@@ -115,8 +115,9 @@ def receptive_field(network: nn.Module, in_channels: int, largest: int = 4096) -
     Measured by the gradient of that value with respect to the input, on a copy in which nothing can hide a path:
     all weights positive and equal, no activation, max-pooling replaced by average pooling, normalisation left out
     (that of `batch` is a fixed scale in evaluation; that of `instance` and `group` looks at the whole image, which
-    this figure does not count). Height and width are measured on two narrow strips, each long enough that the
-    region ends within it. None if it does not end within `largest` pixels.
+    this figure does not count), a layer with a method `opened` replaced by what that returns. Height and width are
+    measured on two narrow strips, each long enough that the region ends within it. None if it does not end within
+    `largest` pixels.
 
     Where upsampling repeats pixels, neighbours of the central pixel see regions a few pixels larger or smaller.
     """
@@ -198,6 +199,8 @@ def _open(network: nn.Module) -> nn.Module:
             elif isinstance(child, nn.MaxPool2d):
                 average = nn.AvgPool2d(child.kernel_size, child.stride, child.padding, child.ceil_mode)
                 setattr(parent, name, average)
+            elif opened_layer := getattr(child, "opened", None):  # a layer that says itself how
+                setattr(parent, name, opened_layer())
     for module in opened.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             # 1 / fan-in keeps values near one however deep the network is.

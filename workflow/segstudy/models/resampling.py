@@ -1,0 +1,107 @@
+"""Ways down and up between levels that only some networks take, and skips that are smoothed on the way.
+
+Nothing here needs an operation without a deterministic form on a GPU.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from segstudy.models import blocks
+from segstudy.models.blocks import Stage
+
+UPSAMPLING = {
+    "nearest": "nearest upsampling ×2",
+    "bilinear": "bilinear upsampling ×2",
+    "transposed": "2×2 transposed convolution, stride 2",
+}
+
+
+def strided(channels: int) -> nn.Conv2d:
+    """Return a 3x3 convolution of stride 2, which halves an even size: a pooling that is learnt."""
+    convolution = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+    nn.init.kaiming_normal_(convolution.weight, nonlinearity="linear")
+    assert convolution.bias is not None
+    nn.init.zeros_(convolution.bias)
+    return convolution
+
+
+def strided_stage(name: str, before: Stage) -> Stage:
+    """Predict `strided`."""
+    parameters = (9 * before.channels + 1) * before.channels
+    operation = "3×3 convolution, stride 2"
+    return Stage(name, "down", operation, before.channels, before.height // 2, before.width // 2, parameters)
+
+
+def transposed(in_channels: int, channels: int) -> nn.ConvTranspose2d:
+    """Return a 2x2 transposed convolution of stride 2.
+
+    Kernel and stride are equal, so that every output pixel is reached once: uneven coverage would show as lines.
+    """
+    convolution = nn.ConvTranspose2d(in_channels, channels, 2, stride=2)
+    # An output value is a sum over the input channels alone; torch would count the kernel's pixels too.
+    nn.init.normal_(convolution.weight, std=in_channels**-0.5)
+    assert convolution.bias is not None
+    nn.init.zeros_(convolution.bias)
+    return convolution
+
+
+def upsample(kind: str, in_channels: int, channels: int) -> nn.Module:
+    """Return upsampling by 2 of one of the `UPSAMPLING` kinds; `channels` come out of a transposed one alone."""
+    if kind == "transposed":
+        return transposed(in_channels, channels)
+    return {"nearest": blocks.upsample, "bilinear": Bilinear}[kind]()
+
+
+def upsampled_channels(kind: str, in_channels: int, channels: int) -> int:
+    """Return how many channels `upsample` puts out."""
+    return channels if kind == "transposed" else in_channels
+
+
+def upsample_stage(name: str, before: Stage, kind: str, channels: int) -> Stage:
+    """Predict `upsample`."""
+    parameters = (4 * before.channels + 1) * channels if kind == "transposed" else 0
+    after = upsampled_channels(kind, before.channels, channels)
+    return Stage(name, "up", UPSAMPLING[kind], after, before.height * 2, before.width * 2, parameters)
+
+
+class Bilinear(nn.Module):
+    """Bilinear upsampling by 2, as `interpolate(mode="bilinear", align_corners=False)` computes it.
+
+    That function's backward pass is not deterministic on a GPU. The same values are those of nearest-neighbour
+    upsampling under the kernel (1, 2, 1) / 4 in both directions, which is two averages of two neighbours each; at
+    the border only pixels of the image are averaged.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = nn.Sequential(
+            blocks.upsample(), nn.AvgPool2d(2, 1, padding=1, count_include_pad=False), nn.AvgPool2d(2, 1)
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, 2 H, 2 W)."""
+        upsampled: Tensor = self.steps(maps)
+        return upsampled
+
+
+class SmoothedConcat(nn.Module):
+    """Concatenate a skip that was averaged over 5x5 pixels: its fine texture stays behind.
+
+    At the border only pixels of the map are averaged; zeros beyond it would darken it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.smooth = nn.AvgPool2d(5, 1, padding=2, count_include_pad=False)
+
+    def forward(self, maps: Tensor, skip: Tensor) -> Tensor:
+        """(B, C, H, W), (B, S, H, W) -> (B, S + C, H, W)."""
+        return torch.cat((self.smooth(skip), maps), 1)
+
+
+def smoothed_concat_stage(name: str, before: Stage, skip: Stage) -> Stage:
+    """Predict `SmoothedConcat`."""
+    operation = "skip: smoothed by a 5×5 average, concatenated"
+    return blocks.concat_stage(name, before, skip)._replace(operation=operation)

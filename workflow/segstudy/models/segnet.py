@@ -1,0 +1,113 @@
+"""SegNet: an encoder-decoder that remembers where each maximum was and puts values back there.
+
+Sources: S2 ("transports pooling indices to the decoder to obtain better upsampling"); Badrinarayanan, Kendall and
+Cipolla 2016 (arXiv:1511.00561). As there, the decoder mirrors the encoder, unpooled maps are sparse until the
+convolutions after them fill them, and there is no level beyond the last pooling.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from segstudy.config.networks import SegNetOptions
+from segstudy.models import blocks
+from segstudy.models.blocks import Stage
+
+
+@torch.no_grad()
+def maxima(maps: Tensor, pooled: Tensor) -> Tensor:
+    """Return (B, C, H, W) booleans: which values of `maps` 2x2 max-pooling took; of equal ones the first.
+
+    One per window, in reading order. Ties are the rule, not the exception: where ReLU left zeros.
+    """
+    places = torch.empty_like(maps, dtype=torch.bool)
+    taken = torch.zeros_like(pooled, dtype=torch.bool)
+    for row in (0, 1):
+        for column in (0, 1):
+            here = (maps[..., row::2, column::2] == pooled) & ~taken
+            places[..., row::2, column::2] = here
+            taken |= here
+    return places
+
+
+class Unpool(nn.Module):
+    """Put each value where pooling had found its maximum, zeros elsewhere: the inverse of 2x2 max-pooling.
+
+    The values are those of `nn.MaxUnpool2d`, which has no deterministic form on a GPU.
+    """
+
+    def forward(self, maps: Tensor, places: Tensor) -> Tensor:
+        """(B, C, H, W), booleans (B, C, 2 H, 2 W) -> (B, C, 2 H, 2 W)."""
+        # A product, so that a NaN stays one.
+        return functional.interpolate(maps, scale_factor=2, mode="nearest") * places
+
+    def opened(self) -> nn.Module:
+        """Return what stands for this layer where its receptive field is measured: values go to every place."""
+        return _Everywhere()
+
+
+class _Everywhere(nn.Module):
+    def forward(self, maps: Tensor, _: Tensor) -> Tensor:
+        return functional.interpolate(maps, scale_factor=2, mode="nearest")
+
+
+class SegNet(nn.Module):
+    """Per level: convolutions, then 2x2 max-pooling on the way down; unpooling, then convolutions on the way up.
+
+    Submodules are numbered by level, 0 being full resolution: `up.2` undoes `down.2`. The first convolution of
+    `decoder.2` narrows to the channels that `down.1` has put out.
+    """
+
+    def __init__(self, options: SegNetOptions, in_channels: int, outputs: int) -> None:
+        super().__init__()
+        widths = blocks.level_widths(options.width, options.growth, options.depth - 1)
+        count, normalisation = options.convolutions, options.normalisation
+        levels = range(options.depth)
+        self.pad = blocks.Pad(2**options.depth)
+        self.encoder = nn.ModuleList(
+            blocks.convolutions(count, widths[i - 1] if i else in_channels, widths[i], normalisation) for i in levels
+        )
+        self.down = nn.ModuleList(blocks.pool() for _ in levels)
+        self.up = nn.ModuleList(Unpool() for _ in levels)
+        self.decoder = nn.ModuleList(
+            blocks.convolutions(count, widths[i], widths[max(i - 1, 0)], normalisation, options.dropout) for i in levels
+        )
+        self.head = blocks.head(widths[0], outputs)
+        self.crop = blocks.Crop()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, in_channels, H, W) -> logits (B, outputs, H, W), for any H, W >= 1."""
+        maps = self.pad(images)
+        places = []
+        for convolutions, down in zip(self.encoder, self.down, strict=True):
+            fine = convolutions(maps)
+            maps = down(fine)
+            places.append(maxima(fine, maps))
+        for up, convolutions in zip(reversed(self.up), reversed(self.decoder), strict=True):
+            maps = convolutions(up(maps, places.pop()))
+        return self.crop(self.head(maps), images)
+
+
+def plan(options: SegNetOptions, in_channels: int, outputs: int, height: int, width: int) -> list[Stage]:
+    """Return the layer table for one image of height x width, by arithmetic alone."""
+    widths = blocks.level_widths(options.width, options.growth, options.depth - 1)
+    count, normalisation = options.convolutions, options.normalisation
+    stages = [blocks.input_stage(in_channels, height, width, 2**options.depth)]
+    pooled = []
+    for i in range(options.depth):
+        stages += blocks.convolution_stages(f"encoder.{i}", stages[-1], count, widths[i], normalisation)
+        pooled.append(stages[-1])
+        stages.append(blocks.pool_stage(f"down.{i}", stages[-1]))
+    for i in reversed(range(options.depth)):
+        stages.append(
+            blocks.upsample_stage(f"up.{i}", stages[-1])._replace(
+                operation="unpooling ×2, to the places of the maxima", source=pooled.pop().name
+            )
+        )
+        stages += blocks.convolution_stages(
+            f"decoder.{i}", stages[-1], count, widths[max(i - 1, 0)], normalisation, options.dropout
+        )
+    stages.append(blocks.head_stage("head", stages[-1], outputs))
+    return [*stages, blocks.output_stage(stages[-1], height, width)]

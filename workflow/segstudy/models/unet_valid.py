@@ -1,0 +1,131 @@
+"""The original U-Net: valid convolutions on an image whose border is mirrored, and skips cut to size.
+
+Source: Ronneberger, Fischer and Brox 2015 (arXiv:1505.04597). S2 asks why input and output differ in size and which
+input pixel an output pixel belongs to: a valid 3x3 convolution takes one pixel off every side, and a coarse pixel p
+stands for the pixels 2p and 2p + 1 on the way down (2x2 pooling) as on the way up (2x2 transposed convolution), so
+the output is the centre of the input, pixel for pixel. Here the image is mirrored at its border until that
+centre covers it, and the logits are cut to the image.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from segstudy.config.networks import UNetValidOptions
+from segstudy.models import blocks, resampling
+from segstudy.models.blocks import Stage
+
+
+def valid_length(length: int, depth: int, convolutions: int) -> tuple[int, int]:
+    """Return the smallest (input, output) length of the network, without padding, whose output is >= `length`.
+
+    With d = `depth`, k = 2 * `convolutions` (pixels that the convolutions of one level cost) and m pixels after those
+    of the coarsest level: the decoder puts out 2^d m - k (2^d - 1), the encoder needs k (3 * 2^d - 2) more. All
+    pooled sizes are then even.
+    """
+    cost = 2 * convolutions
+    coarsest = math.ceil((length + cost * (2**depth - 1)) / 2**depth)
+    output = 2**depth * coarsest - cost * (2**depth - 1)
+    return output + cost * (3 * 2**depth - 2), output
+
+
+class MirrorPad(nn.Module):
+    """Continue images by mirroring to the size whose valid output covers them; repeatedly where they are small."""
+
+    def __init__(self, depth: int, convolutions: int) -> None:
+        super().__init__()
+        self.depth, self.convolutions = depth, convolutions
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, `valid_length` of H, of W), the image in the middle."""
+        for axis in (2, 3):
+            length = images.shape[axis]
+            needed, output = valid_length(length, self.depth, self.convolutions)
+            first = (needed - output) // 2 + (output - length) // 2  # as `crop_to` will cut the output
+            images = images.index_select(axis, _mirrored(first, length, needed, images.device))
+        return images
+
+
+def _mirrored(before: int, length: int, total: int, device: torch.device) -> Tensor:
+    """Return where each of `total` positions, `before` of them in front of the image, looks into the image."""
+    period = max(1, 2 * (length - 1))  # there and back, the ends once each
+    position = (torch.arange(total, device=device) - before) % period
+    return torch.minimum(position, period - position)
+
+
+class CropConcat(nn.Module):
+    """Concatenate the centre of a skip with the smaller feature map of the decoder."""
+
+    def forward(self, maps: Tensor, skip: Tensor) -> Tensor:
+        """(B, C, H, W), (B, S, larger, larger) -> (B, S + C, H, W)."""
+        return torch.cat((blocks.crop_to(skip, maps.shape[-2], maps.shape[-1]), maps), 1)
+
+
+class UNetValid(nn.Module):
+    """Per level: valid convolutions, 2x2 max-pooling down; transposed convolution, cropped skip, convolutions up.
+
+    Submodules are numbered by level, 0 being full resolution: `join.2` takes what `encoder.2` has put out.
+    """
+
+    def __init__(self, options: UNetValidOptions, in_channels: int, outputs: int) -> None:
+        super().__init__()
+        widths = blocks.level_widths(options.width, options.growth, options.depth)
+        count, normalisation = options.convolutions, options.normalisation
+        levels = range(options.depth)
+        self.pad = MirrorPad(options.depth, count)
+        self.encoder = nn.ModuleList(
+            blocks.convolutions(count, widths[i - 1] if i else in_channels, widths[i], normalisation, valid=True)
+            for i in levels
+        )
+        self.down = nn.ModuleList(blocks.pool() for _ in levels)
+        self.bottom = blocks.convolutions(count, widths[-2], widths[-1], normalisation, valid=True)
+        self.up = nn.ModuleList(resampling.transposed(widths[i + 1], widths[i]) for i in levels)
+        self.join = nn.ModuleList(CropConcat() for _ in levels)
+        self.decoder = nn.ModuleList(
+            blocks.convolutions(count, 2 * widths[i], widths[i], normalisation, options.dropout, valid=True)
+            for i in levels
+        )
+        self.head = blocks.head(widths[0], outputs)
+        self.crop = blocks.Crop()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, in_channels, H, W) -> logits (B, outputs, H, W), for any H, W >= 1."""
+        return self.crop(self.valid(self.pad(images)), images)
+
+    def valid(self, maps: Tensor) -> Tensor:
+        """(B, in_channels, H, W) -> logits of the centre alone, for sizes that `valid_length` returns as input."""
+        skips = []
+        for convolutions, down in zip(self.encoder, self.down, strict=True):
+            skips.append(convolutions(maps))
+            maps = down(skips[-1])
+        maps = self.bottom(maps)
+        for up, join, convolutions in zip(reversed(self.up), reversed(self.join), reversed(self.decoder), strict=True):
+            maps = convolutions(join(up(maps), skips.pop()))
+        logits: Tensor = self.head(maps)
+        return logits
+
+
+def plan(options: UNetValidOptions, in_channels: int, outputs: int, height: int, width: int) -> list[Stage]:
+    """Return the layer table for one image of height x width, by arithmetic alone."""
+    widths = blocks.level_widths(options.width, options.growth, options.depth)
+    count, normalisation = options.convolutions, options.normalisation
+    high, wide = (valid_length(length, options.depth, count)[0] for length in (height, width))
+    stages = [Stage("pad", "input", f"image, mirrored around {height} × {width}", in_channels, high, wide, 0)]
+    skips = []
+    for i in range(options.depth):
+        stages += blocks.convolution_stages(f"encoder.{i}", stages[-1], count, widths[i], normalisation, valid=True)
+        skips.append(stages[-1])
+        stages.append(blocks.pool_stage(f"down.{i}", stages[-1]))
+    stages += blocks.convolution_stages("bottom", stages[-1], count, widths[-1], normalisation, valid=True)
+    for i in reversed(range(options.depth)):
+        stages.append(resampling.upsample_stage(f"up.{i}", stages[-1], "transposed", widths[i]))
+        join = blocks.concat_stage(f"join.{i}", stages[-1], skips.pop())
+        stages.append(join._replace(operation="skip: centre copied and concatenated"))
+        stages += blocks.convolution_stages(
+            f"decoder.{i}", stages[-1], count, widths[i], normalisation, options.dropout, valid=True
+        )
+    stages.append(blocks.head_stage("head", stages[-1], outputs))
+    return [*stages, blocks.output_stage(stages[-1], height, width)]
