@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.patches import Rectangle
+from matplotlib.patches import FancyArrowPatch, Rectangle
 from PIL import Image
 
 from segstudy.figures.sketch import compose, draw_sketch, write_layer_table
@@ -24,6 +24,14 @@ CASES = [
     ("unet", {"depth": 5, "width": 64}, (1024, 1024)),
     ("unet", {"depth": 5, "width": 1024}, (64, 64)),
     ("unet", {"depth": 4, "width": 32, "convolutions": 3}, (2336, 3504)),
+    ("unet", {"depth": 3, "width": 16, "up": "bilinear", "skips": "smoothed", "dropout": 0.2}, (256, 256)),
+    ("unet", {"depth": 3, "width": 16, "up": "transposed", "skips": "none"}, (256, 256)),
+    ("unet2", {"depth": 4, "width": 32}, (256, 256)),
+    ("unet_valid", {}, (388, 388)),
+    ("segnet", {"depth": 1, "width": 32}, (256, 256)),
+    ("segnet", {"depth": 5, "width": 64}, (576, 608)),
+    ("dilatednet", {}, (256, 256)),
+    ("dilatednet", {"depth": 10, "convolutions": 2}, (2336, 3504)),
 ]
 
 
@@ -62,6 +70,30 @@ def test_every_layer_is_drawn_with_its_channels_and_size():
         assert words.count(str(channels)) == count + skips
     for operation in table["operation"].unique():
         assert operation in words
+
+
+@pytest.mark.parametrize("kind", ["encdec", "segnet", "dilatednet"])  # joins are drawn as two boxes, one on the other
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_no_box_lies_on_another(kind, depth):
+    table = table_of(kind, (64, 64), depth=depth)
+    boxes = [p for p in compose(table, "title").axes[0].patches if isinstance(p, Rectangle)]
+    extents = [box.get_window_extent() for box in boxes]
+    assert len(boxes) >= len(table)
+    assert not any(one.overlaps(two) for one, two in itertools.combinations(extents, 2))
+
+
+def test_every_dilation_has_its_colour_the_wider_the_darker():
+    table = table_of("dilatednet", depth=10)
+    patches = [p for p in compose(table, "title").axes[0].patches if isinstance(p, Rectangle)][1:11]
+    brightness = [sum(patch.get_facecolor()[:3]) for patch in patches]
+    assert brightness == sorted(set(brightness), reverse=True) and len(brightness) == 10
+
+
+@pytest.mark.parametrize("kind, skips", [("encdec", 0), ("unet", 3), ("segnet", 3), ("dilatednet", 0)])
+def test_what_comes_from_an_earlier_layer_has_a_dashed_arrow(kind, skips):
+    patches = compose(table_of(kind, (64, 64), depth=3), "title").axes[0].patches
+    dashed = [p for p in patches if isinstance(p, FancyArrowPatch) and p.get_linestyle() != "solid"]
+    assert len(dashed) == skips
 
 
 def test_finer_maps_stand_higher_and_wider_ones_are_wider():
