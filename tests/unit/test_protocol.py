@@ -7,11 +7,12 @@ from segstudy.files import write_json
 from segstudy.protocol import protocol
 
 
-def words(tmp_path, official=True, accepted=(), **options):
+def words(tmp_path, official=True, accepted=(), leaked=(0, 0), **options):
     rule = {"val": "carved", "test": "official" if official else "carved"}
+    splits = [{"rule": rule, "test_in_training": n, "subsets": {"test": 20}} for n in leaked]
     write_json(tmp_path / "images.json", {"accepted": []})
     for seed in (0, 1):
-        write_json(tmp_path / f"seed{seed}.json", {"accepted": list(accepted), "split": {"rule": rule}})
+        write_json(tmp_path / f"seed{seed}.json", {"accepted": list(accepted), "split": splits[seed]})
     paths = [tmp_path / f"{name}.json" for name in ("images", "seed0", "seed1")]
     return protocol(DatasetConfig.model_validate({"reader": "drive", **options}), paths)
 
@@ -29,6 +30,20 @@ def test_a_declared_exception_is_printed_once_with_its_reason(tmp_path):
     }
     text = words(tmp_path, accepted=[found])["split"]
     assert text.count("01 (test) and 21 (train) look alike (accepted: both eyes of one person)") == 1
+
+
+def test_many_exceptions_of_one_reason_are_counted_not_listed(tmp_path):
+    kinds = ["group_straddles"] * 5 + ["mask_constant"]
+    found = [{"kind": kind, "text": f"finding {n}", "reason": f"as {kind}"} for n, kind in enumerate(kinds)]
+    text = words(tmp_path, accepted=found)["split"]
+    assert "finding 0, and 4 more of kind group_straddles (accepted: as group_straddles)" in text
+    assert "finding 5 (accepted: as mask_constant)" in text and "finding 3" not in text
+
+
+def test_a_split_that_ignores_groups_says_how_much_of_it_leaks(tmp_path):
+    text = words(tmp_path, official=False, leaked=(18, 15), split={"grouped": False})["split"]
+    assert "groups are IGNORED: 82% of the test images" in text, "(18 + 15) / 40"
+    assert "IGNORED" not in words(tmp_path, official=False)["split"]
 
 
 @pytest.mark.parametrize(

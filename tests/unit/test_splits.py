@@ -232,6 +232,19 @@ def test_describe_counts_images_and_groups():
     assert described["rule"] == {"val": "carved", "test": "carved"}
 
 
+def test_ungrouped_parts_groups_keeps_strata_and_counts_the_leak():
+    index = make_index(120, stratum=["a"] * 60 + ["b"] * 60, group=[f"g{n // 6}" for n in range(120)])
+    whole, parted = (make_split(index, Split(grouped=grouped), 0) for grouped in (True, False))
+    subsets = parted.groupby(index["group"])["subset"].nunique()
+    assert (subsets > 1).sum() > 10 and (whole.groupby(index["group"])["subset"].nunique() == 1).all()
+    assert parted.groupby(index["stratum"])["subset"].value_counts().unstack()["test"].to_dict() == {"a": 12, "b": 12}
+    trained = set(index["group"][parted["subset"] == "train"])
+    shared = int(index["group"][parted["subset"] == "test"].isin(trained).sum())
+    assert describe_split(parted, index)["test_in_training"] == shared > 20
+    assert describe_split(whole, index)["test_in_training"] == 0
+    pd.testing.assert_frame_equal(parted, make_split(index.assign(group=""), Split(), 0))
+
+
 def test_words_for_captions():
     assert split_words(Split(), True) == (
         "official test set; validation 20% of the training images, new split per seed"

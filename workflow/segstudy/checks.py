@@ -36,7 +36,8 @@ TO_DO = {
     "mask_missing": "add the mask, or remove the image",
     "duplicate": "remove all but one copy, or give the copies one group",
     "near_duplicate": "look at both: remove one, or give them one group",
-    "group_straddles": "move the group to one side of the official split, or set 'split: {official: false}'",
+    "group_straddles": "set 'split: {grouped: true}'; of an official split, move the group to one side or set "
+    "'split: {official: false}'",
     "stratum_empty": "set 'split: {stratify: true}', take fewer folds or larger shares",
 }
 

@@ -11,6 +11,8 @@ from segstudy.files import read_json
 from segstudy.splits import split_words
 from segstudy.table_captions import Protocol
 
+SHOWN = 3  # accepted findings of one kind and reason that a caption writes out
+
 
 def protocol(options: DatasetConfig, checks: Sequence[str | Path]) -> Protocol:
     """Return what captions say of a data set.
@@ -22,10 +24,11 @@ def protocol(options: DatasetConfig, checks: Sequence[str | Path]) -> Protocol:
     found = [read_json(path) for path in checks]
     splits = [item["split"] for item in found if "split" in item]
     official = bool(splits) and splits[0]["rule"]["test"] == "official"
-    accepted = {_accepted(item): None for one in found for item in one["accepted"]}
+    leak = "" if options.split.grouped else _leak_words(splits)
+    accepted = _accepted([item for one in found for item in one["accepted"]])
     exceptions = f"; declared exceptions: {'; '.join(accepted)}" if accepted else ""
     return Protocol(
-        split=split_words(options.split, official) + exceptions,
+        split=split_words(options.split, official) + leak + exceptions,
         size=_size_words(options.size),
         phantom=options.phantom is not None,
     )
@@ -39,8 +42,25 @@ def protocols(datasets: Mapping[str, DatasetConfig], checks: Sequence[str | Path
     }
 
 
-def _accepted(item: Mapping[str, Any]) -> str:
-    return f"{item['text']} (accepted: {item['reason']})"
+def _accepted(items: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a sentence for each finding, once; of many findings of one kind and reason the first and their number."""
+    texts: dict[tuple[str, str], dict[str, None]] = {}
+    for item in items:
+        texts.setdefault((item["kind"], item["reason"]), {})[item["text"]] = None
+    words = []
+    for (kind, reason), found in texts.items():
+        if len(found) > SHOWN:
+            words.append(f"{next(iter(found))}, and {len(found) - 1} more of kind {kind} (accepted: {reason})")
+        else:
+            words += [f"{text} (accepted: {reason})" for text in found]
+    return words
+
+
+def _leak_words(splits: Sequence[Mapping[str, Any]]) -> str:
+    """Return what a split that ignores groups gives away, over all seeds."""
+    shared = sum(split["test_in_training"] for split in splits)
+    tested = sum(split["subsets"]["test"] for split in splits)
+    return f"; groups are IGNORED: {shared / tested:.0%} of the test images belong to groups that are trained on"
 
 
 def _size_words(size: Size | str) -> str:

@@ -2,7 +2,8 @@
 
 What is never given up, in this order: official test sets stay as they are, groups stay whole, every subset holds an
 image, every stratum with enough groups stands in every subset; then strata keep their proportions and subsets
-their shares as nearly as whole groups allow. How the groups are chosen stands in `segstudy.partition`.
+their shares as nearly as whole groups allow. How the groups are chosen stands in `segstudy.partition`. With
+`grouped: false` every image is a group of its own: such a split leaks, and serves to measure how much.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def make_split(index: pd.DataFrame, options: Split, seed: int) -> pd.DataFrame:
     """
     subset = _official(index, options)
     pool = subset == ""
-    table = _units(index, pool, options.stratify)
+    units = _unit_names(index, options.grouped)
+    table = _units(index, units, pool, options.stratify)
     has_test, has_val = "test" in set(subset), "val" in set(subset)
     chosen = np.full(len(table), "train", dtype=object)
     if options.repeat == "kfold":
@@ -49,7 +51,7 @@ def make_split(index: pd.DataFrame, options: Split, seed: int) -> pd.DataFrame:
         chosen[_carve(table, chosen, options.test, seed, "test", 1 if has_val else 2)] = "test"
     if not has_val:
         chosen[_carve(table, chosen, options.validation, seed, "validation", 1)] = "val"
-    subset[pool] = chosen[table.index.get_indexer(_unit_names(index)[pool])]
+    subset[pool] = chosen[table.index.get_indexer(units[pool])]
     _check_filled(subset, options)
     return pd.DataFrame({"sample": index["sample"].to_numpy(), "subset": subset})
 
@@ -58,7 +60,8 @@ def describe_split(split: pd.DataFrame, index: pd.DataFrame) -> dict[str, Any]:
     """Return what a split is: images and groups per subset, images per stratum and subset, which rule made it.
 
     `rule` says for val and test whether they are the official ones ('official') or drawn from the labelled images
-    ('carved'); `official_test_without_mask` counts official test images that cannot be scored.
+    ('carved'); `official_test_without_mask` counts official test images that cannot be scored; `test_in_training`
+    counts test images of groups that are also trained on (0 but for official and ungrouped splits).
     """
     subset = split["subset"].to_numpy(dtype=object)
     official, labelled = index["official_subset"].to_numpy(dtype=object), (index["mask"] != "").to_numpy()
@@ -78,6 +81,7 @@ def describe_split(split: pd.DataFrame, index: pd.DataFrame) -> dict[str, Any]:
             name: "official" if _same((official == name) & labelled, subset == name) else "carved"
             for name in ("val", "test")
         },
+        "test_in_training": int(np.isin(units[subset == "test"], units[subset == "train"]).sum()),
         "official_test_without_mask": int(np.sum((official == "test") & ~labelled)),
     }
 
@@ -129,17 +133,16 @@ def _official(index: pd.DataFrame, options: Split) -> np.ndarray:
     return subset
 
 
-def _unit_names(index: pd.DataFrame) -> np.ndarray:
-    """Return the unit of every row: its group, or the image itself where it has none; object (N,)."""
-    group = index["group"].to_numpy(dtype=object)
+def _unit_names(index: pd.DataFrame, grouped: bool = True) -> np.ndarray:
+    """Return the unit of every row: its group, or the image itself where it has none or none counts; object (N,)."""
+    group = index["group"].to_numpy(dtype=object) if grouped else np.full(len(index), "", object)
     return np.array([f"group {g}" if g else f"image {s}" for g, s in zip(group, index["sample"], strict=True)], object)
 
 
-def _units(index: pd.DataFrame, pool: np.ndarray, stratify: bool) -> pd.DataFrame:
+def _units(index: pd.DataFrame, units: np.ndarray, pool: np.ndarray, stratify: bool) -> pd.DataFrame:
     """Return images per unit and stratum, one row per unit in order of appearance, one column per stratum."""
-    units = _unit_names(index)[pool]
-    strata = index["stratum"].to_numpy(dtype=object)[pool] if stratify else np.full(len(units), "", object)
-    rows, names = pd.factorize(units)
+    strata = index["stratum"].to_numpy(dtype=object)[pool] if stratify else np.full(pool.sum(), "", object)
+    rows, names = pd.factorize(units[pool])
     columns, labels = pd.factorize(strata, sort=True)
     counts = np.zeros((len(names), len(labels)), dtype=np.int64)
     np.add.at(counts, (rows, columns), 1)

@@ -55,6 +55,10 @@ class Split(Options):
     test: float = Field(0.2, gt=0, lt=1, description="share of all, where there is no labelled official test set")
     folds: int = Field(5, ge=2, le=100, description="kfold only")
     stratify: bool = True
+    grouped: bool = Field(
+        True,
+        description="keep groups (patients, slides) whole; false divides image by image, to measure what that leaks",
+    )
     official: bool = Field(True, description="respect the data set's own test set")
     fallback: Literal["carve", "error"] = Field(
         "carve", description="when the official test images have no labels: carve a test set, or stop"
