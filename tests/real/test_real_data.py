@@ -8,11 +8,13 @@ import pytest
 from PIL import Image
 
 from segstudy.cards import describe
+from segstudy.config.datasets import Split
 from segstudy.datasets import build_index, labels_of
 from segstudy.datasets.decoding import HALFTONES
 from segstudy.errors import StudyError
 from segstudy.files import read_csv
 from segstudy.images import image_size, read_image, read_labels, read_mask
+from segstudy.splits import describe_split, make_split
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +40,7 @@ def ph2(described):
 
 
 # One line a data set: reader, folder of the real copy, number of images in it.
-COUNTS = [("ph2", "PH2", 41), ("drive", "DRIVE", 40)]
+COUNTS = [("ph2", "PH2", 41), ("drive", "DRIVE", 40), ("ebhi", "EBHI-SEG", 278), ("hrf", "HRF", 9)]
 
 
 @pytest.mark.parametrize(("reader", "folder", "images"), COUNTS)
@@ -155,3 +157,46 @@ def test_palette_labels_of_facades(real_data):
     shares = counts[1:] / counts.sum()
     official = np.array([15.4, 38.5, 13.4, 1.3, 4.0, 2.8, 4.0, 1.5, 2.1, 11.5, 2.4, 3.3]) / 100
     assert np.abs(shares - official).max() < 0.05, "60 of 378 facades show about the shares of all"
+
+
+def test_ebhi_index(described):
+    _, index, samples, card = described("ebhi", "EBHI-SEG")
+    assert index["stratum"].value_counts().to_dict() == {
+        **{"Adenocarcinoma": 49, "Polyp": 48, "Low-grade IN": 47},
+        **{"Normal": 46, "High-grade IN": 44, "Serrated adenoma": 44},
+    }
+    assert index["sample"].is_unique and index["group"].nunique() == 62
+    assert (index.groupby("group")["stratum"].nunique() > 1).sum() == 7
+    names = index["image"].str.rsplit("/", n=1).str[-1]
+    assert names.duplicated().sum() == 15
+    twins = index[names.duplicated(keep=False)].groupby(names)["image_sha256"].nunique()
+    assert (twins > 1).all(), "one name, different pixels"
+    bare = index.loc[index["mask"] == "", "sample"]
+    assert list(bare) == [f"Low-grade_IN_{name}-2-400-001" for name in ("GT2012149", "GTGT2012149")]
+    assert set(index["width"]) == set(index["height"]) == {224}
+    constant = samples["foreground"] == 1
+    assert 0 < constant.sum() < 15 and card["labelled"] == 276
+
+
+def test_ebhi_cases_leak_in_a_random_split(described):
+    _, index, _, _ = described("ebhi", "EBHI-SEG")
+    shares = {}
+    for grouped in (True, False):
+        found = describe_split(make_split(index, Split(grouped=grouped), 0), index)
+        shares[grouped] = found["test_in_training"] / found["subsets"]["test"]
+    assert shares[True] == 0 and shares[False] > 0.8
+
+
+def test_hrf_index(described):
+    _, index, samples, card = described("hrf", "HRF")
+    assert list(index["sample"]) == [f"0{n}_{kind}" for n in (1, 2, 3) for kind in ("dr", "g", "h")]
+    assert set(index["width"]) == {3504} and set(index["height"]) == {2336}
+    assert list(index.loc[index["roi"] == "", "sample"]) == ["01_g", "02_g", "03_g"]
+    assert samples["foreground"].between(0.05, 0.11).all() and index["group"].is_unique
+    assert set(card["encodings"]["mask"]) == {"TIFF L: above 127 is foreground"}
+
+
+def test_sets_of_fundi_and_tiles_are_told_apart(real_data):
+    for reader, folder, other in (("hrf", "DRIVE", "DRIVE"), ("drive", "HRF", "HRF"), ("ph2", "EBHI-SEG", "EBHI-SEG")):
+        with pytest.raises(StudyError, match=f"this looks like {other}"):
+            build_index(reader, real_data(folder))

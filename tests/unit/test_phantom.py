@@ -19,7 +19,7 @@ from segstudy.images import read_image, read_mask
 SMALL = Phantom(images=6, height=64, width=80, seed=3)
 
 
-@pytest.fixture(scope="module", params=["ph2", "drive"])
+@pytest.fixture(scope="module", params=["ph2", "drive", "ebhi", "hrf"])
 def drawn(request, tmp_path_factory):
     root = tmp_path_factory.mktemp(request.param) / "drawn"
     draw(request.param, root, SMALL)
@@ -87,7 +87,7 @@ def test_a_folder_with_other_files_is_never_replaced(tmp_path):
 
 def test_unknown_phantom_names_those_there_are(tmp_path):
     with pytest.raises(StudyError, match="no phantom") as caught:
-        draw("hrf", tmp_path / "x", SMALL)
+        draw("facades_of_mars", tmp_path / "x", SMALL)
     assert "ph2, drive" in str(caught.value)
 
 
@@ -149,3 +149,52 @@ def test_lesions_are_darker_but_no_threshold_finds_them_all(tmp_path):
         dice.append(2 * (guess & mask).sum() / (guess.sum() + mask.sum()))
     assert 0.5 < np.mean(dice) < 0.97, "learnable, but not solved by a threshold"
     assert min(dice) < 0.85
+
+
+def test_ebhi_phantom_has_the_classes_cases_and_masks_of_ebhi(tmp_path):
+    root = tmp_path / "p"
+    draw("ebhi", root, Phantom(images=20, height=48, width=48))
+    frame = build_index("ebhi", root)
+    assert frame["stratum"].value_counts().to_dict() == {
+        **{"Adenocarcinoma": 6, "Low-grade IN": 4, "Polyp": 4},
+        **{"Normal": 2, "High-grade IN": 2, "Serrated adenoma": 2},
+    }
+    classes = frame.groupby("group")["stratum"].nunique()
+    assert classes.max() == 2 and (classes == 1).sum() > 3
+    names = frame["image"].str.rsplit("/", n=1).str[-1]
+    assert names.duplicated().any(), "file names that occur in two classes"
+    assert {name[:4] for name in names} >= {"GTxc", "GTXC"}
+    masks = [np.asarray(Image.open(root / path)) for path in frame["mask"]]
+    assert {mask.max() for mask in masks} == {253, 255} and all(len(np.unique(mask)) > 10 for mask in masks)
+
+
+def test_classes_of_the_ebhi_phantom_differ_in_looks(tmp_path):
+    root = tmp_path / "p"
+    draw("ebhi", root, Phantom(images=60, height=64, width=64))
+    darkness: dict[str, list[float]] = {}
+    for row, image, mask in pairs("ebhi", root):
+        darkness.setdefault(row["stratum"], []).append(image[mask].mean() - image[~mask].mean())
+    means = {stratum: np.mean(values) for stratum, values in darkness.items()}
+    assert means["Adenocarcinoma"] < means["Low-grade IN"] < means["Polyp"] < means["Normal"]
+
+
+def test_hrf_phantom_has_the_files_of_hrf(tmp_path):
+    root = tmp_path / "p"
+    draw("hrf", root, SMALL)
+    frame = build_index("hrf", root).set_index("sample")
+    assert list(frame.index) == ["01_dr", "01_g", "01_h", "02_dr", "02_g", "02_h"]
+    for name, row in frame.iterrows():
+        assert row["image"].endswith(".JPG" if name.endswith("dr") else ".jpg")
+        with Image.open(root / row["roi"]) as roi, Image.open(root / row["mask"]) as mask:
+            assert (roi.mode, mask.mode) == ("RGB", "L") and row["roi"].endswith(f"{name}_mask.tif")
+            field, vessels = np.asarray(roi)[..., 0] > 127, np.asarray(mask) > 127
+        assert 0.3 < field.mean() < 0.9 and not (vessels & ~field).any()
+
+
+def test_diabetic_eyes_of_the_hrf_phantom_have_lesions(tmp_path):
+    from segstudy.datasets.phantom_drive import draw_fundus
+
+    eyes = [draw_fundus(np.random.default_rng(5), (96, 96), healthy=healthy) for healthy in (1.0, 0.0)]
+    healthy, diabetic = (np.asarray(eye.picture).astype(int) for eye in eyes)
+    changed = np.abs(healthy - diabetic).max(axis=2) > 40
+    assert 0.001 < changed.mean() < 0.2 and (eyes[0].vessels == eyes[1].vessels).all()

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from segstudy.config.datasets import Phantom
-from segstudy.datasets import phantom_drive, phantom_ph2
+from segstudy.datasets import phantom_drive, phantom_ebhi, phantom_hrf, phantom_ph2
 from segstudy.errors import StudyError
 from segstudy.files import atomic_folder, write_json
 from segstudy.fingerprint import listing
@@ -19,7 +19,12 @@ from segstudy.fingerprint import listing
 LISTING = "phantom.json"
 
 # One line a reader that can be drawn.
-DRAWERS: dict[str, ModuleType] = {"ph2": phantom_ph2, "drive": phantom_drive}
+DRAWERS: dict[str, ModuleType] = {
+    "ph2": phantom_ph2,
+    "drive": phantom_drive,
+    "ebhi": phantom_ebhi,
+    "hrf": phantom_hrf,
+}
 
 
 def draw(reader: str, out: str | Path, options: Phantom) -> None:

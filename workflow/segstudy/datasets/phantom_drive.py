@@ -48,17 +48,20 @@ def draw(folder: Path, options: Phantom) -> None:
     for half, number in track(ids, "drawing DRIVE phantoms"):
         fundus = draw_fundus(np.random.default_rng([options.seed, 31, number]), (options.height, options.width))
         name = f"{number:02d}"
-        _save(fundus.picture, folder / half / "images" / f"{name}_{half}.tif", compression="tiff_lzw")
-        _save(_grey(fundus.vessels), folder / half / "1st_manual" / f"{name}_manual1.gif", optimize=False)
-        _save(_grey(fundus.field), folder / half / "mask" / f"{name}_{half}_mask.gif", optimize=False)
+        save(fundus.picture, folder / half / "images" / f"{name}_{half}.tif", compression="tiff_lzw")
+        save(grey(fundus.vessels), folder / half / "1st_manual" / f"{name}_manual1.gif", optimize=False)
+        save(grey(fundus.field), folder / half / "mask" / f"{name}_{half}_mask.gif", optimize=False)
         if half == "test":
             second = Image.fromarray(fundus.second.astype(np.uint8), mode="P")
             second.putpalette(_GREY_INDEX)
-            _save(second, folder / half / "2nd_manual" / f"{name}_manual2.gif", optimize=False)
+            save(second, folder / half / "2nd_manual" / f"{name}_manual2.gif", optimize=False)
 
 
-def draw_fundus(rng: np.random.Generator, shape: tuple[int, int]) -> Fundus:
-    """Return a fundus photograph of (H, W) `shape` with its vessels, a second drawing of them and its field of view."""
+def draw_fundus(rng: np.random.Generator, shape: tuple[int, int], *, healthy: float = 0.4, cup: float = 0.45) -> Fundus:
+    """Return a fundus photograph of (H, W) `shape` with its vessels, a second drawing of them and its field of view.
+
+    `healthy` is the probability that it has no lesions, `cup` the radius of the bright cup over that of the disc.
+    """
     side = min(shape)
     rows, columns = grid(shape)
     centre = np.array(shape) / 2 + rng.uniform(-0.01, 0.01, 2) * side
@@ -69,9 +72,9 @@ def draw_fundus(rng: np.random.Generator, shape: tuple[int, int]) -> Fundus:
     disc = np.array([shape[1] / 2 + eye * 0.29 * side, shape[0] / 2 + rng.uniform(-0.04, 0.04) * side])  # x, y
     macula = np.array([shape[1] / 2 - eye * 0.06 * side, shape[0] / 2 + rng.uniform(-0.03, 0.05) * side])
     tree = _tree(rng, disc, eye, side, centre[::-1], radius)
-    picture = _background(rng, shape, disc, macula)
+    picture = _background(rng, shape, disc, macula, cup)
     picture = _vessels(picture, tree, shape, rng)
-    picture = _lesions(rng, picture, field)
+    picture = _lesions(rng, picture, field, healthy)
     picture *= (1 - 0.45 * (away / radius) ** 3 * rng.uniform(0.5, 1.1))[..., None]
     picture = gaussian_filter(picture, (0.5, 0.5, 0)) + rng.normal(0, 3, (*shape, 3))
     shown = soft(away - radius, 1.0)
@@ -127,7 +130,7 @@ def _grow(
     return np.array(points), angle
 
 
-def _background(rng: np.random.Generator, shape: tuple[int, int], disc: Floats, macula: Floats) -> Floats:
+def _background(rng: np.random.Generator, shape: tuple[int, int], disc: Floats, macula: Floats, cup: float) -> Floats:
     side, (rows, columns) = min(shape), grid(shape)
     base = np.array([196, 104, 52]) * rng.uniform(0.8, 1.1) + rng.normal(0, 5, 3)
     patches = 0.05 * smooth_noise(rng, shape, side / 4) + 0.03 * smooth_noise(rng, shape, side / 18)
@@ -138,7 +141,7 @@ def _background(rng: np.random.Generator, shape: tuple[int, int], disc: Floats, 
     size = side * rng.uniform(0.062, 0.075)
     to_disc = np.hypot((rows - disc[1]) / 1.08, columns - disc[0])
     picture = blend(picture, [236, 190, 112], 0.9 * soft(to_disc - size, side * 0.014))
-    return blend(picture, [252, 232, 176], 0.7 * soft(to_disc - 0.45 * size, side * 0.02))
+    return blend(picture, [252, 232, 176], 0.7 * soft(to_disc - cup * size, side * 0.02))
 
 
 def _vessels(picture: Floats, tree: list[Segment], shape: tuple[int, int], rng: np.random.Generator) -> Floats:
@@ -153,11 +156,11 @@ def _vessels(picture: Floats, tree: list[Segment], shape: tuple[int, int], rng: 
     return picture * (1 - np.clip(cover, 0, 1)[..., None] * np.array([0.32, 0.62, 0.5]))
 
 
-def _lesions(rng: np.random.Generator, picture: Floats, field: NDArray[np.bool_]) -> Floats:
+def _lesions(rng: np.random.Generator, picture: Floats, field: NDArray[np.bool_], healthy: float) -> Floats:
     """Add dark bleedings, coloured like vessels, and bright exudates; none of them is a vessel."""
     shape = (picture.shape[0], picture.shape[1])
     side, (rows, columns) = min(shape), grid(shape)
-    if rng.random() < 0.4:
+    if rng.random() < healthy:
         return picture
     for kind in rng.choice(["dark", "bright"], rng.integers(3, 14)):
         y, x = rng.uniform(0.15, 0.85) * shape[0], rng.uniform(0.2, 0.8) * shape[1]
@@ -187,10 +190,12 @@ def _second(rng: np.random.Generator, tree: list[Segment], field: NDArray[np.boo
     return (map_coordinates(cover, moved, order=1) > 0.5) & field
 
 
-def _grey(mask: NDArray[np.bool_]) -> Image.Image:
+def grey(mask: NDArray[np.bool_]) -> Image.Image:
+    """Return a grey picture of a mask, {0, 255}."""
     return Image.fromarray(mask.astype(np.uint8) * 255)
 
 
-def _save(picture: Image.Image, path: Path, **options: object) -> None:
+def save(picture: Image.Image, path: Path, **options: object) -> None:
+    """Save a picture in a folder that need not exist yet."""
     path.parent.mkdir(parents=True, exist_ok=True)
     picture.save(path, **options)  # type: ignore[arg-type]
