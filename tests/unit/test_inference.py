@@ -20,7 +20,7 @@ from segstudy.inference import predict_canvas, predict_cell
 from segstudy.labels import binary
 from segstudy.probabilities import read_probability, write_probability
 from segstudy.store import build_store, open_store
-from segstudy.thresholds import binarise, tune
+from segstudy.thresholds import binarise, otsu_of, tune
 
 PLAIN = {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
 SUBSETS = ["train", "val", "test", "train", "val", "unlabelled"]
@@ -138,6 +138,7 @@ def test_the_validation_threshold_is_tuned_inside_the_roi_of_validation_images_a
         for number in (1, 4)
     ]
     assert thresholds["validation"] == tune(pairs)
+    assert predict(cell, monkeypatch, Oracle(), policies=["fixed", "otsu"])["otsu"] == otsu_of(pairs)
 
 
 def test_a_policy_that_is_not_asked_for_is_not_tuned(cell, monkeypatch):

@@ -6,7 +6,7 @@ from skimage.filters import threshold_otsu
 
 from segstudy.errors import StudyError
 from segstudy.metrics import confusion, dice
-from segstudy.thresholds import LEVELS, binarise, otsu, tune
+from segstudy.thresholds import LEVELS, binarise, otsu, otsu_of, tune
 
 EVERYWHERE = np.ones((4, 5), dtype=bool)
 
@@ -121,3 +121,21 @@ def test_otsu_of_a_constant_puts_all_in_the_lower_class(value):
 def test_otsu_of_nothing_is_refused():
     with pytest.raises(ValueError, match="no values"):
         otsu(np.empty(0, np.uint8))
+
+
+def test_otsu_of_images_is_otsu_of_all_their_probabilities_inside_the_region():
+    pairs = list(draw(7, images=4, levels=LEVELS))
+    inside = np.concatenate([probability[region] for probability, _, region in pairs])
+    levels = np.round(inside * LEVELS).astype(int)
+    spread = []
+    for cut in range(1, LEVELS + 1):
+        low, high = levels[levels < cut], levels[levels >= cut]
+        spread.append(low.size * high.size * (low.mean() - high.mean()) ** 2 if low.size and high.size else 0)
+    assert spread[round(otsu_of(pairs) * LEVELS) - 1] == pytest.approx(max(spread))
+    with_other_truth = [(probability, ~truth, region) for probability, truth, region in pairs]
+    assert otsu_of(with_other_truth) == otsu_of(iter(pairs))
+
+
+def test_otsu_of_probabilities_that_do_not_differ_makes_nothing_foreground():
+    same = np.full((4, 5), 0.25, np.float32)
+    assert not binarise(same, otsu_of([(same, EVERYWHERE, EVERYWHERE)])).any()

@@ -25,7 +25,7 @@ from segstudy.labels import Labels
 from segstudy.probabilities import read_probability, write_probability
 from segstudy.progress import track
 from segstudy.store import Store, open_store
-from segstudy.thresholds import binarise, tune
+from segstudy.thresholds import binarise, otsu_of, tune
 from segstudy.truth import Row, labelled, only_class, roi_of, truth_of
 
 if TYPE_CHECKING:
@@ -187,7 +187,8 @@ def _thresholds(
             thresholds[policy] = evaluation.fixed_threshold
         else:
             validation = [row for row in rows if row["subset"] == "val"]
-            thresholds[policy] = tune(_pairs(validation, root, probabilities, labels))
+            choose = tune if policy == "validation" else otsu_of
+            thresholds[policy] = choose(_pairs(validation, root, probabilities, labels))
     logger.info("thresholds: %s", ", ".join(f"{policy} {value:.4f}" for policy, value in thresholds.items()))
     return thresholds
 

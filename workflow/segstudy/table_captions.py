@@ -47,7 +47,8 @@ def threshold_words(shown: pd.DataFrame) -> str:
     between = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
     if networks["policy"].iloc[0] == "fixed":
         return f"Threshold of the networks' probabilities: {between}, fixed beforehand."
-    return f"Threshold of the networks' probabilities: chosen on each cell's validation images, {between}."
+    chosen = "by Otsu's method on the probabilities of" if networks["policy"].iloc[0] == "otsu" else "on"
+    return f"Threshold of the networks' probabilities: chosen {chosen} each cell's validation images, {between}."
 
 
 def average_words(shown: pd.DataFrame, images: str = "images") -> str:

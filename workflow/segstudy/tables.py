@@ -35,7 +35,7 @@ def compare(
     *,
     experiment: str,
     question: str,
-    policy: Literal["fixed", "validation"],
+    policy: Literal["fixed", "validation", "otsu"],
     regions: Mapping[str, str],
     protocols: Mapping[str, Protocol],
     outputs: Mapping[str, str | Path],

@@ -1,4 +1,4 @@
-"""From probability to mask: the one rule, and two ways of choosing its threshold."""
+"""From probability to mask: the one rule, and ways of choosing its threshold."""
 
 from __future__ import annotations
 
@@ -76,6 +76,25 @@ def otsu(values: np.ndarray) -> float:
     if np.issubdtype(values.dtype, np.integer):
         return float(last) + 0.5
     return float(np.nextafter(values.dtype.type(last), values.dtype.type(np.inf)))
+
+
+def otsu_of(pairs: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> float:
+    """Return Otsu's threshold of all probabilities of some images together, among 1/1024, ..., 1; see `tune`.
+
+    The truth is not looked at. Where all probabilities lie in one of the 1024 levels the threshold is above it.
+
+    Raises:
+        ValueError: if a probability lies outside 0..1 or is NaN, or there is no image.
+    """
+    from skimage.filters import threshold_otsu
+
+    levels = np.sum([_at_least(probability[region]) for probability, _, region in pairs], axis=0, dtype=float)
+    counts = -np.diff(levels, append=0.0)
+    used = np.flatnonzero(counts)
+    if used.size == 0:
+        raise ValueError("Otsu's threshold of no probabilities")
+    last = used[0] if used.size == 1 else threshold_otsu(hist=(counts, np.arange(LEVELS + 1)))
+    return float(last + 1) / LEVELS
 
 
 def _at_least(values: np.ndarray) -> np.ndarray:

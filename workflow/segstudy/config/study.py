@@ -42,8 +42,8 @@ class Evaluation(Options):
     """What is measured, and which threshold the tables show."""
 
     fixed_threshold: float = Field(0.5, gt=0, lt=1)
-    policies: list[Literal["fixed", "validation"]] = Field(["fixed", "validation"], min_length=1)
-    headline: Literal["fixed", "validation"] = Field("fixed", description="threshold of tables and masks")
+    policies: list[Literal["fixed", "validation", "otsu"]] = Field(["fixed", "validation"], min_length=1)
+    headline: Literal["fixed", "validation", "otsu"] = Field("fixed", description="threshold of tables and masks")
     controls: list[Control] = Field(list(CONTROLS), description="rows that need no training")
 
     @model_validator(mode="after")
