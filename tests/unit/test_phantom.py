@@ -19,7 +19,7 @@ from segstudy.images import read_image, read_mask
 SMALL = Phantom(images=6, height=64, width=80, seed=3)
 
 
-@pytest.fixture(scope="module", params=["ph2", "drive", "ebhi", "hrf"])
+@pytest.fixture(scope="module", params=["ph2", "drive", "ebhi", "hrf", "phc"])
 def drawn(request, tmp_path_factory):
     root = tmp_path_factory.mktemp(request.param) / "drawn"
     draw(request.param, root, SMALL)

@@ -11,10 +11,10 @@ from segstudy.config.base import Name, Options
 Value = Annotated[int, Field(ge=0, le=65535)] | Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
 
 # One line a reader; the module of the same name in `segstudy.datasets` does the reading.
-READERS: tuple[str, ...] = ("ph2", "drive", "ebhi", "hrf")
+READERS: tuple[str, ...] = ("ph2", "drive", "ebhi", "hrf", "phc", "rfmid")
 
 # Those whose index never has a stratum: an experiment on them alone is given no table by stratum.
-WITHOUT_STRATA: tuple[str, ...] = ("drive",)
+WITHOUT_STRATA: tuple[str, ...] = ("drive", "phc")
 
 # Findings of the checks that a study may declare as known and accepted (see segstudy.checks).
 EXCEPTION_KINDS = (

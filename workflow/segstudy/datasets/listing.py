@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from segstudy.errors import StudyError
+
 COLUMNS = ("sample", "image", "mask", "roi", "second_mask", "stratum", "group", "official_subset")
 
 # Lossless formats first: where one picture is there twice, the earlier format is the truer one.
@@ -56,6 +58,36 @@ def pictures(folder: Path | None) -> list[Path]:
 def truest(paths: Iterable[Path]) -> list[Path]:
     """Return paths with lossless formats first."""
     return sorted(paths, key=lambda p: (SUFFIXES.index(p.suffix.casefold()), natural(p.name)))
+
+
+def numbered(folder: Path | None, pattern: re.Pattern[str], root: Path, repairs: list[str]) -> dict[int, Path]:
+    """Return {number: picture} of the pictures in `folder` whose name fits `pattern`, the number its first group.
+
+    Of one name in several formats the truest is taken; that, and what does not fit, is added to `repairs`.
+
+    Raises:
+        StudyError: different names with one number.
+    """
+    found: dict[int, list[Path]] = {}
+    strange = []
+    for path in pictures(folder):
+        match = pattern.fullmatch(path.stem)
+        if match:
+            found.setdefault(int(match[1]), []).append(path)
+        else:
+            strange.append(relative(path, root))
+    if strange:
+        repairs.append(f"not named like the others, left out: {few(strange)}")
+    for number, paths in found.items():
+        if len({path.stem for path in paths}) > 1:
+            raise StudyError(
+                f"number {number} names several files: {few(path.name for path in paths)}",
+                where=folder,
+                remedy="keep the original one",
+            )
+        if len(paths) > 1:
+            repairs.append(f"{relative(truest(paths)[0], root)} is used of {few(path.name for path in paths)}")
+    return {number: truest(paths)[0] for number, paths in sorted(found.items())}
 
 
 def relative(path: Path | None, root: Path) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from segstudy.config.datasets import Phantom
-from segstudy.datasets import phantom_drive, phantom_ebhi, phantom_hrf, phantom_ph2
+from segstudy.datasets import phantom_drive, phantom_ebhi, phantom_hrf, phantom_ph2, phantom_phc, phantom_rfmid
 from segstudy.errors import StudyError
 from segstudy.files import atomic_folder, write_json
 from segstudy.fingerprint import listing
@@ -24,6 +24,8 @@ DRAWERS: dict[str, ModuleType] = {
     "drive": phantom_drive,
     "ebhi": phantom_ebhi,
     "hrf": phantom_hrf,
+    "phc": phantom_phc,
+    "rfmid": phantom_rfmid,
 }
 
 
