@@ -18,7 +18,17 @@ from segstudy.files import read_csv
 from segstudy.images import read_image, read_mask
 
 COLUMNS = [
-    *("sample", "readable", "problem", "mask_mode", "mask_values", "foreground", "foreground_roi", "roi_share"),
+    *(
+        "sample",
+        "readable",
+        "problem",
+        "mask_mode",
+        "mask_values",
+        "foreground",
+        "foreground_border",
+        "foreground_roi",
+        "roi_share",
+    ),
     *("red", "green", "blue"),
 ]
 

@@ -43,6 +43,7 @@ def data():
         }
     )
     samples = pd.DataFrame({"sample": names, "readable": 1, "problem": "", "mask_values": 2, "foreground": 0.2})
+    samples["foreground_border"] = 0.0
     split = pd.DataFrame({"sample": names, "subset": ["train"] * 6 + ["val"] * 3 + ["test"] * 3})
     return index, samples, np.stack([thumbnail(p) for p in pictures()]), split
 
@@ -204,6 +205,7 @@ def test_long_lists_are_cut_and_everything_is_still_accepted_by_what_is_proposed
     names = [f"{n:04d}" for n in range(count)]
     index = pd.DataFrame({"sample": names, "mask": "", "official_subset": ""})
     samples = pd.DataFrame({"sample": names, "readable": 1, "problem": "", "mask_values": np.nan, "foreground": np.nan})
+    samples["foreground_border"] = np.nan
     with pytest.raises(StudyError) as caught:
         inspect(samples, index)
     assert str(caught.value).count("\n  mask_missing: ") == 50

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from segstudy.errors import StudyError
-from segstudy.images import image_size, read_colours, read_image, read_labels, read_mask
+from segstudy.images import files_of, image_size, read_colours, read_image, read_labels, read_mask, read_picture
 
 TRUTH = np.array([[0, 1, 1, 0], [0, 0, 1, 0], [1, 0, 0, 0]], dtype=bool)
 
@@ -233,3 +233,70 @@ def test_numbers_that_are_no_intensities_are_refused(tmp_path, value):
     for read in (read_image, read_mask):
         with pytest.raises(StudyError, match=r"negative|finite"):
             read(path)
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_every_encoding_is_read_inverted_too(tmp_path, name):
+    path = save(ENCODINGS[name](), tmp_path / name)
+    mask = read_mask(path, inverted=True)
+    np.testing.assert_array_equal(mask.array, ~TRUTH)
+    assert "inverted" in mask.note and (mask.mode, mask.values) == (read_mask(path).mode, 2)
+
+
+@pytest.mark.parametrize(("value", "foreground"), [(0, True), (255, False)])
+def test_constant_masks_read_inverted(tmp_path, value, foreground):
+    mask = read_mask(save(grey(np.full((3, 4), value)), tmp_path / "constant.png"), inverted=True)
+    assert mask.array.all() == foreground and mask.array.any() == foreground
+
+
+def test_one_file_an_object_is_one_mask_together(tmp_path):
+    objects = np.zeros((3, 3, 4), bool)
+    objects[0, 0, :2], objects[1, 2, 1:], objects[2, 0, 1:3] = True, True, True
+    for number, one in enumerate(objects):
+        save(grey(one * 255), tmp_path / f"im1_{number}.png")
+    save(grey(TRUTH * 255), tmp_path / "im10_0.png")
+    (tmp_path / "im1_notes.txt").write_text("three objects")
+    save(grey(TRUTH * 255), tmp_path / "._im1_3.png")
+    mask = read_mask(tmp_path / "im1_*")
+    np.testing.assert_array_equal(mask.array, objects.any(axis=0))
+    assert mask.note == "one file an object, joined: above 127 is foreground" and mask.mode == "PNG L"
+    assert [path.name for path in files_of(tmp_path / "im1_*")] == ["im1_0.png", "im1_1.png", "im1_2.png"]
+    assert files_of(tmp_path / "im1_0.png") == [tmp_path / "im1_0.png"]
+    np.testing.assert_array_equal(read_mask(tmp_path / "im1_*", inverted=True).array, (~objects).any(axis=0))
+
+
+def test_files_that_cannot_be_one_mask_are_refused(tmp_path):
+    save(grey(TRUTH * 255), tmp_path / "im1_0.png")
+    save(grey(TRUTH[:2] * 255), tmp_path / "im1_1.png")
+    with pytest.raises(StudyError, match=r"im1_0\.png and im1_1\.png"):
+        read_mask(tmp_path / "im1_*")
+    with pytest.raises(StudyError, match="no mask file"):
+        read_mask(tmp_path / "im2_*")
+    with pytest.raises(StudyError, match="one class"):
+        read_labels(tmp_path / "im1_*")
+
+
+def test_of_several_pages_the_first_is_read_and_it_is_said(tmp_path):
+    first, second = grey(TRUTH * 255), grey(~TRUTH * 255)
+    path = save(first, tmp_path / "stack.tif", save_all=True, append_images=[second, second])
+    np.testing.assert_array_equal(read_image(path)[..., 0], TRUTH * 255)
+    assert read_picture(path)[1:] == ("TIFF L", "page 1 of 3: as RGB")
+    mask = read_mask(path)
+    np.testing.assert_array_equal(mask.array, TRUTH)
+    assert mask.note == "page 1 of 3: above 127 is foreground"
+
+
+def test_what_was_done_to_an_image_is_said(tmp_path):
+    ramp = np.linspace(0, 65535, 512).astype(np.uint16).reshape(16, 32)
+    said = {
+        "deep.png": (Image.fromarray(ramp), ("PNG I;16", "0..65535 becomes 0..255")),
+        "deep.tif": (Image.fromarray(ramp), ("TIFF I;16", "0..65535 becomes 0..255")),
+        "12bit.tif": (Image.fromarray(ramp // 16), ("TIFF I;16", "0..4095 becomes 0..255")),
+        "8bit.tif": (Image.fromarray(ramp // 257), ("TIFF I;16", "values as they are")),
+        "share.tif": (Image.fromarray((ramp / 65535).astype(np.float32)), ("TIFF F", "0..1 becomes 0..255")),
+        "grey.png": (grey(TRUTH), ("PNG L", "as RGB")),
+    }
+    for name, (picture, expected) in said.items():
+        found = read_picture(save(picture, tmp_path / name))
+        assert found[1:] == expected, name
+        np.testing.assert_array_equal(found.array, read_image(tmp_path / name))

@@ -16,6 +16,7 @@ from segstudy.datasets.examples import draw_examples
 from segstudy.datasets.listing import few
 from segstudy.files import atomic_path, write_csv, write_json, write_text
 from segstudy.labels import Labels
+from segstudy.polarity import looks_inverted
 from segstudy.web import page
 
 EXAMPLES = 6
@@ -92,12 +93,13 @@ def _card(
         "second_human_dice": _spread(samples["second_dice"]),
         "encodings": {
             part: dict(sorted(Counter(mode for mode in samples[f"{part}_mode"] if mode).items()))
-            for part in ("mask", "roi", "second_mask")
+            for part in ("image", "mask", "roi", "second_mask")
         },
         "mask_missing": list(index.loc[index["mask"] == "", "sample"]),
         "mask_constant": list(samples.loc[samples["foreground"].isin([0.0, 1.0]), "sample"]),
         "duplicates": _duplicates(index),
         "problems": {row["sample"]: row["problem"] for row in samples.to_dict("records") if row["problem"]},
+        "looks_inverted": looks_inverted(samples, labels),
         "repairs": repaired,
     }
 
@@ -157,8 +159,8 @@ def card_text(card: dict[str, Any]) -> str:
     lines += [f"| {name} | {value} |" for name, value in _facts(card)]
     for heading, parts in (("Pre-assigned split", "official_subsets"), ("Strata", "strata")):
         lines += ["", f"## {heading}", "", *_part_table(card[parts], card["images"])]
-    lines += ["", "## How the masks are stored", "", "| file | stored as: rule applied | files |", "|---|---|---|"]
-    for part, name in (("mask", "mask"), ("roi", "field of view"), ("second_mask", "second human")):
+    lines += ["", "## How the files are stored", "", "| file | stored as: rule applied | files |", "|---|---|---|"]
+    for part, name in (("image", "image"), ("mask", "mask"), ("roi", "field of view"), ("second_mask", "second human")):
         lines += [f"| {name} | {mode} | {count} |" for mode, count in card["encodings"][part].items()]
     lines += ["", "## To know", "", *_remarks(card), "", "![examples](examples.png)", ""]
     return "\n".join(lines)
@@ -223,7 +225,12 @@ def _part_table(parts: dict[str, dict[str, Any]], images: int) -> list[str]:
 
 
 def _remarks(card: dict[str, Any]) -> list[str]:
-    remarks = list(card["repairs"])
+    remarks = list(card["repairs"]) + ([card["looks_inverted"]] if card["looks_inverted"] else [])
+    scales = {mode.rpartition(": ")[2] for mode in card["encodings"]["image"] if mode.endswith("becomes 0..255")}
+    if len(scales) > 1:
+        remarks.append(
+            f"images of different depth ({', '.join(sorted(scales))}): one stored value is not one brightness in all"
+        )
     if card["mask_missing"]:
         remarks.append(f"{len(card['mask_missing'])} images without a mask: {few(card['mask_missing'])}")
     if card["mask_constant"]:

@@ -20,6 +20,7 @@ from segstudy.config.datasets import EXCEPTION_KINDS, DeclaredException
 from segstudy.errors import StudyError
 from segstudy.labels import Labels
 from segstudy.near_duplicates import compared, near_duplicates, pairs_compared
+from segstudy.polarity import looks_inverted
 from segstudy.splits import PARTS, describe_split
 
 IMAGE_KINDS = ("unreadable", "size_mismatch", "mask_not_binary", "mask_constant", "mask_missing")
@@ -75,7 +76,12 @@ def check_images(
     """
     _check_same(index, samples, "samples.csv")
     findings = [*_decoding(samples), *_constant(samples, index, labels.several), *_missing(index)]
-    return _judged(findings, exceptions, IMAGE_KINDS, dataset) | {"images": len(index)}
+    record = _judged(findings, exceptions, IMAGE_KINDS, dataset)
+    inverted = looks_inverted(samples, labels)
+    if inverted:
+        logger.warning("%s: %s", dataset, inverted)
+        record["warnings"].append(inverted)
+    return record | {"images": len(index)}
 
 
 def check_split(

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segstudy.errors import StudyError
-from segstudy.images import read_image
+from segstudy.images import read_picture
 from segstudy.labels import Ids, Labels, binary, read_ids
 from segstudy.near_duplicates import SIDE, thumbnail
 from segstudy.progress import track
@@ -23,10 +23,10 @@ HALFTONES = 0.2
 # The columns of samples.csv; the encodings of the other masks and the second human's Dice are for the card alone.
 SAMPLE_COLUMNS = (
     *("sample", "readable", "problem", "mask_mode", "mask_values"),
-    *("foreground", "foreground_roi", "roi_share", "red", "green", "blue"),
+    *("foreground", "foreground_border", "foreground_roi", "roi_share", "red", "green", "blue"),
 )
 _PLAIN = binary("inside")  # how fields of view and second masks are read
-CARD_COLUMNS = ("roi_mode", "second_mask_mode", "second_dice")
+CARD_COLUMNS = ("image_mode", "roi_mode", "second_mask_mode", "second_dice")
 
 
 def decode(index: pd.DataFrame, root: Path, labels: Labels, threads: int) -> tuple[pd.DataFrame, NDArray[np.float32]]:
@@ -49,14 +49,21 @@ def decode(index: pd.DataFrame, root: Path, labels: Labels, threads: int) -> tup
 
 def _sample(row: dict[Any, Any], root: Path, labels: Labels, small: NDArray[np.float32]) -> dict[str, Any]:
     problems: list[str] = []
-    found: dict[str, Any] = {"sample": row["sample"], "mask_mode": "", "roi_mode": "", "second_mask_mode": ""}
+    found: dict[str, Any] = {
+        "sample": row["sample"],
+        "image_mode": "",
+        "mask_mode": "",
+        "roi_mode": "",
+        "second_mask_mode": "",
+    }
     size = (row["height"], row["width"])
     try:
-        image = read_image(root / row["image"])
+        image, mode, note = read_picture(root / row["image"])
     except StudyError as error:
         problems.append(f"unreadable: image {row['image']}: {error.what}")
     else:
         size = image.shape[:2]
+        found["image_mode"] = f"{mode}: {note}"
         small[:] = thumbnail(image)
         for channel, colour in enumerate(("red", "green", "blue")):
             found[colour] = round(float(image[..., channel].mean()), 4)
@@ -95,11 +102,13 @@ def _mask(
 
 
 def _shares(masks: dict[str, NDArray[np.bool_]]) -> dict[str, float]:
-    """Return foreground, foreground_roi, roi_share and second_dice, each where its masks are there and fit."""
+    """Return the shares of samples.csv and second_dice, each where its masks are there and fit."""
     shares = {}
     mask, roi, second = masks.get("mask"), masks.get("roi"), masks.get("second_mask")
     if mask is not None:
         shares["foreground"] = float(mask.mean())
+        edges = (mask[:1], mask[-1:], mask[1:-1, :1], mask[1:-1, -1:])
+        shares["foreground_border"] = float(np.concatenate([edge.ravel() for edge in edges]).mean())
     if roi is not None:
         shares["roi_share"] = float(roi.mean())
     if mask is not None and roi is not None and roi.any():

@@ -9,11 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from segstudy.errors import StudyError
+from segstudy.images import SUFFIXES
 
 COLUMNS = ("sample", "image", "mask", "roi", "second_mask", "stratum", "group", "official_subset")
 
-# Lossless formats first: where one picture is there twice, the earlier format is the truer one.
-SUFFIXES = (".bmp", ".tif", ".tiff", ".png", ".gif", ".ppm", ".pgm", ".jpg", ".jpeg")
 LOSSY_SUFFIXES = (".jpg", ".jpeg")
 
 

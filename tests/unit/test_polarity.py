@@ -1,0 +1,56 @@
+"""A data set whose masks mark the surroundings instead of the object is told from one with large objects."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from segstudy.cards import card_text, describe
+from segstudy.checks import check_images
+from segstudy.datasets import build_index
+from segstudy.files import read_csv, read_json
+from segstudy.labels import binary, several
+from segstudy.polarity import looks_inverted
+
+LABELS = binary("cell")
+
+
+def shares(*pairs):
+    return pd.DataFrame(pairs, columns=["foreground", "foreground_border"])
+
+
+def test_only_nearly_all_masks_with_full_borders_look_inverted():
+    inverted, object_ = (0.8, 1.0), (0.2, 0.0)
+    assert "inverted: true" in looks_inverted(shares(*[inverted] * 10), LABELS)
+    assert "in 9 of 10" in looks_inverted(shares(*[inverted] * 9, object_), LABELS)
+    assert looks_inverted(shares(*[inverted] * 8, object_, object_), LABELS) == ""
+    assert looks_inverted(shares(*[(0.8, 0.4)] * 10), LABELS) == "", "a large object that the border does not cut"
+    assert looks_inverted(shares(*[inverted] * 3, (np.nan, np.nan)), LABELS) == "", "too few to tell"
+    assert looks_inverted(shares(*[inverted] * 10), several({"wall": 1, "roof": 2})) == ""
+    assert "inverted: false" in looks_inverted(shares(*[inverted] * 10), LABELS._replace(inverted=True))
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_card_and_checks_warn_and_the_remedy_works(tmp_path, inverted):
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        for part in ("images", "labels"):
+            (tmp_path / "phc" / part).mkdir(parents=True, exist_ok=True)
+        cell = np.zeros((24, 32), bool)
+        cell[8:14, 10 + number : 18 + number] = True
+        picture = rng.integers(0, 100, cell.shape, dtype=np.uint8)
+        Image.fromarray(picture).save(tmp_path / "phc" / "images" / f"img_{number}.jpg")
+        Image.fromarray(np.where(cell, np.uint8(0), np.uint8(255))).save(
+            tmp_path / "phc" / "labels" / f"label_{number}.png"
+        )
+    labels = LABELS._replace(inverted=inverted)
+    index = build_index("phc", tmp_path / "phc")
+    describe(index, tmp_path / "phc", "phc", labels, "mine", tmp_path / "out")
+    samples, card = read_csv(tmp_path / "out" / "samples.csv"), read_json(tmp_path / "out" / "card.json")
+    assert samples["foreground"].to_numpy() == pytest.approx(48 / 768 if inverted else 720 / 768, abs=1e-6)
+    assert set(samples["foreground_border"]) == {0.0 if inverted else 1.0}
+    checked = check_images(samples, index, labels=labels)
+    assert checked["findings"] == [] and bool(checked["warnings"]) != inverted
+    assert ("look inverted" in card_text(card)) != inverted
+    if not inverted:
+        assert "set 'inverted: true'" in checked["warnings"][0]

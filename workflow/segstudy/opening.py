@@ -1,0 +1,100 @@
+"""Open an image file and decode it as it is stored, to its last pixel or not at all."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from segstudy.errors import StudyError
+
+LARGEST = 500_000_000  # pixels; a larger claim in a header is taken for a broken or hostile file
+
+_UNREADABLE = (
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+_ORIENTATION = 274
+_T = Image.Transpose
+# Pillow turns TIFF files by their orientation tag while loading, and no other format; this turns them back.
+_UNDO = {
+    2: _T.FLIP_LEFT_RIGHT,
+    3: _T.ROTATE_180,
+    4: _T.FLIP_TOP_BOTTOM,
+    5: _T.TRANSPOSE,
+    6: _T.ROTATE_90,
+    7: _T.TRANSVERSE,
+    8: _T.ROTATE_270,
+}
+
+Image.MAX_IMAGE_PIXELS = LARGEST
+Image.init()  # once, here: loading the format plugins is not safe from several threads at a time
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[Image.Image]:
+    """Open `path`; whatever goes wrong in the block while decoding ends as one `StudyError` naming it."""
+    if Path(path).name.endswith("*"):
+        raise StudyError(
+            "several files for one mask are joined only where there is one class",
+            where=path,
+            remedy="give each image one mask file that holds all its classes",
+        )
+    try:
+        # A file object, not a name: named uncompressed TIFF is mapped into memory with width and height exchanged
+        # where its orientation tag says that it lies on its side (Pillow 13).
+        with open(path, "rb") as file, Image.open(file) as image:
+            if image.width * image.height > LARGEST:
+                raise ValueError(f"it claims {image.width}x{image.height} pixels, {LARGEST:,} at most are read")
+            yield image
+    except FileNotFoundError:
+        raise StudyError("the file is missing", where=path, remedy="restore it, or index the data again") from None
+    except _UNREADABLE as error:
+        reason = "it is no image" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise StudyError(
+            f"the image cannot be read: {reason or type(error).__name__}",
+            where=path,
+            remedy="get this file again from the source; it is cut off, damaged or not an image",
+        ) from None
+
+
+def page(image: Image.Image) -> str:
+    """Return which page is read, where a file has several."""
+    pages = getattr(image, "n_frames", 1)
+    return f"page 1 of {pages}: " if pages > 1 else ""
+
+
+def orientation(image: Image.Image) -> int:
+    """Return the orientation tag of a TIFF file, 1 (upright) where there is none and for all other formats."""
+    tags: Any = getattr(image, "tag_v2", None) if image.format == "TIFF" else None
+    return int(tags.get(_ORIENTATION, 1)) if tags else 1
+
+
+def stored(image: Image.Image) -> Image.Image:
+    """Decode all pixels, in the order in which they are stored."""
+    turned = orientation(image)  # loading removes the tag
+    image.load()
+    return image.transpose(_UNDO[turned]) if turned in _UNDO else image
+
+
+def checked(array: NDArray[Any], path: str | Path) -> NDArray[Any]:
+    """Return `array`; raise a `StudyError` where it holds numbers that are no intensities."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise StudyError("the image holds values that are not finite", where=path)
+    if array.dtype.kind in "fi" and array.min(initial=0) < 0:
+        raise StudyError(f"the image holds negative values, down to {array.min()}", where=path, allowed="0 and above")
+    return array
