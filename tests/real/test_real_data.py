@@ -40,7 +40,13 @@ def ph2(described):
 
 
 # One line a data set: reader, folder of the real copy, number of images in it.
-COUNTS = [("ph2", "PH2", 41), ("drive", "DRIVE", 40), ("ebhi", "EBHI-SEG", 278), ("hrf", "HRF", 9)]
+COUNTS = [
+    ("ph2", "PH2", 41),
+    ("drive", "DRIVE", 40),
+    ("cmp", "CMP_facade_DB_base", 60),
+    ("ebhi", "EBHI-SEG", 278),
+    ("hrf", "HRF", 9),
+]
 
 
 @pytest.mark.parametrize(("reader", "folder", "images"), COUNTS)

@@ -11,7 +11,7 @@ from segstudy.config.base import Name, Options
 Value = Annotated[int, Field(ge=0, le=65535)] | Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
 
 # One line a reader; the module of the same name in `segstudy.datasets` does the reading.
-READERS: tuple[str, ...] = ("ph2", "drive", "ebhi", "hrf", "phc", "rfmid")
+READERS: tuple[str, ...] = ("ph2", "drive", "cmp", "ebhi", "hrf", "phc", "rfmid")
 
 # Those whose index never has a stratum: an experiment on them alone is given no table by stratum.
 WITHOUT_STRATA: tuple[str, ...] = ("drive", "phc")

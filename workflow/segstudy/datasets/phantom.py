@@ -11,7 +11,15 @@ from pathlib import Path
 from types import ModuleType
 
 from segstudy.config.datasets import Phantom
-from segstudy.datasets import phantom_drive, phantom_ebhi, phantom_hrf, phantom_ph2, phantom_phc, phantom_rfmid
+from segstudy.datasets import (
+    phantom_cmp,
+    phantom_drive,
+    phantom_ebhi,
+    phantom_hrf,
+    phantom_ph2,
+    phantom_phc,
+    phantom_rfmid,
+)
 from segstudy.errors import StudyError
 from segstudy.files import atomic_folder, write_json
 from segstudy.fingerprint import listing
@@ -22,6 +30,7 @@ LISTING = "phantom.json"
 DRAWERS: dict[str, ModuleType] = {
     "ph2": phantom_ph2,
     "drive": phantom_drive,
+    "cmp": phantom_cmp,
     "ebhi": phantom_ebhi,
     "hrf": phantom_hrf,
     "phc": phantom_phc,
