@@ -5,6 +5,7 @@ rule measure:
     """Count true and false positives and negatives of every image at its original size."""
     input:
         probabilities=f"{CELL}/probabilities",
+        masks=f"{CELL}/masks",
         thresholds=f"{CELL}/thresholds.json",
         index=f"{DATA}/index.csv",
         split=f"{DATA}/splits/seed{{seed}}.csv",
@@ -30,7 +31,7 @@ rule measure:
 
 
 rule controls:
-    """Count the same for what needs no training: all background, chance, Otsu, a second human."""
+    """Count the same for what needs no training: constant answers, chance, Otsu, a second human."""
     input:
         index=f"{DATA}/index.csv",
         checked=f"{DATA}/checks/images.json",

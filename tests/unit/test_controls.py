@@ -8,7 +8,7 @@ from segstudy import metrics
 from segstudy.config.study import CONTROLS as CONFIGURED
 from segstudy.controls import CONTROLS, measure_controls
 from segstudy.errors import StudyError
-from segstudy.labels import binary
+from segstudy.labels import binary, several
 from segstudy.metrics import per_image
 
 SIZE = (60, 80)
@@ -197,3 +197,47 @@ def test_training_images_without_foreground_cannot_choose_a_side(study):
         measure_controls(**study, names=["otsu"])
     found = measure_controls(**study, names=["random"])
     assert (found["tp"] + found["fp"] == 0).all()
+
+
+@pytest.fixture
+def classes(study):
+    """The same images, the discs now in three classes of which `rim` is the most frequent; the corner is background."""
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    for number in range(len(SUBSETS)):
+        away = np.hypot(y - 30, x - 30 - 5 * number)
+        ids = np.select([away < 8, away < 15, (x > 70) & (y > 50)], [3, 2, 0], 1)
+        save(study["root"] / f"masks/{number}.png", ids.astype(np.uint8))
+    return study | {"labels": several({"rim": 1, "disc": 2, "core": 3})}
+
+
+def test_several_classes_have_the_controls_that_fit_them(classes):
+    counts = measure_controls(**classes, names=list(CONTROLS))
+    assert list(counts["control"].unique()) == ["all_background", "majority", "random"]
+    assert counts["class"].tolist() == ["background", "rim", "disc", "core"] * 4 * 3
+    one = measure_controls(**classes | {"labels": binary("any")}, names=["majority", "all_background"])
+    assert set(one["control"]) == {"all_background"}
+
+
+def test_the_majority_is_that_of_the_training_images_inside_the_roi(classes):
+    found = scores(classes, "majority").set_index(["class", "subset"])
+    assert (found.loc["rim", "sensitivity"] == 1).all() and (found.loc["disc", "sensitivity"] == 0).all()
+    roi = np.zeros(SIZE, np.uint8)
+    roi[25:35, 28:40] = 255  # of the two training images, mostly core
+    save(classes["root"] / "roi.png", roi)
+    classes["index"]["roi"] = "roi.png"
+    found = scores(classes, "majority", region="roi").set_index(["class", "subset"])
+    assert (found.loc["core", "sensitivity"] == 1).all()
+
+
+def test_random_classes_score_what_a_stratified_dummy_classifier_scores(classes):
+    found = scores(classes, "random")
+    masks = [np.asarray(Image.open(classes["root"] / m)).ravel() for m in classes["index"]["mask"]]
+    training = np.concatenate(masks[:2])
+    dummy = DummyClassifier(strategy="stratified", random_state=0).fit(np.zeros((training.size, 1)), training)
+    predicted = dummy.predict(np.zeros((masks[3].size, 1)))
+    own = found[found["subset"] == "test"].set_index("class")
+    for number, name in enumerate(("background", "rim", "disc", "core")):
+        expected = metrics.confusion(predicted == number, masks[3] == number)
+        row = own.loc[name]
+        assert row["tp"] + row["fp"] == pytest.approx(expected.tp + expected.fp, abs=4 * masks[3].size ** 0.5)
+        assert row["dice"] == pytest.approx(metrics.dice(expected), abs=0.06)

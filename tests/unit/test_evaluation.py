@@ -1,11 +1,16 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from monai.metrics import MeanIoU
 from PIL import Image
+from sklearn.metrics import confusion_matrix, f1_score, jaccard_score
 
 from segstudy.errors import StudyError
 from segstudy.evaluation import COLUMNS, measure
 from segstudy.labels import binary, several
+from segstudy.metrics import METRICS, per_image, summarise, with_means
+from segstudy.probabilities import write_classes
 from segstudy.truth import truth_of
 
 TRUTH = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]], dtype=bool)
@@ -38,6 +43,7 @@ def study(tmp_path):
     split = pd.DataFrame({"sample": list(subsets), "subset": list(subsets.values())})
     return {
         "probabilities": tmp_path / "probabilities",
+        "masks": tmp_path / "masks",
         "thresholds": {"fixed": 0.5, "validation": 0.25},
         "index": index,
         "split": split,
@@ -113,6 +119,104 @@ def test_a_split_of_other_samples_is_refused(study):
         measure(**study)
 
 
-def test_several_classes_are_refused(study):
-    with pytest.raises(StudyError, match=r"2 foreground classes.*door, window"):
-        measure(**study | {"labels": several({"door": 1, "window": 2})})
+# --- several classes -------------------------------------------------------------------------------------------------
+
+FACADE = several({"wall": 10, "window": [20, 25], "door": 30}, background=5)
+STORED = np.array([5, 10, 20, 30], np.uint8)
+
+
+@pytest.fixture
+def facade(tmp_path):
+    """Label files of four classes and predictions that get most of them right; a class is absent from some images."""
+    random = np.random.default_rng(3)
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "masks").mkdir()
+    rows, truths, predictions = [], [], []
+    for number in range(5):
+        truth = random.choice(4 if number else 3, (9 + number, 14), p=None)
+        prediction = np.where(random.random(truth.shape) < 0.6, truth, random.integers(0, 3, truth.shape))
+        Image.fromarray(STORED[truth]).save(tmp_path / f"raw/{number}.png")
+        write_classes(tmp_path / f"masks/{number}.png", prediction.astype(np.uint8), FACADE.colours)
+        rows.append({"sample": str(number), "image": "", "mask": f"{number}.png", "roi": "", "second_mask": ""})
+        truths.append(truth)
+        predictions.append(prediction)
+    index = pd.DataFrame(rows)
+    study = {
+        "probabilities": tmp_path / "probabilities",
+        "masks": tmp_path / "masks",
+        "thresholds": {"argmax": None},
+        "index": index,
+        "split": pd.DataFrame({"sample": index["sample"], "subset": "test"}),
+        "root": tmp_path / "raw",
+        "labels": FACADE,
+    }
+    return study, truths, predictions
+
+
+def test_counts_of_several_classes_are_those_of_scikit_learn(facade):
+    study, truths, predictions = facade
+    counts = measure(**study)
+    assert list(counts) == COLUMNS
+    assert counts["class"].tolist() == ["background", "wall", "window", "door"] * 5
+    assert set(counts["policy"]) == {"argmax"} and counts["threshold"].isna().all()
+    for number, (truth, prediction) in enumerate(zip(truths, predictions, strict=True)):
+        matrix = confusion_matrix(truth.ravel(), prediction.ravel(), labels=range(4))
+        own = counts[counts["sample"] == str(number)]
+        assert own["tp"].tolist() == matrix.diagonal().tolist()
+        assert (own["tp"] + own["fp"]).tolist() == matrix.sum(axis=0).tolist()
+        assert (own["tp"] + own["fn"]).tolist() == matrix.sum(axis=1).tolist()
+        assert (own[["tp", "fp", "fn", "tn"]].sum(axis=1) == truth.size).all()
+
+
+def test_means_over_classes_of_an_image_are_those_of_scikit_learn_and_monai(facade):
+    study, truths, predictions = facade
+    table = with_means(per_image(measure(**study)), ["sample", "subset", "region", "policy"])
+    assert table["class"].tolist() == ["mean", "background", "wall", "window", "door"] * 5
+    means = table[table["class"] == "mean"].set_index("sample")
+    for number, (truth, prediction) in enumerate(zip(truths, predictions, strict=True)):
+        flat, found = truth.ravel(), means.loc[str(number)]
+        shown = np.union1d(truth, prediction)  # a class that neither shows is not averaged
+        one_hot = (torch.from_numpy(np.eye(4)[array]).permute(2, 0, 1)[None] for array in (prediction, truth))
+        # MONAI leaves out what the truth lacks; there, what is predicted all the same counts as 0 with us.
+        monai = MeanIoU(include_background=True)(*one_hot).nanmean() * len(np.unique(truth)) / len(shown)
+        assert found["iou"] == pytest.approx(float(monai))
+        assert found["iou"] == pytest.approx(jaccard_score(flat, prediction.ravel(), average="macro", labels=shown))
+        assert found["dice"] == pytest.approx(f1_score(flat, prediction.ravel(), average="macro", labels=shown))
+        assert found["accuracy"] == pytest.approx(np.mean(truth == prediction))
+        assert found["pixel_error"] == pytest.approx(np.mean(truth != prediction))
+
+
+def test_pooled_mean_iou_is_that_of_all_pixels_together(facade):
+    study, truths, predictions = facade
+    tidy = summarise(measure(**study).assign(seed=0, model="net"), ["model"])
+    truth, prediction = (np.concatenate([array.ravel() for array in arrays]) for arrays in (truths, predictions))
+    pooled = tidy[(tidy["averaging"] == "pooled") & (tidy["class"] == "mean")].set_index("metric")["mean"]
+    assert pooled["iou"] == pytest.approx(jaccard_score(truth, prediction, average="macro"))
+    assert pooled["accuracy"] == pytest.approx(np.mean(truth == prediction))
+    assert set(tidy["class"]) == {"mean", "background", "wall", "window", "door"}
+    assert len(tidy) == 5 * 2 * len(METRICS)
+
+
+def test_several_classes_are_counted_inside_the_roi_too(facade):
+    study, truths, predictions = facade
+    roi = np.zeros(truths[2].shape, bool)
+    roi[2:7, 3:9] = True
+    write_mask(study["root"] / "roi.png", roi)
+    study["index"].loc[2, "roi"] = "roi.png"
+    counts = measure(**study)
+    own = counts[(counts["sample"] == "2") & (counts["region"] == "roi")]
+    matrix = confusion_matrix(truths[2][roi], predictions[2][roi], labels=range(4))
+    assert own["tp"].tolist() == matrix.diagonal().tolist()
+    assert own["fp"].tolist() == (matrix.sum(axis=0) - matrix.diagonal()).tolist()
+    assert (own[["tp", "fp", "fn", "tn"]].sum(axis=1) == roi.sum()).all()
+
+
+def test_predictions_of_other_classes_are_refused(facade, study):
+    several_classes, _, predictions = facade
+    with pytest.raises(StudyError, match=r"thresholds of fixed, validation do not fit a data set of 4 classes"):
+        measure(**several_classes | {"thresholds": {"fixed": 0.5, "validation": 0.5}})
+    with pytest.raises(StudyError, match=r"thresholds of argmax do not fit a data set of 2 classes"):
+        measure(**study | {"thresholds": {"argmax": None}})
+    write_classes(several_classes["masks"] / "3.png", predictions[3].astype(np.uint8) + 2, FACADE.colours * 2)
+    with pytest.raises(StudyError, match="not a mask of 4 classes: mode P, values up to 5"):
+        measure(**several_classes)

@@ -15,10 +15,11 @@ from segstudy import checkpoint, models
 from segstudy.config.study import Evaluation
 from segstudy.errors import StudyError
 from segstudy.evaluation import measure
+from segstudy.geometry import to_original
 from segstudy.images import read_mask
 from segstudy.inference import predict_canvas, predict_cell
-from segstudy.labels import binary
-from segstudy.probabilities import read_probability, write_probability
+from segstudy.labels import binary, several
+from segstudy.probabilities import read_classes, read_probability, write_probability
 from segstudy.store import build_store, open_store
 from segstudy.thresholds import binarise, otsu_of, tune
 
@@ -159,7 +160,9 @@ def test_measured_counts_are_those_of_the_mask_files_bit_for_bit(cell, headline)
     scaling = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.25]}
     checkpoint.save_model(folder / "model.safetensors", network, meta | {"normalisation": scaling})
     thresholds = predict(cell, size={"long_side": 64}, headline=headline)
-    counts = measure(folder / "probabilities", thresholds, index, split, folder / "raw", binary("cell"))
+    counts = measure(
+        folder / "probabilities", folder / "masks", thresholds, index, split, folder / "raw", binary("cell")
+    )
     counts = counts[(counts["policy"] == headline) & (counts["region"] == "full")].set_index("sample")
     assert len(counts) == 5
     for sample in counts.index:
@@ -295,3 +298,63 @@ def test_stored_images_are_read_through_the_memory_map(cell, monkeypatch):
     first, second = (next(predict_canvas(Oracle(), store.images, [row], PLAIN)) for row in (2, 4))
     assert np.abs(first[0] - store.images[2, :, :, 0] / 255).max() < 1e-5
     assert not np.array_equal(first, second)
+
+
+# --- several classes -------------------------------------------------------------------------------------------------
+
+RGB = several({"green": 1, "blue": 2})
+
+
+class LargestChannel(nn.Module):
+    """The largest colour channel is the class; the softmax of these logits is the share of the channel."""
+
+    def forward(self, images):
+        return images.clamp(min=1e-6).log()
+
+
+def predict_several(cell, monkeypatch, size="native", outputs=3):
+    folder, index, split = cell
+    for path in (folder / "raw").glob("*_mask.png"):
+        colours = np.asarray(Image.open(folder / "raw" / path.name.replace("_mask", "")))
+        Image.fromarray(colours.argmax(axis=2).astype(np.uint8)).save(path)
+    build_store(index, folder / "raw", folder / "store", size, "rgb", "folder", RGB, 1)
+    monkeypatch.setattr(checkpoint, "load_model", lambda path, device: (LargestChannel(), META | {"outputs": outputs}))
+    paths = [folder / name for name in ("probabilities", "masks", "thresholds.json")]
+    predict_cell(folder / "model", folder / "store", split, index, folder / "raw", *paths, Evaluation(), RGB)
+    thresholds = json.loads(paths[2].read_text())
+    return thresholds, measure(*paths[:2], thresholds, index, split, folder / "raw", RGB)
+
+
+def test_of_several_classes_each_pixel_gets_the_most_probable_one(cell, monkeypatch):
+    folder, _, _ = cell
+    thresholds, counts = predict_several(cell, monkeypatch)
+    assert thresholds == {"argmax": None}
+    for sample in "01234":
+        image = np.asarray(Image.open(folder / f"raw/{sample}.png")).astype(float)
+        inside = read_mask(folder / f"raw/{sample}_roi.png").array
+        ids = read_classes(folder / f"masks/{sample}.png", 3)
+        assert np.array_equal(ids, np.where(inside, image.argmax(axis=2), 0))
+        share = np.where(inside, image.max(axis=2) / image.sum(axis=2), 0)
+        assert np.abs(read_probability(folder / f"probabilities/{sample}.png") - share).max() < 2e-5
+        palette = Image.open(folder / f"masks/{sample}.png").getpalette()
+        assert palette[:9] == [channel for colour in RGB.colours for channel in colour]
+    inside = counts[counts["region"] == "roi"]
+    assert (inside[["fp", "fn"]] == 0).all(axis=None) and inside["tp"].sum() > 0
+
+
+@pytest.mark.parametrize("size", [{"long_side": 64}, {"long_side": 16}])
+def test_classes_are_compared_at_the_original_size(cell, monkeypatch, size):
+    folder, index, _ = cell
+    predict_several(cell, monkeypatch, size)
+    store = open_store(folder / "store")
+    for row, canvas in enumerate(predict_canvas(LargestChannel(), store.images, range(5), PLAIN)):
+        original = np.stack([to_original(part, store.geometry_of(row)) for part in canvas])
+        inside = read_mask(folder / f"raw/{row}_roi.png").array
+        ids = read_classes(folder / f"masks/{row}.png", 3)
+        assert ids.shape == (int(index["height"][row]), int(index["width"][row]))
+        assert np.array_equal(ids[inside], original.argmax(axis=0)[inside])
+
+
+def test_a_model_of_other_classes_is_refused(cell, monkeypatch):
+    with pytest.raises(StudyError, match="the model has 4 outputs, the classes of the data set ask for 3"):
+        predict_several(cell, monkeypatch, outputs=4)

@@ -11,6 +11,7 @@ with job(snakemake):
 
     counts = measure(
         Path(snakemake.input.probabilities),
+        Path(snakemake.input.masks),
         read_json(snakemake.input.thresholds),
         read_csv(snakemake.input.index),
         read_csv(snakemake.input.split),

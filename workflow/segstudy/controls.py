@@ -1,12 +1,16 @@
 """Control rows: what no learning, and a second human, score on the same images by the same counting.
 
 - `all_background`, `all_foreground`: the same answer everywhere.
-- `random`: every pixel is foreground with the probability that the training images' pixels are (inside the roi),
+- `majority`: the most frequent class of the training images' pixels (inside the roi), everywhere.
+- `random`: every pixel has a class with the probability that the training images' pixels have it (inside the roi),
   which is scikit-learn's DummyClassifier with strategy 'stratified'.
 - `otsu`: Otsu's threshold (1979, doi:10.1109/TSMC.1979.4310076) of each image's own values inside the roi,
   background outside it. Whether grey or green values are taken, and whether the dark or the bright side is the
   object, is what gives the best mean Dice on the training images.
 - `second_human`: the second annotation, where an image has one.
+
+With several classes there are `all_background`, `majority` and `random`; with one, all but `majority`, which is one of
+the two constant answers.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ from segstudy.labels import Labels
 from segstudy.metrics import confusion, dice
 from segstudy.seeds import numpy_generator
 from segstudy.thresholds import binarise, otsu
-from segstudy.truth import Row, Truth, fits, in_threads, labelled, only_class, truth_of
+from segstudy.truth import Row, Truth, fits, in_threads, labelled, truth_of
 
 logger = logging.getLogger("segstudy")
 
@@ -39,15 +43,17 @@ RULES: tuple[Rule, ...] = tuple(product(("grey", "green"), ("dark", "bright")))
 class Learned(NamedTuple):
     """What the controls take from the training images."""
 
-    share: float  # of foreground pixels inside the roi
+    shares: np.ndarray  # of each class among the pixels inside the roi, background first
     rule: Rule
 
 
 class Control(NamedTuple):
-    """A control: its prediction, and what it needs to know of the training images."""
+    """A control: its prediction (bool, or class ids) with its threshold, what it learns from, and what it is for."""
 
     predict: Callable[[Row, Path, Truth, Learned, int], tuple[np.ndarray, float]]
-    learns: bool = False
+    learns: bool = False  # from the training images
+    one: bool = True  # for data sets of one foreground class
+    several: bool = False  # for those of several
 
 
 def measure_controls(
@@ -63,12 +69,13 @@ def measure_controls(
 
     `policy` is 'none' and `threshold` empty, except that `otsu` records each image's own threshold (grey or green
     value 0..255). `second_human` has rows for the images that have a second mask, and none where no image has.
+    Controls that are not made for the data set's number of classes have no rows.
 
     Args:
         index: index.csv.
         split: the split of `seed`; only train, val and test images that have a mask are measured.
         root: folder of the raw data.
-        labels: of the data set; exactly one foreground class.
+        labels: of the data set.
         seed: of `random`: the prediction of an image depends on it and on the sample's name alone.
         names: controls, in the order of the rows.
         threads: images measured at a time.
@@ -76,23 +83,24 @@ def measure_controls(
     Raises:
         StudyError: on an unknown name, files of different sizes, or no training image to learn from.
     """
-    name, rows, root = only_class(labels.foreground), labelled(index, split), Path(root)
+    rows, root = labelled(index, split), Path(root)
     for control in names:
         if control not in CONTROLS:
             raise StudyError(
                 f"no control is called '{control}'.{nearest(control, CONTROLS)}", allowed=", ".join(CONTROLS)
             )
+    names = [name for name in names if (CONTROLS[name].several if labels.several else CONTROLS[name].one)]
     learned = _learn(names, rows, root, labels, threads)
 
     def count(row: Row) -> list[dict[str, Any]]:
         truth = truth_of(row, root, labels)
-        key = {"sample": row["sample"], "subset": row["subset"], "class": name, "policy": "none"}
-        lines = []
+        key = {"sample": row["sample"], "subset": row["subset"], "policy": "none"}
+        lines: list[dict[str, Any]] = []
         for control in names:
             if control == "second_human" and not row["second_mask"]:
                 continue
             prediction, threshold = CONTROLS[control].predict(row, root, truth, learned, seed)
-            lines += counts_of(key | {"control": control, "threshold": threshold}, prediction, truth)
+            lines += counts_of(key | {"control": control, "threshold": threshold}, prediction, truth, labels)
         return lines
 
     lines = [line for lines in in_threads(count, rows, threads, "controls of") for line in lines]
@@ -104,7 +112,7 @@ def _learn(names: Sequence[str], rows: Sequence[Row], root: Path, labels: Labels
     """Return what the named controls need of the training images; nothing is read if none needs anything."""
     learners = [name for name in names if CONTROLS[name].learns]
     if not learners:
-        return Learned(float("nan"), RULES[0])
+        return Learned(np.full(len(labels.names), np.nan), RULES[0])
     training = [row for row in rows if row["subset"] == "train"]
     if not training:
         raise StudyError(
@@ -112,20 +120,20 @@ def _learn(names: Sequence[str], rows: Sequence[Row], root: Path, labels: Labels
             remedy="use another split, or leave these out of evaluation.controls",
         )
 
-    def look(row: Row) -> tuple[int, int, list[float]]:
+    def look(row: Row) -> tuple[np.ndarray, list[float]]:
         truth = truth_of(row, root, labels)
-        foreground = int(np.count_nonzero(truth.mask & truth.inside))
+        pixels = np.bincount(truth.ids[truth.inside], minlength=len(labels.names))
         scores = [float("nan")] * len(RULES)
-        if "otsu" in names and foreground:  # without foreground every rule's Dice is 0 or not defined
+        if "otsu" in names and pixels[1]:  # without foreground every rule's Dice is 0 or not defined
             image = _image_of(row, root, truth)
             masks = [_otsu(image, truth, rule)[0] for rule in RULES]
             scores = [float(dice(confusion(mask, truth.mask, truth.inside))) for mask in masks]
-        return foreground, int(np.count_nonzero(truth.inside)), scores
+        return pixels, scores
 
-    seen = list(in_threads(look, training, threads, "controls learn from"))
-    foreground, pixels, scores = zip(*seen, strict=True)
+    pixels, scores = zip(*in_threads(look, training, threads, "controls learn from"), strict=True)
     rule = _best_rule(np.array(scores)) if "otsu" in names else RULES[0]
-    return Learned(sum(foreground) / sum(pixels), rule)
+    total = np.sum(pixels, axis=0)
+    return Learned(total / total.sum(), rule)
 
 
 def _best_rule(scores: np.ndarray) -> Rule:
@@ -150,9 +158,15 @@ def _all_foreground(row: Row, root: Path, truth: Truth, learned: Learned, seed: 
     return np.ones_like(truth.mask), float("nan")
 
 
+def _majority(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> tuple[np.ndarray, float]:
+    return np.full_like(truth.ids, learned.shares.argmax()), float("nan")
+
+
 def _random(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> tuple[np.ndarray, float]:
-    generator = numpy_generator(seed, f"random control of {row['sample']}")
-    return generator.random(truth.mask.shape, dtype=np.float32) < learned.share, float("nan")
+    drawn = numpy_generator(seed, f"random control of {row['sample']}").random(truth.ids.shape, dtype=np.float32)
+    # The first stretch of 0..1 is that of class 1, and so on; what is left above the last one is background.
+    places = np.searchsorted(learned.shares[1:].cumsum(), drawn, side="right") + 1
+    return (places % len(learned.shares)).astype(np.uint8), float("nan")
 
 
 def _best_otsu(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> tuple[np.ndarray, float]:
@@ -183,9 +197,10 @@ def _otsu(image: np.ndarray, truth: Truth, rule: Rule) -> tuple[np.ndarray, floa
 
 
 CONTROLS: dict[str, Control] = {
-    "all_background": Control(_all_background),
+    "all_background": Control(_all_background, several=True),
     "all_foreground": Control(_all_foreground),
-    "random": Control(_random, learns=True),
+    "majority": Control(_majority, learns=True, one=False, several=True),
+    "random": Control(_random, learns=True, several=True),
     "otsu": Control(_best_otsu, learns=True),
     "second_human": Control(_second_human),
 }

@@ -20,13 +20,14 @@ from PIL import Image
 from segstudy import files
 from segstudy.config.study import Evaluation
 from segstudy.errors import StudyError
-from segstudy.geometry import to_original
+from segstudy.geometry import Geometry, to_original
 from segstudy.labels import Labels
-from segstudy.probabilities import read_probability, write_probability
+from segstudy.metrics import ARGMAX
+from segstudy.probabilities import read_probability, write_classes, write_probability
 from segstudy.progress import track
 from segstudy.store import Store, open_store
 from segstudy.thresholds import binarise, otsu_of, tune
-from segstudy.truth import Row, labelled, only_class, roi_of, truth_of
+from segstudy.truth import Row, labelled, roi_of, truth_of
 
 if TYPE_CHECKING:
     import torch
@@ -59,26 +60,65 @@ def predict_cell(
     chosen and applied on the probabilities as stored, so whoever reads the files finds the same masks, bit for
     bit. `validation` is tuned on the validation images alone, inside the roi.
 
+    Of several classes a pixel gets the one of the largest probability at the original size (the first of equals). The
+    mask is a palette PNG of class ids, background outside the field of view; the probability is that of the pixel's
+    class; and the only policy is `argmax`, whose threshold is None.
+
     Raises:
-        StudyError: where model, store, split and index do not belong together, or the data set has several
-            classes.
+        StudyError: where model, store, split and index do not belong together.
     """
     from segstudy.checkpoint import load_model
     from segstudy.precision import choose_device
 
     opened = open_store(store)
-    only_class(labels.foreground)
     rows = labelled(index, split)
     if not rows:
         raise StudyError("no image of the split has a mask, so there is nothing to predict", where=root)
     device = choose_device()
     network, meta = load_model(model, device)
-    _check_model(meta, opened, model)
+    _check_model(meta, opened, model, 1 if len(labels.names) == 2 else len(labels.names))
+    thresholds: dict[str, float | None] = {ARGMAX: None}
     with files.atomic_folder(out_probabilities) as probabilities, files.atomic_folder(out_masks) as masks:
-        _write_probabilities(network, meta["normalisation"], opened, rows, root, probabilities, device)
-        thresholds = _thresholds(rows, root, probabilities, evaluation, labels)
-        _write_masks(rows, probabilities, masks, thresholds[evaluation.headline])
+
+        def write(row: Row, geometry: Geometry, canvas: np.ndarray) -> None:
+            name, roi = f"{row['sample']}.png", roi_of(row, root)
+            if labels.several:
+                probability, ids = most_probable(canvas, geometry)
+                write_classes(masks / name, ids if roi is None else ids * roi, labels.colours)
+            else:
+                probability = to_original(canvas[0], geometry)
+            write_probability(probabilities / name, probability if roi is None else probability * roi)
+
+        positions = opened.rows(row["sample"] for row in rows)
+        predictions = predict_canvas(network, opened.images, positions, meta["normalisation"], device)
+        with _writing() as submit:
+            pairs = zip(rows, positions, predictions, strict=True)
+            for row, position, canvas in track(pairs, "predict", total=len(rows)):
+                submit(write, row, opened.geometry_of(position), canvas)
+        if not labels.several:
+            chosen = _thresholds(rows, root, probabilities, evaluation, labels)
+            _write_masks(rows, probabilities, masks, chosen[evaluation.headline])
+            thresholds = {**chosen}
     files.write_json(out_thresholds, thresholds)
+
+
+def most_probable(canvas: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
+    """Return the largest probability and its class at the original size: float32 and uint8 (H, W).
+
+    Each class goes back to the original size before they are compared, one at a time, so that borders between classes
+    are as fine as the image and no more than two classes are held at that size.
+
+    Args:
+        canvas: probabilities (K, H, W) on the canvas.
+        geometry: how the image lies on it.
+    """
+    best = to_original(canvas[0], geometry)
+    ids = np.zeros(best.shape, np.uint8)
+    for number in range(1, len(canvas)):
+        probability = to_original(canvas[number], geometry)
+        ids[probability > best] = number
+        best = np.maximum(best, probability)
+    return best, ids
 
 
 def predict_canvas(
@@ -142,40 +182,20 @@ def _plain_float32(device: torch.device | str) -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32 = before
 
 
-def _check_model(meta: Mapping[str, Any], store: Store, path: Path) -> None:
+def _check_model(meta: Mapping[str, Any], store: Store, path: Path, outputs: int) -> None:
     if meta["in_channels"] != store.meta["channels"]:
         raise StudyError(
             f"the model takes {meta['in_channels']} channels, the store has {store.meta['channels']}",
             where=path,
             remedy="the store was made with another `colour:` since: train the cell again",
         )
-    if meta["outputs"] != 1:
+    if meta["outputs"] != outputs:
         raise StudyError(
-            f"the model has {meta['outputs']} outputs, the data set one class", where=path, allowed="1 output"
+            f"the model has {meta['outputs']} outputs, the classes of the data set ask for {outputs}",
+            where=path,
+            allowed="one output for one foreground class, else one a class, background included",
+            remedy="the classes have changed since: train the cell again",
         )
-
-
-def _write_probabilities(
-    network: torch.nn.Module,
-    normalisation: Mapping[str, Sequence[float]],
-    store: Store,
-    rows: Sequence[Row],
-    root: Path,
-    folder: Path,
-    device: torch.device,
-) -> None:
-    positions = store.rows(row["sample"] for row in rows)
-    predictions = predict_canvas(network, store.images, positions, normalisation, device)
-
-    def write(row: Row, position: int, probability: np.ndarray) -> None:
-        original = to_original(probability, store.geometry_of(position))
-        roi = roi_of(row, root)
-        write_probability(folder / f"{row['sample']}.png", original if roi is None else original * roi)
-
-    with _writing() as submit:
-        pairs = zip(rows, positions, predictions, strict=True)
-        for row, position, probability in track(pairs, "predict", total=len(rows)):
-            submit(write, row, position, probability[0])
 
 
 def _thresholds(

@@ -1,7 +1,8 @@
 """Pixel counts first, ratios last: the confusion matrix of two masks, and every measure that follows from it.
 
 A ratio whose denominator is 0 is not defined and is NaN, never a silent 0 or 1; averages leave it out and say
-how often (see docs/metrics.md).
+how often (see docs/metrics.md). Where several classes are counted, each against all others, their mean is one more
+"class", called MEAN.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import pandas as pd
 COUNTS = ["tp", "fp", "fn", "tn"]
 # What tells two measurements of one cell and one seed apart, beside the sample.
 CONDITION = ["class", "subset", "region", "policy"]
+
+ARGMAX = "argmax"  # the policy of several classes: the one of the largest probability
+MEAN = "mean"  # in the column `class`: the mean over the classes
 
 
 # Numbers, or arrays (numpy, pandas) of one shape; a ratio is of the kind that its counts are.
@@ -135,11 +139,43 @@ def pooled(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     return per_image(counts.groupby(list(by), sort=False, dropna=False)[COUNTS].sum().reset_index())
 
 
+def with_means(values: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Return `values` with a row of class MEAN above the classes of every group of `keys` that has several.
+
+    Ratios of overlap and of error (Dice, IoU, sensitivity, specificity, precision) are means over the classes that
+    have one: a class that neither truth nor prediction shows has no Dice and no IoU. Accuracy is that of all
+    pixels, sum of TP over the classes / pixels, and pixel error 1 - accuracy: a pixel is right or wrong once, not once
+    for each class. The counts of these rows are NaN: nothing was counted.
+
+    Args:
+        values: from `per_image` or `pooled`; one row for each of `keys` and class.
+        keys: columns that tell the rows of one class apart.
+    """
+    groups = values.groupby(list(keys), sort=False, dropna=False)
+    several = groups["class"].transform("size") > 1
+    if not several.any():
+        return values
+    table = values.assign(place=np.arange(len(values)), pixels=values[COUNTS].sum(axis=1))
+    classes = table[several].groupby(list(keys), sort=False, dropna=False)
+    right = classes["tp"].sum() / classes["pixels"].first()
+    means = classes[list(METRICS)].mean().assign(accuracy=right, pixel_error=1 - right, place=classes["place"].first())
+    means = means.reset_index().assign(**{"class": MEAN})
+    both = pd.concat([means, table.drop(columns="pixels")], ignore_index=True)
+    return both.sort_values("place", kind="stable", ignore_index=True)[list(values)]
+
+
+def headline_classes(values: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Return of each group of `keys` the row of class MEAN where it has one, otherwise its one class."""
+    has_mean = values["class"].eq(MEAN).groupby([values[key] for key in keys], dropna=False).transform("any")
+    return values[values["class"].eq(MEAN) | ~has_mean].reset_index(drop=True)
+
+
 def summarise(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Return the tidy table of docs/architecture.md: every metric over images and seeds.
 
     The value of one seed is the mean over its images that have one (`averaging` = image) or the ratio of the
-    summed counts (pooled). `mean` and `sd` (ddof 1) are taken over the seeds that have a value: NaN where none
+    summed counts (pooled); those of class MEAN are made of each image's, or of the pooled, values of the classes
+    (`with_means`). `mean` and `sd` (ddof 1) are taken over the seeds that have a value: NaN where none
     has, `sd` NaN below two.
 
     Args:
@@ -160,11 +196,12 @@ def summarise(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     if twice.any():
         raise ValueError(f"counted twice for one ({', '.join(cells)}): {counts.loc[twice].iloc[0].to_dict()}")
     names = list(METRICS)
-    images = per_image(counts)
+    own = [key for key in cells if key != "class"]
+    images = with_means(per_image(counts), [*own, "sample"])
     per_seed = images.groupby(cells, sort=False, dropna=False)
     size = per_seed.size()
     missing = images[names].isna().groupby([images[key] for key in cells], sort=False, dropna=False).sum()
-    sums = pooled(counts, cells).set_index(cells)[names]
+    sums = with_means(pooled(counts, cells), own).set_index(cells)[names]
     parts = [
         _over_seeds(per_seed[names].mean(), missing, size, groups).assign(averaging="image"),
         _over_seeds(sums, sums.isna().mul(size, axis=0), size, groups).assign(averaging="pooled"),

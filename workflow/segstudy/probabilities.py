@@ -1,13 +1,15 @@
-"""Probability maps on disk: 16-bit grey PNG at the original size of the image."""
+"""Predictions on disk, at the original size of the image: probability maps, and masks of several classes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from segstudy.errors import StudyError
+from segstudy.labels import Colour
 
 STEPS = 65535  # of a 16-bit probability
 
@@ -34,3 +36,29 @@ def read_probability(path: Path) -> np.ndarray:
             remedy="run the cell's 'predict' again",
         )
     return levels.astype(np.float32) / np.float32(STEPS)
+
+
+def write_classes(path: Path, ids: np.ndarray, colours: Sequence[Colour]) -> None:
+    """Write class ids uint8 (H, W) as a palette PNG: the values are the ids, the colours those of the classes."""
+    image = Image.fromarray(ids)  # mode L; a palette makes it P, its values untouched
+    image.putpalette([channel for colour in colours for channel in colour])
+    image.save(path, compress_level=1)
+
+
+def read_classes(path: Path, classes: int) -> np.ndarray:
+    """Return the class ids, uint8 (H, W), of a palette PNG; `classes` counts the background.
+
+    Raises:
+        StudyError: if the file is not one, or holds another id.
+    """
+    with Image.open(path) as image:
+        mode, ids = image.mode, np.asarray(image)
+    largest = int(ids.max(initial=0))
+    if mode != "P" or largest >= classes:
+        raise StudyError(
+            f"not a mask of {classes} classes: mode {mode}, values up to {largest}",
+            where=path,
+            allowed=f"palette PNG, values 0 to {classes - 1}",
+            remedy="run the cell's 'predict' again",
+        )
+    return ids

@@ -21,15 +21,20 @@ Row = Mapping[str, Any]  # a row of index.csv
 
 
 class Truth(NamedTuple):
-    """What a prediction is compared with: bool (H, W) each, at the original resolution."""
+    """What a prediction is compared with: (H, W) each, at the original resolution."""
 
-    mask: np.ndarray
-    roi: np.ndarray | None  # True inside the field of view; None where the data set has none
+    ids: np.ndarray  # uint8: 0 background, from 1 on the foreground classes
+    roi: np.ndarray | None  # bool, True inside the field of view; None where the data set has none
+
+    @property
+    def mask(self) -> np.ndarray:
+        """Where any foreground class is, bool."""
+        return self.ids > 0
 
     @property
     def inside(self) -> np.ndarray:
         """The roi, or the whole image where there is none."""
-        return np.ones_like(self.mask) if self.roi is None else self.roi
+        return np.ones(self.ids.shape, bool) if self.roi is None else self.roi
 
 
 def truth_of(row: Row, root: Path, labels: Labels) -> Truth:
@@ -38,11 +43,11 @@ def truth_of(row: Row, root: Path, labels: Labels) -> Truth:
     Raises:
         StudyError: if they differ in size, or no pixel lies inside the roi.
     """
-    mask = known_ids(Path(root) / row["mask"], labels) > 0
+    ids = known_ids(Path(root) / row["mask"], labels)
     roi = roi_of(row, root)
     if roi is not None:
-        fits(roi, mask, Path(root) / row["roi"], Path(root) / row["mask"])
-    return Truth(mask, roi)
+        fits(roi, ids, Path(root) / row["roi"], Path(root) / row["mask"])
+    return Truth(ids, roi)
 
 
 def roi_of(row: Row, root: Path) -> np.ndarray | None:
@@ -92,18 +97,10 @@ def fits(found: np.ndarray, mask: np.ndarray, path: Path, mask_path: Path) -> No
         )
 
 
-def only_class(classes: Sequence[str]) -> str:
-    """Return the name of the one foreground class.
-
-    Raises:
-        StudyError: if there are several: a probability map holds one class.
-    """
-    if len(classes) != 1:
-        raise StudyError(
-            f"{len(classes)} foreground classes cannot be measured: {', '.join(classes)}",
-            allowed="one foreground class",
-        )
-    return classes[0]
+def counted(labels: Labels) -> list[tuple[int, str]]:
+    """Return id and name of every class that is counted: the foreground class, or all with background if several."""
+    names = list(enumerate(labels.names))
+    return names if labels.several else names[1:]
 
 
 def in_threads(work: Callable[[Row], Any], rows: Sequence[Row], threads: int, what: str) -> Iterable[Any]:

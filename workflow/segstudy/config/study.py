@@ -19,7 +19,7 @@ from segstudy.config.networks import NETWORKS
 from segstudy.config.recipes import Recipe
 from segstudy.errors import StudyError, nearest
 
-Control = Literal["all_background", "all_foreground", "random", "otsu", "second_human"]
+Control = Literal["all_background", "all_foreground", "majority", "random", "otsu", "second_human"]
 CONTROLS: tuple[Control, ...] = get_args(Control)
 
 
@@ -42,9 +42,13 @@ class Evaluation(Options):
     """What is measured, and which threshold the tables show."""
 
     fixed_threshold: float = Field(0.5, gt=0, lt=1)
-    policies: list[Literal["fixed", "validation", "otsu"]] = Field(["fixed", "validation"], min_length=1)
+    policies: list[Literal["fixed", "validation", "otsu"]] = Field(
+        ["fixed", "validation"], min_length=1, description="of one foreground class; several need no threshold"
+    )
     headline: Literal["fixed", "validation", "otsu"] = Field("fixed", description="threshold of tables and masks")
-    controls: list[Control] = Field(list(CONTROLS), description="rows that need no training")
+    controls: list[Control] = Field(
+        list(CONTROLS), description="rows that need no training; each is for one foreground class, for several, or both"
+    )
 
     @model_validator(mode="after")
     def _headline(self) -> Evaluation:
