@@ -20,7 +20,6 @@ CONDITION = ["class", "subset", "region", "policy"]
 ARGMAX = "argmax"  # the policy of several classes: the one of the largest probability
 MEAN = "mean"  # in the column `class`: the mean over the classes
 
-
 # Numbers, or arrays (numpy, pandas) of one shape; a ratio is of the kind that its counts are.
 Numbers: TypeAlias = Any
 
@@ -164,6 +163,13 @@ def with_means(values: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     return both.sort_values("place", kind="stable", ignore_index=True)[list(values)]
 
 
+def class_means(counts: Counts) -> dict[str, np.ndarray]:
+    """Return every metric of class MEAN, as `with_means` defines it, from counts (..., classes)."""
+    right = counts.tp.sum(axis=-1) / (counts.tp + counts.fp + counts.fn + counts.tn)[..., 0]
+    means = {name: _mean_of_defined(metric.function(counts)) for name, metric in METRICS.items()}
+    return means | {"accuracy": right, "pixel_error": 1 - right}
+
+
 def headline_classes(values: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Return of each group of `keys` the row of class MEAN where it has one, otherwise its one class."""
     has_mean = values["class"].eq(MEAN).groupby([values[key] for key in keys], dropna=False).transform("any")
@@ -231,6 +237,12 @@ def _over_seeds(values: pd.DataFrame, missing: pd.DataFrame, size: pd.Series, gr
 def _long(wide: pd.DataFrame) -> pd.Series:
     """Return one row per (index, column); a group whose value is NaN keeps its row."""
     return pd.Series(wide.rename_axis("metric", axis=1).stack(future_stack=True))
+
+
+def _mean_of_defined(values: np.ndarray) -> np.ndarray:
+    """Return the mean over the last axis without what is not defined."""
+    defined = ~np.isnan(values)
+    return np.asarray(_ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1)))
 
 
 def _ratio(numerator: Numbers, denominator: Numbers) -> Numbers:

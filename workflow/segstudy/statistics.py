@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -50,6 +50,44 @@ def bootstrap_interval(
         means = _crossed(table, resamples, random)
     low, high = np.nanquantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def bootstrap_pooled(
+    counts: np.ndarray,
+    values_of: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, tuple[float, float]]:
+    """Return percentile bootstrap intervals of the mean over seeds of values of counts summed over images.
+
+    Images are drawn once for all seeds, and so are the seeds, as in `bootstrap_interval`.
+
+    Args:
+        counts: (seeds, images, ...); 0 where a seed did not measure an image.
+        values_of: counts summed over images (resamples, ...) -> values (resamples,) by name, NaN where not defined.
+        level: probability that an interval is to cover.
+        resamples: number of bootstrap samples.
+        seed: of the generator; the same call returns the same intervals.
+
+    Returns:
+        Name -> (low, high); both NaN with fewer than two images, or where no resample has a value.
+    """
+    random = np.random.default_rng(seed)
+    seeds, images = counts.shape[:2]
+    times = _times_drawn(images, resamples, random)
+    drawn = random.integers(seeds, size=(resamples, seeds))
+    per_seed = [values_of(np.tensordot(times, own.astype(np.float64), axes=1)) for own in counts]
+    found = {}
+    for name in per_seed[0]:
+        table = np.stack([values[name] for values in per_seed], axis=1)
+        means = _mean_of_defined(np.take_along_axis(table, drawn, axis=1))
+        means = means[~np.isnan(means)]
+        ends = (
+            (np.nan, np.nan) if images < 2 or not means.size else np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+        )
+        found[name] = (float(ends[0]), float(ends[1]))
+    return found
 
 
 def _crossed(table: np.ndarray, resamples: int, random: np.random.Generator) -> np.ndarray:

@@ -6,6 +6,8 @@ from typing import TypedDict
 
 import pandas as pd
 
+from segstudy.metrics import ARGMAX
+
 SUBSET_WORDS = {"test": "test", "val": "validation", "train": "training"}
 REGION_WORDS = {"roi": "inside the field of view", "full": "over the full frame"}
 BOLD = "Bold: best network of its data set, as printed; controls (in italics) do not compete."
@@ -30,12 +32,14 @@ def dataset_words(dataset: str, shown: pd.DataFrame, protocol: Protocol) -> str:
     seeds = networks.groupby(NETWORK)["seed"].nunique().max()
     repeats = f"{seeds} seeds" if seeds > 1 else "1 seed"
     region = REGION_WORDS[counts["region"].iloc[0]]
+    kinds = counts["class"].nunique()
+    classes = f"{kinds} classes, the background among them; " if kinds > 1 else ""
     full = counts.loc[counts["region"] != counts["own_region"], "sample"].nunique()
     if full:
         region += f" ({full} image{'s' if full > 1 else ''} without one count{'' if full > 1 else 's'} in full)"
     return (
         f"{dataset}: {'PHANTOM, drawn stand-ins and no real images; ' if protocol['phantom'] else ''}"
-        f"{protocol['split'].rstrip('.')}; {', '.join(numbers)} images per seed, {repeats}; "
+        f"{protocol['split'].rstrip('.')}; {', '.join(numbers)} images per seed, {repeats}; {classes}"
         f"{protocol['size'].rstrip('.')}; measured at the original resolution of the masks, {region}."
     )
 
@@ -43,12 +47,18 @@ def dataset_words(dataset: str, shown: pd.DataFrame, protocol: Protocol) -> str:
 def threshold_words(shown: pd.DataFrame) -> str:
     """Return what a caption says of the thresholds behind the networks' masks."""
     networks = shown[shown["row"] == "cell"]
-    low, high = networks["threshold"].min(), networks["threshold"].max()
+    one = networks[networks["policy"] != ARGMAX]
+    largest = "with several classes, a pixel has the one of the largest probability"
+    if one.empty:
+        return f"No threshold: {largest}."
+    low, high = one["threshold"].min(), one["threshold"].max()
     between = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
-    if networks["policy"].iloc[0] == "fixed":
-        return f"Threshold of the networks' probabilities: {between}, fixed beforehand."
-    chosen = "by Otsu's method on the probabilities of" if networks["policy"].iloc[0] == "otsu" else "on"
-    return f"Threshold of the networks' probabilities: chosen {chosen} each cell's validation images, {between}."
+    how = {
+        "fixed": f"{between}, fixed beforehand",
+        "otsu": f"chosen by Otsu's method on the probabilities of each cell's validation images, {between}",
+        "validation": f"chosen on each cell's validation images, {between}",
+    }[one["policy"].iloc[0]]
+    return f"Threshold of the networks' probabilities: {how}{'' if len(one) == len(networks) else f'; {largest}'}."
 
 
 def average_words(shown: pd.DataFrame, images: str = "images") -> str:

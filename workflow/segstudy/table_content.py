@@ -3,17 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from segstudy.metrics import METRICS
+from segstudy.metrics import MEAN, METRICS
 from segstudy.table_captions import BOLD, Protocol, average_words, count, dataset_words, several_seeds, threshold_words
 from segstudy.table_formats import DAGGER, DASH, Entry, Line, Panel, Table
 
 SUBSETS = {"test": "Test images", "val": "Validation images", "train": "Training images"}
-FIRST = "dice"  # the metric that also stands pooled and with its interval
 NAMED = 12  # rows that a footnote names; more would bury the table
+
+
+class Column(NamedTuple):
+    """A column of numbers: one metric in one way of averaging, or the interval of that."""
+
+    head: str
+    metric: str
+    averaging: Literal["image", "pooled"] = "image"
+    interval: bool = False
+
+    def name(self, subset: str, statistic: str) -> str:
+        """Return the column of the table's csv that holds `statistic`: mean, sd, low or high."""
+        word = statistic if self.averaging == "image" else f"pooled_{statistic}".removesuffix("_mean")
+        return f"{subset}_{self.metric}_{word}"
+
+
+ONE_CLASS = (
+    Column("Dice", "dice"),
+    Column("Dice 95 % interval", "dice", interval=True),
+    Column("Dice pooled", "dice", "pooled"),
+    *(Column(metric.label, name) for name, metric in METRICS.items() if name != "dice"),
+)
+# Means over classes. Precision is left out: a class that is never predicted has none and would not count against
+# a network. So is specificity, near 1 for every class that is small.
+SEVERAL = (
+    Column("Mean IoU", "iou", "pooled"),
+    Column("Mean IoU 95 % interval", "iou", "pooled", interval=True),
+    Column("IoU per image", "iou"),
+    Column("Mean Dice", "dice", "pooled"),
+    Column("Dice per image", "dice"),
+    Column("Pixel accuracy", "accuracy", "pooled"),
+    Column("Mean sensitivity", "sensitivity", "pooled"),
+)
 
 
 class Missing(NamedTuple):
@@ -37,7 +69,7 @@ def readable(
     """Return the content of the readable table.
 
     Args:
-        wide: one row for each network or control (and class), as in the table's csv.
+        wide: one row for each network or control, as in the table's csv.
         shown: the counts behind it (see `segstudy.tables.headline`).
         experiment: its name.
         question: what it is to answer.
@@ -48,6 +80,8 @@ def readable(
     phantoms = tuple(name for name in datasets if protocols[name]["phantom"])
     names = name_columns(wide)
     measured = [subset for subset in SUBSETS if wide[f"{subset}_images"].notna().any()]
+    several = wide["class"].eq(MEAN)
+    parts = [(wide[kind], columns) for kind, columns in ((~several, ONE_CLASS), (several, SEVERAL)) if kind.any()]
     return Table(
         label=experiment,
         title=title_of(f"Experiment {experiment}", phantoms),
@@ -55,13 +89,16 @@ def readable(
         phantoms=phantoms,
         protocol=[
             *(dataset_words(name, shown, protocols[name]) for name in datasets),
-            *_general_words(shown),
+            threshold_words(shown),
+            *_average_words(shown, not several.all(), bool(several.any())),
+            BOLD,
             *times,
         ],
         name_heads=tuple(name.capitalize() for name in names),
         panels=[
-            _panel(wide[wide[f"{subset}_images"].notna()], subset, names, timed=subset == measured[0])
+            _panel(part[part[f"{subset}_images"].notna()], subset, names, columns, timed=subset == measured[0])
             for subset in measured
+            for part, columns in parts
         ],
     )
 
@@ -80,34 +117,32 @@ def name_columns(rows: pd.DataFrame) -> list[str]:
     return ["model", "loss", *(name for name, wanted in optional.items() if wanted)]
 
 
-def _panel(wide: pd.DataFrame, subset: str, names: Sequence[str], timed: bool) -> Panel:
+def _panel(wide: pd.DataFrame, subset: str, names: Sequence[str], columns: Sequence[Column], timed: bool) -> Panel:
     """Return the panel of one subset; a training's time, which no subset has of its own, stands in one of them."""
-    best = _best(wide, subset)
+    best = _best(wide, subset, columns)
     rows = wide.to_dict("records")
     lines = []
     for i, row in enumerate(rows):
-        own = {name: _entry(row, f"{subset}_{name}", (i, name) in best) for name in METRICS}
-        pooled = Entry(row[f"{subset}_{FIRST}_pooled"], row[f"{subset}_{FIRST}_pooled_sd"], (i, "pooled") in best)
-        low, high = row[f"{subset}_{FIRST}_low"], row[f"{subset}_{FIRST}_high"]
-        interval = Entry(text=DASH if pd.isna(low) else f"{low:.3f}{DASH}{high:.3f}")
-        images, seeds = row[f"{subset}_images"], row["seeds"]
-        others = [entry for name, entry in own.items() if name != FIRST]
-        numbers = [own[FIRST], interval, pooled, *others, Entry(text=count(images)), Entry(text=f"{seeds}")]
+        numbers = [_entry(row, subset, column, (i, column.head) in best) for column in columns]
+        numbers += [Entry(text=count(row[f"{subset}_images"])), Entry(text=f"{row['seeds']}")]
         numbers += [Entry(text=_seconds(row["seconds_mean"]))] if timed else []
         lines.append(Line(row["dataset"], row_names(row, names), row["row"] == "control", tuple(numbers)))
-    label = METRICS[FIRST].label
-    heads = [label, f"{label} 95 % interval", f"{label} pooled"]
-    heads += [metric.label for name, metric in METRICS.items() if name != FIRST]
-    heads += ["Images", "Seeds", *(["Time (s)"] if timed else [])]
-    return Panel(subset, SUBSETS[subset], tuple(heads), lines, _notes(rows, subset))
+    heads = [*(column.head for column in columns), "Images", "Seeds", *(["Time (s)"] if timed else [])]
+    over_classes = columns is SEVERAL
+    title = SUBSETS[subset] + ", means over classes" * over_classes
+    return Panel(subset + ":several" * over_classes, title, tuple(heads), lines, _notes(rows, subset, columns))
 
 
 def _seconds(mean: float) -> str:
     return DASH if pd.isna(mean) else f"{mean:.0f}" if mean >= 10 else f"{mean:.1f}"
 
 
-def _entry(row: Mapping[Any, Any], name: str, bold: bool) -> Entry:
-    return Entry(row[f"{name}_mean"], row[f"{name}_sd"], bold, int(row[f"{name}_undefined"]))
+def _entry(row: Mapping[Any, Any], subset: str, column: Column, bold: bool) -> Entry:
+    if column.interval:
+        low, high = (row[column.name(subset, end)] for end in ("low", "high"))
+        return Entry(text=DASH if pd.isna(low) else f"{low:.3f}{DASH}{high:.3f}")
+    undefined = int(row[column.name(subset, "undefined")]) if column.averaging == "image" else 0
+    return Entry(row[column.name(subset, "mean")], row[column.name(subset, "sd")], bold, undefined)
 
 
 def row_names(row: Mapping[Any, Any], names: Sequence[str]) -> tuple[str, ...]:
@@ -128,28 +163,30 @@ def best_of(values: pd.Series, direction: str) -> set[int]:
     return {int(str(i)) for i in printed.index[printed == target]} if printed.notna().sum() > 1 else set()
 
 
-def _best(wide: pd.DataFrame, subset: str) -> set[tuple[int, str]]:
-    """Return (row, column) of the best networks of every data set and class."""
-    columns = {name: (f"{subset}_{name}_mean", metric.direction) for name, metric in METRICS.items()}
-    columns["pooled"] = (f"{subset}_{FIRST}_pooled", METRICS[FIRST].direction)
+def _best(wide: pd.DataFrame, subset: str, columns: Sequence[Column]) -> set[tuple[int, str]]:
+    """Return (row, head of the column) of the best networks of every data set."""
     best = set()
     networks = wide.reset_index(drop=True)[(wide["row"] == "cell").to_numpy()]
     for _, rows in networks.groupby(["dataset", "class"], sort=False):
-        for name, (column, direction) in columns.items():
-            best |= {(i, name) for i in best_of(rows[column], direction)}
+        for column in columns:
+            if not column.interval:
+                direction = METRICS[column.metric].direction
+                best |= {(i, column.head) for i in best_of(rows[column.name(subset, "mean")], direction)}
     return best
 
 
-def _notes(rows: Sequence[Mapping[Any, Any]], subset: str) -> list[str]:
+def _notes(rows: Sequence[Mapping[Any, Any]], subset: str, columns: Sequence[Column]) -> list[str]:
     """Return the footnotes: which values are not defined for how many images, and why."""
     found = []
+    shown = [column.metric for column in columns if column.averaging == "image" and not column.interval]
     for row in rows:
         where, total = f"{short_name(row)} on {row['dataset']}", round(row[f"{subset}_images"] * row["seeds"])
-        for metric in METRICS:
+        for metric in shown:
             undefined, mean = int(row[f"{subset}_{metric}_undefined"]), row[f"{subset}_{metric}_mean"]
             found.append(Missing(metric, where, undefined, total, pd.isna(mean)))
     notes = undefined_notes(found)
-    if any(pd.isna(row[f"{subset}_{FIRST}_low"]) for row in rows):
+    lows = [column.name(subset, "low") for column in columns if column.interval]
+    if any(pd.isna(row[low]) for row in rows for low in lows):
         notes.append(f"{DASH} as an interval: fewer than two images have a value.")
     return notes
 
@@ -184,11 +221,20 @@ def _first(found: Sequence[str]) -> str:
     return ", ".join(found[:NAMED]) + more
 
 
-def _general_words(shown: pd.DataFrame) -> list[str]:
-    label = METRICS[FIRST].label
-    return [
-        threshold_words(shown),
-        f"{average_words(shown)}; pooled {label} is the ratio of the pixel counts summed over all images; intervals "
-        "are 95 % bootstrap intervals over images" + (" and seeds." if several_seeds(shown) else "."),
-        BOLD,
-    ]
+def _average_words(shown: pd.DataFrame, one: bool, several: bool) -> list[str]:
+    """Return how the values of data sets of one class, and of several, are averaged."""
+    seeds = several_seeds(shown)
+    ends = "intervals are 95 % bootstrap intervals over images" + (" and seeds." if seeds else ".")
+    words = []
+    if one:
+        pooled = f"pooled Dice is the ratio of the pixel counts summed over all images; {ends}"
+        words.append(f"{average_words(shown)}; {pooled}")
+    if several:
+        words.append(
+            "Several classes: mean IoU, Dice and sensitivity are means over the classes of what the pixel counts of "
+            "each, summed over all images, give"
+            + (", then means over seeds ± standard deviation over seeds" if seeds else "")
+            + "; per image, the mean is over the classes that its truth or prediction shows; pixel accuracy is the "
+            f"share of all pixels whose class is right; {ends}"
+        )
+    return words

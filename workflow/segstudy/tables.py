@@ -13,19 +13,32 @@ import pandas as pd
 from segstudy.config import Cell
 from segstudy.errors import StudyError
 from segstudy.files import read_csv, write_csv, write_text
-from segstudy.metrics import METRICS, per_image, summarise
+from segstudy.metrics import (
+    ARGMAX,
+    COUNTS,
+    MEAN,
+    METRICS,
+    Counts,
+    class_means,
+    headline_classes,
+    per_image,
+    summarise,
+    with_means,
+)
 from segstudy.progress import track
-from segstudy.statistics import bootstrap_interval
+from segstudy.statistics import bootstrap_interval, bootstrap_pooled
 from segstudy.table_captions import Protocol
 from segstudy.table_content import SUBSETS, readable
 from segstudy.table_formats import FORMATS
 from segstudy.times import time_words, training_times
 
 KEYS = ["dataset", "row", "model", "loss", "recipe"]
-COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", "tp", "fp", "fn", "tn"]
+COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", *COUNTS]
+STATISTICS = ("mean", "sd", "low", "high", "pooled", "pooled_sd", "pooled_low", "pooled_high", "undefined")
 TIDY = [*KEYS, "class", "subset", "region", "policy", "metric", "averaging"]
 TIDY += ["mean", "sd", "images", "seeds", "undefined"]
 NO_POLICY = "none"  # of controls: their masks need no threshold
+IMAGE = [*KEYS, "seed", "sample", "subset", "region", "policy"]  # what tells the rows of one class apart
 
 
 def compare(
@@ -52,8 +65,8 @@ def compare(
         regions: data set -> `roi` or `full`, the region of the readable table; an image without a roi counts in full.
         protocols: data set -> what its captions say.
         outputs: paths of `tidy` (every metric, subset, region and policy, see docs/architecture.md), `csv` (headline
-            policy and region, one row for each network and control, unrounded), `md`, `tex` and `html` (three
-            decimals).
+            policy and region, one row for each network and control, unrounded; of several classes their mean), `md`,
+            `tex` and `html` (three decimals).
 
     Raises:
         StudyError: if there is no cell, a file lacks columns or rows, or no count belongs to `policy`.
@@ -102,13 +115,14 @@ def read_counts(
 def headline(counts: pd.DataFrame, policy: str, regions: Mapping[str, str]) -> pd.DataFrame:
     """Return the counts that the readable table shows: one row per image, class, network or control, and seed.
 
+    They are those of `policy`, of `argmax` where there are several classes, and those of the controls.
     `region` then holds the region of the data set: `roi` if any of its images has one and `regions` asks for it. An
     image without a roi stays in with its full frame, so that no image leaves the table unseen.
 
     Raises:
         StudyError: if a cell has no count of this policy.
     """
-    wanted = counts["policy"].eq(policy) | (counts["row"].eq("control") & counts["policy"].eq(NO_POLICY))
+    wanted = counts["policy"].isin([policy, ARGMAX]) | (counts["row"].eq("control") & counts["policy"].eq(NO_POLICY))
     chosen = counts[wanted]
     lost = [key for key, rows in wanted.groupby([counts[key] for key in KEYS], sort=False) if not rows.any()]
     if lost:
@@ -126,8 +140,11 @@ def headline(counts: pd.DataFrame, policy: str, regions: Mapping[str, str]) -> p
 
 
 def intervals(shown: pd.DataFrame, subsets: Sequence[str], metrics: Sequence[str]) -> dict[tuple, tuple[float, float]]:
-    """Return (KEYS..., class, subset, metric) -> 95 % bootstrap interval of the mean over seeds and images."""
-    images = per_image(shown[shown["subset"].isin(subsets)])
+    """Return (KEYS..., class, subset, metric) -> 95 % bootstrap interval of the mean over seeds and images.
+
+    Of several classes, the interval is that of their mean, class MEAN.
+    """
+    images = image_scores(shown[shown["subset"].isin(subsets)])
     found = {}
     groups = images.groupby([*KEYS, "class", "subset"], sort=False, dropna=False)
     for key, rows in track(groups, "intervals", total=groups.ngroups):
@@ -138,6 +155,39 @@ def intervals(shown: pd.DataFrame, subsets: Sequence[str], metrics: Sequence[str
             values[seed, sample] = rows[metric]
             found[(*key, metric)] = bootstrap_interval(values)
     return found
+
+
+def image_scores(shown: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per image, network or control, and seed, with every metric: of several classes their mean."""
+    return headline_classes(with_means(per_image(shown), IMAGE), IMAGE)
+
+
+def pooled_intervals(shown: pd.DataFrame) -> dict[tuple, dict[str, tuple[float, float]]]:
+    """Return (KEYS..., class, subset) -> metric -> 95 % bootstrap interval of the mean over seeds of the pooled value.
+
+    Of several classes there is one for each class, and one for their mean, class MEAN.
+    """
+    found = {}
+    groups = shown.groupby([*KEYS, "subset"], sort=False, dropna=False)
+    for (*key, subset), rows in track(groups, "pooled intervals", total=groups.ngroups):
+        seed, seeds = pd.factorize(rows["seed"])
+        sample, samples = pd.factorize(rows["sample"])
+        kind, kinds = pd.factorize(rows["class"])
+        table = np.zeros((len(seeds), len(samples), len(kinds), len(COUNTS)))
+        table[seed, sample, kind] = rows[COUNTS]
+        for place, name in enumerate(kinds):
+            found[(*key, name, subset)] = bootstrap_pooled(table[:, :, place], _ratios)
+        if len(kinds) > 1:
+            found[(*key, MEAN, subset)] = bootstrap_pooled(table, _means)
+    return found
+
+
+def _ratios(sums: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: metric.function(Counts(*np.moveaxis(sums, -1, 0))) for name, metric in METRICS.items()}
+
+
+def _means(sums: np.ndarray) -> dict[str, np.ndarray]:
+    return class_means(Counts(*np.moveaxis(sums, -1, 0)))
 
 
 def _read(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -154,11 +204,11 @@ def _read(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def _wide(shown: pd.DataFrame, phantoms: Mapping[str, bool]) -> pd.DataFrame:
-    """Return one row per network or control (and class), with a column for each subset, metric and statistic."""
-    ranges = intervals(shown, list(SUBSETS), list(METRICS))
-    summary = summarise(shown, KEYS)
+    """Return one row per network or control, with a column for each subset, metric and statistic."""
+    ranges, pooled_ranges = intervals(shown, list(SUBSETS), list(METRICS)), pooled_intervals(shown)
+    summary = headline_classes(summarise(shown, KEYS), [*KEYS, "subset", "region", "policy", "metric", "averaging"])
     rows: dict[tuple, dict[str, Any]] = {}
-    for key in shown[[*KEYS, "class"]].drop_duplicates().itertuples(index=False, name=None):
+    for key in summary[[*KEYS, "class"]].drop_duplicates().itertuples(index=False, name=None):
         names = dict(zip([*KEYS, "class"], key, strict=True))
         rows[key] = {"dataset": names.pop("dataset"), "phantom": int(phantoms.get(key[0], False)), **names}
     for row in summary.to_dict("records"):
@@ -166,15 +216,16 @@ def _wide(shown: pd.DataFrame, phantoms: Mapping[str, bool]) -> pd.DataFrame:
         target |= {"region": row["region"], "policy": row["policy"]}
         name = f"{row['subset']}_{row['metric']}"
         if row["averaging"] == "pooled":
-            target[f"{name}_pooled"], target[f"{name}_pooled_sd"] = row["mean"], row["sd"]
+            low, high = pooled_ranges[(*(row[key] for key in [*KEYS, "class", "subset"]),)][row["metric"]]
+            statistics = {"pooled": row["mean"], "pooled_sd": row["sd"], "pooled_low": low, "pooled_high": high}
+            target |= {f"{name}_{key}": value for key, value in statistics.items()}
             continue
-        low, high = ranges[(*(row[key] for key in KEYS), row["class"], row["subset"], row["metric"])]
+        low, high = ranges[(*(row[key] for key in [*KEYS, "class", "subset", "metric"]),)]
         statistics = {"mean": row["mean"], "sd": row["sd"], "low": low, "high": high, "undefined": row["undefined"]}
         target |= {f"{name}_{key}": value for key, value in statistics.items()}
         target |= {f"{row['subset']}_images": row["images"], "seeds": max(row["seeds"], target.get("seeds", 0))}
-    statistics_order = ("mean", "sd", "low", "high", "pooled", "pooled_sd", "undefined")
     columns = ["dataset", "phantom", "row", "model", "loss", "recipe", "class", "region", "policy"]
-    columns += [f"{s}_{m}_{name}" for s in SUBSETS for m in METRICS for name in statistics_order]
+    columns += [f"{s}_{m}_{name}" for s in SUBSETS for m in METRICS for name in STATISTICS]
     columns += [*(f"{s}_images" for s in SUBSETS), "seeds"]
     table = pd.DataFrame(list(rows.values())).reindex(columns=columns)
     whole = [name for name in columns if name.endswith("_undefined")]
