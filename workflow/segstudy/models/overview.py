@@ -1,0 +1,97 @@
+"""Parameters, FLOPs and receptive fields of networks side by side: `python -m segstudy.models.overview --help`.
+
+Without a config, every network of the registry as its defaults make it; with the config files of a study, its models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import torch
+
+from segstudy.config import load_study
+from segstudy.config.networks import NETWORKS
+from segstudy.config.study import read_config
+from segstudy.errors import StudyError
+from segstudy.models import build, resolve
+from segstudy.models.cost import count_flops, count_parameters
+from segstudy.models.shapes import receptive_field
+
+
+def overview(
+    models: Mapping[str, Mapping[str, Any]], in_channels: int, outputs: int, height: int, width: int
+) -> pd.DataFrame:
+    """Return one row for every model, a name and a block of a config's `models`.
+
+    Columns: `model`, `network`, `options` (those that differ from the defaults), `parameters`, `gflops` (of one
+    image's forward pass), `field` (height × width of the receptive field, or "whole image").
+
+    Raises:
+        StudyError: if a model names no network or has unknown options.
+    """
+    return pd.DataFrame([_row(name, models[name], in_channels, outputs, height, width) for name in models])
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """Return an overview as a Markdown table."""
+    lines = ["| model | network | options | parameters | GFLOPs | receptive field |", "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {row.model} | `{row.network}` | {row.options} | {row.parameters:,} | {row.gflops:.2f} | {row.field} |"
+        for row in table.itertuples()
+    ]
+    return "\n".join(lines)
+
+
+def registered() -> dict[str, dict[str, Any]]:
+    """Return every network of the registry that needs no option, as its defaults make it."""
+    return {
+        kind: {"network": kind}
+        for kind, (options, _) in NETWORKS.items()
+        if not any(field.is_required() for field in options.model_fields.values())
+    }
+
+
+def _row(
+    name: str, settings: Mapping[str, Any], in_channels: int, outputs: int, height: int, width: int
+) -> dict[str, Any]:
+    kind, options = resolve(settings)
+    with torch.device("meta"):  # numbers need no weights
+        network = build(settings, in_channels, outputs)
+    # The field hangs on the layers, not on how many channels they have; a narrow copy is measured in a moment.
+    narrow = {**settings, "width": 1} if "width" in NETWORKS[kind][0].model_fields else settings
+    field = receptive_field(build(narrow, in_channels, outputs), in_channels)
+    changed = options.model_dump(mode="json", exclude_defaults=True)
+    return {
+        "model": name,
+        "network": kind,
+        "options": ", ".join(f"{key}: {value}" for key, value in changed.items()),
+        "parameters": count_parameters(network),
+        "gflops": count_flops(network, in_channels, height, width) / 1e9,
+        "field": f"{field[0]} × {field[1]}" if field else "whole image",
+    }
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print the overview of the networks that the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m segstudy.models.overview", description=__doc__)
+    parser.add_argument("config", nargs="*", help="config files of a study, as Snakemake takes them")
+    parser.add_argument("--size", nargs=2, type=int, default=(256, 256), metavar=("HEIGHT", "WIDTH"))
+    parser.add_argument("--channels", type=int, default=1, help="of the image")
+    parser.add_argument("--outputs", type=int, default=1, help="1 for one class, else classes and background")
+    wanted = parser.parse_args(arguments)
+    models = registered()
+    if wanted.config:
+        study = load_study(read_config(*wanted.config), wanted.config)
+        models = {name: study.model_settings(name) for name in study.models}
+    print(markdown(overview(models, wanted.channels, wanted.outputs, *wanted.size)))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except (StudyError, OSError) as error:
+        sys.exit(f"Error: {error}")
