@@ -92,7 +92,7 @@ def _tile(
     picture = blend(picture, [244, 238, 246], 0.9 * holes)
     picture += rng.normal(0, 4, (*shape, 3))
     white = 253 if rng.random() < 0.3 else 255
-    return to_picture(picture), Image.fromarray(np.rint(white * soft(distance, 1.2)).astype(np.uint8))
+    return to_picture(picture), Image.fromarray(np.rint(white * soft(distance, 0.003 * side)).astype(np.uint8))
 
 
 def _stroma(rng: np.random.Generator, shape: tuple[int, int], pink: Floats, purple: Floats, grain: Floats) -> Floats:
