@@ -1,10 +1,10 @@
 """Train one cell."""
 
+from pathlib import Path
+
 from segstudy.jobs import job, repeating_command
 
-with job(snakemake):
-    from pathlib import Path
-
+with job(snakemake, resume=Path(snakemake.params.resume)):
     from segstudy.cells import train_cell
 
     train_cell(

@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from segstudy.errors import StudyError
+from segstudy.live import WIPE, Live
+from segstudy.progress import watched
 
 
 @contextmanager
-def job(snakemake: Any) -> Iterator[None]:
+def job(snakemake: Any, resume: Path | None = None) -> Iterator[None]:
     """Run a rule's work: log to the rule's log file, echo progress to the terminal, end errors in one message.
 
     A `StudyError` (and a full disk) is printed as it is and the process ends with exit code 1. Anything else
     is a defect: its traceback goes to the log, one line naming the log goes to the terminal.
     Numerical libraries get exactly the threads that the rule was given; this must therefore be entered before
-    they are imported.
+    they are imported. A training that says where its `resume` state lies is shown live as well.
     """
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(snakemake.threads)
@@ -31,11 +33,14 @@ def job(snakemake: Any) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     terminal = sys.stderr
     name = " ".join([snakemake.rule, *_wildcards(snakemake)])
+    live = Live(name, resume, terminal) if resume else None
     with path.open("w", encoding="utf-8", buffering=1) as log:
         handlers = [
             _handler(log, "%(asctime)s %(levelname)s %(message)s"),
-            _handler(terminal, f"[{name}] %(message)s"),
+            _handler(terminal, f"{WIPE if terminal.isatty() else ''}[{name}] %(message)s"),
         ]
+        if live:  # its line already says what an epoch's line would
+            handlers[1].addFilter(lambda record: not (live.drawn and hasattr(record, "epoch")))
         logger = logging.getLogger("segstudy")
         handlers[1].setLevel(logging.INFO)  # the log keeps every line, the terminal those that tell of progress
         logger.setLevel(logging.DEBUG)
@@ -43,7 +48,7 @@ def job(snakemake: Any) -> Iterator[None]:
         logging.captureWarnings(True)
         logging.getLogger("py.warnings").handlers = handlers[:1]
         try:
-            with redirect_stdout(log), redirect_stderr(log):
+            with redirect_stdout(log), redirect_stderr(log), _shown(live):
                 yield
         except (Exception, KeyboardInterrupt) as error:
             message = explain(error)
@@ -53,6 +58,19 @@ def job(snakemake: Any) -> Iterator[None]:
             print(f"\nError in {name}: {message}", file=log)
             print(f"\nError in {name}: {message}\n", file=terminal, flush=True)
             sys.exit(1)
+
+
+@contextmanager
+def _shown(live: Live | None) -> Iterator[None]:
+    """Show what is told within the block; take it away at the end, before any message of an error."""
+    if live is None:
+        yield
+        return
+    try:
+        with watched(live):
+            yield
+    finally:
+        live.close()
 
 
 def repeating_command(snakemake: Any) -> str:

@@ -7,11 +7,30 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
+Watcher = Callable[[Mapping[str, Any]], None]
 logger = logging.getLogger("segstudy")
+_watchers: list[Watcher] = []
+
+
+@contextmanager
+def watched(watcher: Watcher) -> Iterator[None]:
+    """Hand what is told within the block to `watcher`."""
+    _watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _watchers.remove(watcher)
+
+
+def tell(facts: Mapping[str, Any]) -> None:
+    """Say how a training stands: often, and cheaply where nobody watches."""
+    for watcher in _watchers:
+        watcher(facts)
 
 
 def track(items: Iterable[Item], what: str, total: int | None = None, every: float = 5.0) -> Iterator[Item]:

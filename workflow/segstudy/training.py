@@ -23,7 +23,7 @@ from segstudy.checkpoint import Interrupted, Slot, caught_signals
 from segstudy.config.recipes import CurveStopping, Recipe
 from segstudy.schedules import build_optimiser, learning_rate_factor
 from segstudy.steps import take_step
-from segstudy.training_log import diverged, note_start, reporter
+from segstudy.training_log import Reporter, diverged, note_start
 from segstudy.validation import validate
 
 HISTORY = ["epoch", "learning_rate", "train_loss", "val_loss", "val_dice", "slope", "best"]
@@ -109,7 +109,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
         losses.copy_(state.pop("losses"))
     note_start(state, precision.describe(device, arithmetic))
     history, seconds = state["history"], state["seconds"]
-    early, report = recipe.early_stopping, reporter(recipe.epochs, sum(sizes))
+    early, report = recipe.early_stopping, Reporter(recipe.epochs, steps, sum(sizes), state)
     window = (early.curve or CurveStopping()).window
 
     def forward(x: Tensor) -> Tensor:
@@ -161,6 +161,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
                 started = charge("steps", started)
                 pause(keep=state["accumulate"] > parts)  # memory may be free again when a killed training goes on
                 started = charge("saving", started)
+                report.step(epoch, step + 1)
             train_loss = math.fsum(x * n for x, n in zip(finite_losses(), sizes, strict=True)) / sum(sizes)
             started = charge("steps", started)
 
@@ -181,7 +182,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
             charge("validation", started)
             history.append(row)
             state["epoch"], state["step"] = epoch + 1, 0
-            report(row)
+            report.epoch(row)
 
     stopped = stopping.reason(history, early) or "all epochs done"
     table, seen = pd.DataFrame(history, columns=HISTORY), len(history) * sum(sizes)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from segstudy.batches import Rows
 from segstudy.checkpoint import Slot, save_model
 from segstudy.errors import StudyError
-from segstudy.progress import clock
+from segstudy.progress import clock, tell
 
 logger = logging.getLogger("segstudy")
 
@@ -28,32 +28,67 @@ def note_start(state: dict[str, Any], environment: Mapping[str, Any]) -> None:
     starts.append({"epoch": state["epoch"], "step": state["step"], **environment})
 
 
-def reporter(epochs: int, images: int) -> Callable[[Mapping[str, Any]], None]:
-    """Return a function that logs one line an epoch, given its row of the history.
+class Reporter:
+    """Tells how a training goes: after every step whoever watches, after every epoch the log too.
 
-    Every line goes to the log file (level DEBUG); at most one in ten seconds, the first and the last also go to the
-    terminal (INFO). `images` is what an epoch trains on.
+    Every epoch's line goes to the log file (level DEBUG); at most one in ten seconds, the first and the last also go to
+    the terminal (INFO). No loss of a step is told: to read one would make the host wait for the device.
+
+    Args:
+        epochs: of the whole training.
+        steps: of an epoch.
+        images: that an epoch trains on.
+        state: of the training: `epoch`, `step`, `history`.
     """
-    begun = last = time.monotonic()
-    shown, done = 0.0, 0
 
-    def report(row: Mapping[str, Any]) -> None:
-        nonlocal last, shown, done
-        now, done = time.monotonic(), done + 1
-        left = (now - begun) / done * (epochs - row["epoch"])
-        level = logging.INFO if now - shown >= 10 or row["epoch"] == epochs else logging.DEBUG
-        shown = now if level == logging.INFO else shown
+    def __init__(self, epochs: int, steps: int, images: int, state: Mapping[str, Any]) -> None:
+        self.epochs, self.steps, self.images = epochs, steps, images
+        # Epochs, with their parts, that were done when this process began, and at the last line.
+        self.first = self.before = state["epoch"] - 1 + state["step"] / steps
+        self.begun = self.last = time.monotonic()
+        self.shown = 0.0
+        self.facts: dict[str, Any] = {"epochs": epochs, "steps": steps, "images_per_second": None}
+        self.facts |= dict.fromkeys(("train_loss", "val_loss", "val_dice"))
+        for row in state["history"]:
+            self._note(row)
+
+    def step(self, epoch: int, step: int) -> None:
+        """Tell of step `step` of epoch `epoch` (both from 1)."""
+        place = epoch - 1 + step / self.steps
+        rate = self.facts["images_per_second"] or self._rate(place, self.first, self.begun)
+        told = {"epoch": epoch, "step": step, "images_per_second": rate, "seconds_left": self._left(place)}
+        tell(self.facts | told)
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        """Log an epoch, given its row of the history."""
+        now = time.monotonic()
+        self.facts["images_per_second"] = self._rate(row["epoch"], self.before, self.last)
+        self._note(row)
+        level = logging.INFO if now - self.shown >= 10 or row["epoch"] == self.epochs else logging.DEBUG
+        self.shown = now if level == logging.INFO else self.shown
         validated = not math.isnan(row["val_loss"])
         validation = f"val loss {row['val_loss']:.4g}, val Dice {row['val_dice']:.4f}" if validated else "not validated"
         logger.log(
             level,
             "epoch %d/%d: train loss %.4g, %s%s, rate %.3g, %.1f images/s, %s left",
-            *(row["epoch"], epochs, row["train_loss"], validation, " (best)" if row["best"] else ""),
-            *(row["learning_rate"], images / max(now - last, 1e-9), clock(left)),
+            *(row["epoch"], self.epochs, row["train_loss"], validation, " (best)" if row["best"] else ""),
+            *(row["learning_rate"], self.facts["images_per_second"], clock(self._left(row["epoch"]))),
+            extra={"epoch": row["epoch"]},  # so that a terminal which shows it in another way can leave out the line
         )
-        last = now
+        self.last, self.before = now, row["epoch"]
 
-    return report
+    def _rate(self, place: float, before: float, since: float) -> float:
+        return (place - before) * self.images / max(time.monotonic() - since, 1e-9)
+
+    def _left(self, place: float) -> float:
+        """Return the seconds that the rest takes at the speed of this process so far, validations included."""
+        passed = time.monotonic() - self.begun
+        return passed / max(place - self.first, 1e-9) * (self.epochs - place)
+
+    def _note(self, row: Mapping[str, Any]) -> None:
+        """Keep the figures of an epoch; those of the last validation stay until the next."""
+        known = {key: row[key] for key in ("train_loss", "val_loss", "val_dice")}
+        self.facts |= {key: value for key, value in known.items() if not math.isnan(value)}
 
 
 def diverged(
