@@ -64,6 +64,10 @@ CASES = {
     "cross_entropy": ({"loss": "cross_entropy"}, FACADE),
     "cross_entropy_weighted": ({"loss": "cross_entropy", "class_weights": "inverse_frequency"}, FACADE),
     "compound": (COMPOUND, BINARY),
+    "compound_classes": (
+        {"loss": "compound", "terms": [{"loss": "cross_entropy"}, {"loss": "soft_cldice", "weight": 0.5}]},
+        FACADE,
+    ),
 }
 every_loss = pytest.mark.parametrize("case", CASES)
 # Losses with pixels inside the roi that have no gradient: their value does not depend on every pixel.
@@ -451,6 +455,31 @@ def test_loss_falls_as_the_prediction_turns_right(case):
     values = [loss(right * size, target, roi).item() for size in (-8, -2, 0, 2, 8, 15)]
     assert values == sorted(values, reverse=True)
     assert values[-1] < 1e-2 < values[0]  # a third root keeps 0.007 of the last 3e-7
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case not in (*REGULARISERS, "soft_cldice_alone", "soft_cldice_classes")]
+)
+def test_descending_on_the_logits_themselves_finds_the_mask(case):
+    """clDice alone does not care how thick a line is, nor for classes spread evenly: its compound is here instead."""
+    settings, statistics = CASES[case]
+    loss = build_loss(settings, statistics)
+    target = torch.zeros(2, 12, 12, dtype=torch.uint8)
+    target[0, 1:4, 2:] = target[1, :, 5:8] = 1
+    target[0, 5:8] = target[1, 4:, 1:4] = min(2, len(statistics.pixels) - 1)
+    target[0, 9:12, :7] = target[1, :8, 9:12] = len(statistics.pixels) - 1
+    roi = torch.ones_like(target)
+    logits = torch.zeros(2, 1 if statistics is BINARY else 4, 12, 12, requires_grad=True)
+    optimiser = torch.optim.Adam([logits], lr=0.2)
+    for _ in range(60):
+        optimiser.zero_grad()
+        loss(logits, target, roi).backward()
+        optimiser.step()
+    found = logits[:, 0] > 0 if statistics is BINARY else logits.argmax(1)
+    wrong = found != target
+    if settings["loss"] == "boundary":  # the outermost pixels inside lie on the outline: either is right
+        wrong &= torch.nn.functional.max_pool2d((target == 0).float(), 3, 1, 1) == 0
+    assert not wrong.any()
 
 
 @given(alpha=st.floats(0.05, 0.95), seed=st.integers(0, 50))
