@@ -100,7 +100,10 @@ def reader_of(wildcards):
 
 def labels_of(wildcards):
     """What of the config says how masks are read."""
-    return STUDY.dataset_settings(wildcards.dataset, "classes", "inverted")
+    declared = STUDY.datasets[wildcards.dataset].exceptions
+    strays = any(exception.kind == "unknown_label" for exception in declared)
+    settings = STUDY.dataset_settings(wildcards.dataset, "classes", "inverted")
+    return settings | {"strays": strays}
 
 
 def reader_code(*modules):

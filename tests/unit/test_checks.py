@@ -6,9 +6,10 @@ import pytest
 import yaml
 from scipy.ndimage import gaussian_filter
 
-from segstudy.checks import NAMED, check_images, check_split
+from segstudy.checks import check_images, check_split
 from segstudy.config.datasets import EXCEPTION_KINDS, DatasetConfig, DeclaredException
 from segstudy.errors import StudyError
+from segstudy.findings import NAMED
 from segstudy.labels import binary, several
 from segstudy.near_duplicates import thumbnail
 
@@ -76,6 +77,8 @@ def break_image(kind, index, samples):
         samples.loc[3, "problem"] = "size_mismatch: mask is 10x12, image 20x12"
     elif kind == "mask_not_binary":
         samples.loc[3, "problem"] = "mask_not_binary: 40 % of the pixels are neither black nor white"
+    elif kind == "unknown_label":
+        samples.loc[3, "problem"] = "unknown_label: m.png holds 13 (0.10% of its pixels), which is no class"
     elif kind == "mask_constant":
         samples.loc[3, "foreground"] = 1.0
     elif kind == "mask_missing":
@@ -83,7 +86,7 @@ def break_image(kind, index, samples):
         samples.loc[3, "foreground"] = np.nan
 
 
-IMAGE_KINDS = ["unreadable", "size_mismatch", "mask_not_binary", "mask_constant", "mask_missing"]
+IMAGE_KINDS = ["unreadable", "size_mismatch", "mask_not_binary", "unknown_label", "mask_constant", "mask_missing"]
 
 
 @pytest.mark.parametrize("kind", IMAGE_KINDS)

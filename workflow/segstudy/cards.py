@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segstudy.class_shares import class_shares, class_table, with_swatches
 from segstudy.datasets import reader_module, repairs
-from segstudy.datasets.decoding import SAMPLE_COLUMNS, decode
+from segstudy.datasets.decoding import SAMPLE_COLUMNS, Decoded, decode
 from segstudy.datasets.examples import draw_examples
 from segstudy.datasets.listing import few
 from segstudy.files import atomic_path, write_csv, write_json, write_text
@@ -40,8 +41,9 @@ def describe(
     `datasets.build_index` gave, `root` the raw folder.
     """
     root, out = Path(root), Path(out)
-    samples, thumbnails = decode(index, root, labels, threads)
-    card = _card(index, samples, reader, labels, dataset, repairs(reader, root), phantom)
+    decoded = decode(index, root, labels, threads)
+    samples, thumbnails, _ = decoded
+    card = _card(index, decoded, reader, labels, dataset, repairs(reader, root), phantom)
     write_csv(out / "samples.csv", samples[list(SAMPLE_COLUMNS)].astype({"mask_values": "Int64"}))
     with atomic_path(out / "thumbnails.npy") as temporary:
         np.save(temporary, thumbnails)
@@ -56,14 +58,14 @@ def describe(
 
 def _card(
     index: pd.DataFrame,
-    samples: pd.DataFrame,
+    decoded: Decoded,
     reader: str,
     labels: Labels,
     dataset: str,
     repaired: list[str],
     phantom: bool,
 ) -> dict[str, Any]:
-    module = reader_module(reader)
+    module, samples = reader_module(reader), decoded.samples
     table = index.merge(samples, on="sample", validate="one_to_one")
     sizes = Counter(f"{w}x{h}" for w, h in zip(index["width"], index["height"], strict=True))
     groups = index.loc[index["group"] != "", "group"]
@@ -79,6 +81,7 @@ def _card(
         "second_masks": int((index["second_mask"] != "").sum()),
         "rois": int((index["roi"] != "").sum()),
         "classes": list(labels.foreground),
+        "class_shares": class_shares(labels, decoded.pixels) if labels.several else [],
         "sizes": dict(sizes.most_common()),
         "width": [int(index["width"].min()), int(index["width"].max())],
         "height": [int(index["height"].min()), int(index["height"].max())],
@@ -96,7 +99,7 @@ def _card(
             for part in ("image", "mask", "roi", "second_mask")
         },
         "mask_missing": list(index.loc[index["mask"] == "", "sample"]),
-        "mask_constant": list(samples.loc[samples["foreground"].isin([0.0, 1.0]), "sample"]),
+        "mask_constant": list(samples.loc[_constant(samples, labels), "sample"]),
         "duplicates": _duplicates(index),
         "problems": {row["sample"]: row["problem"] for row in samples.to_dict("records") if row["problem"]},
         "looks_inverted": looks_inverted(samples, labels),
@@ -134,6 +137,10 @@ def _mean(values: pd.Series) -> float | None:
     return None if values.empty else round(float(values.mean()), 6)
 
 
+def _constant(samples: pd.DataFrame, labels: Labels) -> pd.Series:
+    return samples["mask_values"] == 1 if labels.several else samples["foreground"].isin([0.0, 1.0])
+
+
 def _duplicates(index: pd.DataFrame) -> list[list[str]]:
     """Return groups of samples whose image files are the same, byte for byte."""
     groups = index.groupby("image_sha256", sort=False)["sample"].agg(list)
@@ -157,6 +164,8 @@ def card_text(card: dict[str, Any]) -> str:
     lines += [f"{card['task'].capitalize()}. Data set `{card['dataset']}`, read by `{card['reader']}`.", ""]
     lines += [f"Source: {card['source']}.", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in _facts(card)]
+    if card["class_shares"]:
+        lines += ["", "## Classes", "", *class_table(card["class_shares"], card["labelled"])]
     for heading, parts in (("Pre-assigned split", "official_subsets"), ("Strata", "strata")):
         lines += ["", f"## {heading}", "", *_part_table(card[parts], card["images"])]
     lines += ["", "## How the files are stored", "", "| file | stored as: rule applied | files |", "|---|---|---|"]
@@ -172,7 +181,7 @@ def card_page(text: str, title: str, picture: Path) -> str:
 
     data = base64.b64encode(picture.read_bytes()).decode()
     body = markdown(text, extensions=["tables"]).replace(f'src="{picture.name}"', f'src="data:image/png;base64,{data}"')
-    return page(title, body)
+    return page(title, with_swatches(body))
 
 
 def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
@@ -187,7 +196,7 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
         ("images", f"{card['images']}, {card['labelled']} of them labelled"),
         ("size (width x height)", size),
         ("classes", f"background and {', '.join(card['classes'])}"),
-        ("foreground share", _range(card["foreground"])),
+        ("share that is no background" if card["class_shares"] else "foreground share", _range(card["foreground"])),
     ]
     if card["foreground_roi"]:
         facts += [("foreground share in the field of view", _range(card["foreground_roi"]))]
@@ -235,7 +244,8 @@ def _remarks(card: dict[str, Any]) -> list[str]:
         remarks.append(f"{len(card['mask_missing'])} images without a mask: {few(card['mask_missing'])}")
     if card["mask_constant"]:
         names = card["mask_constant"]
-        remarks.append(f"{len(names)} masks all background or all foreground: {few(names)}")
+        what = "of one value" if card["class_shares"] else "all background or all foreground"
+        remarks.append(f"{len(names)} masks {what}: {few(names)}")
     remarks += [f"the same image file, byte for byte: {', '.join(group)}" for group in card["duplicates"]]
     remarks += [f"{sample}: {problem}" for sample, problem in card["problems"].items()]
     return [f"- {remark}" for remark in remarks] or ["- Nothing was missing, doubled, unreadable or repaired."]

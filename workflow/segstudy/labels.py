@@ -40,6 +40,7 @@ class Labels(NamedTuple):
     values: tuple[tuple[Value, ...], ...] = ()  # empty: binary masks, read as `images.read_mask` says
     colours: tuple[Colour, ...] = ()  # for pictures
     inverted: bool = False  # binary masks whose foreground is dark
+    strays: bool = False  # values that are no class are known to the config, and count as background
 
     @property
     def foreground(self) -> tuple[str, ...]:
@@ -61,6 +62,7 @@ class Ids(NamedTuple):
     values: int  # number of distinct values in the file
     between: float  # share of half-tones of a binary mask; 0 for several classes
     unknown: tuple[Value, ...]  # values in the file that are no class; their pixels are background here
+    stray: float  # share of such pixels
 
 
 def binary(name: str, inverted: bool = False) -> Labels:
@@ -69,10 +71,14 @@ def binary(name: str, inverted: bool = False) -> Labels:
 
 
 def several(classes: Mapping[str, Value | Sequence[Value]], background: Value | Sequence[Value] = 0) -> Labels:
-    """Return the labels of a data set with the given foreground classes and the values that stand for each."""
-    groups = [background, *classes.values()]
+    """Return the labels of a data set with the given foreground classes and the values that stand for each.
+
+    A class called `background` is none: its values stand for the background.
+    """
+    foreground = {name: values for name, values in classes.items() if name != BACKGROUND}
+    groups = [classes.get(BACKGROUND, background), *foreground.values()]
     values = tuple((group,) if isinstance(group, int | str) else tuple(group) for group in groups)
-    return Labels((BACKGROUND, *classes), values, colours(len(values)))
+    return Labels((BACKGROUND, *foreground), values, colours(len(values)))
 
 
 def colours(count: int) -> tuple[Colour, ...]:
@@ -94,37 +100,46 @@ def read_ids(path: str | Path, labels: Labels) -> Ids:
     if not labels.values:
         mask = read_mask(path)
         note = mask.note + ", inverted" * labels.inverted
-        return Ids((mask.array != labels.inverted).astype(np.uint8), mask.mode, note, mask.values, mask.between, ())
+        ids = (mask.array != labels.inverted).astype(np.uint8)
+        return Ids(ids, mask.mode, note, mask.values, mask.between, (), 0.0)
     by_colour = any(isinstance(value, str) for group in labels.values for value in group)
     stored, mode = read_colours(path) if by_colour else read_labels(path)
     present = np.unique(stored).tolist()
-    ids = {_number(value): index for index, group in enumerate(labels.values) for value in group}
-    unknown = tuple(f"#{value:06x}" if by_colour else int(value) for value in present if value not in ids)
-    array = np.zeros(stored.shape, np.uint8)
+    id_of = {_number(value): index for index, group in enumerate(labels.values) for value in group}
+    unknown = tuple(f"#{value:06x}" if by_colour else int(value) for value in present if value not in id_of)
+    array, strays = np.zeros(stored.shape, np.uint8), stored.size
     for value in present:
-        if ids.get(value):
-            array[stored == value] = ids[value]
-    return Ids(array, mode, "colours are classes" if by_colour else "values are classes", len(present), 0.0, unknown)
+        if value in id_of:
+            pixels = stored == value
+            array[pixels] = id_of[value]
+            strays -= int(np.count_nonzero(pixels))
+    note = "colours are classes" if by_colour else "values are classes"
+    return Ids(array, mode, note, len(present), 0.0, unknown, strays / max(1, stored.size))
 
 
 def known_ids(path: str | Path, labels: Labels) -> NDArray[np.uint8]:
     """Return the class ids of a mask file, uint8 (H, W).
 
     Raises:
-        StudyError: the file cannot be read, or holds a value that is no class.
+        StudyError: the file cannot be read, or holds a value that is no class where none is expected.
     """
     ids = read_ids(path, labels)
-    if ids.unknown:
+    if ids.unknown and not labels.strays:
         raise StudyError(
-            f"the mask holds values that are no class: {', '.join(map(str, ids.unknown[:8]))}",
+            f"the mask holds values that are no class: {spelt(ids.unknown)}",
             where=path,
             allowed="; ".join(
-                f"{name} {', '.join(map(str, values))}"
-                for name, values in zip(labels.names, labels.values, strict=True)
+                f"{name} {spelt(group)}" for name, group in zip(labels.names, labels.values, strict=True)
             ),
             remedy="mend the file, or name the values under the data set's classes",
         )
     return ids.array
+
+
+def spelt(values: Sequence[Value]) -> str:
+    """Return values as text; of many the first eight and how many more there are."""
+    more = f" and {len(values) - 8} more" if len(values) > 8 else ""
+    return ", ".join(map(str, values[:8])) + more
 
 
 def _number(value: Value) -> int:

@@ -21,6 +21,7 @@ EXCEPTION_KINDS = (
     "unreadable",
     "size_mismatch",
     "mask_not_binary",
+    "unknown_label",
     "mask_constant",
     "mask_missing",
     "duplicate",

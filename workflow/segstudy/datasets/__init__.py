@@ -47,7 +47,10 @@ def reader_module(reader: str) -> ModuleType:
 
 
 def labels_of(
-    reader: str, classes: Mapping[str, Value | Sequence[Value]] | None = None, inverted: bool = False
+    reader: str,
+    classes: Mapping[str, Value | Sequence[Value]] | None = None,
+    inverted: bool = False,
+    strays: bool = False,
 ) -> Labels:
     """Return what the values in the masks of a data set mean: the reader's own labels, or those of the config.
 
@@ -55,9 +58,10 @@ def labels_of(
         reader: name of the reader.
         classes: `classes:` of the data set's config; empty where it has none.
         inverted: `inverted:` of the data set's config.
+        strays: whether the data set's exceptions accept values that are no class.
     """
     labels: Labels = several(classes) if classes else reader_module(reader).LABELS
-    return labels._replace(inverted=inverted)
+    return labels._replace(inverted=inverted, strays=strays)
 
 
 def build_index(reader: str, root: str | Path, *, dataset: str = "", threads: int | None = None) -> pd.DataFrame:

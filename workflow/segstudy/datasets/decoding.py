@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from segstudy.errors import StudyError
 from segstudy.images import read_picture
-from segstudy.labels import Ids, Labels, binary, read_ids
+from segstudy.labels import Ids, Labels, binary, read_ids, spelt
 from segstudy.near_duplicates import SIDE, thumbnail
 from segstudy.progress import track
 
@@ -29,25 +29,36 @@ _PLAIN = binary("inside")  # how fields of view and second masks are read
 CARD_COLUMNS = ("image_mode", "roi_mode", "second_mask_mode", "second_dice")
 
 
-def decode(index: pd.DataFrame, root: Path, labels: Labels, threads: int) -> tuple[pd.DataFrame, NDArray[np.float32]]:
-    """Return one row per index row (`SAMPLE_COLUMNS` and `CARD_COLUMNS`) and the thumbnails, float32 (N, 64, 64).
+class Decoded(NamedTuple):
+    """What decoding all files of N samples has shown."""
 
-    A file that cannot be read, a mask whose size is not its image's, a mask that is mostly half-tones: each is a row
-    with `problem` text, never an error. The thumbnail of an unreadable image is 0. Each thread holds the files of one
-    sample at a time.
+    samples: pd.DataFrame  # one row per index row, `SAMPLE_COLUMNS` and `CARD_COLUMNS`
+    thumbnails: NDArray[np.float32]  # (N, 64, 64); 0 where the image is unreadable
+    pixels: NDArray[np.int64]  # (N, ids): pixels of each id in the mask, background first; 0 without a fitting mask
+
+
+def decode(index: pd.DataFrame, root: Path, labels: Labels, threads: int) -> Decoded:
+    """Decode every file of an index.
+
+    A file that cannot be read, a mask whose size is not its image's, a mask that is mostly half-tones or holds values
+    that are no class: each is a row with `problem` text, never an error. Each thread holds the files of one sample at
+    a time.
     """
     rows = index.to_dict("records")
     thumbnails = np.zeros((len(rows), SIDE, SIDE), np.float32)
+    pixels = np.zeros((len(rows), len(labels.names)), np.int64)
 
     def work(position: int) -> dict[str, Any]:
-        return _sample(rows[position], root, labels, thumbnails[position, :, :])
+        return _sample(rows[position], root, labels, thumbnails[position], pixels[position])
 
     with ThreadPoolExecutor(threads) as pool:
         found = list(track(pool.map(work, range(len(rows))), "decoding", total=len(rows)))
-    return pd.DataFrame(found, columns=[*SAMPLE_COLUMNS, *CARD_COLUMNS]), thumbnails
+    return Decoded(pd.DataFrame(found, columns=[*SAMPLE_COLUMNS, *CARD_COLUMNS]), thumbnails, pixels)
 
 
-def _sample(row: dict[Any, Any], root: Path, labels: Labels, small: NDArray[np.float32]) -> dict[str, Any]:
+def _sample(
+    row: dict[Any, Any], root: Path, labels: Labels, small: NDArray[np.float32], pixels: NDArray[np.int64]
+) -> dict[str, Any]:
     problems: list[str] = []
     found: dict[str, Any] = {
         "sample": row["sample"],
@@ -77,6 +88,8 @@ def _sample(row: dict[Any, Any], root: Path, labels: Labels, small: NDArray[np.f
                 found["mask_values"] = mask.values
             if mask.array.shape == size:
                 masks[part] = mask.array > 0
+                if part == "mask":
+                    pixels[:] = np.bincount(mask.array.ravel(), minlength=len(pixels))
     found |= _shares(masks)
     found["readable"] = int(not any(problem.startswith("unreadable") for problem in problems))
     found["problem"] = "; ".join(problems)
@@ -98,6 +111,9 @@ def _mask(
         problems.append(f"size_mismatch: {part} is {width}x{height}, image {size[1]}x{size[0]}")
     if mask.between > HALFTONES:
         problems.append(f"mask_not_binary: {mask.between:.0%} of the pixels of the {part} are half-tones")
+    if mask.unknown:
+        found = f"{row[part]} holds {spelt(mask.unknown)} ({mask.stray:.2%} of its pixels)"
+        problems.append(f"unknown_label: {found}, which is no class")
     return mask
 
 

@@ -18,29 +18,53 @@ GAP = 12
 LINE = 22
 COLUMNS = 3
 _MASK, _ROI = (0, 230, 255), (255, 255, 255)
+_COVER = 0.6  # opacity of the colours of several classes
 _INK = (30, 30, 30)
 
 
 def draw_examples(rows: pd.DataFrame, root: Path, title: str, labels: Labels) -> Image.Image:
-    """Return a sheet with, for each row of an index, the image above and again with its outlines below.
+    """Return a sheet with, for each row of an index, the image above and again with its mask below.
 
-    The mask is outlined in cyan, the region of interest in white.
+    The mask of one class is outlined in cyan, those of several are laid over the image in their colours, background
+    left as it is; the region of interest is outlined in white.
     """
     tiles = [_tile(row, root, labels) for row in rows.to_dict("records")]
     width = max([tile.width for tile in tiles], default=TILE)
     height = max([tile.height for tile in tiles], default=TILE)
     columns = min(COLUMNS, max(1, len(tiles)))
     lines = -(-len(tiles) // columns)
-    size = (GAP + columns * (width + GAP), 3 * LINE + GAP + lines * (height + GAP))
-    sheet = Image.new("RGB", size, "white")
+    full = GAP + columns * (width + GAP)
+    legend = _legend(labels, full)
+    head = 3 * LINE + legend.height
+    sheet = Image.new("RGB", (full, head + GAP + lines * (height + GAP)), "white")
+    sheet.paste(legend, (0, 3 * LINE - GAP // 2))
     pen = ImageDraw.Draw(sheet)
     pen.text((GAP, GAP), title, fill=(190, 0, 0) if "PHANTOM" in title else _INK, font=ImageFont.load_default(18))
-    note = "outlines: mask cyan, region of interest white" if tiles else "no readable image"
+    mask = "colours: classes, background as it is; outline:" if labels.several else "outlines: mask cyan,"
+    note = f"{mask} region of interest white" if tiles else "no readable image"
     pen.text((GAP, GAP + LINE + 4), note, fill=_INK, font=ImageFont.load_default(13))
     for position, tile in enumerate(tiles):
         line, column = divmod(position, columns)
-        sheet.paste(tile, (GAP + column * (width + GAP), 3 * LINE + line * (height + GAP)))
+        sheet.paste(tile, (GAP + column * (width + GAP), head + line * (height + GAP)))
     return sheet
+
+
+def _legend(labels: Labels, width: int) -> Image.Image:
+    """Return the colours of several foreground classes with their names, in rows; nothing for one class."""
+    font, places, x, y = ImageFont.load_default(13), [], GAP, 0
+    names = labels.foreground if labels.several else ()
+    for name in names:
+        length = LINE + round(font.getlength(name)) + GAP
+        if x + length > width and x > GAP:
+            x, y = GAP, y + LINE
+        places.append((x, y))
+        x += length
+    legend = Image.new("RGB", (width, y + LINE + GAP if names else 0), "white")
+    pen = ImageDraw.Draw(legend)
+    for (x, y), name, colour in zip(places, names, labels.colours[1 : len(names) + 1], strict=True):
+        pen.rectangle((x, y + 2, x + 14, y + 16), fill=colour, outline=_INK)
+        pen.text((x + LINE - 3, y + 1), name, fill=_INK, font=font)
+    return legend
 
 
 def _tile(row: dict[Any, Any], root: Path, labels: Labels) -> Image.Image:
@@ -50,16 +74,28 @@ def _tile(row: dict[Any, Any], root: Path, labels: Labels) -> Image.Image:
     small = image.resize(size, Image.Resampling.LANCZOS)
     drawn = np.array(small)
     caption = [row["sample"], *([row["stratum"].replace("_", " ")] if row["stratum"] else [])]
-    for part, colour in (("roi", _ROI), ("mask", _MASK)):
-        if row[part]:
-            mask = read_ids(root / row[part], labels if part == "mask" else binary(part)).array > 0
-            drawn[_outline(_shrunk(mask, size))] = colour
-            caption += [f"{mask.mean():.1%} foreground"] if part == "mask" else []
+    ids = read_ids(root / row["mask"], labels).array if row["mask"] else None
+    if ids is not None and labels.several:
+        drawn = _painted(drawn, ids, labels)
+        caption.append(f"{len(np.unique(ids))} of {len(labels.names)} classes")
+    if row["roi"]:
+        drawn[_outline(_shrunk(read_ids(root / row["roi"], binary("inside")).array > 0, size))] = _ROI
+    if ids is not None and not labels.several:
+        drawn[_outline(_shrunk(ids > 0, size))] = _MASK
+        caption.append(f"{np.mean(ids > 0):.1%} foreground")
     tile = Image.new("RGB", (size[0], 2 * size[1] + LINE), "white")
     ImageDraw.Draw(tile).text((0, 2), ", ".join(caption), fill=_INK, font=ImageFont.load_default(14))
     tile.paste(small, (0, LINE))
     tile.paste(Image.fromarray(drawn), (0, LINE + size[1]))
     return tile
+
+
+def _painted(image: NDArray[np.uint8], ids: NDArray[np.uint8], labels: Labels) -> NDArray[np.uint8]:
+    """Lay the colours of the foreground classes of `ids` (any size) over `image` (H, W, 3)."""
+    height, width = image.shape[:2]
+    small = np.asarray(Image.fromarray(ids).resize((width, height), Image.Resampling.NEAREST))
+    colours = np.array(labels.colours, np.float32)[small]
+    return np.rint(image + _COVER * (colours - image) * (small > 0)[..., None]).astype(np.uint8)
 
 
 def _shrunk(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
