@@ -12,13 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from segstudy.config.classes import BACKGROUND
 from segstudy.errors import StudyError
 from segstudy.images import read_colours, read_labels, read_mask
 
 Value = int | str  # a grey value or palette index, or a colour as "#rrggbb"
 Colour = tuple[int, int, int]
-
-BACKGROUND = "background"
 
 # For classes that come without colours of their own: Okabe and Ito's, told apart by every kind of colour vision; more
 # classes than these repeat them darker.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from segstudy.config.base import Name, Options
-
-Value = Annotated[int, Field(ge=0, le=65535)] | Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
+from segstudy.config.base import Options
+from segstudy.config.classes import Classes
 
 # One line a reader; the module of the same name in `segstudy.datasets` does the reading.
 READERS: tuple[str, ...] = ("ph2", "drive", "cmp", "ebhi", "hrf", "phc", "rfmid")
@@ -94,11 +93,19 @@ class DatasetConfig(Options):
     region: Literal["roi", "full"] = Field("roi", description="headline region of the tables, where a roi exists")
     exceptions: list[DeclaredException] = Field([], description="findings of the checks that are known and accepted")
     training: dict[str, Any] = Field({}, description="recipe keys that this data set needs whatever the recipe")
-    classes: dict[Name, Value | list[Value]] = Field(
-        {}, description="of a folder of one's own: each class and its value, colour ('#ff0000') or values in the masks"
+    classes: Classes = Field(
+        {},
+        description="each class and its value, values or colour ('#ff0000') in the masks, where the reader does not "
+        "know them or they are to be put together; 'background' names what is none, 0 or black unless told",
     )
     inverted: bool = Field(False, description="binary masks whose foreground is dark")
     phantom: Phantom | None = None
+
+    @model_validator(mode="after")
+    def _inverted_is_binary(self) -> DatasetConfig:
+        if self.inverted and self.classes:
+            raise ValueError("'inverted' is for masks without 'classes': there, say which values are background")
+        return self
 
     @field_validator("reader")
     @classmethod

@@ -1,0 +1,84 @@
+"""`classes:` of a data set: the names of its classes and the values that stand for them in the masks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from segstudy.config.base import Name
+
+BACKGROUND = "background"
+MOST = 255  # foreground classes: masks hold their ids in one byte, 0 being background
+
+Value = Annotated[int, Field(ge=0, le=65535)] | Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
+
+
+def _none_left_out(classes: Any) -> Any:
+    """Say what YAML does with an unquoted colour, which pydantic would call a missing value."""
+    if isinstance(classes, dict):
+        empty = [name for name, values in classes.items() if values is None or values == [] or _holds_none(values)]
+        if empty:
+            raise ValueError(
+                f"{empty[0]} has no value; a colour stands in quotes, '#ff0000', or YAML takes it for a comment"
+            )
+    return classes
+
+
+def _holds_none(values: Any) -> bool:
+    return isinstance(values, list) and None in values
+
+
+def _checked(classes: dict[str, int | str | list[int | str]]) -> dict[str, int | str | list[int | str]]:
+    if not classes:
+        return classes
+    foreground = [name for name in classes if name != BACKGROUND]
+    if not foreground:
+        raise ValueError(f"{BACKGROUND} alone is no class; name what is to be found")
+    if len(foreground) > MOST:
+        raise ValueError(f"{len(foreground)} classes are more than the {MOST} that masks can hold")
+    _check_names(list(classes))
+    listed = [
+        (name, value.lower() if isinstance(value, str) else value)
+        for name, values in classes.items()
+        for value in (values if isinstance(values, list) else [values])
+    ]
+    _check_values(listed, implied=BACKGROUND not in classes)
+    return classes
+
+
+def _check_names(names: list[str]) -> None:
+    seen = {BACKGROUND: BACKGROUND}
+    for name in names:
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            raise ValueError(f"'{other}' and '{name}' differ in case only")
+
+
+def _check_values(listed: list[tuple[str, int | str]], implied: bool) -> None:
+    """Check (class, value) pairs; where the background is `implied`, 0 or black stands for it."""
+    colours = [pair for pair in listed if isinstance(pair[1], str)]
+    if 0 < len(colours) < len(listed):
+        number = next(pair for pair in listed if isinstance(pair[1], int))
+        raise ValueError(f"masks hold colours ({colours[0][0]}) or values ({number[0]}), not both")
+    owners: dict[int | str, str] = {}
+    for name, value in listed:
+        if value in owners:
+            other = owners[value]
+            raise ValueError(
+                f"{value} stands twice for {name}" if other == name else f"{value} stands for {other} and {name}"
+            )
+        owners[value] = name
+    nothing: int | str = "#000000" if colours else 0
+    if implied and nothing in owners:
+        raise ValueError(
+            f"{nothing} stands for {owners[nothing]} and, unless other values are given, for {BACKGROUND}: "
+            f"name the values of '{BACKGROUND}' too"
+        )
+
+
+Classes = Annotated[
+    dict[Name, Value | Annotated[list[Value], Field(min_length=1)]],
+    BeforeValidator(_none_left_out),
+    AfterValidator(_checked),
+]
