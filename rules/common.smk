@@ -15,7 +15,6 @@ os.environ.update(PYTHONPATH=os.pathsep.join(SEARCHED))
 from segstudy import fingerprint
 from segstudy.config import Cell, load_study
 from segstudy.config.datasets import WITHOUT_STRATA
-from segstudy.config.networks import NETWORKS
 from segstudy.errors import StudyError
 from segstudy.machine import has_gpu
 
@@ -114,11 +113,11 @@ def reader_code(*modules):
 
 
 def network_code(*modules):
-    """Fingerprint of the modules and of the cell's own network."""
+    """Fingerprint of the modules and of the cell's own network, its library's version included."""
 
     def lookup(wildcards):
-        target = NETWORKS[STUDY.models[wildcards.model].kind][1]
-        return fingerprint.code(*modules, target.split(":")[0])
+        kind = STUDY.models[wildcards.model].kind
+        return fingerprint.network(kind, *modules)
 
     return lookup
 

@@ -8,6 +8,7 @@ rule train:
         split=f"{DATA}/splits/seed{{seed}}.csv",
         checked=f"{DATA}/checks/seed{{seed}}.json",
         index=index_if_balanced,
+        encoder=encoder_of,
     output:
         model=f"{CELL}/model.safetensors",
         history=f"{CELL}/history.csv",

@@ -18,4 +18,5 @@ with job(snakemake, resume=Path(snakemake.params.resume)):
         code=snakemake.params.code,
         command=repeating_command(snakemake),
         index=Path(snakemake.input.index) if snakemake.input.index else None,
+        encoder=Path(snakemake.input.encoder) if snakemake.input.encoder else None,
     )

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
-from segstudy import checkpoint, files, memory, models, objective, precision, provenance, seeds
+from segstudy import checkpoint, files, fingerprint, memory, models, objective, precision, provenance, seeds
 from segstudy.config.recipes import Recipe
 from segstudy.errors import StudyError
 from segstudy.models import cost
@@ -33,6 +34,7 @@ def train_cell(
     code: str,
     command: str,
     index: Path | None = None,
+    encoder: Path | None = None,
 ) -> None:
     """Train a network as `settings` say and publish what came of it, run.json last.
 
@@ -47,6 +49,7 @@ def train_cell(
         code: fingerprint of the code that trains; a state made by other code is not continued.
         command: what repeats this training, for run.json.
         index: CSV with sample, stratum; read only where the recipe balances the strata.
+        encoder: weights that the network's encoder starts from, where its options ask for some.
 
     Raises:
         StudyError: the split has no labelled training or validation images, there are no strata to balance, the loss
@@ -64,8 +67,9 @@ def train_cell(
     statistics = objective.class_statistics(opened.masks, opened.rois, subsets["train"], foreground + 1)
     torch.manual_seed(seeds.number(seed, "weights"))
     network = models.build(settings["model"], channels, 1 if foreground == 1 else foreground + 1)
+    taken = start_from(network, encoder)
     strata = strata_of(opened, index, subsets["train"]) if recipe.balance == "strata" else None
-    data = data_hashes(store, split, index if strata else None)
+    data = data_hashes(store, split, index if strata else None, encoder if taken else None)
     slot = checkpoint.Slot(resume, {"settings": settings, "seed": seed, "data": data, "code": code})
     height, width = recipe.crop or opened.images.shape[1:3]
     arithmetic = precision.choose_precision(recipe.precision, device)
@@ -81,6 +85,7 @@ def train_cell(
             *(opened.images, opened.masks, opened.rois, subsets["train"], subsets["val"]),
             *(recipe, seed, device, slot, _names(opened)),
             strata=strata,
+            scaling=taken.normalisation if taken else None,
         )
     meta = model_meta(settings, opened, seed, trained)
     facts = {
@@ -94,6 +99,8 @@ def train_cell(
         "stopped": trained.stopped,
         "accumulate_used": trained.accumulate,
         "normalisation": trained.normalisation,
+        "encoder": taken.facts if taken else None,
+        "libraries": fingerprint.libraries(settings["model"]["network"]),
         "parameters": cost.count_parameters(network),
         "cpu": precision.cpu_name(),
     }
@@ -113,6 +120,23 @@ def train_cell(
     )
     publish(outputs, trained, meta, record)
     slot.remove()
+
+
+def start_from(network: nn.Module, encoder: Path | None) -> Any:
+    """Give a network the weights that its options ask for; return what was taken, None where they ask for none.
+
+    Raises:
+        StudyError: there is no file, or it does not fit.
+    """
+    if not getattr(network, "wants_pretrained", False):
+        return None
+    if encoder is None:
+        raise StudyError(
+            "the network is to start from pretrained weights, and no file of them was given",
+            where="the model's weights",
+            remedy="give the file that rule encoder makes, or set weights: none",
+        )
+    return network.load_pretrained(encoder)  # type: ignore[operator]
 
 
 def subset_rows(store: Store, split: Path, subset: str) -> np.ndarray:
@@ -169,10 +193,11 @@ def stratum_counts(rows: np.ndarray, strata: Sequence[str] | None, crops: int) -
     return {name: {"images": count, "per_epoch": largest * crops} for name, count in counts.items()}
 
 
-def data_hashes(store: Path, split: Path, index: Path | None = None) -> dict[str, str]:
-    """Return the SHA-256 of every file of the store, of the split, and of the index where it was read."""
+def data_hashes(store: Path, split: Path, index: Path | None = None, encoder: Path | None = None) -> dict[str, str]:
+    """Return the SHA-256 of every file of the store, of the split, and of index and encoder where they were read."""
     paths = {f"store/{path.name}": path for path in sorted(Path(store).iterdir()) if not path.name.startswith(".")}
     paths |= {"split": Path(split)} | ({"index": Path(index)} if index else {})
+    paths |= {"encoder": Path(encoder)} if encoder else {}
     return {name: provenance.file_hash(path) for name, path in paths.items()}
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.metadata
+import importlib.util
 import json
 import os
 from functools import cache
 from pathlib import Path
+
+from segstudy.config.library_networks import is_library
+from segstudy.config.networks import BUILT_BY, entry
 
 PACKAGE = Path(__file__).resolve().parent
 # Modules that cannot change a number: what the config resolves to is a rule parameter already, and the others
@@ -28,6 +33,53 @@ def code(*modules: str) -> str:
     for module in sorted(_closure(modules)):
         digest.update(f"{module}\n{_meaning(_file(module))}\n".encode())
     return digest.hexdigest()[:16]
+
+
+@cache
+def network(kind: str, *modules: str) -> str:
+    """Return the hash of `modules` and of the code of a network; where a library builds it, the library's version too.
+
+    A network that no distribution brings (a file of the user's own on PYTHONPATH) counts by the content of its package.
+
+    Raises:
+        ModuleNotFoundError: if no network has that name.
+    """
+    found = entry(kind)
+    if found is None:
+        raise ModuleNotFoundError(f"no network {kind}")
+    versions = [f"{name} {version}" for name, version in libraries(kind).items()]
+    return " ".join([code(*modules, found[1].partition(":")[0]), *versions])
+
+
+def libraries(kind: str) -> dict[str, str]:
+    """Return the libraries that a network comes from, by name, with what tells one version from another."""
+    if is_library(kind):
+        package = kind.partition(".")[0].partition(":")[0]
+        return {name: _version(name) for name in _distributions().get(package, [package])}
+    return {name: _version(name) for name in BUILT_BY.get(kind, ())}
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    """Return which distributions bring a package; reading what all of them bring takes a moment."""
+    return {name: sorted(set(found)) for name, found in importlib.metadata.packages_distributions().items()}
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return _content(name)
+
+
+def _content(package: str) -> str:
+    """Return a hash of the Python files of a package or module that is no distribution, 'absent' if there is none."""
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        return "absent"
+    folders = [Path(folder) for folder in spec.submodule_search_locations or []]
+    files = sorted(file for folder in folders for file in folder.rglob("*.py")) or [Path(str(spec.origin))]
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files if file.is_file())).hexdigest()[:16]
 
 
 @cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,6 +56,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
     slot: Slot | None = None,
     samples: Sequence[str] | None = None,
     strata: Sequence[str] | None = None,
+    scaling: Mapping[str, list[float]] | None = None,
 ) -> Trained:
     """Train `network`; return the weights of its best epoch: the lowest validation loss, the earlier of equals.
 
@@ -73,12 +74,13 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
         slot: where the state is kept, and from where it is continued if it holds one.
         samples: name of each row, for messages.
         strata: of each of `train_rows`, to be visited equally often; None leaves them as they are.
+        scaling: `mean` and `std` that the network's first weights were learned with; None takes the training images'.
 
     Raises:
         StudyError: a loss is not finite.
         Interrupted: a signal asked to stop; the state is saved.
     """
-    scaling = normalisation(images, rois, train_rows)
+    scaling = dict(scaling or normalisation(images, rois, train_rows))
     mean, std = (torch.tensor(scaling[key], device=device).view(1, -1, 1, 1) for key in ("mean", "std"))
     batch_of = hold(images, masks, rois, device)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

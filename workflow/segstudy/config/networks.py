@@ -5,11 +5,14 @@ The classes are named by dotted path, not imported: reading a config must not im
 
 from __future__ import annotations
 
-from typing import Literal
+from collections import ChainMap
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field
 
 from segstudy.config.base import Options
+from segstudy.config.library_networks import EncoderUNetOptions, LibraryOptions, is_library
 
 
 class EncDecOptions(Options):
@@ -69,3 +72,24 @@ NETWORKS: dict[str, tuple[type[Options], str]] = {
     "segnet": (SegNetOptions, "segstudy.models.segnet:SegNet"),
     "dilatednet": (DilatedNetOptions, "segstudy.models.dilatednet:DilatedNet"),
 }
+
+# The same for networks that a library builds: their layers are read from a forward pass, not planned.
+BORROWED: dict[str, tuple[type[Options], str]] = {
+    "encoder_unet": (EncoderUNetOptions, "segstudy.models.encoder_unet:EncoderUNet"),
+}
+# The distributions whose version decides what these networks are.
+BUILT_BY = {"encoder_unet": ("segmentation_models_pytorch", "torchvision", "timm")}
+REGISTERED = ChainMap(BORROWED, NETWORKS)
+
+# Every `network:` that is a path, module:class, is one of these.
+LIBRARY: tuple[type[Options], str] = (LibraryOptions, "segstudy.models.library:LibraryNetwork")
+
+
+def entry(kind: str) -> tuple[type[Options], str] | None:
+    """Return options and class of a `network:`, or None where there is no such network."""
+    return LIBRARY if is_library(kind) else REGISTERED.get(kind)
+
+
+def block(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a network's options are validated from: a path belongs to the options of a library's network."""
+    return {**options, "network": kind} if is_library(kind) else dict(options)

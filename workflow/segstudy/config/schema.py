@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from segstudy.config.datasets import READERS, DatasetConfig
+from segstudy.config.library_networks import TARGET, LibraryOptions
 from segstudy.config.losses import LOSSES
-from segstudy.config.networks import NETWORKS
+from segstudy.config.networks import REGISTERED
 from segstudy.config.recipes import Recipe
 from segstudy.config.study import Evaluation, Experiment
 
@@ -34,7 +35,9 @@ def schema() -> dict[str, Any]:
         kinds = {key: {"enum": list(registry), "description": "left out, the entry's own name"}}
         return {"anyOf": [of(options, **kinds) for options in registry.values()] + [{"type": "null"}]}
 
-    networks = {name: options for name, (options, _) in NETWORKS.items()}
+    networks = {name: options for name, (options, _) in REGISTERED.items()}
+    models = choice("network", networks)
+    models["anyOf"].append(of(LibraryOptions, network={"type": "string", "pattern": TARGET}))
     seeds = {"type": "array", "items": {"type": "integer", "minimum": 0}, "description": "a number, or their list"}
     datasets = of(DatasetConfig, reader={"enum": list(READERS), "description": "left out, the entry's own name"})
     datasets["properties"]["training"] = of(Recipe)
@@ -47,7 +50,7 @@ def schema() -> dict[str, Any]:
             "study": {"type": "string", "description": "results go to results/<study>/"},
             "data_root": {"type": "string", "description": "folder that holds the raw data sets"},
             "datasets": named(datasets),
-            "models": named(choice("network", networks)),
+            "models": named(models),
             "losses": named(choice("loss", LOSSES)),
             "recipes": named(of(Recipe)),
             "evaluation": of(Evaluation),

@@ -13,9 +13,10 @@ from pydantic import Field, InstanceOf, field_validator, model_validator
 
 from segstudy.config.base import Name, Options
 from segstudy.config.datasets import DatasetConfig
+from segstudy.config.library_networks import EncoderUNetOptions, is_library
 from segstudy.config.losses import LOSSES
 from segstudy.config.messages import Key, place, validated
-from segstudy.config.networks import NETWORKS
+from segstudy.config.networks import LIBRARY, REGISTERED, block
 from segstudy.config.recipes import Recipe
 from segstudy.errors import StudyError, nearest
 
@@ -135,6 +136,11 @@ class Study(Options):
         network = self.models[model]
         return {"network": network.kind, **network.options.model_dump(mode="json")}
 
+    def encoder(self, model: str) -> str | None:
+        """Return the encoder whose weights a network starts from; None where it starts from chance alone."""
+        options = self.models[model].options
+        return options.encoder if isinstance(options, EncoderUNetOptions) and options.weights != "none" else None
+
     def recipe(self, dataset: str, recipe: str) -> Recipe:
         """The recipe as this data set is trained with it: the data set's `training` block wins."""
         settings = self.recipes[recipe].model_dump(mode="json")
@@ -162,7 +168,7 @@ def load_study(config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> S
     """
     paths = [Path(file) for file in files]
     blocks = dict(config) | {"experiments": _own_experiments(config, paths)}
-    for section, key, registry in (("models", "network", NETWORKS), ("losses", "loss", LOSSES)):
+    for section, key, registry in (("models", "network", REGISTERED), ("losses", "loss", LOSSES)):
         entries = _mapping(blocks.get(section), (section,), paths)
         blocks[section] = {name: _choice(name, entry, section, key, registry, paths) for name, entry in entries.items()}
     blocks["datasets"] = {
@@ -212,12 +218,15 @@ def _choice(name: str, entry: Any, section: str, key: str, registry: Mapping[str
     """Return a network or loss with its options; the kind defaults to the entry's own name."""
     entry = _mapping(entry, (section, name), files)
     kind = entry.pop(key, name)
+    if section == "models" and is_library(str(kind)):
+        return Choice(str(kind), validated(LIBRARY[0], block(str(kind), entry), (section, name), files))
     if kind not in registry:
         raise StudyError(
             f"{section}.{name}: no {key} is called '{kind}'.{nearest(str(kind), registry)}",
             where=place((section, name, key), files),
             allowed=", ".join(registry),
-            remedy=f"name one of these, either as the entry's name or by '{key}: ...' inside it",
+            remedy=f"name one of these, either as the entry's name or by '{key}: ...' inside it"
+            + ("; or a class of an installed library as module:class" if section == "models" else ""),
         )
     options = registry[kind][0] if isinstance(registry[kind], tuple) else registry[kind]
     return Choice(kind, validated(options, entry, (section, name), files))

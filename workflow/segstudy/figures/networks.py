@@ -10,13 +10,13 @@ from segstudy.figures.sketch import draw_sketch, write_layer_table
 from segstudy.files import read_json
 from segstudy.models import build
 from segstudy.models.cost import count_flops, count_parameters
-from segstudy.models.shapes import layer_table
+from segstudy.models.shapes import has_plan, layer_table
 
 
 def sketch_network(
     settings: Mapping[str, Any], store: str | Path, title: str, outputs: Mapping[str, str | Path]
 ) -> None:
-    """Draw a network and write its layer table, both checked against a forward pass (see `layer_table`).
+    """Draw a network and write its layer table, checked against a forward pass or read from it (see `layer_table`).
 
     Args:
         settings: kind and options of the network, as `Study.model_settings` resolves them.
@@ -31,9 +31,10 @@ def sketch_network(
     table = layer_table(settings, *shape, height, width)
     network = build(dict(settings), *shape)
     work = count_flops(network, meta["channels"], height, width) / 1e9
+    seen = "every size checked in a forward pass" if has_plan(settings) else "sizes as a forward pass shows them"
     footnote = (
         f"one image of {meta['channels']} x {height} x {width}: {count_parameters(network):,} parameters, "
-        f"{work:.2f} GFLOP forward (a multiply-add is two); every size checked in a forward pass"
+        f"{work:.2f} GFLOP forward (a multiply-add is two); {seen}"
     )
     draw_sketch(table, title, outputs["svg"], outputs["png"], footnote)
     write_layer_table(table, outputs["csv"], outputs["html"], caption=f"{title}: {footnote}")

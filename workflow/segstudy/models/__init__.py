@@ -1,4 +1,4 @@
-"""Networks: one file each, found through the registry `segstudy.config.networks.NETWORKS`.
+"""Networks: one file each, found through the registry `segstudy.config.networks.REGISTERED`.
 
 Importing this package does not import torch, so that a rule can name a network's module (for its code
 fingerprint) without paying for it.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from segstudy.config.base import Options
 from segstudy.config.messages import validated
-from segstudy.config.networks import NETWORKS
+from segstudy.config.networks import REGISTERED, block, entry
 from segstudy.errors import StudyError, nearest
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def build(settings: Mapping[str, Any], in_channels: int, outputs: int) -> nn.Mod
         StudyError: if no network has that name, or an option is unknown or out of range.
     """
     kind, options = resolve(settings)
-    module, _, name = NETWORKS[kind][1].partition(":")
+    module, _, name = _known(kind)[1].partition(":")
     network: nn.Module = getattr(importlib.import_module(module), name)(options, in_channels, outputs)
     return network
 
@@ -41,9 +41,9 @@ def resolve(settings: Mapping[str, Any]) -> tuple[str, Options]:
         StudyError: if no network has that name, or an option is unknown or out of range.
     """
     kind = str(settings.get("network", ""))
-    _check_known(kind)
-    block = {key: value for key, value in settings.items() if key != "network"}
-    return kind, validated(NETWORKS[kind][0], block, (kind,), ())
+    model, _ = _known(kind)
+    options = {key: value for key, value in settings.items() if key != "network"}
+    return kind, validated(model, block(kind, options), (kind,), ())
 
 
 def network_module(kind: str) -> str:
@@ -52,15 +52,17 @@ def network_module(kind: str) -> str:
     Raises:
         StudyError: if no network has that name.
     """
-    _check_known(kind)
-    return NETWORKS[kind][1].partition(":")[0]
+    return _known(kind)[1].partition(":")[0]
 
 
-def _check_known(kind: str) -> None:
-    if kind not in NETWORKS:
+def _known(kind: str) -> tuple[type[Options], str]:
+    found = entry(kind)
+    if found is None:
         raise StudyError(
-            f"no network is called '{kind}'.{nearest(kind, NETWORKS)}",
+            f"no network is called '{kind}'.{nearest(kind, REGISTERED)}",
             where="network",
-            allowed=", ".join(NETWORKS),
-            remedy="name one of these, or add yours as docs/adding-a-network.md says",
+            allowed=", ".join(REGISTERED),
+            remedy="name one of these, or a class of an installed library as module:class, or add yours as "
+            "docs/adding-a-network.md says",
         )
+    return found

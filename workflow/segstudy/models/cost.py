@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+
+Result = TypeVar("Result")
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -18,33 +22,52 @@ def count_flops(network: nn.Module, in_channels: int, height: int, width: int) -
     """Return the floating-point operations of one image's forward pass; a multiply-add counts as 2.
 
     Convolutions and matrix products only, as `torch.utils.flop_counter` counts them: normalisation, activation,
-    pooling and upsampling are left out, they are memory traffic rather than arithmetic. A copy on the meta
-    device is run, so that size costs no time.
+    pooling and upsampling are left out, they are memory traffic rather than arithmetic. See `dry_run`.
     """
-    copied = copy.deepcopy(network).to("meta").eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        copied(torch.zeros(1, in_channels, height, width, device="meta"))
-    return int(counter.get_total_flops())
+
+    def run(copied: nn.Module, device: torch.device) -> int:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            copied.eval()(torch.zeros(1, in_channels, height, width, device=device))
+        return int(counter.get_total_flops())
+
+    return dry_run(network, run)
 
 
 def count_saved_bytes(network: nn.Module, in_channels: int, height: int, width: int, bytes_per_value: int = 4) -> int:
     """Return the bytes that a training pass keeps of one image until its backward pass is done.
 
     They are most of what a batch takes in memory; weights, gradients and workspaces come on top. Tensors that share
-    their memory count once, weights not at all. `bytes_per_value`: 4 in fp32, 2 in bf16. A copy on the meta device
-    is run on two images, since batch normalisation cannot learn from one value.
+    their memory count once, weights not at all. `bytes_per_value`: 4 in fp32, 2 in bf16. Two images are run, since
+    batch normalisation cannot learn from one value; see `dry_run`.
     """
-    copied = copy.deepcopy(network).to("meta").train()
-    own = {tensor.untyped_storage()._cdata for tensor in (*copied.parameters(), *copied.buffers())}
-    kept: dict[int, Tensor] = {}  # the tensors themselves, so that no storage is given to another one meanwhile
 
-    def note(tensor: Tensor) -> Tensor:
-        place = tensor.untyped_storage()._cdata
-        if place not in own:
-            kept[place] = tensor
-        return tensor
+    def run(copied: nn.Module, device: torch.device) -> int:
+        copied.train()
+        own = {tensor.untyped_storage()._cdata for tensor in (*copied.parameters(), *copied.buffers())}
+        kept: dict[int, Tensor] = {}  # the tensors themselves, so that no storage is given to another one meanwhile
 
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        copied(torch.zeros(2, in_channels, height, width, device="meta")).sum()
-    values = sum(tensor.untyped_storage().nbytes() // tensor.element_size() for tensor in kept.values())
-    return values * bytes_per_value // 2
+        def note(tensor: Tensor) -> Tensor:
+            place = tensor.untyped_storage()._cdata
+            if place not in own:
+                kept[place] = tensor
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            copied(torch.zeros(2, in_channels, height, width, device=device)).sum()
+        return sum(tensor.untyped_storage().nbytes() // tensor.element_size() for tensor in kept.values())
+
+    return dry_run(network, run) * bytes_per_value // 2
+
+
+def dry_run(network: nn.Module, run: Callable[[nn.Module, torch.device], Result]) -> Result:
+    """Return what `run` makes of a copy of `network`, and of the device on which the copy wants its images.
+
+    The copy lies on torch's meta device, where sizes cost no time. A network of a library may look at values on its
+    way, or hold tensors that do not move with it, and cannot run there: it is run on the CPU instead, with the same
+    result.
+    """
+    try:
+        return run(copy.deepcopy(network).to("meta"), torch.device("meta"))
+    except RuntimeError:  # NotImplementedError is one too
+        with torch.random.fork_rng(devices=[]):
+            return run(copy.deepcopy(network).cpu(), torch.device("cpu"))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from segstudy.models import build, network_module, resolve
 from segstudy.models.blocks import Stage
 from segstudy.models.cost import count_parameters
+from segstudy.models.observed import observed_stages
 
 logger = logging.getLogger("segstudy")
 
@@ -38,10 +39,16 @@ def layer_table(settings: Mapping[str, Any], in_channels: int, outputs: int, hei
     The network runs on a blank image on the CPU; if one of its feature maps or its weights would hold more than
     `LARGEST_COMPUTED` values, on torch's meta device: the same forward pass, computing sizes and nothing else.
 
+    A network without a plan (one of a library) has the rows that its forward pass shows, see `models.observed`.
+
     Raises:
         StudyError: if `settings` names no network or has unknown options.
         LayerTableError: if forward pass and prediction differ in any layer, or a layer is missing.
     """
+    if not has_plan(settings):
+        observed = observed_stages(build(settings, in_channels, outputs), in_channels, height, width)
+        logger.info("%s at %dx%d: %d layers seen", settings["network"], height, width, len(observed))
+        return pd.DataFrame(observed, columns=list(Stage._fields))
     stages = plan(settings, in_channels, outputs, height, width)
     largest_map = max(stage.channels * stage.height * stage.width for stage in stages)
     computed = max(largest_map, sum(stage.parameters for stage in stages)) <= LARGEST_COMPUTED
@@ -58,6 +65,11 @@ def layer_table(settings: Mapping[str, Any], in_channels: int, outputs: int, hei
         "" if computed else " (sizes only: too large to compute here)",
     )
     return pd.DataFrame(stages, columns=list(Stage._fields))
+
+
+def has_plan(settings: Mapping[str, Any]) -> bool:
+    """Return whether a network's layers are predicted from its options; else they are read from a forward pass."""
+    return hasattr(importlib.import_module(network_module(str(settings["network"]))), "plan")
 
 
 def plan(settings: Mapping[str, Any], in_channels: int, outputs: int, height: int, width: int) -> list[Stage]:

@@ -1,0 +1,14 @@
+"""Fetch the weights of an encoder, or take those that are there."""
+
+from segstudy.jobs import job
+
+with job(snakemake):
+    from pathlib import Path
+
+    from segstudy.encoder_files import obtain
+
+    obtain(
+        snakemake.wildcards.encoder,
+        Path(snakemake.input.given) if snakemake.input.given else None,
+        Path(snakemake.output.weights),
+    )

@@ -1,0 +1,85 @@
+"""Options of networks that come from installed libraries: U-Nets on a known encoder, and any network by its path."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from segstudy.config.base import Options
+
+# module:name, as Python writes them; what stands there is looked up when the network is built.
+TARGET = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
+
+
+class EncoderUNetOptions(Options):
+    """U-Net whose encoder is a ResNet or a VGG network, with weights learned on ImageNet where asked for."""
+
+    encoder: Literal[
+        "resnet18",
+        "resnet34",
+        "resnet50",
+        "resnet101",
+        "resnet152",
+        "vgg11",
+        "vgg11_bn",
+        "vgg13",
+        "vgg13_bn",
+        "vgg16",
+        "vgg16_bn",
+        "vgg19",
+        "vgg19_bn",
+    ] = "resnet34"
+    weights: Literal["imagenet", "none"] = Field(
+        "imagenet", description="what the encoder starts from; its intensities are scaled as these weights want them"
+    )
+    decoder_widths: list[int] = Field(
+        [256, 128, 64, 32, 16],
+        min_length=5,
+        max_length=5,
+        description="channels of the decoder's five levels, coarsest first",
+    )
+    normalisation: Literal["batch", "instance", "none"] = Field(
+        "batch", description="of the decoder; the encoder has its own"
+    )
+
+    @field_validator("decoder_widths")
+    @classmethod
+    def _positive(cls, widths: list[int]) -> list[int]:
+        if min(widths) < 1:
+            raise ValueError(f"decoder_widths are numbers of channels, all at least 1, found {widths}")
+        return widths
+
+
+class LibraryOptions(Options):
+    """A network of an installed library, by its path and its arguments."""
+
+    network: str = Field(description="module:class, such as monai.networks.nets:AttentionUnet")
+    arguments: dict[str, Any] = Field({}, description="of the class, beside those for channels in and out")
+    in_channels: str | None = Field(
+        None, description="name of the argument for the channels of an image; left out, the usual names are tried"
+    )
+    outputs: str | None = Field(
+        None, description="name of the argument for the channels of the logits; left out, the usual names are tried"
+    )
+    divisor: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="images are padded to a multiple of this; left out, the smallest power of two that works is found",
+    )
+
+    @field_validator("network")
+    @classmethod
+    def _path(cls, path: str) -> str:
+        if not re.fullmatch(TARGET, path):
+            raise ValueError(
+                f"'{path}' is no path of a class: write module:class, such as monai.networks.nets:AttentionUnet"
+            )
+        return path
+
+
+def is_library(kind: str) -> bool:
+    """Return whether a `network:` names a class of a library instead of a key of the registry."""
+    return ":" in kind
