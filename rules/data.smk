@@ -42,6 +42,7 @@ rule index:
     params:
         root=root_of,
         reader=reader_of,
+        layout=dataset_block("layout"),
         raw=raw_fingerprint,
         code=reader_code("segstudy.datasets"),
     script:
@@ -78,6 +79,7 @@ rule describe:
         labels=labels_of,
         root=root_of,
         reader=reader_of,
+        layout=dataset_block("layout"),
         phantom=lambda wildcards: wildcards.dataset in PHANTOMS,
         code=reader_code("segstudy.cards"),
     script:

@@ -6,6 +6,7 @@ with job(snakemake):
     from pathlib import Path
 
     from segstudy.cards import describe
+    from segstudy.config.layout import Layout
     from segstudy.datasets import labels_of
     from segstudy.files import read_csv
 
@@ -18,4 +19,5 @@ with job(snakemake):
         Path(snakemake.output.samples).parent,
         phantom=snakemake.params.phantom,
         threads=snakemake.threads,
+        layout=Layout.model_validate(snakemake.params.layout),
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from segstudy.class_shares import class_shares, class_table, with_swatches
+from segstudy.config.layout import Layout
 from segstudy.datasets import reader_module, repairs
 from segstudy.datasets.decoding import SAMPLE_COLUMNS, Decoded, decode
 from segstudy.datasets.examples import draw_examples
@@ -33,17 +34,18 @@ def describe(
     out: str | Path,
     phantom: bool = False,
     threads: int = 1,
+    layout: Layout | None = None,
 ) -> None:
     """Decode every file of `index` once and write what was found into the folder `out`.
 
     samples.csv and thumbnails.npy are for the checks, card.json, card.md, card.html and examples.png for people.
     Broken files are rows with a problem, not errors: the checks decide about them. `index` is what
-    `datasets.build_index` gave, `root` the raw folder.
+    `datasets.build_index` gave, `root` the raw folder, `layout` that of the config.
     """
     root, out = Path(root), Path(out)
     decoded = decode(index, root, labels, threads)
     samples, thumbnails, _ = decoded
-    card = _card(index, decoded, reader, labels, dataset, repairs(reader, root), phantom)
+    card = _card(index, decoded, reader, labels, dataset, repairs(reader, root, layout), phantom)
     write_csv(out / "samples.csv", samples[list(SAMPLE_COLUMNS)].astype({"mask_values": "Int64"}))
     with atomic_path(out / "thumbnails.npy") as temporary:
         np.save(temporary, thumbnails)

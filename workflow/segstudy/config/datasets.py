@@ -8,9 +8,13 @@ from pydantic import Field, field_validator, model_validator
 
 from segstudy.config.base import Options
 from segstudy.config.classes import Classes
+from segstudy.config.layout import Layout
 
 # One line a reader; the module of the same name in `segstudy.datasets` does the reading.
-READERS: tuple[str, ...] = ("ph2", "drive", "cmp", "ebhi", "hrf", "phc", "rfmid")
+READERS: tuple[str, ...] = ("ph2", "drive", "cmp", "ebhi", "hrf", "phc", "rfmid", "folder")
+
+# Those that are told by `layout:` where their files lie.
+WITH_LAYOUT: tuple[str, ...] = ("folder",)
 
 # Those whose index never has a stratum: an experiment on them alone is given no table by stratum.
 WITHOUT_STRATA: tuple[str, ...] = ("drive", "phc")
@@ -99,6 +103,7 @@ class DatasetConfig(Options):
         "know them or they are to be put together; 'background' names what is none, 0 or black unless told",
     )
     inverted: bool = Field(False, description="binary masks whose foreground is dark")
+    layout: Layout = Field(Layout(), description="reader 'folder' only: what names alone do not tell")
     phantom: Phantom | None = None
 
     @model_validator(mode="after")
@@ -115,3 +120,9 @@ class DatasetConfig(Options):
         if value not in READERS:
             raise ValueError(f"no reader '{value}'; readers: {', '.join(READERS)}.{nearest(value, READERS)}")
         return value
+
+    @model_validator(mode="after")
+    def _layout_of_folder(self) -> DatasetConfig:
+        if self.layout != Layout() and self.reader not in WITH_LAYOUT:
+            raise ValueError(f"layout is for the reader 'folder'; the reader '{self.reader}' knows its files")
+        return self

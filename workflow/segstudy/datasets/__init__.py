@@ -3,6 +3,7 @@
 A reader module has `TITLE`, `LABELS` (see `segstudy.labels`), `TASK`, `SOURCE`, `LAYOUT` (texts),
 `recognises(root) -> bool` (a cheap look at the folder names) and `index(root) -> DataFrame` with the
 columns of `COLUMNS`; what it had to repair or leave out stands in `frame.attrs["repairs"]`, a list of sentences.
+Readers named in `WITH_LAYOUT` are told the `layout:` of the config too: `index(root, layout)`.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from typing import TypeVar
 
 import pandas as pd
 
-from segstudy.config.datasets import READERS
+from segstudy.config.datasets import READERS, WITH_LAYOUT
+from segstudy.config.layout import Layout
 from segstudy.datasets.listing import COLUMNS, natural
 from segstudy.errors import StudyError, nearest
-from segstudy.images import image_size
+from segstudy.images import files_of, image_size
 from segstudy.labels import Labels, Value, several
 from segstudy.progress import track
 
@@ -64,11 +66,13 @@ def labels_of(
     return labels._replace(inverted=inverted, strays=strays)
 
 
-def build_index(reader: str, root: str | Path, *, dataset: str = "", threads: int | None = None) -> pd.DataFrame:
+def build_index(
+    reader: str, root: str | Path, *, layout: Layout | None = None, dataset: str = "", threads: int | None = None
+) -> pd.DataFrame:
     """Return the index of a raw data set: one row per image, columns as in docs/architecture.md.
 
-    `dataset` is its name in the config (the reader's, unless told), for the messages. Only headers are decoded;
-    every file is read once for its SHA-256.
+    `layout` is the data set's in the config, `dataset` its name there (the reader's, unless told), for the messages.
+    Only headers are decoded; every file is read once for its SHA-256.
 
     Raises:
         StudyError: the root is missing or holds something else, a sample name is not unique or not usable as a
@@ -76,7 +80,7 @@ def build_index(reader: str, root: str | Path, *, dataset: str = "", threads: in
     """
     module, root = reader_module(reader), Path(root)
     _check_root(module, root, dataset or reader)
-    frame = module.index(root)
+    frame = _listed(reader, root, layout)
     repairs = list(frame.attrs.get("repairs", []))
     _validate(frame, root, module.TITLE)
     frame = frame.sort_values("sample", key=lambda names: names.map(natural)).reset_index(drop=True)
@@ -95,9 +99,15 @@ def build_index(reader: str, root: str | Path, *, dataset: str = "", threads: in
     return frame
 
 
-def repairs(reader: str, root: str | Path) -> list[str]:
+def repairs(reader: str, root: str | Path, layout: Layout | None = None) -> list[str]:
     """Return what the reader repairs or leaves out under `root`, one sentence each (an index on disk has lost them)."""
-    return list(reader_module(reader).index(Path(root)).attrs.get("repairs", []))
+    return list(_listed(reader, Path(root), layout).attrs.get("repairs", []))
+
+
+def _listed(reader: str, root: Path, layout: Layout | None) -> pd.DataFrame:
+    module = reader_module(reader)
+    frame: pd.DataFrame = module.index(root, layout) if reader in WITH_LAYOUT else module.index(root)
+    return frame
 
 
 def _check_root(module: ModuleType, root: Path, dataset: str) -> None:
@@ -105,8 +115,8 @@ def _check_root(module: ModuleType, root: Path, dataset: str) -> None:
     if not root.is_dir():
         problem = "is a file, not a folder" if root.exists() else "does not exist"
         raise StudyError(f"the folder of {module.TITLE} {problem}", where=root, allowed=module.LAYOUT, remedy=keys)
-    if module.recognises(root):
-        return
+    if module.recognises(root) or module.__name__.rpartition(".")[2] in WITH_LAYOUT:
+        return  # a reader that is told its layout says itself what it misses
     others = [other for name in READERS if (other := reader_module(name)) is not module and other.recognises(root)]
     looks = f"; this looks like {others[0].TITLE}" if others else ""
     found = sorted(path.name for path in root.iterdir())[:8]
@@ -142,13 +152,18 @@ def _validate(frame: pd.DataFrame, root: Path, title: str) -> None:
         raise ValueError(f"the reader of {title} gives official subsets {odd}")
     for column in FILES:
         for path in frame[column]:
-            if path and not (root / path).is_file():
+            stored = files_of(root / path) if path else []
+            if path and not (stored and stored[0].is_file()):
                 raise StudyError(f"{title}: the {column} file is missing", where=root / path)
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Return the hash of a file; of several that are one mask, that of their hashes."""
+    sums = []
+    for one in files_of(path):
+        with one.open("rb") as file:
+            sums.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
 
 
 def _in_threads(work: Callable[[Path], Result], paths: list[Path], what: str, threads: int | None) -> list[Result]:

@@ -15,6 +15,7 @@ from segstudy.datasets import (
     phantom_cmp,
     phantom_drive,
     phantom_ebhi,
+    phantom_folder,
     phantom_hrf,
     phantom_ph2,
     phantom_phc,
@@ -35,6 +36,7 @@ DRAWERS: dict[str, ModuleType] = {
     "hrf": phantom_hrf,
     "phc": phantom_phc,
     "rfmid": phantom_rfmid,
+    "folder": phantom_folder,
 }
 
 
