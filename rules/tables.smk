@@ -76,3 +76,40 @@ rule strata:
         code=fingerprint.code("segstudy.strata", "segstudy.protocol"),
     script:
         "../workflow/scripts/strata.py"
+
+
+rule classes:
+    """The tables of one experiment by class, for its data sets of several."""
+    input:
+        counts=experiment_cells(f"{CELL}/counts.csv"),
+        controls=experiment_controls,
+        checks=experiment_checks,
+    output:
+        csv=f"{RESULTS}/tables/{{experiment}}.classes.csv",
+        md=f"{RESULTS}/tables/{{experiment}}.classes.md",
+        tex=f"{RESULTS}/tables/{{experiment}}.classes.tex",
+        html=report(
+            f"{RESULTS}/tables/{{experiment}}.classes.html",
+            caption="../workflow/report/classes.rst",
+            category="Tables",
+            labels={"experiment": "{experiment}, by class"},
+        ),
+    log:
+        log_of("classes", "{experiment}"),
+    benchmark:
+        benchmark_of("classes", "{experiment}")
+    conda:
+        "../envs/segstudy.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
+        pairs=lambda wildcards: pairs_of(wildcards.experiment),
+        question=lambda wildcards: STUDY.experiments[wildcards.experiment].question,
+        policy=STUDY.evaluation.headline,
+        datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
+        code=fingerprint.code("segstudy.class_scores", "segstudy.protocol"),
+    script:
+        "../workflow/scripts/classes.py"

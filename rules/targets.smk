@@ -56,6 +56,15 @@ def with_strata():
     ]
 
 
+def with_several_classes():
+    """Experiments of which some data set has several classes."""
+    return [
+        name
+        for name, experiment in STUDY.experiments.items()
+        if any(STUDY.datasets[dataset].several for dataset in experiment.datasets)
+    ]
+
+
 def experiment_datasets(experiment):
     """What captions need of the config of the experiment's data sets."""
     blocks = ("reader", "size", "split", "region", "phantom")
@@ -74,6 +83,10 @@ def all_results():
         *expand(f"{RESULTS}/tables/{{experiment}}.html", experiment=STUDY.experiments),
         *expand(
             f"{RESULTS}/tables/{{experiment}}.strata.html", experiment=with_strata()
+        ),
+        *expand(
+            f"{RESULTS}/tables/{{experiment}}.classes.html",
+            experiment=with_several_classes(),
         ),
         *expand(
             f"{RESULTS}/figures/{{experiment}}/{{figure}}.png",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from segstudy.statistics import bootstrap_interval
+from segstudy.statistics import bootstrap_interval, bootstrap_pooled
 
 
 def width(interval):
@@ -108,3 +108,30 @@ def test_fewer_than_two_images_give_no_interval(values):
 
 def test_images_that_agree_give_a_point():
     assert bootstrap_interval(np.full((2, 5), 0.75)) == pytest.approx((0.75, 0.75))
+
+
+def test_pooled_intervals_are_those_of_a_plain_bootstrap_of_images():
+    counts = np.random.default_rng(1).integers(0, 50, (1, 30, 3, 4))
+
+    def mean_iou(sums):
+        return (sums[..., 0] / sums[..., :3].sum(axis=-1)).mean(axis=-1)
+
+    (found,) = bootstrap_pooled(counts, lambda sums: {"iou": mean_iou(sums)}, resamples=4000).values()
+    random = np.random.default_rng(2)
+    plain = [mean_iou(counts[0, random.integers(30, size=30)].sum(axis=0)) for _ in range(4000)]
+    assert found == pytest.approx(np.quantile(plain, [0.025, 0.975]), abs=0.01)
+    assert found[0] < mean_iou(counts[0].sum(axis=0)) < found[1]
+
+
+def test_pooled_intervals_of_several_seeds_are_wider_where_seeds_differ():
+    counts = np.full((2, 20, 2), 10)
+    counts[1, :, 0] = 30
+
+    def interval(table):
+        return bootstrap_pooled(table, lambda sums: {"share": sums[:, 0] / sums.sum(axis=1)})["share"]
+
+    assert interval(counts[:1]) == (0.5, 0.5)
+    assert interval(counts) == (0.5, 0.75)  # both seeds drawn alike once in two
+    assert np.isnan(interval(counts[:, :1])).all()
+    counts[1, 10:] = 0  # a seed that did not measure these images
+    assert interval(counts[1:]) == (0.75, 0.75)

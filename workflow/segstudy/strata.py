@@ -13,7 +13,7 @@ import pandas as pd
 
 from segstudy.config import Cell
 from segstudy.files import read_csv, write_csv, write_text
-from segstudy.metrics import METRICS, summarise
+from segstudy.metrics import MEAN, METRICS, headline_classes, summarise
 from segstudy.table_captions import BOLD, Protocol, average_words, count, dataset_words, threshold_words
 from segstudy.table_content import Missing, best_of, name_columns, row_names, short_name, title_of, undefined_notes
 from segstudy.table_formats import FORMATS, Entry, Line, Panel, Table
@@ -50,7 +50,7 @@ def compare_strata(
         policy: threshold policy.
         regions: data set -> `roi` or `full`.
         protocols: data set -> what its captions say.
-        outputs: paths of `csv` (one row for each network or control, class and stratum, unrounded), `md`, `tex` and
+        outputs: paths of `csv` (one row for each network or control and stratum, unrounded), `md`, `tex` and
             `html` (a table for each data set and metric, a column for each stratum). Without strata in any data set
             the csv has no row and the others say so.
 
@@ -77,7 +77,8 @@ def by_stratum(shown: pd.DataFrame, indexes: Mapping[str, pd.DataFrame]) -> pd.D
         indexes: data set -> its index. Data sets that have no strata at all have no row in the result.
 
     Returns:
-        One row per KEYS, class and stratum with the COLUMNS but `phantom`; strata are sorted, NONE is the last.
+        One row per KEYS and stratum with the COLUMNS but `phantom`, of several classes their mean; strata are sorted,
+        NONE is the last.
         `images` is their number per seed, `seeds` the number of seeds whose test images have the stratum.
     """
     strata = pd.concat([index[["sample", "stratum"]].assign(dataset=name) for name, index in indexes.items()])
@@ -86,14 +87,15 @@ def by_stratum(shown: pd.DataFrame, indexes: Mapping[str, pd.DataFrame]) -> pd.D
     if test.empty:
         return pd.DataFrame(columns=[name for name in COLUMNS if name != "phantom"])
     summary = summarise(test, [*KEYS, "stratum"])
+    summary = headline_classes(summary, [*KEYS, "stratum", "subset", "region", "policy", "metric", "averaging"])
     summary = summary[(summary["averaging"] == "image") & summary["metric"].isin(SHOWN)]
     keys = [*ROW, "stratum", "region", "policy", "images", "seeds"]
     wide = summary.pivot(index=keys, columns="metric", values=list(STATISTICS))
     wide.columns = wide.columns.map("{0[1]}_{0[0]}".format)
     whole = {f"{metric}_undefined": "Int64" for metric in SHOWN}
-    order = {key: place for place, key in enumerate(shown[ROW].drop_duplicates().itertuples(index=False, name=None))}
+    order = {key: place for place, key in enumerate(shown[KEYS].drop_duplicates().itertuples(index=False, name=None))}
     rows = wide.astype(whole).reset_index().astype(dict.fromkeys(["seeds"], int))
-    place = [(order[tuple(row[:-1])], row[-1] == "", row[-1]) for row in rows[[*ROW, "stratum"]].to_numpy().tolist()]
+    place = [(order[tuple(row[:-1])], row[-1] == "", row[-1]) for row in rows[[*KEYS, "stratum"]].to_numpy().tolist()]
     rows = rows.iloc[sorted(range(len(rows)), key=place.__getitem__)].reset_index(drop=True)
     return rows.assign(stratum=rows["stratum"].replace("", NONE))
 
@@ -108,6 +110,8 @@ def _table(
     if datasets:
         average = average_words(shown, "the test images of a stratum")
         protocol += [threshold_words(shown), f"{average}; n is their number per seed.", BOLD]
+        if rows["class"].eq(MEAN).any():
+            protocol.append("Several classes: of each image, the mean over those that its truth or prediction shows.")
     if others:
         some = ", ".join(others)
         protocol.append(

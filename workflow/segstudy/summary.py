@@ -14,6 +14,7 @@ from segstudy.config import Study, load_study
 from segstudy.config.study import read_config
 from segstudy.errors import StudyError
 from segstudy.files import read_csv
+from segstudy.metrics import ARGMAX, headline_classes
 
 METRICS = {"dice": "Dice", "iou": "IoU", "sensitivity": "sens.", "precision": "prec."}
 
@@ -48,8 +49,9 @@ def _table(study: Study, experiment: str, path: Path) -> Table:
         (tidy["subset"] == "test")
         & (tidy["averaging"] == "image")
         & tidy["metric"].isin(METRICS)
-        & tidy["policy"].isin([policy, "none"])
+        & tidy["policy"].isin([policy, ARGMAX, "none"])
     ]
+    shown = headline_classes(shown, ["dataset", "row", "model", "loss", "recipe", "region", "metric"])
     drawn = any(study.datasets[d].phantom for d in shown["dataset"].unique())
     title = f"{experiment}: test images, mean over images" + (" - PHANTOM data" if drawn else "")
     table = Table(title=title, box=box.SIMPLE_HEAD)

@@ -99,6 +99,7 @@ def readable(
             _panel(part[part[f"{subset}_images"].notna()], subset, names, columns, timed=subset == measured[0])
             for subset in measured
             for part, columns in parts
+            if part[f"{subset}_images"].notna().any()
         ],
     )
 

@@ -19,6 +19,9 @@ WITH_LAYOUT: tuple[str, ...] = ("folder",)
 # Those whose index never has a stratum: an experiment on them alone is given no table by stratum.
 WITHOUT_STRATA: tuple[str, ...] = ("drive", "phc")
 
+# Those of several foreground classes: an experiment that has one of them is given a table by class.
+SEVERAL_CLASSES: tuple[str, ...] = ("cmp",)
+
 # Findings of the checks that a study may declare as known and accepted (see segstudy.checks).
 EXCEPTION_KINDS = (
     "unreadable",
@@ -111,6 +114,11 @@ class DatasetConfig(Options):
         if self.inverted and self.classes:
             raise ValueError("'inverted' is for masks without 'classes': there, say which values are background")
         return self
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one foreground class."""
+        return len(set(self.classes) - {"background"}) > 1 or self.reader in SEVERAL_CLASSES
 
     @field_validator("reader")
     @classmethod

@@ -12,13 +12,14 @@ import pandas as pd
 from segstudy.config import Cell
 from segstudy.errors import StudyError
 from segstudy.figures import style
-from segstudy.metrics import METRICS, per_image
-from segstudy.tables import KEYS, headline, intervals, read_counts
+from segstudy.metrics import MEAN, METRICS, pooled, with_means
+from segstudy.tables import KEYS, headline, image_scores, intervals, pooled_intervals, read_counts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SHOWN = ("dice", "iou", "sensitivity", "specificity")
+SHOWN = ("dice", "iou", "sensitivity", "specificity")  # means over images
+SEVERAL = ("iou", "dice", "sensitivity", "accuracy")  # pooled, means over classes
 CROWDED = 12  # networks x losses in one panel; with more, every panel takes the whole width
 DASHES = ((0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 3)))
 # From the end of a control's line to the left edge of its name, half way up.
@@ -26,10 +27,10 @@ LEADER = {"arrowstyle": "-", "color": style.MUTED, "lw": 0.6, "shrinkA": 0, "shr
 
 
 class Scores(NamedTuple):
-    """Test scores of an experiment, for the data set and class of one panel.
+    """Test scores of an experiment, or of one data set of it.
 
     `seeds` has one row per row of the table and seed, `means` one per row of the table; `intervals` maps
-    (KEYS..., class, subset, metric) to a 95 % interval.
+    (KEYS..., class, subset, metric) to a 95 % interval. Of several classes these are the means, of pooled counts.
     """
 
     seeds: pd.DataFrame
@@ -49,6 +50,9 @@ def draw_ablation(
     phantom: bool | Sequence[str] = False,
 ) -> None:
     """Draw test Dice, IoU, sensitivity and specificity by loss (across) and network (colour), for each data set.
+
+    Of several classes these are means over the classes of what their counts, summed over the images, give, and the last
+    one is the accuracy of all pixels.
 
     A large marker is the mean over images and seeds with its 95 % bootstrap interval, a small dot one seed, a dashed
     line a control. The scale follows the networks; controls beyond it are named at the edge with an arrow.
@@ -78,7 +82,7 @@ def draw_ablation(
     drawn = set(shown["dataset"]) if phantom is True else set(phantom or ()) & set(shown["dataset"])
 
     style.use_style()
-    parts = list(networks[["dataset", "class"]].drop_duplicates().itertuples(index=False, name=None))
+    parts = [name for name in shown["dataset"].unique() if name in set(networks["dataset"])]
     across = 2 if len(losses) * len(series) <= CROWDED else 1
     rows = len(SHOWN) // across
     figure, grid = pyplot.subplots(
@@ -88,14 +92,17 @@ def draw_ablation(
         squeeze=False,
         layout="constrained",
     )
-    for i, (dataset, kind) in enumerate(parts):
-        own = _part(scores, dataset, kind)
+    for i, dataset in enumerate(parts):
+        seeds, means = (table[table["dataset"] == dataset] for table in (scores.seeds, scores.means))
+        own = Scores(seeds, means, scores.intervals)
+        several = own.means["class"].eq(MEAN).any()
         name = dataset + (" (PHANTOM)" if dataset in drawn else "")
-        name += f", {kind}" if sum(other == dataset for other, _ in parts) > 1 else ""
-        for j, metric in enumerate(SHOWN):
+        for j, metric in enumerate(SEVERAL if several else SHOWN):
             axes = grid[i * rows + j // across, j % across]
             _draw(axes, own, metric, losses, series)
-            axes.set_title(f"{name}: {METRICS[metric].label}")
+            label = METRICS[metric].label
+            over_classes = f"pixel {label.lower()}" if metric == "accuracy" else f"mean {label} of the classes"
+            axes.set_title(f"{name}: {over_classes if several else label}")
             _label_losses(axes, losses, 5.8 / across)
     figure.suptitle(
         style.titled(f"Test images of experiment {experiment}, by loss", bool(drawn)), x=0.01, ha="left", weight="bold"
@@ -107,20 +114,18 @@ def draw_ablation(
 
 
 def _scores(shown: pd.DataFrame) -> Scores:
-    keys = [*KEYS, "class"]
-    seeds = per_image(shown).groupby([*keys, "seed"], sort=False)[list(SHOWN)].mean().reset_index()
-    means = seeds.groupby(keys, sort=False)[list(SHOWN)].mean().reset_index()
+    keys, metrics = [*KEYS, "class"], sorted({*SHOWN, *SEVERAL})
+    images = image_scores(shown)
+    one = images[images["class"] != MEAN].groupby([*keys, "seed"], sort=False)[metrics].mean().reset_index()
+    sums = with_means(pooled(shown, [*keys, "seed"]), [*KEYS, "seed"])
+    seeds = pd.concat([one, sums.loc[sums["class"] == MEAN, [*keys, "seed", *metrics]]], ignore_index=True)
+    means = seeds.groupby(keys, sort=False)[metrics].mean().reset_index()
     several = means.loc[means["row"] == "cell", "recipe"].nunique() > 1
     for table in (seeds, means):
         table["series"] = table["model"] + (", " + table["recipe"] if several else "")
-    return Scores(seeds, means, intervals(shown, ["test"], SHOWN))
-
-
-def _part(scores: Scores, dataset: str, kind: str) -> Scores:
-    seeds, means = (
-        table[(table["dataset"] == dataset) & (table["class"] == kind)] for table in (scores.seeds, scores.means)
-    )
-    return Scores(seeds, means, scores.intervals)
+    of_images = intervals(shown, ["test"], SHOWN)
+    of_sums = {(*key, metric): values[metric] for key, values in pooled_intervals(shown).items() for metric in SEVERAL}
+    return Scores(seeds, means, {**of_images, **{key: ends for key, ends in of_sums.items() if key[-3] == MEAN}})
 
 
 def _draw(axes: Axes, scores: Scores, metric: str, losses: Sequence[str], series: Sequence[str]) -> None:
