@@ -103,7 +103,7 @@ rule gallery:
         policy=STUDY.evaluation.headline,
         region=dataset_block("region"),
         phantom=lambda wildcards: wildcards.dataset in PHANTOMS,
-        code=fingerprint.code("segstudy.figures.gallery"),
+        code=reader_code("segstudy.figures.gallery"),
     script:
         "../workflow/scripts/gallery.py"
 
@@ -133,9 +133,11 @@ rule augmented:
         runtime=30,
     params:
         recipe=samples_of,
+        reader=reader_of,
+        labels=labels_of,
         title="{dataset}: training samples of recipe {recipe}",
         phantom=lambda wildcards: wildcards.dataset in PHANTOMS,
-        code=fingerprint.code("segstudy.figures.augmented"),
+        code=reader_code("segstudy.figures.augmented"),
     script:
         "../workflow/scripts/augmented.py"
 

@@ -59,6 +59,7 @@ rule predict:
         labels=labels_of,
         root=root_of,
         evaluation=STUDY.evaluation.model_dump(mode="json", exclude={"controls"}),
+        reading=reader_code(),
         code=network_code("segstudy.inference"),
     script:
         "../workflow/scripts/predict.py"

@@ -14,8 +14,10 @@ from segstudy.errors import StudyError
 from segstudy.figures import augmented, tiles
 from segstudy.figures.augmented import Sample, draw_augmented, first_samples
 from segstudy.files import write_csv
+from segstudy.labels import binary, several
 from segstudy.store import open_store
 
+DISC = binary("disc")
 CHANGES = {"flip_vertical": 0.5, "rotation": 30, "shift": 0.1, "brightness": [0.7, 1.3], "blur": 0.5, "noise": 0.05}
 WHOLE = {"batch_size": 5, "augmentation": CHANGES}
 CROPS = WHOLE | {"crop": [16, 24], "crops_per_image": 3}
@@ -65,7 +67,7 @@ def test_every_sample_bears_the_name_of_its_image(inputs):
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_picture(inputs, tmp_path):
     def drawn(name, seed):
-        draw_augmented(*inputs, CROPS, tmp_path / name, seed=seed, title="discs")
+        draw_augmented(*inputs, CROPS, tmp_path / name, seed=seed, title="discs", labels=DISC)
         return (tmp_path / name).read_bytes()
 
     assert drawn("a.png", 0) == drawn("b.png", 0) != drawn("c.png", 1)
@@ -74,7 +76,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_picture(inp
 def test_the_page_shows_sixteen_tiles_and_says_phantom_only_where_drawn(inputs, tmp_path):
     pages = {}
     for phantom in (False, True):
-        draw_augmented(*inputs, CROPS, tmp_path / "x.png", seed=0, title="discs", phantom=phantom)
+        draw_augmented(*inputs, CROPS, tmp_path / "x.png", seed=0, title="discs", labels=DISC, phantom=phantom)
         pages[phantom] = np.asarray(Image.open(tmp_path / "x.png")).astype(int)
     height = round(tiles.SIDE * 16 / 24)
     assert pages[False].shape[1] == 4 * tiles.SIDE + 3 * tiles.GAP + 2 * tiles.MARGIN
@@ -89,7 +91,7 @@ def test_mask_and_roi_are_outlined_and_what_does_not_count_is_dimmed():
     image = np.full((100, 100, 1), 200 / 255, np.float32)
     mask, roi = np.zeros((100, 100), np.uint8), np.ones((100, 100), np.uint8)
     mask[20:80, 20:60], roi[:, 90:] = 1, 0
-    tile = np.asarray(augmented._picture(Sample("a", image, mask, roi)))
+    tile = np.asarray(augmented._picture(Sample("a", image, mask, roi), DISC))
     assert tile.shape == (400, 400, 3)  # four display pixels for one
     is_mask, is_roi = (np.all(tile == colour, axis=2) for colour in (augmented.MASK, augmented.ROI))
     expected = np.zeros((400, 400), bool)
@@ -105,12 +107,31 @@ def test_a_thin_vessel_keeps_its_inside_and_survives_shrinking():
     mask = np.zeros((800, 800), np.uint8)
     mask[:, 401] = 1  # half of a display pixel
     sample = Sample("a", np.zeros((800, 800, 3), np.float32), mask, np.ones_like(mask))
-    tile = np.asarray(augmented._picture(sample))
+    tile = np.asarray(augmented._picture(sample, DISC))
     assert (tile[:, 200] == augmented.MASK).all()
     wide = np.zeros((400, 400), np.uint8)
     wide[:, 200:204] = 1
-    tile = np.asarray(augmented._picture(Sample("a", np.zeros((400, 400, 3), np.float32), wide, np.ones_like(wide))))
+    tile = np.asarray(
+        augmented._picture(Sample("a", np.zeros((400, 400, 3), np.float32), wide, np.ones_like(wide)), DISC)
+    )
     assert [bool((tile[:, x] == augmented.MASK).all()) for x in range(199, 205)] == [0, 1, 0, 0, 1, 0]
+
+
+def test_several_classes_lie_over_the_image_in_their_own_colours(tmp_path):
+    labels = several({"core": 1, "rim": 2})
+    image = np.full((100, 100, 1), 200 / 255, np.float32)
+    mask, roi = np.zeros((100, 100), np.uint8), np.ones((100, 100), np.uint8)
+    mask[20:80, 20:60], mask[40:60, 30:50], roi[:, 90:] = 2, 1, 0
+    tile = np.asarray(augmented._picture(Sample("a", image, mask, roi), labels)).astype(int)
+    for y, x, colour in ((200, 160, labels.colours[1]), (100, 100, labels.colours[2])):
+        assert np.abs(tile[y, x] - (0.55 * 200 + 0.45 * np.array(colour))).max() <= 1
+    assert (tile[10, 10] == 200).all() and (tile[:, 359] == augmented.ROI).all()
+    inputs = small_cell.write_inputs(tmp_path / "inputs", classes=("core", "rim"))
+    draw_augmented(*inputs, WHOLE, tmp_path / "x.png", seed=0, title="discs", labels=labels)
+    page = np.asarray(Image.open(tmp_path / "x.png"))
+    foot = page[-tiles.MARGIN - tiles.LINE :]
+    for colour in labels.colours[1:]:  # squares of the legend
+        assert (foot == colour).all(axis=2).sum() > 300
 
 
 def test_neighbouring_classes_are_outlined_each():
@@ -123,7 +144,7 @@ def test_a_split_without_training_images_is_refused(inputs, tmp_path):
     split = tmp_path / "split.csv"
     split.write_text("sample,subset\n" + "".join(f"s{row:02d},test\n" for row in range(16)))
     with pytest.raises(StudyError, match="no labelled image in subset 'train'"):
-        draw_augmented(inputs[0], split, WHOLE, tmp_path / "x.png", seed=0, title="none")
+        draw_augmented(inputs[0], split, WHOLE, tmp_path / "x.png", seed=0, title="none", labels=DISC)
 
 
 def test_a_long_name_keeps_its_end(inputs):

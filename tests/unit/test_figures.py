@@ -11,8 +11,9 @@ from segstudy.config import Cell
 from segstudy.config.recipes import CurveStopping
 from segstudy.errors import StudyError
 from segstudy.figures import ablation, curves, early_stopping, gallery, style, tiles
-from segstudy.labels import binary
+from segstudy.labels import binary, several
 from segstudy.metrics import Counts, confusion, dice
+from segstudy.probabilities import write_classes
 from segstudy.stopping import curve_slope
 
 LESION = binary("lesion")
@@ -354,3 +355,74 @@ def test_a_prediction_of_another_size_is_named(tmp_path):
     Image.new("L", (30, 20)).save(tmp_path / "predicted" / "a.png")
     with pytest.raises(StudyError, match="30x20"):
         gallery.draw_gallery(*paths, title="x", policy="fixed", region="full", labels=LESION)
+
+
+FACADE = several({"wall": 7, "door": 9}, background=3)
+
+
+def make_facades(folder, qualities):
+    """Write houses 40x60 with a door; the lower the quality, the more of the door is predicted as wall."""
+    paths = make_cell(folder, qualities)
+    table = pd.read_csv(paths[0])
+    rows = []
+    for sample, quality in qualities.items():
+        truth = np.ones((40, 60), np.uint8)
+        truth[:10], truth[20:, 20:40] = 0, 2
+        predicted = truth.copy()
+        predicted[20 + round(20 * quality) :, 20:40] = 1
+        Image.fromarray(np.array([3, 7, 9], np.uint8)[truth]).save(folder / "truth" / f"{sample}.png")
+        write_classes(folder / "predicted" / f"{sample}.png", predicted, FACADE.colours)
+        for number, name in enumerate(FACADE.names):
+            key = {"sample": sample, "subset": "test", "class": name, "region": "full", "policy": "argmax"}
+            rows.append(key | confusion(predicted == number, truth == number)._asdict())
+    pd.DataFrame(rows).reindex(columns=table.columns).to_csv(paths[0], index=False)
+    return paths
+
+
+def test_the_gallery_of_several_classes_has_their_colours_and_the_wrong_pixels(tmp_path):
+    _, masks, index, root, _ = make_facades(tmp_path, {"a": 0.5})
+    row = pd.read_csv(index, dtype=str).fillna("").to_dict("records")[0]
+    image, truth, predicted, errors = (
+        np.asarray(tile) for tile in gallery._tiles(row, masks / "a.png", root, "roi", FACADE)
+    )
+    scale = tiles.SIDE / 60
+
+    def at(tile, y, x):
+        return tuple(tile[round((y + 0.5) * scale), round((x + 0.5) * scale)].tolist())
+
+    background, wall, door = FACADE.colours
+    assert [at(truth, *place) for place in ((5, 30), (15, 30), (25, 30), (35, 30))] == [background, wall, door, door]
+    assert [at(predicted, *place) for place in ((5, 30), (15, 30), (25, 30), (35, 30))] == [
+        background,
+        wall,
+        door,
+        wall,
+    ]
+    dark = (54, 54, 54)  # 0.45 of the image's grey
+    assert [at(errors, *place) for place in ((5, 30), (15, 30), (25, 30), (35, 30))] == [dark, dark, dark, door]
+    assert at(image, 5, 30) == (120, 120, 120)
+
+
+def test_the_gallery_of_several_classes_ranks_by_the_mean_and_names_the_classes(tmp_path):
+    paths = make_facades(tmp_path, {"a": 0.2, "b": 0.9, "c": 0.6})
+    chosen = gallery.choose(pd.read_csv(paths[0]), "argmax", "full")
+    assert [choice.sample for choice in chosen] == ["b", "c", "a"]
+    # Of c: 160 of the door's 400 pixels are taken for one of the wall's 1400.
+    wall, door = 2 * 1400 / (2 * 1400 + 160), 2 * 240 / (2 * 240 + 160)
+    assert chosen[1].dice == pytest.approx((1 + wall + door) / 3)
+    gallery.draw_gallery(*paths, title="cmp", policy="fixed", region="roi", labels=FACADE)
+    page = np.asarray(Image.open(paths[-1]).convert("RGB"))
+    foot = page[-gallery.MARGIN - tiles.LINE :]
+    for colour in FACADE.colours:
+        assert (foot == colour).all(axis=2).sum() > 300
+
+
+def test_a_legend_that_is_too_long_goes_on_in_the_next_line():
+    entries = [(f"class number {i}", (10 * i, 0, 0)) for i in range(12)]
+    assert tiles.legend_height(entries, 4000) == tiles.LINE
+    assert tiles.legend_height(entries, 900) == 3 * tiles.LINE
+    page = Image.new("RGB", (900 + 2 * tiles.MARGIN, 3 * tiles.LINE), "white")
+    tiles.legend(gallery.ImageDraw.Draw(page), 0, entries, 900)
+    colours = {tuple(colour) for colour in np.asarray(page).reshape(-1, 3).tolist()}
+    assert {colour for _, colour in entries} <= colours
+    assert (np.asarray(page)[:, 900 + tiles.MARGIN :] == 255).all()

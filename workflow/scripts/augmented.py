@@ -3,6 +3,7 @@
 from segstudy.jobs import job
 
 with job(snakemake):
+    from segstudy.datasets import labels_of
     from segstudy.figures.augmented import draw_augmented
 
     draw_augmented(
@@ -12,6 +13,7 @@ with job(snakemake):
         snakemake.output.png,
         seed=int(snakemake.wildcards.seed),
         title=snakemake.params.title,
+        labels=labels_of(snakemake.params.reader, **snakemake.params.labels),
         phantom=snakemake.params.phantom,
         index=snakemake.input.get("index") or None,
     )

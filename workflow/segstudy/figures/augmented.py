@@ -20,14 +20,15 @@ from segstudy.batches import balanced, epoch_batches
 from segstudy.cells import strata_of, subset_rows
 from segstudy.config.recipes import Recipe
 from segstudy.figures import tiles
-from segstudy.figures.tiles import GAP, INK, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN
+from segstudy.figures.tiles import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN, Entries
 from segstudy.files import atomic_path
+from segstudy.labels import Labels
 from segstudy.store import open_store
 
 SAMPLES, ACROSS = 16, 4
 # Cyan is rare in skin and retina alike; white stands out against the darkened image beyond the roi.
 MASK, ROI = (0, 229, 255), (255, 255, 255)
-LEGEND = (("outline of the mask", MASK), ("border of what counts; outside it, dimmed", ROI))
+BORDER = ("border of what counts; outside it, dimmed", ROI)
 
 
 class Sample(NamedTuple):
@@ -47,13 +48,15 @@ def draw_augmented(
     *,
     seed: int,
     title: str,
+    labels: Labels,
     phantom: bool = False,
     index: str | Path | None = None,
 ) -> None:
     """Draw the first sixteen training samples of a seed's first epoch (all of them, if the epoch has fewer).
 
-    The mask's outline is cyan (of every class, where there are several), the border of the roi white; what lies
-    outside the roi, or was brought in from outside the image, is dimmed. Below each tile stands its sample.
+    The mask's outline is cyan, or every class laid over in its own colour, where there are several; the border of the
+    roi is white. What lies outside the roi, or was brought in from outside the image, is dimmed. Below each tile stands
+    its sample.
 
     Args:
         store: folder of the data set's store.
@@ -63,6 +66,7 @@ def draw_augmented(
         png: where the figure goes.
         seed: of the training.
         title: what is shown, for the head of the page.
+        labels: names and colours of the classes.
         phantom: whether the images are drawn stand-ins: the figure then says PHANTOM.
         index: CSV with sample, stratum; read only where the recipe balances the strata.
 
@@ -75,8 +79,10 @@ def draw_augmented(
     few = "all" if len(shown) == total else f"the first {len(shown)} of the"
     kind = "crops" if recipe.get("crop") else "images"
     words = f"Epoch 1 of seed {seed}: {few} {total} {kind} that it learns from, {height}x{width} pixels each"
-    pictures = [(sample.name, _picture(sample)) for sample in shown]
-    page = _page(f"PHANTOM data: {title}" if phantom else title, words, pictures, phantom)
+    pictures = [(sample.name, _picture(sample, labels)) for sample in shown]
+    several = [*zip(labels.foreground, labels.colours[1:], strict=True), BORDER]
+    legend = several if labels.several else [("outline of the mask", MASK), BORDER]
+    page = _page(f"PHANTOM data: {title}" if phantom else title, words, pictures, legend, phantom)
     with atomic_path(png) as temporary:
         page.save(temporary, format="PNG")
 
@@ -111,31 +117,40 @@ def first_samples(
     return samples[:number], sum(map(len, batches))
 
 
-def _picture(sample: Sample) -> Image.Image:
+def _picture(sample: Sample, labels: Labels) -> Image.Image:
     """Return the tile of a sample."""
     size = tiles.tile_size(sample.mask.shape)
     levels = np.broadcast_to((sample.image * 255).round().astype(np.uint8), (*sample.mask.shape, 3))
     resized = Image.fromarray(np.ascontiguousarray(levels)).resize(size, tiles.resampling(levels.shape, size))
     inside = tiles.share(sample.roi != 0, size)
     picture = np.asarray(resized).astype(np.float32) * (0.4 + 0.6 * inside)
-    labels = np.zeros(picture.shape[:2], np.uint8)
-    for value in np.unique(sample.mask[sample.mask > 0]).tolist():
-        labels[tiles.share(sample.mask == value, size)[..., 0] > 0.4] = value  # under a half: thin vessels stay whole
-    picture[tiles.outline((inside[..., 0] > 0.5).astype(np.uint8))] = ROI
-    thick = tiles.outline(labels)
-    thin = 2 * thick.sum() > np.count_nonzero(labels)  # a vessel is to stay visible between its two borders
-    picture[tiles.outline(labels, width=1) if thin else thick] = MASK
+    border = tiles.outline((inside[..., 0] > 0.5).astype(np.uint8))
+    if labels.several:
+        flat = tiles.flat(sample.mask, labels.colours, size)
+        there = tiles.flat((sample.mask > 0).astype(np.uint8), ((0, 0, 0), (1, 1, 1)), size)
+        picture = np.where(there > 0, 0.55 * picture + 0.45 * flat, picture)
+        picture[border] = ROI
+    else:
+        ids = (tiles.share(sample.mask > 0, size)[..., 0] > 0.4).astype(
+            np.uint8
+        )  # under a half: thin vessels stay whole
+        picture[border] = ROI
+        thick = tiles.outline(ids)
+        thin = 2 * thick.sum() > np.count_nonzero(ids)  # a vessel is to stay visible between its two borders
+        picture[tiles.outline(ids, width=1) if thin else thick] = MASK
     return Image.fromarray(picture.round().clip(0, 255).astype(np.uint8))
 
 
-def _page(title: str, words: str, pictures: Sequence[tuple[str, Image.Image]], phantom: bool) -> Image.Image:
+def _page(
+    title: str, words: str, pictures: Sequence[tuple[str, Image.Image]], legend: Entries, phantom: bool
+) -> Image.Image:
     """Put the tiles together, ACROSS in a row, each with its name below."""
     width, height = pictures[0][1].size
-    line, column, rows = round(1.5 * TEXT), width + GAP, -(-len(pictures) // ACROSS)
+    line, column, rows = LINE, width + GAP, -(-len(pictures) // ACROSS)
     large, small = ImageFont.load_default(TITLE), ImageFont.load_default(TEXT)
-    across = max(ACROSS * column - GAP, large.getlength(title), small.getlength(words), 900)
-    down = 2 * TITLE + 1.5 * line + rows * (height + line + GAP) + line
-    page = Image.new("RGB", (round(across) + 2 * MARGIN, round(down) + 2 * MARGIN), PAPER)
+    across = round(max(ACROSS * column - GAP, large.getlength(title), small.getlength(words), 900))
+    down = 2 * TITLE + 1.5 * line + rows * (height + line + GAP) + tiles.legend_height(legend, across)
+    page = Image.new("RGB", (across + 2 * MARGIN, round(down) + 2 * MARGIN), PAPER)
     draw = ImageDraw.Draw(page)
     draw.text((MARGIN, MARGIN), title, WARN if phantom else INK, font=large)
     draw.text((MARGIN, MARGIN + 1.6 * TITLE), words, MUTED, font=small)
@@ -144,7 +159,7 @@ def _page(title: str, words: str, pictures: Sequence[tuple[str, Image.Image]], p
         left, upper = MARGIN + i % ACROSS * column, top + i // ACROSS * (height + line + GAP)
         page.paste(picture, (left, upper))
         draw.text((left, upper + height + 4), _fitting(name, small, width), INK, font=small)
-    tiles.legend(draw, top + rows * (height + line + GAP), LEGEND)
+    tiles.legend(draw, top + rows * (height + line + GAP), legend, across)
     return tiles.watermarked(page) if phantom else page
 
 

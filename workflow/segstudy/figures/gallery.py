@@ -12,17 +12,19 @@ from PIL import Image, ImageDraw, ImageFont
 
 from segstudy.errors import StudyError
 from segstudy.figures import tiles
-from segstudy.figures.tiles import GAP, INK, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN
+from segstudy.figures.tiles import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN, Entries
 from segstudy.files import atomic_path, read_csv
 from segstudy.images import read_image, read_mask
 from segstudy.labels import Labels
-from segstudy.metrics import per_image
-from segstudy.truth import fits, truth_of
+from segstudy.metrics import ARGMAX, per_image
+from segstudy.probabilities import read_classes
+from segstudy.truth import Truth, fits, truth_of
 
 # White, and Okabe and Ito's orange and sky blue: told apart by every kind of colour vision.
 TP, FP, FN, OUTLINE = (255, 255, 255), (230, 159, 0), (86, 180, 233), (240, 228, 66)
 LEGEND = (("found (TP)", TP), ("false alarm (FP)", FP), ("missed (FN)", FN))
 HEADS = ("image", "truth", "prediction", "overlay")
+HEADS_SEVERAL = ("image", "truth", "prediction", "errors, in the colour of the truth")
 
 
 class Choice(NamedTuple):
@@ -51,6 +53,9 @@ def draw_gallery(
     In the overlay, on the darkened image, white is found, orange a false alarm and blue missed; the field of view is
     outlined, and outside it nothing is coloured where it is the region that counts.
 
+    Several classes are drawn in their own colours, and the images ranked by the mean of the classes that truth or
+    prediction shows. The last tile then has the wrong pixels alone, in the colour of what they are in truth.
+
     Args:
         counts: `counts.csv` of the cell.
         masks: folder of the predicted masks, `<sample>.png` at the original size.
@@ -58,7 +63,7 @@ def draw_gallery(
         root: folder of the raw data.
         png: where the figure goes.
         title: what the cell is called.
-        policy: threshold policy of the masks.
+        policy: threshold policy of the masks, where there is one foreground class.
         region: `roi` or `full`, the region whose Dice ranks the images; images without a roi count in full.
         labels: what the values in the data set's masks mean.
         phantom: whether the images are drawn stand-ins: the figure then says PHANTOM.
@@ -67,12 +72,15 @@ def draw_gallery(
         StudyError: if no test image was measured at `policy`, or a file is missing or of another size than its mask.
     """
     rows = {row["sample"]: row for row in read_csv(index).to_dict("records")}
+    score = "mean Dice of its classes" if labels.several else "Dice"
     strips = []
-    for choice in choose(read_csv(counts), policy, region, counts):
+    for choice in choose(read_csv(counts), ARGMAX if labels.several else policy, region, counts):
         value = "not defined" if np.isnan(choice.dice) else f"{choice.dice:.3f}"
         strip = _tiles(rows[choice.sample], Path(masks) / f"{choice.sample}.png", Path(root), region, labels)
-        strips.append((f"{choice.rank}: {choice.sample}, Dice {value}", strip))
-    page = _page(f"PHANTOM data: {title}" if phantom else title, strips, phantom)
+        strips.append((f"{choice.rank}: {choice.sample}, {score} {value}", strip))
+    heads = HEADS_SEVERAL if labels.several else HEADS
+    legend = list(zip(labels.names, labels.colours, strict=True)) if labels.several else LEGEND
+    page = _page(f"PHANTOM data: {title}" if phantom else title, heads, strips, legend, phantom)
     with atomic_path(png) as temporary:
         page.save(temporary, format="PNG")
 
@@ -106,50 +114,78 @@ def choose(counts: pd.DataFrame, policy: str, region: str, where: object = "") -
 
 
 def _tiles(row: Mapping[Any, Any], mask: Path, root: Path, region: str, labels: Labels) -> list[Image.Image]:
-    """Return image, truth, prediction and overlay of one sample, each at most SIDE pixels long."""
+    """Return image, truth, prediction and errors of one sample, each at most SIDE pixels long."""
     image = read_image(root / row["image"])
     truth = truth_of(row, root, labels)
-    predicted = read_mask(mask).array
-    fits(predicted, truth.mask, mask, root / row["mask"])
-    fits(image, truth.mask, root / row["image"], root / row["mask"])
-    size = tiles.tile_size(truth.mask.shape)
-    inside = truth.inside if region == "roi" else np.ones_like(truth.mask)
+    predicted = read_classes(mask, len(labels.names)) if labels.several else read_mask(mask).array
+    fits(predicted, truth.ids, mask, root / row["mask"])
+    fits(image, truth.ids, root / row["image"], root / row["mask"])
+    size = tiles.tile_size(truth.ids.shape)
+    inside = truth.inside if region == "roi" else np.ones(truth.ids.shape, bool)
+    picture = np.asarray(Image.fromarray(image).resize(size, tiles.resampling(image.shape, size))).astype(np.float32)
+    grey = np.repeat(picture.mean(axis=2, keepdims=True), 3, axis=2)
+    dark = 0.45 * grey * (0.5 + 0.5 * tiles.share(inside, size))
+    if labels.several:
+        shown = _classes(truth, predicted, inside, dark, labels)
+    else:
+        shown = _one_class(truth, predicted, inside, dark)
+    parts = [picture, *shown]
+    if truth.roi is not None:
+        edge = tiles.outline(tiles.share(truth.roi, size)[..., 0] > 0.5)
+        for part in (parts[0], parts[-1]):
+            part[edge] = OUTLINE
+    return [Image.fromarray(part.round().clip(0, 255).astype(np.uint8)) for part in parts]
+
+
+def _one_class(truth: Truth, predicted: np.ndarray, inside: np.ndarray, dark: np.ndarray) -> list[np.ndarray]:
+    """Return truth, prediction and their overlay on the darkened image, float32 (h, w, 3) each."""
+    size = (dark.shape[1], dark.shape[0])
     kinds = (predicted & truth.mask, predicted & ~truth.mask, ~predicted & truth.mask)
     # The root lifts what is thinner than a display pixel; without it, a missed vessel is lost in the grey.
     shares = np.sqrt([tiles.share(kind & inside, size) for kind in kinds])
     shares /= np.maximum(shares.sum(axis=0), 1)
-    picture = np.asarray(Image.fromarray(image).resize(size, tiles.resampling(image.shape, size))).astype(np.float32)
-    grey = picture.mean(axis=2, keepdims=True)
-    overlay = 0.45 * np.repeat(grey, 3, axis=2) * (0.5 + 0.5 * tiles.share(inside, size))
+    overlay = dark
     for share, colour in zip(shares, (TP, FP, FN), strict=True):
         overlay = overlay * (1 - 0.85 * share) + 0.85 * share * np.array(colour, np.float32)
-    if truth.roi is not None:
-        edge = tiles.outline(tiles.share(truth.roi, size)[..., 0] > 0.5)
-        picture, overlay = picture.copy(), overlay.copy()
-        picture[edge] = overlay[edge] = OUTLINE
-    flat = [255 * np.repeat(tiles.share(part, size), 3, axis=2) for part in (truth.mask, predicted)]
-    return [Image.fromarray(part.round().clip(0, 255).astype(np.uint8)) for part in (picture, *flat, overlay)]
+    return [*(255 * np.repeat(tiles.share(part, size), 3, axis=2) for part in (truth.mask, predicted)), overlay]
 
 
-def _page(title: str, strips: Sequence[tuple[str, Sequence[Image.Image]]], phantom: bool) -> Image.Image:
+def _classes(
+    truth: Truth, predicted: np.ndarray, inside: np.ndarray, dark: np.ndarray, labels: Labels
+) -> list[np.ndarray]:
+    """Return truth, prediction, and the wrong pixels on the darkened image, float32 (h, w, 3) each."""
+    size = (dark.shape[1], dark.shape[0])
+    found, wanted = (tiles.flat(ids, labels.colours, size) for ids in (predicted, truth.ids))
+    wrong = ((predicted != truth.ids) & inside).astype(np.uint8)
+    errors = np.where(tiles.flat(wrong, ((0, 0, 0), (1, 1, 1)), size) > 0, wanted, dark)
+    return [wanted, found, errors]
+
+
+def _page(
+    title: str,
+    heads: Sequence[str],
+    strips: Sequence[tuple[str, Sequence[Image.Image]]],
+    legend: Entries,
+    phantom: bool,
+) -> Image.Image:
     """Put the tiles together with title, heads, a line above each row, and the legend."""
     column = max(tile.width for _, strip in strips for tile in strip)
-    across = len(HEADS) * column + (len(HEADS) - 1) * GAP
-    line = round(1.5 * TEXT)
-    height = 2 * MARGIN + 2 * TITLE + line + sum(line + strip[0].height + GAP for _, strip in strips) + line
+    across = len(heads) * column + (len(heads) - 1) * GAP
     large, small = ImageFont.load_default(TITLE), ImageFont.load_default(TEXT)
-    page = Image.new("RGB", (round(max(across, large.getlength(title), 900)) + 2 * MARGIN, height), PAPER)
+    width = round(max(across, large.getlength(title), 900))
+    down = 2 * TITLE + LINE + sum(LINE + strip[0].height + GAP for _, strip in strips)
+    page = Image.new("RGB", (width + 2 * MARGIN, down + tiles.legend_height(legend, width) + 2 * MARGIN), PAPER)
     draw = ImageDraw.Draw(page)
     draw.text((MARGIN, MARGIN), title, WARN if phantom else INK, font=large)
     top = MARGIN + 2 * TITLE
-    for i, head in enumerate(HEADS):
+    for i, head in enumerate(heads):
         draw.text((MARGIN + i * (column + GAP), top), head, MUTED, font=small)
-    top += line
+    top += LINE
     for words, strip in strips:
         draw.text((MARGIN, top), words, INK, font=small)
-        top += line
+        top += LINE
         for i, tile in enumerate(strip):
             page.paste(tile, (MARGIN + i * (column + GAP), top))
         top += strip[0].height + GAP
-    tiles.legend(draw, top, LEGEND)
+    tiles.legend(draw, top, legend, width)
     return tiles.watermarked(page) if phantom else page

@@ -5,15 +5,19 @@ Drawn with Pillow alone: importing matplotlib would take longer than the drawing
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 SIDE = 400  # pixels of the longer side of a tile
 GAP, MARGIN = 16, 28
 TITLE, TEXT = 30, 24  # sizes of letters: half of it is left where the page is 800 pixels wide
+LINE = round(1.5 * TEXT)
 INK, MUTED, WARN, PAPER = (27, 31, 36), (91, 101, 112), (176, 0, 32), (255, 255, 255)
 
 Colour = tuple[int, int, int]
+Entries = Sequence[tuple[str, Colour]]
 
 
 def tile_size(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -42,13 +46,40 @@ def outline(labels: np.ndarray, width: int = 2) -> np.ndarray:
     return np.logical_or.reduce(differs) & (labels != 0)
 
 
-def legend(draw: ImageDraw.ImageDraw, top: float, entries: tuple[tuple[str, Colour], ...]) -> None:
-    """Draw a line of coloured squares with their words, from the left margin on."""
-    font, left = ImageFont.load_default(TEXT), float(MARGIN)
-    for words, colour in entries:
-        draw.rectangle([left, top + 4, left + TEXT, top + 4 + TEXT], fill=colour, outline=MUTED, width=2)
-        draw.text((left + 1.5 * TEXT, top), words, INK, font=font)
-        left += 3 * TEXT + font.getlength(words)
+def flat(ids: np.ndarray, colours: Sequence[Colour], size: tuple[int, int]) -> np.ndarray:
+    """Return class ids (H, W) as a picture float32 (h, w, 3) in the colours of the classes; nothing is blended."""
+    small = np.asarray(Image.fromarray(ids).resize(size, Image.Resampling.NEAREST))
+    return np.array(colours, np.float32)[small]
+
+
+def legend(draw: ImageDraw.ImageDraw, top: float, entries: Entries, width: float) -> None:
+    """Draw coloured squares with their words, from the left margin on, in as many lines as `width` asks for."""
+    font = ImageFont.load_default(TEXT)
+    for i, line in enumerate(_legend_lines(entries, width)):
+        left, upper = float(MARGIN), top + i * LINE
+        for words, colour in line:
+            draw.rectangle([left, upper + 4, left + TEXT, upper + 4 + TEXT], fill=colour, outline=MUTED, width=2)
+            draw.text((left + 1.5 * TEXT, upper), words, INK, font=font)
+            left += 3 * TEXT + font.getlength(words)
+
+
+def legend_height(entries: Entries, width: float) -> int:
+    """Return the height of the legend in pixels."""
+    return len(_legend_lines(entries, width)) * LINE
+
+
+def _legend_lines(entries: Entries, width: float) -> list[Entries]:
+    font = ImageFont.load_default(TEXT)
+    lines: list[list[tuple[str, Colour]]] = [[]]
+    used = 0.0
+    for entry in entries:
+        needed = 1.5 * TEXT + font.getlength(entry[0])
+        if lines[-1] and used + needed > width:
+            lines.append([])
+            used = 0.0
+        lines[-1].append(entry)
+        used += needed + 1.5 * TEXT
+    return [*lines]
 
 
 def watermarked(page: Image.Image) -> Image.Image:
