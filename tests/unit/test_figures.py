@@ -420,8 +420,8 @@ def test_the_gallery_of_several_classes_ranks_by_the_mean_and_names_the_classes(
 def test_a_legend_that_is_too_long_goes_on_in_the_next_line():
     entries = [(f"class number {i}", (10 * i, 0, 0)) for i in range(12)]
     assert tiles.legend_height(entries, 4000) == tiles.LINE
-    assert tiles.legend_height(entries, 900) == 3 * tiles.LINE
-    page = Image.new("RGB", (900 + 2 * tiles.MARGIN, 3 * tiles.LINE), "white")
+    assert tiles.legend_height(entries, 900) == 4 * tiles.LINE  # three in a line
+    page = Image.new("RGB", (900 + 2 * tiles.MARGIN, 4 * tiles.LINE), "white")
     tiles.legend(gallery.ImageDraw.Draw(page), 0, entries, 900)
     colours = {tuple(colour) for colour in np.asarray(page).reshape(-1, 3).tolist()}
     assert {colour for _, colour in entries} <= colours
