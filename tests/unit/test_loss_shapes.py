@@ -116,6 +116,17 @@ def test_a_vessel_that_leaves_the_roi_keeps_its_end():
     assert (skeleton[0, 0, 4, :12] == 1).all() and skeleton.sum() == 12
 
 
+def test_foreground_everywhere_has_no_centre_line():
+    """The trap that docs/losses.md names: clDice alone calls it right, and dice must hold against it."""
+    target = torch.zeros(1, 12, 12, dtype=torch.uint8)
+    target[:, 5:7] = 1
+    logits, roi = torch.full((1, 1, 12, 12), 30.0), torch.ones_like(target)
+    alone = build_loss({"loss": "soft_cldice", "alpha": 1}, BINARY)(logits, target, roi).item()
+    assert alone == pytest.approx(0, abs=1e-6)
+    mixed = build_loss({"loss": "soft_cldice"}, BINARY)(logits, target, roi).item()
+    assert mixed == pytest.approx(0.8 * (1 - (2 * 24 + 1) / (144 + 24 + 1)), abs=1e-6)
+
+
 def test_equal_pixels_share_the_gradient():
     """On a plateau the sum of the gradients stays what it was, whatever the number of pixels that tie."""
     image = torch.ones(1, 1, 5, 5, dtype=torch.float64, requires_grad=True)

@@ -301,7 +301,7 @@ def test_losses_of_several_classes_agree_with_torch_and_monai(seed):
         expected = focal(logits, target.unsqueeze(1)).sum(1).mean()
         found = build_loss({"loss": "focal", "gamma": 1.5, "alpha": alpha}, FACADE)(logits, target, roi)
         torch.testing.assert_close(found, expected.double(), rtol=1e-6, atol=1e-7)
-    lines = monai.losses.SoftDiceclDiceLoss(iter_=3, smooth=1e-9)
+    lines = monai.losses.SoftDiceclDiceLoss(iter_=3, alpha=0.2, smooth=1e-9)
     p, y = logits.softmax(1), torch.nn.functional.one_hot(ids, 4).permute(0, 3, 1, 2).double()
     expected = torch.stack([lines(p[:, [c]], y[:, [c]]) for c in (1, 2, 3)]).mean()
     found = build_loss({"loss": "soft_cldice"}, FACADE)(logits, target, roi)

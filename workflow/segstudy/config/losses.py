@@ -87,7 +87,7 @@ class SoftCldiceOptions(Options):
     """Dice of the centre lines of p and mask, mixed with Dice: (1 - alpha) * dice + alpha * clDice."""
 
     iterations: int = Field(3, ge=1, le=100, description="erosions; at least half the width of the thickest line")
-    alpha: float = Field(0.5, gt=0, le=1, description="share of clDice, the rest is dice; 1 for clDice alone")
+    alpha: float = Field(0.2, gt=0, le=1, description="share of clDice, the rest is dice; a large one may fail")
     smooth: float = Field(1.0, ge=0, allow_inf_nan=False)
 
 
