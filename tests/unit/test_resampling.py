@@ -26,7 +26,7 @@ def test_bilinear_upsampling_is_that_of_torch_with_its_gradient(height, width, l
     torch.testing.assert_close(ours, theirs)
     gradients = [torch.autograd.grad(y, x, weight)[0] for y in (ours, theirs)]
     torch.testing.assert_close(*gradients)
-    assert ours.is_contiguous(memory_format=layout)
+    assert ours.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_a_smoothed_skip_is_a_mean_over_5x5_pixels_that_does_not_darken_at_the_border():

@@ -69,21 +69,21 @@ def upsample_stage(name: str, before: Stage, kind: str, channels: int) -> Stage:
 class Bilinear(nn.Module):
     """Bilinear upsampling by 2, as `interpolate(mode="bilinear", align_corners=False)` computes it.
 
-    That function's backward pass is not deterministic on a GPU. The same values are those of nearest-neighbour
-    upsampling under the kernel (1, 2, 1) / 4 in both directions, which is two averages of two neighbours each; at
-    the border only pixels of the image are averaged.
+    That function's backward pass is not deterministic on a GPU; sums of slices are. Along each axis every pixel becomes
+    two, 3/4 of itself and 1/4 of its neighbour before or after it; at the border it is its own neighbour.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.steps = nn.Sequential(
-            blocks.upsample(), nn.AvgPool2d(2, 1, padding=1, count_include_pad=False), nn.AvgPool2d(2, 1)
-        )
-
     def forward(self, maps: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, 2 H, 2 W)."""
-        upsampled: Tensor = self.steps(maps)
-        return upsampled
+        """(B, C, H, W) -> (B, C, 2 H, 2 W), channels last in memory."""
+        return _doubled(_doubled(maps.permute(0, 2, 3, 1), 1), 2).permute(0, 3, 1, 2)
+
+
+def _doubled(maps: Tensor, axis: int) -> Tensor:
+    length = maps.shape[axis]
+    own, quarter = maps * 0.75, maps * 0.25
+    before = torch.cat((quarter.narrow(axis, 0, 1), quarter.narrow(axis, 0, length - 1)), axis)
+    after = torch.cat((quarter.narrow(axis, 1, length - 1), quarter.narrow(axis, length - 1, 1)), axis)
+    return torch.stack((own + before, own + after), axis + 1).flatten(axis, axis + 1)
 
 
 class SmoothedConcat(nn.Module):
@@ -94,7 +94,11 @@ class SmoothedConcat(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.smooth = nn.AvgPool2d(5, 1, padding=2, count_include_pad=False)
+        # Column by column, then row by row: the same average from 10 values instead of 25.
+        self.smooth = nn.Sequential(
+            nn.AvgPool2d((5, 1), 1, padding=(2, 0), count_include_pad=False),
+            nn.AvgPool2d((1, 5), 1, padding=(0, 2), count_include_pad=False),
+        )
 
     def forward(self, maps: Tensor, skip: Tensor) -> Tensor:
         """(B, C, H, W), (B, S, H, W) -> (B, S + C, H, W)."""

@@ -22,13 +22,12 @@ def maxima(maps: Tensor, pooled: Tensor) -> Tensor:
 
     One per window, in reading order. Ties are the rule, not the exception: where ReLU left zeros.
     """
-    places = torch.empty_like(maps, dtype=torch.bool)
-    taken = torch.zeros_like(pooled, dtype=torch.bool)
-    for row in (0, 1):
-        for column in (0, 1):
-            here = (maps[..., row::2, column::2] == pooled) & ~taken
-            places[..., row::2, column::2] = here
-            taken |= here
+    places = maps == functional.interpolate(pooled, scale_factor=2, mode="nearest")
+    taken = places[..., 0::2, 0::2].clone()
+    for row, column in ((0, 1), (1, 0), (1, 1)):
+        here = places[..., row::2, column::2]
+        here &= ~taken
+        taken |= here
     return places
 
 
