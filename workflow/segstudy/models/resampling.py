@@ -86,7 +86,7 @@ def _doubled(maps: Tensor, axis: int) -> Tensor:
     return torch.stack((own + before, own + after), axis + 1).flatten(axis, axis + 1)
 
 
-class SmoothedConcat(nn.Module):
+class SmoothedConcat(blocks.Concat):
     """Concatenate a skip that was averaged over 5x5 pixels: its fine texture stays behind.
 
     At the border only pixels of the map are averaged; zeros beyond it would darken it.
@@ -102,7 +102,7 @@ class SmoothedConcat(nn.Module):
 
     def forward(self, maps: Tensor, skip: Tensor) -> Tensor:
         """(B, C, H, W), (B, S, H, W) -> (B, S + C, H, W)."""
-        return torch.cat((self.smooth(skip), maps), 1)
+        return super().forward(maps, self.smooth(skip))
 
 
 def smoothed_concat_stage(name: str, before: Stage, skip: Stage) -> Stage:

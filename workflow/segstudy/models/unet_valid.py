@@ -56,12 +56,12 @@ def _mirrored(before: int, length: int, total: int, device: torch.device) -> Ten
     return torch.minimum(position, period - position)
 
 
-class CropConcat(nn.Module):
+class CropConcat(blocks.Concat):
     """Concatenate the centre of a skip with the smaller feature map of the decoder."""
 
     def forward(self, maps: Tensor, skip: Tensor) -> Tensor:
         """(B, C, H, W), (B, S, larger, larger) -> (B, S + C, H, W)."""
-        return torch.cat((blocks.crop_to(skip, maps.shape[-2], maps.shape[-1]), maps), 1)
+        return super().forward(maps, blocks.crop_to(skip, maps.shape[-2], maps.shape[-1]))
 
 
 class UNetValid(nn.Module):
