@@ -20,7 +20,7 @@ from segstudy.training_log import Reporter
 
 FACTS = {"epoch": 3, "epochs": 40, "step": 2, "steps": 5, "train_loss": 0.4123, "val_loss": 0.5, "val_dice": 0.81234}
 FACTS |= {"images_per_second": 12.34, "seconds_left": 75.2}
-LINE = "epoch 3/40, step 2/5, train loss 0.4123, val loss 0.5, val Dice 0.8123, 12.3 images/s, 1:15 left"
+LINE = "epoch 3/40, 1:15 left, val Dice 0.8123, 12.3 images/s, train loss 0.4123, val loss 0.5, step 2/5"
 
 
 @pytest.fixture

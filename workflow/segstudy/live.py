@@ -98,15 +98,14 @@ def read(path: Path) -> dict[str, Any] | None:
 
 
 def told(facts: Mapping[str, Any]) -> str:
-    """Return the facts of a training as one line."""
-    parts = [f"epoch {facts['epoch']}/{facts['epochs']}, step {facts['step']}/{facts['steps']}"]
-    for key, label, form in (
-        ("train_loss", "train loss", ".4g"),
-        ("val_loss", "val loss", ".4g"),
-        ("val_dice", "val Dice", ".4f"),
-        ("images_per_second", "", ".1f"),
-    ):
-        if facts[key] is not None:
-            parts.append(f"{label} {facts[key]:{form}}".strip() + " images/s" * (not label))
+    """Return the facts of a training as one line; a narrow terminal cuts its end, so what matters most comes first."""
     left = facts["seconds_left"]
-    return ", ".join(parts) + (f", {clock(left)} left" if left is not None else "")
+    parts = [f"epoch {facts['epoch']}/{facts['epochs']}", "" if left is None else f"{clock(left)} left"]
+    for key, form in (
+        ("val_dice", "val Dice {:.4f}"),
+        ("images_per_second", "{:.1f} images/s"),
+        ("train_loss", "train loss {:.4g}"),
+        ("val_loss", "val loss {:.4g}"),
+    ):
+        parts.append("" if facts[key] is None else form.format(facts[key]))
+    return ", ".join([*filter(None, parts), f"step {facts['step']}/{facts['steps']}"])

@@ -1,0 +1,70 @@
+"""A study's state, kept up to date on a terminal: alone, or below the lines of the command that runs it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from segstudy.config import Study
+from segstudy.status import trainings, view
+
+EVERY = 1.0  # seconds between two looks at the files
+JOBS = re.compile(r"(\d+) of (\d+) steps \(\d+%\) done")  # Snakemake's count
+EPOCH = re.compile(r"\[train [^]]*\] epoch \d")  # what the picture says better
+
+
+def watch(study: Study, results: Path, console: Console) -> int:
+    """Show the study's state until no training is open any more, or until Ctrl-C; return the exit code."""
+    found = trainings(study, results)
+    with Live(view(found), console=console, auto_refresh=False) as shown:
+        try:
+            while any(training.state not in ("trained", "failed") for training in found):
+                time.sleep(EVERY)
+                found = trainings(study, results)
+                shown.update(view(found), refresh=True)
+        except KeyboardInterrupt:
+            return 130
+    return 0
+
+
+def run(study: Study, results: Path, console: Console, command: Sequence[str]) -> int:
+    """Run `command` with its lines above the study's state; return its exit code.
+
+    Signals are for the command to act on: Ctrl-C reaches it from the terminal, others are passed on, and this process
+    waits for it in any case. Whatever goes wrong with the picture, the command's lines are read to the end.
+    """
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert child.stdout is not None
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(name, lambda number, frame: child.send_signal(number))
+    done, jobs = threading.Event(), [""]
+    with Live(view(trainings(study, results)), console=console, auto_refresh=False, transient=True) as shown:
+        painter = threading.Thread(target=_paint, args=(study, results, shown, done, jobs), daemon=True)
+        painter.start()
+        for line in child.stdout:
+            text = line.decode(errors="replace").rstrip()
+            if count := JOBS.search(text):
+                jobs[0] = f"{count[1]} of {count[2]} jobs, "
+            elif not EPOCH.match(text):
+                with suppress(OSError):  # the terminal is gone
+                    console.print(Text.from_ansi(text), soft_wrap=True)
+        done.set()
+        painter.join()
+    code = child.wait()
+    return code if code >= 0 else 128 - code  # as a shell says that a signal has ended it
+
+
+def _paint(study: Study, results: Path, shown: Live, done: threading.Event, jobs: Sequence[str]) -> None:
+    while not done.wait(EVERY):
+        shown.update(view(trainings(study, results), jobs[0]), refresh=True)
