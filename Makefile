@@ -31,7 +31,8 @@ $(VENV)/.test: $(VENV)/.run
 	@touch $@
 
 run: $(VENV)/.run ## the demo study on drawn data: minutes on two cores
-	@$(SNAKEMAKE) --quiet rules host --configfile studies/demo.yaml
+	@$(BIN)/python -m segstudy.status config.yaml studies/demo.yaml -- \
+	    $(SNAKEMAKE) --quiet rules host --configfile studies/demo.yaml
 	@$(BIN)/python -m segstudy.summary config.yaml studies/demo.yaml
 
 report: $(VENV)/.run ## the demo study as one HTML file, report.html
@@ -47,8 +48,8 @@ lint: $(VENV)/.test ## style, types, Snakemake's own lint
 	@$(BIN)/snakefmt --check Snakefile rules
 	@$(BIN)/snakemake --lint
 
-bench: $(VENV)/.test ## seconds per stage, images/s, memory (not part of the tests)
-	@$(BIN)/python tests/benchmarks/bench.py
+bench: $(VENV)/.test ## seconds per stage, images/s, memory; PART=engine for one part (not part of the tests)
+	@$(BIN)/python tests/benchmarks/bench.py $(PART)
 
 constraints: $(VENV)/.test ## write constraints.txt from what is installed now
 	@{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//'; } > constraints.new

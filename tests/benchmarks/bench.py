@@ -1,7 +1,7 @@
 """What the pipeline costs on this machine: `make bench`. Not a test: times on a shared machine are no facts to assert.
 
-Prints three tables: seconds per stage of the demo and the share of wall time outside training steps; peak memory of
-preprocessing 45 images of 3504x2336; seconds of a dry run over 1,000 cells.
+Prints seconds of a dry run over 1,000 cells; peak memory of preprocessing 45 images of 3504x2336; seconds per stage of
+the demo and the share of wall time outside training steps; and the training engine beside other loops (`engine.py`).
 """
 
 from __future__ import annotations
@@ -147,10 +147,17 @@ def dry_run(folder: Path) -> None:
     console.print(f"snakemake -n of 1,000 cells: {seconds:.1f} s (children so far at most {peak:.0f} MB)")
 
 
+def engine(folder: Path) -> None:
+    """Compare the training engine with other loops and with this machine's peak."""
+    import engine as comparison
+
+    comparison.run()
+
+
 def main() -> None:
     """Run every benchmark, or the ones named on the command line."""
     chosen = sys.argv[1:]
-    for bench in (dry_run, preprocessing, demo):
+    for bench in (dry_run, preprocessing, demo, engine):
         if chosen and bench.__name__ not in chosen:
             continue
         with tempfile.TemporaryDirectory() as folder:

@@ -138,24 +138,15 @@ def measure_steps(rounds: int, threads: int) -> None:
         work = PASSES * cost.count_flops(net, 3, side, side) * batch
         moved = traffic(net, batch, side) * (2 if bf16() else 4)
         least = [(work / m.peak, moved / m.bandwidth) for m in measured]
-        shares = (
-            [work / m.step / m.peak for m in measured],
-            [max(p) / m.step for p, m in zip(least, measured, strict=True)],
-        )
-        told = [f"{spread(part)}{f', aim {aim:g}' * (cuda == bool(i))}" for i, part in enumerate(shares)]
+        step, peak, _ = (statistics.median(column) for column in zip(*measured, strict=True))
+        of_peak = spread([work / m.step / m.peak for m in measured])
+        of_least = spread([max(pair) / m.step for pair, m in zip(least, measured, strict=True)])
         table.add_row(
             f"width {width}, {side}x{side}, batch {batch}",
-            *(
-                f"{statistics.median(part):.0f}"
-                for part in (
-                    [m.step * 1e3 for m in measured],
-                    [work / m.step / 1e9 for m in measured],
-                    [m.peak / 1e9 for m in measured],
-                )
-            ),
-            told[0],
-            " / ".join(f"{statistics.median(part) * 1e3:.0f}" for part in zip(*least, strict=True)),
-            told[1],
+            *(f"{value:.0f}" for value in (step * 1e3, work / step / 1e9, peak / 1e9)),
+            of_peak if cuda else f"{of_peak}, aim {aim:g}",
+            " / ".join(f"{statistics.median(part) * 1e3:.3g}" for part in zip(*least, strict=True)),
+            f"{of_least}, aim {aim:g}" if cuda else of_least,
         )
     for helper in helpers.values():
         helper.close()

@@ -274,6 +274,8 @@ class Helper:
 
 
 def _serve(connection: Any, loop: Callable[..., Any], options: dict[str, Any]) -> None:
+    # A spawned process would spawn the workers of a DataLoader too, which takes seconds each; users have forked ones.
+    multiprocessing.set_start_method("fork", force=True)
     built = loop(**options)
     connection.send("ready")
     while method := connection.recv():
