@@ -44,11 +44,11 @@ def describe(
     """
     root, out = Path(root), Path(out)
     decoded = decode(index, root, labels, threads)
-    samples, thumbnails, _ = decoded
     card = _card(index, decoded, reader, labels, dataset, repairs(reader, root, layout), phantom)
+    samples = decoded.samples
     write_csv(out / "samples.csv", samples[list(SAMPLE_COLUMNS)].astype({"mask_values": "Int64"}))
     with atomic_path(out / "thumbnails.npy") as temporary:
-        np.save(temporary, thumbnails)
+        np.save(temporary, decoded.thumbnails)
     write_json(out / "card.json", card)
     write_text(out / "card.md", card_text(card))
     chosen = _choose_examples(samples)
