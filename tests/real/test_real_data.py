@@ -206,3 +206,12 @@ def test_sets_of_fundi_and_tiles_are_told_apart(real_data):
     for reader, folder, other in (("hrf", "DRIVE", "DRIVE"), ("drive", "HRF", "HRF"), ("ph2", "EBHI-SEG", "EBHI-SEG")):
         with pytest.raises(StudyError, match=f"this looks like {other}"):
             build_index(reader, real_data(folder))
+
+
+def test_facades_have_about_the_shares_that_are_known(described):
+    _, index, samples, card = described("cmp", "CMP_facade_DB_base")
+    assert set(index["stratum"]) == {""} and card["encodings"]["mask"] == {"PNG P: values are classes": 60}
+    shares = np.array([record["mean"] for record in card["class_shares"]])
+    official = np.array([15.4, 38.5, 13.4, 1.3, 4.0, 2.8, 4.0, 1.5, 2.1, 11.5, 2.4, 3.3]) / 100
+    assert np.abs(shares - official).max() < 0.03 and shares.sum() == pytest.approx(1, abs=1e-5)
+    assert samples["mask_values"].between(2, 12).all() and card["mask_constant"] == []

@@ -1,5 +1,8 @@
 """`classes:` of a data set: what it resolves to, and what it says when something is wrong."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
@@ -81,3 +84,12 @@ def test_order_of_the_config_is_the_order_of_the_ids_wherever_background_stands(
         labels = labels_of("cmp", **parsed(text).model_dump(mode="json", include={"classes", "inverted"}))
         assert labels.names == ("background", "b", "a") and labels.values == ((9,), (2,), (1,))
         assert len(labels.colours) == 3
+
+
+def test_the_example_of_the_docs_is_read_as_it_says():
+    text = (Path(__file__).parents[2] / "docs/adding-a-dataset.md").read_text(encoding="utf-8")
+    block = re.search(r"```yaml\n(datasets:.*?)```", text, re.DOTALL).group(1)
+    config = DatasetConfig.model_validate(yaml.safe_load(block)["datasets"]["mine"])
+    labels = labels_of(config.reader, config.classes)
+    assert labels.names == ("background", "window", "opening")
+    assert sorted(value for group in labels.values for value in group) == list(range(1, 13)), "nothing is left out"
