@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from segstudy.cards import card_text, describe
+from segstudy.card_text import card_text
+from segstudy.cards import describe
 from segstudy.checks import check_images
 from segstudy.datasets import build_index
 from segstudy.files import read_csv, read_json
