@@ -75,6 +75,7 @@ def test_classes_of_a_data_set_can_be_put_together(tmp_path):
     settings = parsed(str(classes)).model_dump(mode="json", include={"classes", "inverted"})
     labels = labels_of("cmp", **settings)
     assert labels.names == ("background", "opening") and not labels.several
+    assert not parsed(str(classes)).several and parsed("{}").several and parsed("{a: 1, b: 2}").several
     Image.fromarray(np.arange(1, 13, dtype=np.uint8).reshape(3, 4)).save(tmp_path / "m.png")
     assert known_ids(tmp_path / "m.png", labels).tolist() == [[0, 0, 1, 1], [0] * 4, [0] * 4]
 

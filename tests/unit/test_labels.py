@@ -56,3 +56,11 @@ def test_a_binary_mask_is_read_as_the_mask_reader_says(tmp_path, inverted):
 
 def test_every_class_has_a_colour_of_its_own():
     assert len(set(colours(15))) == 15 and colours(2)[0] == (0, 0, 0)
+
+
+def test_files_of_single_objects_hold_no_classes(tmp_path):
+    save(np.array([[0, 5]], np.uint8), tmp_path / "im1_a.png")
+    save(np.array([[9, 0]], np.uint8), tmp_path / "im1_b.png")
+    with pytest.raises(StudyError, match="stand in one file"):
+        read_ids(tmp_path / "im1_*", LABELS)
+    assert read_ids(tmp_path / "im1_*", binary("cell")).array.shape == (1, 2)

@@ -94,13 +94,19 @@ def read_ids(path: str | Path, labels: Labels) -> Ids:
     """Read a mask file as class ids, uint8 (H, W); values that are no class are named and become background.
 
     Raises:
-        StudyError: the file cannot be read, or holds colours where values are mapped.
+        StudyError: the file cannot be read, holds colours where values are mapped, or stands for several files.
     """
     if not labels.values:
         mask = read_mask(path)
         note = mask.note + ", inverted" * labels.inverted
         ids = (mask.array != labels.inverted).astype(np.uint8)
         return Ids(ids, mask.mode, note, mask.values, mask.between, (), 0.0)
+    if Path(path).name.endswith("*"):
+        raise StudyError(
+            "several mask files of one image are one mask of one class; values that are classes stand in one file",
+            where=path,
+            remedy="write the classes of an image into one file, or take 'classes' out of the data set's block",
+        )
     by_colour = any(isinstance(value, str) for group in labels.values for value in group)
     stored, mode = read_colours(path) if by_colour else read_labels(path)
     present = np.unique(stored).tolist()

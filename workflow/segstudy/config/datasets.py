@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from segstudy.config.base import Options
-from segstudy.config.classes import Classes
+from segstudy.config.classes import BACKGROUND, Classes
 from segstudy.config.layout import Layout
 
 # One line a reader; the module of the same name in `segstudy.datasets` does the reading.
@@ -118,7 +118,9 @@ class DatasetConfig(Options):
     @property
     def several(self) -> bool:
         """Whether there is more than one foreground class."""
-        return len(set(self.classes) - {"background"}) > 1 or self.reader in SEVERAL_CLASSES
+        if not self.classes:
+            return self.reader in SEVERAL_CLASSES
+        return len(set(self.classes) - {BACKGROUND}) > 1
 
     @field_validator("reader")
     @classmethod
