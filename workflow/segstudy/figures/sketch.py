@@ -129,7 +129,7 @@ def _patches(boxes: list[Box]) -> Iterator[Any]:
         if i in joined:
             continue
         colour = INK if two.stage.kind in ("conv", "dilated", "input", "output", "concat") else two.colour
-        if (one.stage.kind, two.stage.kind) == ("down", "up"):
+        if two.stage.kind in ("down", "up") and one.x + one.width < two.centre:  # in the next column: aslant
             yield _arrow((one.x + one.width, one.middle), (two.centre, two.y), colour, heavy=True)
         elif two.stage.kind in ("down", "up"):
             down = two.stage.kind == "down"

@@ -102,13 +102,16 @@ def joined_parts(stages: list[Any]) -> set[int]:
 def place(stages: list[Any], colours: dict[tuple[str, str], str]) -> list[Box]:
     """Return a box for every layer, columns as wide as their widest label, rows as high as their highest box."""
     joined = joined_parts(stages)
-    levels, columns = [], []
+    levels: list[int] = []
+    columns: list[int] = []
     level = column = 0
     for i, stage in enumerate(stages):
-        level += {"down": 1, "up": -1}.get(stage.kind, 0)
-        turning = stage.kind == "up" and stages[i - 1].kind == "down"  # above it stands what was pooled
-        if i and (turning or stage.kind not in ("down", "up")) and i - 1 not in joined:
-            column += 1  # down and up stand right below and above the layer they come from
+        level += {"down": 1, "up": -1}.get(stage.kind, 0) * _halvings(stages[i - 1], stage)
+        # Down and up stand right below and above the layer they come from, unless another one stands there (what was
+        # pooled, when the way turns right after pooling).
+        taken = (level, column) in zip(levels, columns, strict=True)
+        if i and (taken or stage.kind not in ("down", "up")) and i - 1 not in joined:
+            column += 1
         levels.append(level)
         columns.append(column)
     sizes = [_size(stage) for stage in stages]
@@ -135,3 +138,8 @@ def place(stages: list[Any], colours: dict[tuple[str, str], str]) -> list[Box]:
         y = tops[row] - heights[row] / 2 - height / 2
         boxes.append(Box(stage, colours[stage.kind, stage.operation], x, y, width, height))
     return boxes
+
+
+def _halvings(one: Any, two: Any) -> int:
+    """Return by how many halvings or doublings the resolutions of two layers differ; at least one."""
+    return max(1, round(abs(math.log2((one.height * one.width) / (two.height * two.width))) / 2))
