@@ -215,3 +215,8 @@ def test_facades_have_about_the_shares_that_are_known(described):
     official = np.array([15.4, 38.5, 13.4, 1.3, 4.0, 2.8, 4.0, 1.5, 2.1, 11.5, 2.4, 3.3]) / 100
     assert np.abs(shares - official).max() < 0.03 and shares.sum() == pytest.approx(1, abs=1e-5)
     assert samples["mask_values"].between(2, 12).all() and card["mask_constant"] == []
+
+
+@pytest.mark.parametrize(("reader", "folder"), [("ph2", "PH2"), ("ebhi", "EBHI-SEG")])
+def test_real_masks_do_not_look_inverted(described, reader, folder):
+    assert described(reader, folder)[3]["looks_inverted"] == ""

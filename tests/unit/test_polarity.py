@@ -20,11 +20,11 @@ def shares(*pairs):
     return pd.DataFrame(pairs, columns=["foreground", "foreground_border"])
 
 
-def test_only_nearly_all_masks_with_full_borders_look_inverted():
+def test_masks_look_inverted_where_most_of_them_fill_image_and_border():
     inverted, object_ = (0.8, 1.0), (0.2, 0.0)
     assert "inverted: true" in looks_inverted(shares(*[inverted] * 10), LABELS)
-    assert "in 9 of 10" in looks_inverted(shares(*[inverted] * 9, object_), LABELS)
-    assert looks_inverted(shares(*[inverted] * 8, object_, object_), LABELS) == ""
+    assert "in 8 of 10" in looks_inverted(shares(*[inverted] * 8, object_, object_), LABELS)
+    assert looks_inverted(shares(*[inverted] * 7, *[object_] * 3), LABELS) == ""
     assert looks_inverted(shares(*[(0.8, 0.4)] * 10), LABELS) == "", "a large object that the border does not cut"
     assert looks_inverted(shares(*[inverted] * 3, (np.nan, np.nan)), LABELS) == "", "too few to tell"
     assert looks_inverted(shares(*[inverted] * 10), several({"wall": 1, "roof": 2})) == ""

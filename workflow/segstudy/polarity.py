@@ -7,14 +7,15 @@ import pandas as pd
 from segstudy.labels import Labels
 
 FEWEST = 4  # masks; fewer say nothing
-NEARLY_ALL = 0.9
+# Seen, as stored: PH2 0.02, EBHI-SEG (tissue fills many tiles) 0.53; inverted: PH2 0.85, objects that no border cuts 1.
+MOST = 0.75
 
 
 def looks_inverted(samples: pd.DataFrame, labels: Labels) -> str:
     """Return a sentence where the binary masks of a data set look inverted, otherwise an empty string.
 
-    No single mask tells: a lesion may fill its image. But objects that cover more than half of nearly every image, and
-    more than half of its border too, are usually what lies around the objects.
+    No single mask tells: a lesion may fill its image. But objects that cover more than half of most images, and
+    more than half of their borders too, are usually what lies around the objects.
 
     Args:
         samples: samples.csv, whose columns `foreground` and `foreground_border` are looked at.
@@ -24,7 +25,7 @@ def looks_inverted(samples: pd.DataFrame, labels: Labels) -> str:
     if labels.values or len(shares) < FEWEST:
         return ""
     covered = (shares > 0.5).all(axis=1)
-    if covered.mean() < NEARLY_ALL:
+    if covered.mean() < MOST:
         return ""
     return (
         f"the masks look inverted: in {covered.sum()} of {len(shares)} the foreground is more than half of the image "
