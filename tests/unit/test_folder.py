@@ -93,6 +93,21 @@ def test_images_and_masks_in_one_folder(tmp_path):
     assert list(frame["mask"]) == ["all/a_mask.png", "all/b_mask.png"] and frame.attrs["repairs"] == []
 
 
+def test_jpeg_images_and_lossless_masks_of_one_name_in_one_folder(tmp_path):
+    for name in ("a", "b"):
+        picture(tmp_path / "base" / f"{name}.jpg")
+        mask(tmp_path / "base" / f"{name}.png")
+    frame = listed(tmp_path, images="base", masks="base")
+    assert list(frame["image"]) == ["base/a.jpg", "base/b.jpg"] and list(frame["mask"]) == ["base/a.png", "base/b.png"]
+    assert frame.attrs["repairs"] == []
+
+
+def test_a_second_folder_that_may_hold_the_true_masks_is_said(tmp_path):
+    pairs(tmp_path, ("a", "b"), masks="mask")
+    mask(tmp_path / "1st_manual" / "a.png")
+    assert said(listed(tmp_path), "masks are those in mask", "1st_manual")
+
+
 def test_any_format_and_double_extensions(tmp_path):
     for name in ("im0001.ppm", "im0002.tif", "im0003.jpg"):
         picture(tmp_path / "images" / name)
@@ -157,6 +172,8 @@ def test_halves_are_official_subsets_and_may_use_the_same_names(tmp_path):
 
 def test_an_archive_in_a_folder_of_its_own(tmp_path):
     pairs(tmp_path / "my data")
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "notes").mkdir()
     table(tmp_path / "my data", "sample,group", "1,x", "2,x", "10,y")
     frame = listed(tmp_path)
     assert list(frame["image"]) == [f"my data/images/{name}.png" for name in ("1", "2", "10")]
@@ -298,6 +315,12 @@ def test_no_folder_of_masks_or_images(tmp_path):
     assert "does not exist" in refused(tmp_path / "nowhere")
 
 
+def test_an_empty_folder_of_images(tmp_path):
+    pairs(tmp_path, ("a",))
+    (tmp_path / "images" / "a.png").unlink()
+    assert "there are no images in this folder" in refused(tmp_path)
+
+
 def test_nothing_pairs(tmp_path):
     for number in range(5):
         picture(tmp_path / "images" / f"scan{number}.png", number)
@@ -434,7 +457,22 @@ def test_the_phantom_has_groups_strata_and_a_card(tmp_path):
     draw("folder", tmp_path, Phantom(images=16, height=48, width=64))
     frame = build_index("folder", tmp_path)
     assert frame["group"].nunique() == PLATES and frame["stratum"].value_counts().to_dict() == {"bright": 8, "dim": 8}
-    assert frame.attrs["repairs"] == []
+    assert said(frame, "masks are those in folder/masks", "folder/kinds") and len(frame.attrs["repairs"]) == 1
     describe(frame, tmp_path, "folder", labels_of("folder"), "mine", tmp_path / "out")
     card = json.loads((tmp_path / "out" / "card.json").read_text())
     assert card["foreground"]["minimum"] > 0.02 and card["foreground"]["maximum"] < 0.6 and not card["problems"]
+
+
+def test_the_phantom_read_with_three_classes(tmp_path):
+    draw("folder", tmp_path, Phantom(images=16, height=48, width=64))
+    layout, classes = Layout(masks="kinds"), {"disc": 1, "square": 2, "triangle": 3}
+    frame = build_index("folder", tmp_path, layout=layout)
+    labels = labels_of("folder", classes)
+    describe(frame, tmp_path, "folder", labels, "mine", tmp_path / "out", layout=layout)
+    assert check_images(read_csv(tmp_path / "out" / "samples.csv"), frame, labels=labels)["findings"] == []
+    build_store(frame, tmp_path, tmp_path / "store", "native", "rgb", "folder", labels, 1)
+    stored = open_store(tmp_path / "store")
+    assert stored.meta["classes"] == ["disc", "square", "triangle"] and set(np.unique(stored.masks)) == {0, 1, 2, 3}
+    discs = build_index("folder", tmp_path)
+    for row, name in enumerate(discs["mask"]):
+        np.testing.assert_array_equal(stored.masks[row] == 1, read_mask(tmp_path / name).array)

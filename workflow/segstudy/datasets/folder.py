@@ -11,7 +11,7 @@ import pandas as pd
 from segstudy.config.datasets import READERS
 from segstudy.config.layout import Layout
 from segstudy.datasets.folder_pairs import SUFFIXES, pair
-from segstudy.datasets.folder_places import NAMES, PLACES, bases, images_in, no_folder, place, top_of
+from segstudy.datasets.folder_places import NAMES, PLACES, bases, images_in, no_folder, not_used, place, top_of
 from segstudy.datasets.folder_table import FILE_COLUMNS, Row, file_of, problem, read_table
 from segstudy.datasets.listing import few, frame, pictures, relative
 from segstudy.errors import StudyError, nearest
@@ -54,11 +54,11 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
     rows = _listed(root, layout, repairs, masks_needed=table is None or not _says(table[1], "mask"))
     if table is not None:
         rows = _with_table(rows, *table, root, layout, repairs)
+    other = _other_reader(root)
     if not rows:
-        raise no_folder(top, "images", layout)
+        raise no_folder(top, "images", layout, f"; this looks like {other}" if other else "")
     if not any(row.get("mask") for row in rows):
         raise _nothing_pairs(rows, root, layout)
-    other = _other_reader(root)
     if other:
         repairs.append(f"this looks like {other}, which has a reader of its own that knows more of it than names tell")
     _set_groups(rows, layout, root)
@@ -75,6 +75,12 @@ def _listed(root: Path, layout: Layout, repairs: list[str], masks_needed: bool) 
         if masks is None and masks_needed and subset not in ("test", "unlabelled"):
             raise no_folder(base, "masks", layout)
         images = images_in(folder, masks, root, layout)
+        strange = not_used(base, layout)
+        if (
+            masks_needed and layout.masks is None and strange
+        ):  # masks are often not what is called so: DRIVE's `mask` is the field of view
+            names = few(relative(other, root) for other in strange)
+            repairs.append(f"masks are those in {relative(masks, root) or 'no folder'}; nobody looks into {names}")
         found = {}
         for column, drawn, suffix in (("mask", masks, layout.mask_suffix), ("roi", rois, None)):
             if drawn is not None:

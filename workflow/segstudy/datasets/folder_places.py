@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from segstudy.config.layout import Layout
-from segstudy.datasets.listing import few, pictures, plain, relative, subfolders
+from segstudy.datasets.listing import LOSSY_SUFFIXES, few, pictures, plain, relative, subfolders
 from segstudy.errors import StudyError, nearest
+from segstudy.images import SUFFIXES
 
 PLACES = (
     "images/*, masks/* (same name, or the name and _mask), optional rois/*, optional samples.csv; or these in folders "
@@ -27,11 +28,11 @@ _HALVES = {
 
 
 def top_of(root: Path, layout: Layout) -> Path:
-    """Return `root`, or its only folder where the images lie in there: an archive unpacked into a folder of its own."""
-    below = subfolders(root)
-    if bases(root, layout) or len(below) != 1 or not bases(below[0], layout):
+    """Return `root`, or the one folder directly below in which the images lie: an archive unpacked as it was."""
+    if bases(root, layout):
         return root
-    return below[0]
+    below = [folder for folder in subfolders(root) if bases(folder, layout)]
+    return below[0] if len(below) == 1 else root
 
 
 def bases(top: Path, layout: Layout) -> list[tuple[str, Path]]:
@@ -53,14 +54,21 @@ def place(base: Path, kind: str, layout: Layout) -> Path | None:
 
 
 def images_in(folder: Path, masks: Path | None, root: Path, layout: Layout) -> dict[str, Path]:
-    """Return {stem: image}; where the masks lie in the same folder, those with the suffix are masks."""
+    """Return {stem: image}.
+
+    Where the masks lie in the same folder, those with the suffix are masks; without one, what is lossless beside a
+    JPEG of its name.
+    """
     found: dict[str, list[Path]] = {}
     for path in pictures(folder):
         if folder == masks and layout.mask_suffix and path.stem.endswith(layout.mask_suffix):
             continue
         found.setdefault(path.stem, []).append(path)
     for stem, paths in found.items():
-        if len(paths) > 1:
+        lossy = [path for path in paths if path.suffix.casefold() in LOSSY_SUFFIXES]
+        if folder == masks and not layout.mask_suffix and len(lossy) == 1 and len(paths) == 2:
+            found[stem] = lossy
+        elif len(paths) > 1:
             raise StudyError(
                 f"several images are called '{stem}': {few(relative(path, root) for path in paths)}",
                 where=root,
@@ -70,13 +78,24 @@ def images_in(folder: Path, masks: Path | None, root: Path, layout: Layout) -> d
     return {stem: paths[0] for stem, paths in found.items()}
 
 
-def no_folder(base: Path, kind: str, layout: Layout) -> StudyError:
-    """Return the error about a folder of images or masks that is not there."""
+def not_used(base: Path, layout: Layout) -> list[Path]:
+    """Return the folders beside images and masks that hold pictures which nobody looks at."""
+    used = [place(base, kind, layout) for kind in NAMES]
+    return [folder for folder in subfolders(base) if folder not in used and pictures(folder)]
+
+
+def no_folder(base: Path, kind: str, layout: Layout, looks: str = "") -> StudyError:
+    """Return the error about a folder of images or masks that is not there, or empty."""
     given: str | None = getattr(layout, kind)
     known = [folder.name for folder in subfolders(base)]
+    found = place(base, kind, layout)
+    if found:
+        return StudyError(
+            f"there are no {kind} in this folder{looks}", where=found, allowed="files " + ", ".join(SUFFIXES)
+        )
     what = f"there is no folder '{given}'.{nearest(given, known)}" if given else f"there is no folder of {kind}"
     return StudyError(
-        what,
+        what + looks,
         where=f"{base} (holds the folders {', '.join(known[:8])})" if known else f"{base} (holds no folder)",
         allowed=PLACES,
         remedy=f"name the folder of the {kind} by layout.{kind}, or each file in a column '{kind[:-1]}' of samples.csv",
