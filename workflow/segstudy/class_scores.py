@@ -34,7 +34,7 @@ def compare_classes(
     *,
     experiment: str,
     question: str,
-    policy: Literal["fixed", "validation"],
+    policy: Literal["fixed", "validation", "otsu"],
     regions: Mapping[str, str],
     protocols: Mapping[str, Protocol],
     outputs: Mapping[str, str | Path],
