@@ -174,8 +174,14 @@ def test_the_ablation_shows_the_pooled_means(tmp_path, facade, monkeypatch):
 
 def test_a_config_knows_which_data_sets_have_several_classes():
     assert set(SEVERAL_CLASSES) == {name for name in READERS if name != "folder" and labels_of(name).several}
-    for classes, several in (({}, False), ({"cell": 1}, False), ({"cell": 1, "wall": 2}, True)):
-        entry = {"reader": "drive", "classes": classes}
+    for reader, classes, several in (
+        ("drive", {}, False),
+        ("folder", {"background": 0, "cell": 1}, False),
+        ("folder", {"cell": 1, "wall": 2}, True),
+        ("cmp", {}, True),
+        ("cmp", {"background": [1, 2], "window": 3}, False),  # put together
+    ):
+        entry = {"reader": reader, "classes": classes}
         study = load_study(
             {
                 "study": "x",
@@ -187,6 +193,7 @@ def test_a_config_knows_which_data_sets_have_several_classes():
             }
         )
         assert study.datasets["d"].several == several
+        assert labels_of(reader, classes).several == several
 
 
 def test_times_stand_beside_means_over_classes(tmp_path, facade):

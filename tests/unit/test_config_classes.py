@@ -30,6 +30,7 @@ def parsed(text):
         ("{wall: 1, door: '#ff0000'}", r"colours \(door\) or values \(wall\), not both"),
         ("{sky: 0, wall: 1}", "0 stands for sky and, unless other values are given, for background"),
         ("{sky: '#000000', wall: '#0000ff'}", "#000000 stands for sky and"),
+        ("{mean: 1, wall: 2}", "'mean' is what tables call the mean over the classes"),
         ("{background: 0}", "background alone is no class"),
         ("{Wall: 1, wall: 2}", "'Wall' and 'wall' differ in case only"),
         ("{Background: 0, wall: 1}", "'background' and 'Background' differ in case only"),

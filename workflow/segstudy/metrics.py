@@ -13,12 +13,13 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
+from segstudy.config.classes import MEAN
+
 COUNTS = ["tp", "fp", "fn", "tn"]
 # What tells two measurements of one cell and one seed apart, beside the sample.
 CONDITION = ["class", "subset", "region", "policy"]
 
 ARGMAX = "argmax"  # the policy of several classes: the one of the largest probability
-MEAN = "mean"  # in the column `class`: the mean over the classes
 
 # Numbers, or arrays (numpy, pandas) of one shape; a ratio is of the kind that its counts are.
 Numbers: TypeAlias = Any

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from segstudy.config.base import Name
 
 BACKGROUND = "background"
+MEAN = "mean"
 MOST = 255  # foreground classes: masks hold their ids in one byte, 0 being background
 
 Value = Annotated[int, Field(ge=0, le=65535)] | Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
@@ -48,6 +49,8 @@ def _checked(classes: dict[str, int | str | list[int | str]]) -> dict[str, int |
 
 
 def _check_names(names: list[str]) -> None:
+    if MEAN in names:
+        raise ValueError(f"'{MEAN}' is what tables call the mean over the classes; give the class another name")
     seen = {BACKGROUND: BACKGROUND}
     for name in names:
         other = seen.setdefault(name.casefold(), name)

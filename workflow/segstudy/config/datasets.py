@@ -118,9 +118,7 @@ class DatasetConfig(Options):
     @property
     def several(self) -> bool:
         """Whether there is more than one foreground class."""
-        if not self.classes:
-            return self.reader in SEVERAL_CLASSES
-        return len(set(self.classes) - {BACKGROUND}) > 1
+        return len(set(self.classes) - {BACKGROUND}) > 1 if self.classes else self.reader in SEVERAL_CLASSES
 
     @field_validator("reader")
     @classmethod
