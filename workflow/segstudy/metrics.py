@@ -18,7 +18,6 @@ from segstudy.config.classes import MEAN
 COUNTS = ["tp", "fp", "fn", "tn"]
 # What tells two measurements of one cell and one seed apart, beside the sample.
 CONDITION = ["class", "subset", "region", "policy"]
-
 ARGMAX = "argmax"  # the policy of several classes: the one of the largest probability
 
 # Numbers, or arrays (numpy, pandas) of one shape; a ratio is of the kind that its counts are.
