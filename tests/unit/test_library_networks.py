@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 import torch
-from network_promises import NetworkPromises, images, make, make
+from network_promises import NetworkPromises, images, make
 from torch import nn
 
 from segstudy import fingerprint
