@@ -73,7 +73,7 @@ def _tile(row: dict[Any, Any], root: Path, labels: Labels) -> Image.Image:
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = image.resize(size, Image.Resampling.LANCZOS)
     drawn = np.array(small)
-    caption = [row["sample"], *([row["stratum"].replace("_", " ")] if row["stratum"] else [])]
+    caption = [row["stratum"].replace("_", " ")] if row["stratum"] else []
     ids = read_ids(root / row["mask"], labels).array if row["mask"] else None
     if ids is not None and labels.several:
         drawn = _painted(drawn, ids, labels)
@@ -83,10 +83,12 @@ def _tile(row: dict[Any, Any], root: Path, labels: Labels) -> Image.Image:
     if ids is not None and not labels.several:
         drawn[_outline(_shrunk(ids > 0, size))] = _MASK
         caption.append(f"{np.mean(ids > 0):.1%} foreground")
-    tile = Image.new("RGB", (size[0], 2 * size[1] + LINE), "white")
-    ImageDraw.Draw(tile).text((0, 2), ", ".join(caption), fill=_INK, font=ImageFont.load_default(14))
-    tile.paste(small, (0, LINE))
-    tile.paste(Image.fromarray(drawn), (0, LINE + size[1]))
+    head = 2 * LINE  # two lines: the names of some data sets fill one
+    tile = Image.new("RGB", (size[0], 2 * size[1] + head), "white")
+    words = f"{row['sample']}\n{', '.join(caption)}"
+    ImageDraw.Draw(tile).text((0, 2), words, fill=_INK, font=ImageFont.load_default(14))
+    tile.paste(small, (0, head))
+    tile.paste(Image.fromarray(drawn), (0, head + size[1]))
     return tile
 
 
