@@ -1,5 +1,7 @@
 """Networks of installed libraries, by their path: any size in, the same size out, and clear words when that fails."""
 
+import itertools
+import math
 import subprocess
 import sys
 import textwrap
@@ -12,6 +14,7 @@ from torch import nn
 from segstudy import fingerprint
 from segstudy.config import load_study
 from segstudy.errors import StudyError
+from segstudy.figures.sketch_layout import colours_of, place
 from segstudy.models import build
 from segstudy.models.cost import count_flops, count_parameters, count_saved_bytes
 from segstudy.models.shapes import has_plan, layer_table
@@ -281,6 +284,20 @@ def test_every_table_adds_up_and_can_be_read(settings):
     assert (table["operation"] != "").all()
     assert "elsewhere" not in set(table["name"])
     assert tuple(table.iloc[-1][["channels", "height", "width"]]) == (2, 70, 90)
+
+
+@pytest.mark.parametrize("settings", [ATTENTION, FROM_CHANCE, PLUS_PLUS], ids=["attention", "resnet18", "plus_plus"])
+def test_no_two_layers_stand_in_one_place_of_the_sketch(settings):
+    stages = list(layer_table(settings, 3, 1, 100, 120).itertuples(index=False))
+    boxes = place(stages, colours_of(stages))
+    for one, two in itertools.combinations(boxes, 2):
+        beside = one.x + one.width <= two.x or two.x + two.width <= one.x
+        above = one.y + one.height <= two.y or two.y + two.height <= one.y
+        assert beside or above, f"{one.stage.name} lies on {two.stage.name}"
+    rows = {}
+    for box in boxes:  # one resolution, one row
+        rows.setdefault(round(box.middle, 6), set()).add(round(math.log2(100 / box.stage.height)))
+    assert all(len(levels) == 1 for levels in rows.values())
 
 
 def test_weights_that_no_row_shows_are_counted(local, tmp_path):

@@ -62,8 +62,8 @@ def _download(encoder: str, output: Path) -> tuple[Path, str, dict[str, list[flo
             where=output,
             allowed=f"{output.with_name(url.rpartition('/')[2])} or {output.with_suffix('.pth')}: a state dict of "
             f"torchvision or timm; {output}: safetensors, as in {place['repo_id']}",
-            remedy=f"fetch {url} on a machine with internet, put it at the first of these places and leave it there; or "
-            "run this rule where there is internet; or set weights: none",
+            remedy=f"fetch {url} on a machine with internet, put it at the first of these places and leave it there; "
+            "or run this rule where there is internet; or set weights: none",
         ) from error
     said = read_json(config)
     return weights, f"{place['repo_id']} at {place['revision']}", {key: list(said[key]) for key in pretrained.IMAGENET}
