@@ -58,3 +58,11 @@ def test_a_file_that_is_missing_is_named(tmp_path):
     command = [sys.executable, "-m", "segstudy.models.overview", str(tmp_path / "no.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and done.stderr.startswith("Error: ") and "no.yaml" in done.stderr
+
+
+def test_networks_of_libraries_stand_beside_ours():
+    attention = {"network": "monai.networks.nets:AttentionUnet", "arguments": {"channels": [4, 8], "strides": [2]}}
+    models = {"attention": attention, "resnet": {"network": "encoder_unet", "encoder": "resnet18"}}
+    table = overview(models, 3, 1, 64, 64).set_index("model")
+    assert set(table["field"]) == {"not measured"} and (table["gflops"] > 0).all()
+    assert table.loc["resnet", "parameters"] == 14_328_209  # as segmentation_models_pytorch.Unet("resnet18") has

@@ -14,12 +14,13 @@ import pandas as pd
 import torch
 
 from segstudy.config import load_study
+from segstudy.config.base import Options
 from segstudy.config.networks import NETWORKS
 from segstudy.config.study import read_config
 from segstudy.errors import StudyError
 from segstudy.models import build, resolve
 from segstudy.models.cost import count_flops, count_parameters
-from segstudy.models.shapes import receptive_field
+from segstudy.models.shapes import has_plan, receptive_field
 
 
 def overview(
@@ -28,7 +29,8 @@ def overview(
     """Return one row for every model, a name and a block of a config's `models`.
 
     Columns: `model`, `network`, `options` (those that differ from the defaults), `parameters`, `gflops` (of one
-    image's forward pass), `field` (height × width of the receptive field, or "whole image").
+    image's forward pass), `field` (height × width of the receptive field, or "whole image"; for a library's network
+    "not measured").
 
     Raises:
         StudyError: if a model names no network or has unknown options.
@@ -59,11 +61,9 @@ def _row(
     name: str, settings: Mapping[str, Any], in_channels: int, outputs: int, height: int, width: int
 ) -> dict[str, Any]:
     kind, options = resolve(settings)
-    with torch.device("meta"):  # numbers need no weights
+    planned = has_plan(settings)
+    with torch.device("meta" if planned else "cpu"):  # numbers need no weights; a library's class may look at its own
         network = build(settings, in_channels, outputs)
-    # The field hangs on the layers, not on how many channels they have; a narrow copy is measured in a moment.
-    narrow = {**settings, "width": 1} if "width" in NETWORKS[kind][0].model_fields else settings
-    field = receptive_field(build(narrow, in_channels, outputs), in_channels)
     changed = options.model_dump(mode="json", exclude_defaults=True)
     return {
         "model": name,
@@ -71,8 +71,16 @@ def _row(
         "options": ", ".join(f"{key}: {value}" for key, value in changed.items()),
         "parameters": count_parameters(network),
         "gflops": count_flops(network, in_channels, height, width) / 1e9,
-        "field": f"{field[0]} × {field[1]}" if field else "whole image",
+        "field": _field(settings, options, in_channels, outputs) if planned else "not measured",
     }
+
+
+def _field(settings: Mapping[str, Any], options: Options, in_channels: int, outputs: int) -> str:
+    """Return the receptive field in words; only layers of this project are known well enough to be opened for it."""
+    # It hangs on the layers, not on how many channels they have; a narrow copy is measured in a moment.
+    narrow = {**settings, "width": 1} if "width" in type(options).model_fields else settings
+    field = receptive_field(build(narrow, in_channels, outputs), in_channels)
+    return f"{field[0]} × {field[1]}" if field else "whole image"
 
 
 def main(arguments: Sequence[str]) -> None:
