@@ -165,7 +165,7 @@ def test_the_ablation_shows_the_pooled_means(tmp_path, facade, monkeypatch):
     monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))
     ablation.draw_ablation(*facade, "one", "x.svg", "x.png", policy="fixed", regions={})
     axes = figures[0].axes[0]
-    assert axes.get_title(loc="left") == "cmp: mean IoU of the classes"
+    assert axes.get_title(loc="left") == "cmp: mean IoU"
     points = [line.get_ydata() for line in axes.lines if line.get_marker() == style.markers(["encdec", "unet"])["unet"]]
     assert points[0].item() == pytest.approx((MEAN_IOU + 1) / 2)
     assert any(np.allclose(sorted(line.get_ydata()), [MEAN_IOU, 1]) for line in axes.lines)

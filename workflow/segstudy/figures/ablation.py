@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SHOWN = ("dice", "iou", "sensitivity", "specificity")  # means over images
-SEVERAL = ("iou", "dice", "sensitivity", "accuracy")  # pooled, means over classes
+# Pooled means over classes, with their titles.
+SEVERAL = {"iou": "mean IoU", "dice": "mean Dice", "sensitivity": "mean sensitivity", "accuracy": "pixel accuracy"}
 CROWDED = 12  # networks x losses in one panel; with more, every panel takes the whole width
 DASHES = ((0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 3)))
 # From the end of a control's line to the left edge of its name, half way up.
@@ -100,9 +101,7 @@ def draw_ablation(
         for j, metric in enumerate(SEVERAL if several else SHOWN):
             axes = grid[i * rows + j // across, j % across]
             _draw(axes, own, metric, losses, series)
-            label = METRICS[metric].label
-            over_classes = f"pixel {label.lower()}" if metric == "accuracy" else f"mean {label} of the classes"
-            axes.set_title(f"{name}: {over_classes if several else label}")
+            axes.set_title(f"{name}: {SEVERAL[metric] if several else METRICS[metric].label}")
             _label_losses(axes, losses, 5.8 / across)
     figure.suptitle(
         style.titled(f"Test images of experiment {experiment}, by loss", bool(drawn)), x=0.01, ha="left", weight="bold"

@@ -24,7 +24,7 @@ from segstudy.truth import Truth, fits, truth_of
 TP, FP, FN, OUTLINE = (255, 255, 255), (230, 159, 0), (86, 180, 233), (240, 228, 66)
 LEGEND = (("found (TP)", TP), ("false alarm (FP)", FP), ("missed (FN)", FN))
 HEADS = ("image", "truth", "prediction", "overlay")
-HEADS_SEVERAL = ("image", "truth", "prediction", "errors, in the colour of the truth")
+HEADS_SEVERAL = ("image", "truth", "prediction", "errors (colour: truth)")
 
 
 class Choice(NamedTuple):
