@@ -145,7 +145,7 @@ def measure_steps(rounds: int, threads: int) -> None:
             f"width {width}, {side}x{side}, batch {batch}",
             *(f"{value:.0f}" for value in (step * 1e3, work / step / 1e9, peak / 1e9)),
             of_peak if cuda else f"{of_peak}, aim {aim:g}",
-            " / ".join(f"{statistics.median(part) * 1e3:.3g}" for part in zip(*least, strict=True)),
+            " / ".join(f"{statistics.median(part) * 1e3:.4g}" for part in zip(*least, strict=True)),
             f"{of_least}, aim {aim:g}" if cuda else of_least,
         )
     for helper in helpers.values():
