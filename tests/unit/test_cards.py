@@ -187,3 +187,16 @@ def test_same_inputs_same_bytes(copy, tmp_path):
         card_of("drive", root, tmp_path / name, threads=threads)
     for file in ("samples.csv", "thumbnails.npy", "card.json", "card.md", "examples.png"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+
+
+def test_images_that_are_scaled_differently_are_a_remark(tmp_path):
+    root = tmp_path / "mine"
+    for part in ("images", "masks"):
+        (root / part).mkdir(parents=True)
+    ramp = np.linspace(0, 65535, 24 * 32).reshape(24, 32)
+    for name, largest in (("a", 65535), ("b", 4000)):
+        Image.fromarray((ramp * largest / 65535).astype(np.uint16)).save(root / "images" / f"{name}.png")
+        Image.fromarray((ramp > 40000).astype(np.uint8) * 255).save(root / "masks" / f"{name}.png")
+    _, _, card, text = card_of("folder", root, tmp_path / "out")
+    assert card["encodings"]["image"] == {"PNG I;16: 0..4095 becomes 0..255": 1, "PNG I;16: 0..65535 becomes 0..255": 1}
+    assert "images of different depth (0..4095 becomes 0..255, 0..65535 becomes 0..255)" in text

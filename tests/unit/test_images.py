@@ -272,8 +272,6 @@ def test_files_that_cannot_be_one_mask_are_refused(tmp_path):
         read_mask(tmp_path / "im1_*")
     with pytest.raises(StudyError, match="no mask file"):
         read_mask(tmp_path / "im2_*")
-    with pytest.raises(StudyError, match="one class"):
-        read_labels(tmp_path / "im1_*")
 
 
 def test_of_several_pages_the_first_is_read_and_it_is_said(tmp_path):
@@ -284,6 +282,7 @@ def test_of_several_pages_the_first_is_read_and_it_is_said(tmp_path):
     mask = read_mask(path)
     np.testing.assert_array_equal(mask.array, TRUTH)
     assert mask.note == "page 1 of 3: above 127 is foreground"
+    assert read_labels(path)[1] == read_colours(path)[1] == "TIFF L page 1 of 3"
 
 
 def test_what_was_done_to_an_image_is_said(tmp_path):

@@ -46,6 +46,12 @@ def test_a_value_that_is_no_class_is_named_with_what_is_allowed(tmp_path):
         known_ids(path, LABELS)
 
 
+def test_inverted_objects_are_joined_by_what_is_dark_in_any_of_them(tmp_path):
+    for name, row in (("im_1.png", [0, 255, 255]), ("im_2.png", [255, 255, 0])):
+        Image.fromarray(np.array([row], np.uint8)).save(tmp_path / name)
+    assert read_ids(tmp_path / "im_*", binary("cell", inverted=True)).array.tolist() == [[1, 0, 1]]
+
+
 @pytest.mark.parametrize("inverted", [False, True])
 def test_a_binary_mask_is_read_as_the_mask_reader_says(tmp_path, inverted):
     path = save(np.array([[0, 100, 200, 255]], np.uint8), tmp_path / "m.png")

@@ -162,7 +162,7 @@ def read_labels(path: str | Path) -> tuple[NDArray[Any], str]:
         StudyError: the file cannot be read, or holds colours or fractions instead of values.
     """
     with opened(path) as image:
-        kind = f"{image.format} {image.mode}"
+        kind = f"{image.format} {image.mode} {page(image)}".rstrip(": ")
         pixels = stored(image)
         array = np.asarray(pixels)
     if array.dtype == np.bool_:
@@ -187,7 +187,7 @@ def read_colours(path: str | Path) -> tuple[NDArray[np.uint32], str]:
         StudyError: the file cannot be read.
     """
     with opened(path) as image:
-        kind = f"{image.format} {image.mode}"
+        kind = f"{image.format} {image.mode} {page(image)}".rstrip(": ")
         red, green, blue = np.moveaxis(np.asarray(stored(image).convert("RGB")).astype(np.uint32), 2, 0)
     packed: NDArray[np.uint32] = red * np.uint32(0x10000) + green * np.uint32(0x100) + blue
     return packed, kind

@@ -97,10 +97,8 @@ def read_ids(path: str | Path, labels: Labels) -> Ids:
         StudyError: the file cannot be read, holds colours where values are mapped, or stands for several files.
     """
     if not labels.values:
-        mask = read_mask(path)
-        note = mask.note + ", inverted" * labels.inverted
-        ids = (mask.array != labels.inverted).astype(np.uint8)
-        return Ids(ids, mask.mode, note, mask.values, mask.between, (), 0.0)
+        mask = read_mask(path, labels.inverted)
+        return Ids(mask.array.astype(np.uint8), mask.mode, mask.note, mask.values, mask.between, (), 0.0)
     if Path(path).name.endswith("*"):
         raise StudyError(
             "several mask files of one image are one mask of one class; values that are classes stand in one file",

@@ -48,12 +48,6 @@ Image.init()  # once, here: loading the format plugins is not safe from several 
 @contextmanager
 def opened(path: str | Path) -> Iterator[Image.Image]:
     """Open `path`; whatever goes wrong in the block while decoding ends as one `StudyError` naming it."""
-    if Path(path).name.endswith("*"):
-        raise StudyError(
-            "several files for one mask are joined only where there is one class",
-            where=path,
-            remedy="give each image one mask file that holds all its classes",
-        )
     try:
         # A file object, not a name: named uncompressed TIFF is mapped into memory with width and height exchanged
         # where its orientation tag says that it lies on its side (Pillow 13).
