@@ -46,6 +46,7 @@ COUNTS = [
     ("cmp", "CMP_facade_DB_base", 60),
     ("ebhi", "EBHI-SEG", 278),
     ("hrf", "HRF", 9),
+    ("folder", "EBHI-SEG/Normal", 46),
 ]
 
 
