@@ -64,7 +64,7 @@ def _row(
     planned = has_plan(settings)
     with torch.device("meta" if planned else "cpu"):  # numbers need no weights; a library's class may look at its own
         network = build(settings, in_channels, outputs)
-    changed = options.model_dump(mode="json", exclude_defaults=True)
+    changed = options.model_dump(mode="json", exclude_defaults=True, exclude={"network"})
     return {
         "model": name,
         "network": kind,
