@@ -31,6 +31,7 @@ from torch import nn
 from segstudy import precision
 from segstudy.config.datasets import Size
 from segstudy.files import read_csv, write_csv
+from segstudy.labels import binary
 from segstudy.models import cost
 from segstudy.store import build_store
 
@@ -61,7 +62,7 @@ def store_of(folder: Path, side: int) -> Path:
     """Build the store of drawn files at `side` x `side`; return its folder."""
     size = Size(height=side, width=side)
     store = folder / "store"
-    build_store(read_csv(folder / "index.csv"), folder, store, size, "rgb", "ph2", ("lesion",), threads=2)
+    build_store(read_csv(folder / "index.csv"), folder, store, size, "rgb", "ph2", binary("lesion"), threads=2)
     return store
 
 
