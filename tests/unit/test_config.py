@@ -153,3 +153,26 @@ def test_the_full_study_is_valid():
     study = load_study(read_config(ROOT / "config.yaml"), [ROOT / "config.yaml"])
     assert {cell.dataset for cell in study.cells} == {"ph2", "drive"}
     assert {cell.loss for cell in study.cells} == {"bce", "focal", "weighted_bce"}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "loss", "problem"),
+    [
+        ("drive", {"loss": "cross_entropy"}, "cross_entropy is a softmax over several classes, but data set drive"),
+        ("cmp", {"loss": "bce"}, "loss 'bce' is for one foreground class, but data set cmp has several"),
+        ("cmp", {"loss": "focal", "form": "positive"}, "loss 'focal', form positive,"),
+        ("cmp", {"loss": "compound", "terms": [{"loss": "dice"}, {"loss": "bce"}]}, "loss 'bce' is for one"),
+    ],
+)
+def test_a_loss_that_does_not_fit_the_number_of_classes_stops_before_any_job(dataset, loss, problem):
+    experiment = {"question": "Does it fit?", "datasets": [dataset], "models": ["unet"], "losses": ["chosen"]}
+    config = {
+        "study": "s",
+        "datasets": {dataset: {"root": "x"}},
+        "models": {"unet": {}},
+        "losses": {"chosen": loss},
+        "recipes": {"default": {}},
+        "experiments": {"one": experiment},
+    }
+    with pytest.raises(StudyError, match=problem):
+        load_study(config)

@@ -561,7 +561,7 @@ def test_inverse_frequency_balances_the_classes():
     [
         ({"loss": "dise"}, BINARY, ["dise", "'dice'", "allowed"]),
         ({"loss": "focal", "gama": 2}, BINARY, ["gama", "'gamma'"]),
-        ({"loss": "bce"}, FACADE, ["bce", "3", "cross_entropy"]),
+        ({"loss": "bce"}, FACADE, ["bce", "has several", "cross_entropy"]),
         (
             {"loss": "compound", "terms": [{"loss": "dice"}, {"loss": "mse"}]},
             FACADE,

@@ -20,13 +20,13 @@ from torch import Tensor
 
 from segstudy import losses
 from segstudy.class_weights import ClassStatistics, class_statistics, class_weights, positive_weight
+from segstudy.config.loss_classes import check_classes
 from segstudy.config.losses import LOSSES
 from segstudy.config.messages import validated
 from segstudy.errors import StudyError, nearest
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 REGULARISERS = ("centered", "sparsity", "total_variation")
-SEVERAL_CLASSES = ("cross_entropy", "focal", "dice", "tversky", "focal_tversky", "soft_cldice", "boundary")
 
 logger = logging.getLogger("segstudy")
 
@@ -43,7 +43,8 @@ def build_loss(settings: Mapping[str, Any], statistics: ClassStatistics) -> Loss
         ValueError: when called with shapes that do not fit each other.
     """
     kind, options = _parsed(settings)
-    _check_classes(kind, options, len(statistics.pixels))
+    check_classes(kind, options, several=len(statistics.pixels) > 2)
+    _check_weights(kind, options, len(statistics.pixels))
     if kind in REGULARISERS:
         logger.warning("loss '%s' is a regulariser that never looks at the masks: use it in a compound", kind)
     compute = _function(kind, options, statistics)
@@ -107,30 +108,18 @@ def _parsed(settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return kind, validated(LOSSES[kind], options, ("losses", kind), ()).model_dump(mode="json")
 
 
-def _check_classes(kind: str, options: Mapping[str, Any], classes: int) -> None:
+def _check_weights(kind: str, options: Mapping[str, Any], classes: int) -> None:
+    """Raise a StudyError if class weights are given by hand, and not one for each class."""
     if kind == "compound":
         for term in options["terms"]:
-            _check_classes(term["loss"], term, classes)
+            _check_weights(term["loss"], term, classes)
     elif kind == "cross_entropy":
-        if classes == 2:
-            raise StudyError(
-                "cross_entropy is a softmax over several classes, but the data set has one foreground class",
-                allowed="bce, weighted_bce, focal, dice, ...",
-                remedy="use bce: for two classes it is the same loss",
-            )
         weights = options["class_weights"]
         if not isinstance(weights, str) and len(weights) != classes:
             raise StudyError(
                 f"cross_entropy has {len(weights)} class_weights for {classes} classes (background included)",
                 remedy="give one weight a class, background first, or inverse_frequency",
             )
-    elif classes > 2 and (kind not in SEVERAL_CLASSES or options.get("form") == "positive"):
-        name = f"loss '{kind}', form positive," if kind == "focal" else f"loss '{kind}'"
-        raise StudyError(
-            f"{name} is for one foreground class, but the data set has {classes - 1}",
-            allowed=f"{', '.join(SEVERAL_CLASSES)}, or a compound of them",
-            remedy="use cross_entropy (class_weights: inverse_frequency for what weighted_bce does)",
-        )
 
 
 def _check_shapes(kind: str, logits: Tensor, target: Tensor, roi: Tensor, channels: int) -> None:

@@ -14,6 +14,7 @@ from pydantic import Field, InstanceOf, field_validator, model_validator
 from segstudy.config.base import Name, Options
 from segstudy.config.datasets import DatasetConfig
 from segstudy.config.library_networks import EncoderUNetOptions, is_library
+from segstudy.config.loss_classes import check_classes
 from segstudy.config.losses import LOSSES
 from segstudy.config.messages import Key, place, validated
 from segstudy.config.networks import LIBRARY, REGISTERED, block
@@ -252,6 +253,10 @@ def _check_references(study: Study, files: list[Path]) -> None:
                     where=place(("experiments", name, "seeds"), files),
                     allowed=f"0 to {split.folds - 1}, since datasets.{dataset}.split.folds is {split.folds}",
                 )
+            for item in experiment.losses:
+                loss, several = study.losses[item], study.datasets[dataset].several
+                options = loss.options.model_dump(mode="json")
+                check_classes(loss.kind, options, several, place(("experiments", name, "losses"), files), dataset)
     for dataset, entry in study.datasets.items():
         validated(Recipe, entry.training, ("datasets", dataset, "training"), files)
 
