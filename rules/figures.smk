@@ -66,6 +66,42 @@ rule ablation:
         "../workflow/scripts/ablation.py"
 
 
+rule ranking:
+    """Every network between floor and human, and how often it is first."""
+    input:
+        counts=experiment_cells(f"{CELL}/counts.csv"),
+        controls=experiment_controls,
+    output:
+        svg=f"{RESULTS}/figures/{{experiment}}/ranking.svg",
+        png=report(
+            f"{RESULTS}/figures/{{experiment}}/ranking.png",
+            caption="../workflow/report/ranking.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "ranking"},
+        ),
+        csv=f"{RESULTS}/tables/{{experiment}}.ranking.csv",
+    log:
+        log_of("ranking", "{experiment}"),
+    benchmark:
+        benchmark_of("ranking", "{experiment}")
+    conda:
+        "../envs/segstudy.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
+        pairs=lambda wildcards: pairs_of(wildcards.experiment),
+        policy=STUDY.evaluation.headline,
+        metric=STUDY.evaluation.comparison,
+        regions={name: dataset.region for name, dataset in STUDY.datasets.items()},
+        phantoms=PHANTOMS,
+        code=fingerprint.code("segstudy.figures.ranking"),
+    script:
+        "../workflow/scripts/ranking.py"
+
+
 rule gallery:
     """Best, median and worst test image of one cell."""
     input:

@@ -113,3 +113,41 @@ rule classes:
         code=fingerprint.code("segstudy.class_scores", "segstudy.protocol"),
     script:
         "../workflow/scripts/classes.py"
+
+
+rule comparisons:
+    """Every two rows of one experiment compared on the images they share."""
+    input:
+        counts=experiment_cells(f"{CELL}/counts.csv"),
+        controls=experiment_controls,
+        checks=experiment_checks,
+    output:
+        csv=f"{RESULTS}/tables/{{experiment}}.comparisons.csv",
+        md=f"{RESULTS}/tables/{{experiment}}.comparisons.md",
+        tex=f"{RESULTS}/tables/{{experiment}}.comparisons.tex",
+        html=report(
+            f"{RESULTS}/tables/{{experiment}}.comparisons.html",
+            caption="../workflow/report/comparisons.rst",
+            category="Tables",
+            labels={"experiment": "{experiment}, paired comparisons"},
+        ),
+    log:
+        log_of("comparisons", "{experiment}"),
+    benchmark:
+        benchmark_of("comparisons", "{experiment}")
+    conda:
+        "../envs/segstudy.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
+        pairs=lambda wildcards: pairs_of(wildcards.experiment),
+        question=lambda wildcards: STUDY.experiments[wildcards.experiment].question,
+        policy=STUDY.evaluation.headline,
+        metric=STUDY.evaluation.comparison,
+        datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
+        code=fingerprint.code("segstudy.comparisons", "segstudy.protocol"),
+    script:
+        "../workflow/scripts/comparisons.py"

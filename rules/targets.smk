@@ -65,6 +65,13 @@ def with_several_classes():
     ]
 
 
+def with_pairs():
+    """Experiments with several rows for a data set: something to compare."""
+    return [
+        name for name, experiment in STUDY.experiments.items() if experiment.rows > 1
+    ]
+
+
 def experiment_datasets(experiment):
     """What captions need of the config of the experiment's data sets."""
     blocks = ("reader", "size", "split", "region", "phantom")
@@ -91,7 +98,10 @@ def all_results():
         *expand(
             f"{RESULTS}/figures/{{experiment}}/{{figure}}.png",
             experiment=STUDY.experiments,
-            figure=["curves", "ablation"],
+            figure=["curves", "ablation", "ranking"],
+        ),
+        *expand(
+            f"{RESULTS}/tables/{{experiment}}.comparisons.html", experiment=with_pairs()
         ),
         *expand(f"{RESULTS}/data/{{dataset}}/card.md", dataset=datasets),
         *of_cells(f"{RESULTS}/figures/gallery/{NAMES}.png", STUDY.cells),

@@ -90,6 +90,23 @@ def bootstrap_pooled(
     return found
 
 
+def bootstrap_means(tables: np.ndarray, resamples: int = 2000, seed: int = 0) -> np.ndarray:
+    """Return the bootstrap means of several rows measured on the same images, so that they can be compared.
+
+    Images and seeds are drawn as in `bootstrap_interval`, once for all rows: in each resample all rows meet the same
+    images.
+
+    Args:
+        tables: (rows, seeds, images), NaN where a value is not defined or an image not measured.
+        resamples: number of bootstrap samples.
+        seed: of the generator; the same call returns the same means.
+
+    Returns:
+        (rows, resamples); NaN where a row has no value in a resample.
+    """
+    return np.stack([_crossed(table, resamples, np.random.default_rng(seed)) for table in tables])
+
+
 def _crossed(table: np.ndarray, resamples: int, random: np.random.Generator) -> np.ndarray:
     """Draw images for all seeds at once, and seeds; return one mean per resample, (resamples,)."""
     seeds, images = table.shape

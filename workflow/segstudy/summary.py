@@ -15,12 +15,14 @@ from segstudy.config.study import read_config
 from segstudy.errors import StudyError
 from segstudy.files import read_csv
 from segstudy.metrics import ARGMAX, headline_classes
+from segstudy.table_comparisons import spoken
 
 METRICS = {"dice": "Dice", "iou": "IoU", "sensitivity": "sens.", "precision": "prec."}
+SENTENCES = 5  # of one experiment
 
 
 def show(study: Study, results: Path, console: Console) -> None:
-    """Print, for every experiment, the headline numbers on test images and where tables and figures lie.
+    """Print, for every experiment, the headline numbers on test images, what they support, and where results lie.
 
     Raises:
         StudyError: when a table is not there yet.
@@ -29,6 +31,9 @@ def show(study: Study, results: Path, console: Console) -> None:
         console.print()
         console.print(_table(study, name, results / "tables" / f"{name}.tidy.csv"))
         console.print(f"[dim]{experiment.question}[/]")
+        if experiment.rows > 1:
+            for said in _sentences(results / "tables" / f"{name}.comparisons.csv"):
+                console.print(said, highlight=False, markup=False)
     console.print()
     for what, path in (
         ("tables", results / "tables"),
@@ -38,6 +43,16 @@ def show(study: Study, results: Path, console: Console) -> None:
     ):
         console.print(f"  {what:<40}{path}/", highlight=False)
     console.print()
+
+
+def _sentences(path: Path) -> list[str]:
+    """Return what the data support, the best rows first: a handful of sentences, and where the others stand."""
+    if not path.exists():
+        raise StudyError("a comparison of the study is not there yet", where=path, remedy="run the study")
+    pairs = read_csv(path)
+    said = [text for _, own in pairs.groupby("dataset", sort=False) for text in spoken(own)[:SENTENCES]][:SENTENCES]
+    more = len(pairs) - len(said)
+    return [*said, f"({more} more: {path.with_suffix('.md')})"] if more else said
 
 
 def _table(study: Study, experiment: str, path: Path) -> Table:

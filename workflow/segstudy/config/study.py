@@ -48,6 +48,9 @@ class Evaluation(Options):
         ["fixed", "validation"], min_length=1, description="of one foreground class; several need no threshold"
     )
     headline: Literal["fixed", "validation", "otsu"] = Field("fixed", description="threshold of tables and masks")
+    comparison: Literal["dice", "iou", "accuracy", "sensitivity", "specificity", "precision", "pixel_error"] = Field(
+        "dice", description="metric of the paired comparisons and of the ranking, of each test image"
+    )
     controls: list[Control] = Field(
         list(CONTROLS), description="rows that need no training; each is for one foreground class, for several, or both"
     )
@@ -80,6 +83,11 @@ class Experiment(Options):
         if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
             raise ValueError("seeds are a number >= 1 or a list of different numbers >= 0")
         return seeds
+
+    @property
+    def rows(self) -> int:
+        """Number of networks of a data set's table, each with its loss and recipe."""
+        return len({cell[1:4] for cell in self.cells})
 
     @cached_property
     def cells(self) -> list[Cell]:

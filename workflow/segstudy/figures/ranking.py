@@ -1,0 +1,144 @@
+"""Every network between floor and human: its mean with an interval, and how often it is the best of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from segstudy.config import Cell
+from segstudy.figures import style
+from segstudy.files import write_csv
+from segstudy.metrics import MEAN, METRICS
+from segstudy.ranking import NAMES, rank_rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ROW, AROUND = 0.235, 1.0  # inches of a row, and of title and scale of a panel
+FLOOR_DASHES = (0, (1, 1.5))
+HUMAN, HUMAN_DASHES = "second_human", (0, (5, 2))
+
+
+def draw_ranking(
+    cells: Sequence[tuple[Cell, str | Path]],
+    controls: Sequence[tuple[str, int, str | Path]],
+    experiment: str,
+    outputs: dict[str, str | Path],
+    *,
+    policy: str,
+    metric: str,
+    regions: dict[str, str],
+    phantoms: Sequence[str] = (),
+) -> None:
+    """Draw the rows of each data set from best to worst, networks in colour and controls in grey.
+
+    On the left the whole scale, with a line for each control; in the middle the networks alone, large; on the right the
+    share of bootstrap resamples in which a network is first.
+
+    Args:
+        cells: each cell with the path of its `counts.csv`.
+        controls: (data set, seed, path of the controls' counts).
+        experiment: its name, for the title.
+        outputs: paths of `svg`, `png` and `csv` (see `segstudy.ranking.rank_rows`).
+        policy: threshold policy shown.
+        metric: a name of METRICS.
+        regions: data set -> `roi` or `full`.
+        phantoms: the data sets that are drawn stand-ins.
+
+    Raises:
+        StudyError: as `segstudy.ranking.rank_rows`.
+    """
+    from matplotlib import pyplot
+
+    rows = rank_rows(
+        cells, controls, experiment=experiment, policy=policy, metric=metric, regions=regions, phantoms=phantoms
+    )
+    write_csv(outputs["csv"], rows)
+    style.use_style()
+    rows = rows[rows["mean"].notna()]  # a row without any value has no place; the csv has it
+    parts = [part for _, part in rows.groupby("dataset", sort=False)]
+    heights = [AROUND + ROW * len(part) for part in parts]
+    figure = pyplot.figure(figsize=(style.WIDTH, 0.75 + sum(heights)), layout="constrained")
+    grid = figure.add_gridspec(len(parts), 3, height_ratios=heights, width_ratios=[1.2, 1.2, 0.7])
+    for i, part in enumerate(parts):
+        whole = figure.add_subplot(grid[i, 0])
+        near, share = (figure.add_subplot(grid[i, j], sharey=whole) for j in (1, 2))
+        _draw(whole, near, share, part)
+    label = METRICS[metric].label
+    title = f"{label} of experiment {experiment} on test images: who is first, and how surely"
+    figure.suptitle(style.titled(title, bool(rows["phantom"].any())), x=0.01, ha="left", weight="bold")
+    figure.legend(handles=_keys(rows), loc="outside lower center", ncols=4, frameon=False)
+    if rows["phantom"].any():
+        style.watermark(figure)
+    style.save(figure, outputs["svg"], outputs["png"])
+
+
+def _draw(whole: Axes, near: Axes, share: Axes, part: pd.DataFrame) -> None:
+    """Draw one data set, the best row at the top; `share` is that of the bootstrap resamples."""
+    networks = part[part["row"] == "cell"]
+    for place, row in enumerate(part.to_dict("records")):
+        control = row["row"] == "control"
+        colour = style.MUTED if control else style.PALETTE[0]
+        for axes in (whole, near):
+            axes.plot([row["low"], row["high"]], [place, place], color=colour, lw=2, alpha=0.45, zorder=3)
+            axes.plot([row["mean"]], [place], "o", ms=5, mfc="white" if control else colour, mec=colour, zorder=4)
+            if control:
+                dashes = HUMAN_DASHES if row["model"] == HUMAN else FLOOR_DASHES
+                axes.axvline(row["mean"], color=style.MUTED, lw=0.9, ls=dashes, zorder=1)
+        if not control:
+            share.barh(place, row["first"], height=0.62, color=colour, alpha=0.85)
+            share.text(row["first"] + 0.03, place, _percent(row["first"]), va="center", fontsize=8)
+    whole.set_yticks(
+        range(len(part)), [_name(row, networks["recipe"].nunique() > 1) for row in part.to_dict("records")]
+    )
+    for label, kind in zip(whole.get_yticklabels(), part["row"], strict=True):
+        if kind == "control":
+            label.set(color=style.MUTED, style="italic")
+    whole.set_ylim(len(part) - 0.4, -0.6)
+    seen = [value for name in ("mean", "low", "high") for value in networks[name] if np.isfinite(value)]
+    margin = max(0.08 * (max(seen) - min(seen)), 0.004)
+    near.set_xlim(min(seen) - margin, max(seen) + margin)
+    whole.set_xlim(-0.03, 1.03)
+    share.set_xlim(0, 1.3)
+    share.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+    dataset, kind = part["dataset"].iloc[0], part["class"].iloc[0]
+    drawn = " (PHANTOM)" if part["phantom"].iloc[0] else ""
+    whole.set_title(f"{dataset}{drawn}{': mean over classes' if kind == MEAN else ''}")
+    near.set_title("the networks, enlarged")
+    share.set_title("how often first")
+    for axes in (near, share):
+        axes.tick_params(axis="y", labelleft=False)
+    for axes in (whole, near, share):
+        axes.grid(False, axis="y")
+        style.bare(axes)
+
+
+def _name(row: dict, recipes: bool) -> str:
+    if row["row"] == "control":
+        return f"{row['model'].replace('_', ' ')} {row['mean']:.3f}"
+    names = NAMES if recipes else NAMES[:2]
+    return f"{', '.join(row[name] for name in names)} {row['mean']:.3f}"
+
+
+def _percent(share: float) -> str:
+    if 0 < share < 0.01 or 0.99 < share < 1:
+        return "< 1 %" if share < 0.5 else "> 99 %"
+    return f"{100 * share:.0f} %"
+
+
+def _keys(rows: pd.DataFrame) -> list:
+    from matplotlib.lines import Line2D
+
+    keys = [Line2D([], [], color=style.PALETTE[0], marker="o", lw=2, ms=5, label="network, 95 % interval")]
+    controls = rows.loc[rows["row"] == "control", "model"]
+    if len(controls):
+        keys.append(Line2D([], [], color=style.MUTED, marker="o", mfc="white", lw=2, ms=5, label="control"))
+    if controls.eq(HUMAN).any():
+        keys.append(Line2D([], [], color=style.MUTED, lw=0.9, ls=HUMAN_DASHES, label="second human"))
+    if controls.ne(HUMAN).any():
+        keys.append(Line2D([], [], color=style.MUTED, lw=0.9, ls=FLOOR_DASHES, label="other control"))
+    return keys
