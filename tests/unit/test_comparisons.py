@@ -3,6 +3,7 @@
 import re
 from io import StringIO
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,11 @@ from test_tables import PROTOCOL
 
 from segstudy.comparisons import PAIRS, compare_pairs, shown_pairs
 from segstudy.config import Cell, load_study
-from segstudy.config.study import read_config
+from segstudy.config.study import Evaluation, read_config
 from segstudy.errors import StudyError
 from segstudy.figures import ranking as drawn
 from segstudy.figures import style
+from segstudy.metrics import METRICS
 from segstudy.ranking import rank_rows
 from segstudy.summary import SENTENCES, _sentences, show
 from segstudy.table_comparisons import sentence, sides
@@ -278,3 +280,8 @@ def test_the_summary_of_a_study_says_what_its_numbers_support(tmp_path, three):
     show(study_of, tmp_path, console)
     text = console.export_text()
     assert all(said in text for said in made["table"]["sentence"])
+
+
+def test_every_metric_that_the_config_allows_can_be_compared():
+    allowed = get_args(Evaluation.model_fields["comparison"].annotation)
+    assert set(allowed) == set(METRICS)

@@ -138,7 +138,16 @@ def _keys(rows: pd.DataFrame) -> list:
     if len(controls):
         keys.append(Line2D([], [], color=style.MUTED, marker="o", mfc="white", lw=2, ms=5, label="control"))
     if controls.eq(HUMAN).any():
-        keys.append(Line2D([], [], color=style.MUTED, lw=0.9, ls=HUMAN_DASHES, label="second human"))
+        keys.append(Line2D([], [], color=style.MUTED, lw=0.9, ls=HUMAN_DASHES, label="value of the second human"))
     if controls.ne(HUMAN).any():
-        keys.append(Line2D([], [], color=style.MUTED, lw=0.9, ls=FLOOR_DASHES, label="other control"))
+        keys.append(
+            Line2D(
+                [],
+                [],
+                color=style.MUTED,
+                lw=0.9,
+                ls=FLOOR_DASHES,
+                label="value of another control" if controls.eq(HUMAN).any() else "value of a control",
+            )
+        )
     return keys
