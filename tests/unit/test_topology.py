@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.extra.numpy import arrays
+from skimage.measure import euler_number, label
+from skimage.morphology import skeletonize
+
+from segstudy.topology import centre_line, pieces
+
+RING = np.pad(np.pad(np.zeros((2, 3), bool), 1, constant_values=True), 2)
+
+
+def drawn(text):
+    return np.array([[letter == "#" for letter in line] for line in text.split()])
+
+
+@pytest.mark.parametrize(
+    ("mask", "expected"),
+    [
+        (np.zeros((4, 5), bool), (0, 0)),
+        (np.ones((4, 5), bool), (1, 0)),
+        (drawn("#.. .#. ..#"), (1, 0)),  # over corners
+        (drawn(".#. #.# .#."), (1, 1)),  # the background inside does not leak through the corners
+        (drawn("#.# ... #.#"), (4, 0)),
+        (RING, (1, 1)),
+        (drawn("### #.# ### #.# ###"), (1, 2)),
+        (drawn("##. #.. ##."), (1, 0)),  # open to the edge: no hole
+    ],
+)
+def test_objects_and_holes_by_hand(mask, expected):
+    assert pieces(mask) == expected
+
+
+@given(arrays(bool, (9, 11)))
+def test_objects_and_holes_agree_with_scikit_image(mask):
+    found = pieces(mask)
+    assert found.objects == label(mask, connectivity=2).max()
+    assert found.holes == label(~np.pad(mask, 1), connectivity=1).max() - 1
+    assert found.objects - found.holes == euler_number(mask, connectivity=2)
+
+
+@given(arrays(bool, (14, 12)))
+def test_the_centre_line_lies_in_the_mask_and_holds_together_as_it_does(mask):
+    line = centre_line(mask)
+    assert not (line & ~mask).any()
+    assert pieces(line).objects == pieces(mask).objects
+    assert (line == skeletonize(mask)).all()
+
+
+def test_the_centre_line_of_a_bar_is_its_middle():
+    mask = np.zeros((9, 40), bool)
+    mask[2:7, 3:37] = True
+    rows, columns = np.nonzero(centre_line(mask))
+    assert set(rows) <= {3, 4, 5} and columns.min() < 8 and columns.max() > 31
+    assert len(set(columns)) == len(columns)  # one pixel wide
+    assert not centre_line(np.zeros((5, 5), bool)).any()
