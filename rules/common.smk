@@ -105,6 +105,11 @@ def labels_of(wildcards):
     return settings | {"strays": strays}
 
 
+def measures_of(wildcards):
+    """What is measured of a data set beside counts of pixels, and the tolerance of the surface Dice in pixels."""
+    return [STUDY.measures(wildcards.dataset), STUDY.evaluation.tolerance]
+
+
 def reader_code(*modules):
     """Fingerprint of the modules and of the data set's own reader."""
     return lambda wildcards: fingerprint.code(

@@ -11,6 +11,7 @@ rule measure:
         split=f"{DATA}/splits/seed{{seed}}.csv",
     output:
         counts=f"{CELL}/counts.csv",
+        histograms=f"{CELL}/histograms.npz",
     log:
         log_of("measure", NAMES),
     benchmark:
@@ -25,6 +26,7 @@ rule measure:
         labels=labels_of,
         root=root_of,
         reader=reader_of,
+        measures=measures_of,
         code=reader_code("segstudy.evaluation"),
     script:
         "../workflow/scripts/measure.py"
@@ -53,6 +55,7 @@ rule controls:
         root=root_of,
         reader=reader_of,
         controls=STUDY.evaluation.controls,
+        measures=measures_of,
         code=reader_code("segstudy.controls"),
     script:
         "../workflow/scripts/controls.py"

@@ -34,6 +34,8 @@ rule compare:
         pairs=lambda wildcards: pairs_of(wildcards.experiment),
         question=lambda wildcards: STUDY.experiments[wildcards.experiment].question,
         policy=STUDY.evaluation.headline,
+        metrics=STUDY.evaluation.metrics,
+        tolerance=STUDY.evaluation.tolerance,
         datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
         code=fingerprint.code("segstudy.tables", "segstudy.protocol"),
     script:

@@ -58,7 +58,9 @@ rule predict:
         reader=reader_of,
         labels=labels_of,
         root=root_of,
-        evaluation=STUDY.evaluation.model_dump(mode="json", exclude={"controls"}),
+        evaluation=STUDY.evaluation.model_dump(
+            mode="json", include={"fixed_threshold", "policies", "headline"}
+        ),
         reading=reader_code(),
         code=network_code("segstudy.inference"),
     script:

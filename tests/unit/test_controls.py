@@ -4,8 +4,8 @@ import pytest
 from PIL import Image
 from sklearn.dummy import DummyClassifier
 
-from segstudy import metrics
-from segstudy.config.study import CONTROLS as CONFIGURED
+from segstudy import formulas, metrics
+from segstudy.config.evaluation import CONTROLS as CONFIGURED
 from segstudy.controls import CONTROLS, measure_controls
 from segstudy.errors import StudyError
 from segstudy.labels import binary, several
@@ -101,7 +101,7 @@ def test_random_scores_what_a_stratified_dummy_classifier_scores(study):
     dummy = DummyClassifier(strategy="stratified", random_state=0).fit(np.zeros((training.size, 1)), training)
     for subset, mask in zip(SUBSETS[2:], masks[2:], strict=True):
         predicted = dummy.predict(np.zeros((mask.size, 1)))
-        expected = metrics.dice(metrics.confusion(predicted, mask))
+        expected = formulas.dice(metrics.confusion(predicted, mask))
         assert found.loc[found["subset"] == subset, "dice"].item() == pytest.approx(expected, abs=0.06)
 
 
@@ -240,4 +240,4 @@ def test_random_classes_score_what_a_stratified_dummy_classifier_scores(classes)
         expected = metrics.confusion(predicted == number, masks[3] == number)
         row = own.loc[name]
         assert row["tp"] + row["fp"] == pytest.approx(expected.tp + expected.fp, abs=4 * masks[3].size ** 0.5)
-        assert row["dice"] == pytest.approx(metrics.dice(expected), abs=0.06)
+        assert row["dice"] == pytest.approx(formulas.dice(expected), abs=0.06)

@@ -8,8 +8,9 @@ from sklearn.metrics import confusion_matrix, f1_score, jaccard_score
 
 from segstudy.errors import StudyError
 from segstudy.evaluation import COLUMNS, measure
+from segstudy.formulas import COUNTS, measured
 from segstudy.labels import binary, several
-from segstudy.metrics import METRICS, per_image, summarise, with_means
+from segstudy.metrics import per_image, summarise, with_means
 from segstudy.probabilities import write_classes
 from segstudy.truth import truth_of
 
@@ -53,7 +54,7 @@ def study(tmp_path):
 
 
 def test_counts_of_every_labelled_image_in_every_region_at_every_threshold(study):
-    counts = measure(**study)
+    counts = measure(**study).counts
     assert list(counts) == COLUMNS
     assert counts["sample"].tolist() == ["b"] * 2 + ["a"] * 2 + ["10"] * 4
     assert counts["subset"].tolist() == ["train"] * 2 + ["val"] * 2 + ["test"] * 4
@@ -71,12 +72,12 @@ def test_counts_of_every_labelled_image_in_every_region_at_every_threshold(study
 
 
 def test_threads_do_not_change_the_table(study):
-    pd.testing.assert_frame_equal(measure(**study), measure(**study, threads=4))
+    pd.testing.assert_frame_equal(measure(**study).counts, measure(**study, threads=4).counts)
 
 
 def test_unlabelled_images_are_not_measured(study):
     study["split"].loc[1, "subset"] = "unlabelled"
-    assert set(measure(**study)["sample"]) == {"b", "10"}
+    assert set(measure(**study).counts["sample"]) == {"b", "10"}
 
 
 def test_a_prediction_of_another_size_is_an_error_that_names_both_files(study):
@@ -155,7 +156,7 @@ def facade(tmp_path):
 
 def test_counts_of_several_classes_are_those_of_scikit_learn(facade):
     study, truths, predictions = facade
-    counts = measure(**study)
+    counts = measure(**study).counts
     assert list(counts) == COLUMNS
     assert counts["class"].tolist() == ["background", "wall", "window", "door"] * 5
     assert set(counts["policy"]) == {"argmax"} and counts["threshold"].isna().all()
@@ -170,7 +171,7 @@ def test_counts_of_several_classes_are_those_of_scikit_learn(facade):
 
 def test_means_over_classes_of_an_image_are_those_of_scikit_learn_and_monai(facade):
     study, truths, predictions = facade
-    table = with_means(per_image(measure(**study)), ["sample", "subset", "region", "policy"])
+    table = with_means(per_image(measure(**study).counts), ["sample", "subset", "region", "policy"])
     assert table["class"].tolist() == ["mean", "background", "wall", "window", "door"] * 5
     means = table[table["class"] == "mean"].set_index("sample")
     for number, (truth, prediction) in enumerate(zip(truths, predictions, strict=True)):
@@ -188,13 +189,13 @@ def test_means_over_classes_of_an_image_are_those_of_scikit_learn_and_monai(faca
 
 def test_pooled_mean_iou_is_that_of_all_pixels_together(facade):
     study, truths, predictions = facade
-    tidy = summarise(measure(**study).assign(seed=0, model="net"), ["model"])
+    tidy = summarise(measure(**study).counts.assign(seed=0, model="net"), ["model"])
     truth, prediction = (np.concatenate([array.ravel() for array in arrays]) for arrays in (truths, predictions))
     pooled = tidy[(tidy["averaging"] == "pooled") & (tidy["class"] == "mean")].set_index("metric")["mean"]
     assert pooled["iou"] == pytest.approx(jaccard_score(truth, prediction, average="macro"))
     assert pooled["accuracy"] == pytest.approx(np.mean(truth == prediction))
     assert set(tidy["class"]) == {"mean", "background", "wall", "window", "door"}
-    assert len(tidy) == 5 * 2 * len(METRICS)
+    assert len(tidy) == 5 * 2 * len(measured(COUNTS))
 
 
 def test_several_classes_are_counted_inside_the_roi_too(facade):
@@ -203,7 +204,7 @@ def test_several_classes_are_counted_inside_the_roi_too(facade):
     roi[2:7, 3:9] = True
     write_mask(study["root"] / "roi.png", roi)
     study["index"].loc[2, "roi"] = "roi.png"
-    counts = measure(**study)
+    counts = measure(**study).counts
     own = counts[(counts["sample"] == "2") & (counts["region"] == "roi")]
     matrix = confusion_matrix(truths[2][roi], predictions[2][roi], labels=range(4))
     assert own["tp"].tolist() == matrix.diagonal().tolist()

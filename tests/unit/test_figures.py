@@ -11,8 +11,9 @@ from segstudy.config import Cell
 from segstudy.config.recipes import CurveStopping
 from segstudy.errors import StudyError
 from segstudy.figures import ablation, curves, early_stopping, gallery, style, tiles
+from segstudy.formulas import dice
 from segstudy.labels import binary, several
-from segstudy.metrics import Counts, confusion, dice
+from segstudy.metrics import Counts, confusion
 from segstudy.probabilities import write_classes
 from segstudy.stopping import curve_slope
 

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 from segstudy import checkpoint, models
-from segstudy.config.study import Evaluation
+from segstudy.config.evaluation import Evaluation
 from segstudy.errors import StudyError
 from segstudy.evaluation import measure
 from segstudy.geometry import to_original
@@ -162,7 +162,7 @@ def test_measured_counts_are_those_of_the_mask_files_bit_for_bit(cell, headline)
     thresholds = predict(cell, size={"long_side": 64}, headline=headline)
     counts = measure(
         folder / "probabilities", folder / "masks", thresholds, index, split, folder / "raw", binary("cell")
-    )
+    ).counts
     counts = counts[(counts["policy"] == headline) & (counts["region"] == "full")].set_index("sample")
     assert len(counts) == 5
     for sample in counts.index:
@@ -322,7 +322,7 @@ def predict_several(cell, monkeypatch, size="native", outputs=3):
     paths = [folder / name for name in ("probabilities", "masks", "thresholds.json")]
     predict_cell(folder / "model", folder / "store", split, index, folder / "raw", *paths, Evaluation(), RGB)
     thresholds = json.loads(paths[2].read_text())
-    return thresholds, measure(*paths[:2], thresholds, index, split, folder / "raw", RGB)
+    return thresholds, measure(*paths[:2], thresholds, index, split, folder / "raw", RGB).counts
 
 
 def test_of_several_classes_each_pixel_gets_the_most_probable_one(cell, monkeypatch):

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics as reference
 
-from segstudy.metrics import METRICS, Counts, confusion, per_image, pooled, summarise
+from segstudy.formulas import COUNTS, measured
+from segstudy.metrics import Counts, confusion, per_image, pooled, summarise
 
 TRUTH = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0]], dtype=bool)
 PREDICTION = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1]], dtype=bool)
@@ -20,13 +21,16 @@ HAND = {  # tp 2, fp 2, fn 1, tn 4
     "specificity": 4 / 6,
     "precision": 2 / 4,
     "pixel_error": 3 / 9,
+    "balanced_accuracy": 2 / 3,
+    "mcc": (2 * 4 - 2 * 1) / math.sqrt(4 * 3 * 6 * 5),
 }
+NAMES = list(measured(COUNTS))
 pixels = st.integers(0, 10_000)
 masks = arrays(bool, (6, 5))
 
 
 def values(counts):
-    return {name: float(metric.function(counts)) for name, metric in METRICS.items()}
+    return {name: float(metric.function(counts)) for name, metric in measured(COUNTS).items()}
 
 
 def test_three_by_three_by_hand():
@@ -69,6 +73,8 @@ def test_agrees_with_scikit_learn(share):
         "specificity": reference.recall_score(y, p, pos_label=False),
         "precision": reference.precision_score(y, p),
         "pixel_error": reference.zero_one_loss(y, p),
+        "balanced_accuracy": reference.balanced_accuracy_score(y, p),
+        "mcc": reference.matthews_corrcoef(y, p),
     }
     counts = confusion(prediction, truth)
     tn, fp, fn, tp = reference.confusion_matrix(y, p).ravel()
@@ -79,7 +85,8 @@ def test_agrees_with_scikit_learn(share):
 @given(pixels, pixels, pixels, pixels)
 def test_identities_and_ranges(tp, fp, fn, tn):
     found = values(Counts(tp, fp, fn, tn))
-    assert all(math.isnan(value) or 0 <= value <= 1 for value in found.values())
+    assert -1 - 1e-12 <= found["mcc"] <= 1 + 1e-12 or math.isnan(found["mcc"])
+    assert all(math.isnan(value) or 0 <= value <= 1 for name, value in found.items() if name != "mcc")
     assert found["dice"] == pytest.approx(2 * found["iou"] / (1 + found["iou"]), nan_ok=True)
     assert found["pixel_error"] == pytest.approx(1 - found["accuracy"], nan_ok=True)
     if tp:
@@ -91,7 +98,7 @@ def test_identities_and_ranges(tp, fp, fn, tn):
 def test_swapping_prediction_and_truth(tp, fp, fn, tn):
     found, swapped = values(Counts(tp, fp, fn, tn)), values(Counts(tp, fn, fp, tn))
     assert swapped["sensitivity"] == pytest.approx(found["precision"], nan_ok=True)
-    for name in ("dice", "iou", "accuracy", "pixel_error"):
+    for name in ("dice", "iou", "accuracy", "pixel_error", "mcc"):
         assert swapped[name] == pytest.approx(found[name], nan_ok=True)
 
 
@@ -99,6 +106,8 @@ def test_swapping_prediction_and_truth(tp, fp, fn, tn):
 def test_swapping_foreground_and_background(tp, fp, fn, tn):
     found, swapped = values(Counts(tp, fp, fn, tn)), values(Counts(tn, fn, fp, tp))
     assert swapped["specificity"] == pytest.approx(found["sensitivity"], nan_ok=True)
+    for name in ("balanced_accuracy", "mcc"):
+        assert swapped[name] == pytest.approx(found[name], nan_ok=True)
     assert swapped["accuracy"] == pytest.approx(found["accuracy"], nan_ok=True)
 
 
@@ -113,15 +122,15 @@ NAN = math.nan
         "prediction",
         "truth",
         "expected",
-    ),  # dice, iou, accuracy, sensitivity, specificity, precision, pixel_error
+    ),  # dice, iou, accuracy, sensitivity, specificity, precision, pixel_error, balanced_accuracy, mcc
     [
-        (EMPTY, EMPTY, [NAN, NAN, 1, NAN, 1, NAN, 0]),
-        (FULL, FULL, [1, 1, 1, 1, NAN, 1, 0]),
-        (EMPTY, FULL, [0, 0, 0, 0, NAN, NAN, 1]),
-        (FULL, EMPTY, [0, 0, 0, NAN, 0, 0, 1]),
-        (EMPTY, ONE, [0, 0, 8 / 9, 0, 1, NAN, 1 / 9]),
-        (ONE, EMPTY, [0, 0, 8 / 9, NAN, 8 / 9, 0, 1 / 9]),
-        (ONE, ONE, [1, 1, 1, 1, 1, 1, 0]),
+        (EMPTY, EMPTY, [NAN, NAN, 1, NAN, 1, NAN, 0, NAN, NAN]),
+        (FULL, FULL, [1, 1, 1, 1, NAN, 1, 0, NAN, NAN]),
+        (EMPTY, FULL, [0, 0, 0, 0, NAN, NAN, 1, NAN, NAN]),
+        (FULL, EMPTY, [0, 0, 0, NAN, 0, 0, 1, NAN, NAN]),
+        (EMPTY, ONE, [0, 0, 8 / 9, 0, 1, NAN, 1 / 9, 0.5, NAN]),
+        (ONE, EMPTY, [0, 0, 8 / 9, NAN, 8 / 9, 0, 1 / 9, NAN, NAN]),
+        (ONE, ONE, [1, 1, 1, 1, 1, 1, 0, 1, 1]),
     ],
 )
 def test_empty_full_and_one_pixel(prediction, truth, expected):
@@ -149,7 +158,7 @@ def test_columns_of_counts_give_what_single_counts_give():
     images = per_image(table(*rows))
     for number in range(200):
         single = values(Counts(*rows[number][2:]))
-        assert images.loc[number, list(METRICS)].tolist() == pytest.approx(list(single.values()), nan_ok=True)
+        assert images.loc[number, list(single)].tolist() == pytest.approx(list(single.values()), nan_ok=True)
 
 
 def test_pooled_sums_counts_before_the_ratio():
@@ -208,9 +217,9 @@ def test_every_condition_has_its_own_rows_in_order_of_appearance():
     ]
     tidy = summarise(pd.concat(parts), ["model", "loss"])
     assert list(tidy)[:6] == ["model", "loss", "class", "subset", "region", "policy"]
-    assert len(tidy) == 16 * len(METRICS) * 2
+    assert len(tidy) == 16 * len(NAMES) * 2
     assert tidy["model"].drop_duplicates().tolist() == ["unet", "encdec"]
-    assert tidy["metric"][: 2 * len(METRICS)].tolist() == [name for name in METRICS for _ in range(2)]
+    assert tidy["metric"][: 2 * len(NAMES)].tolist() == [name for name in NAMES for _ in range(2)]
     assert tidy["averaging"][:2].tolist() == ["image", "pooled"]
     assert (tidy["loss"] == "").all() and (tidy[["images", "seeds"]] == 1).all(axis=None)
 
@@ -224,7 +233,7 @@ def test_cells_that_the_keys_do_not_tell_apart_are_refused():
     counts = pd.concat([table(("a", 0, 1, 1, 1, 1), model=m, loss=k) for m in "uv" for k in "bd"])
     with pytest.raises(ValueError, match="counted twice"):
         summarise(counts, ["model"])
-    assert len(summarise(counts, ["model", "loss"])) == 4 * len(METRICS) * 2
+    assert len(summarise(counts, ["model", "loss"])) == 4 * len(NAMES) * 2
 
 
 def test_the_summary_equals_a_plain_loop_on_many_cells():

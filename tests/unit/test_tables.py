@@ -322,3 +322,25 @@ def test_errors_name_the_file_and_the_policy(tmp_path, study):
     with pytest.raises(StudyError, match="policy 'validation'") as caught:
         headline(read_counts(cells, controls), "validation", {})
     assert "fixed" in caught.value.allowed
+
+
+def test_the_config_chooses_the_columns_and_an_empty_mask_is_the_worst_when_ranked(study, tmp_path):
+    """The U-Net is close where it finds something; of image b seed 1 it finds nothing, and the other is far off."""
+    cells, controls = study
+    for cell, path in cells:
+        table = pd.read_csv(path, keep_default_na=False)
+        near = cell.model == "unet"
+        table = table.assign(hd95=1.0 if near else 9.0, assd=0.5, diagonal=100.0)
+        table = table.assign(surface_prediction=4, surface_truth=4, close_prediction=3 if near else 1, close_truth=2)
+        if near and cell.seed:
+            table.loc[table["sample"] == "b", ["hd95", "surface_prediction"]] = [float("nan"), 0]
+        table.to_csv(path, index=False)
+    text = run(tmp_path, cells, controls, metrics=["hd95", "surface_dice", "dice"], tolerance=3)["md"]
+    head = next(line for line in text.splitlines() if line.startswith("| Data set"))
+    columns = [name.strip() for name in head.split("|")[3:-1]]
+    assert columns[1:6] == ["HD95 (px)", "HD95 (px) 95 % interval", "Surface Dice", "Dice", "Dice pooled"]
+    rows = [line for line in text.splitlines() if line.startswith("| ph2 |")]
+    assert "**9.000" in rows[0] and "| 1.000 ± 0.000 †" in rows[1]  # enc_dec is never empty
+    assert "forgives up to 3 pixels" in text and "diagonal of the image" in text
+    assert "HD95 (px) is not defined for images where a mask is empty" in text
+    assert "Not measured of all background: HD95 (px), Surface Dice." in text

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from skimage.filters import threshold_otsu
 
 from segstudy.errors import StudyError
-from segstudy.metrics import confusion, dice
+from segstudy.formulas import dice
+from segstudy.metrics import confusion
 from segstudy.thresholds import LEVELS, binarise, otsu, otsu_of, tune
 
 EVERYWHERE = np.ones((4, 5), dtype=bool)

@@ -18,6 +18,8 @@ with job(snakemake):
         experiment=snakemake.wildcards.experiment,
         question=params.question,
         policy=params.policy,
+        metrics=params.metrics,
+        tolerance=params.tolerance,
         regions={name: options.region for name, options in datasets.items()},
         protocols=protocols(datasets, given.checks),
         outputs=dict(snakemake.output.items()),

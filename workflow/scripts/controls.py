@@ -5,10 +5,12 @@ from segstudy.jobs import job
 with job(snakemake):
     from pathlib import Path
 
+    from segstudy.comparison import Measures
     from segstudy.controls import measure_controls
     from segstudy.datasets import labels_of
     from segstudy.files import read_csv, write_csv
 
+    names, tolerance = snakemake.params.measures
     counts = measure_controls(
         read_csv(snakemake.input.index),
         read_csv(snakemake.input.split),
@@ -16,6 +18,7 @@ with job(snakemake):
         labels_of(snakemake.params.reader, **snakemake.params.labels),
         seed=int(snakemake.wildcards.seed),
         names=snakemake.params.controls,
+        measures=Measures(tuple(names), tolerance),
         threads=snakemake.threads,
     )
     write_csv(snakemake.output.counts, counts)

@@ -5,11 +5,13 @@ from segstudy.jobs import job
 with job(snakemake):
     from pathlib import Path
 
+    from segstudy.comparison import Measures
     from segstudy.datasets import labels_of
     from segstudy.evaluation import measure
-    from segstudy.files import read_csv, read_json, write_csv
+    from segstudy.files import read_csv, read_json, write_arrays, write_csv
 
-    counts = measure(
+    names, tolerance = snakemake.params.measures
+    counts, histograms = measure(
         Path(snakemake.input.probabilities),
         Path(snakemake.input.masks),
         read_json(snakemake.input.thresholds),
@@ -17,6 +19,8 @@ with job(snakemake):
         read_csv(snakemake.input.split),
         Path(snakemake.params.root),
         labels_of(snakemake.params.reader, **snakemake.params.labels),
+        measures=Measures(tuple(names), tolerance),
         threads=snakemake.threads,
     )
     write_csv(snakemake.output.counts, counts)
+    write_arrays(snakemake.output.histograms, histograms)

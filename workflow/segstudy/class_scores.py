@@ -15,7 +15,8 @@ import pandas as pd
 from segstudy.config import Cell
 from segstudy.errors import StudyError
 from segstudy.files import write_csv, write_text
-from segstudy.metrics import COUNTS, MEAN, METRICS, summarise
+from segstudy.formulas import COUNTS, METRICS
+from segstudy.metrics import MEAN, summarise
 from segstudy.table_captions import BOLD, Protocol, dataset_words, several_seeds, threshold_words
 from segstudy.table_content import best_of, name_columns, row_names, title_of
 from segstudy.table_formats import DASH, FORMATS, Entry, Line, Panel, Table
@@ -81,7 +82,7 @@ def by_class(test: pd.DataFrame) -> pd.DataFrame:
     keys = [*KEYS, "class"]
     summary = summarise(test, KEYS)
     ends = pooled_intervals(test)
-    sums = test.groupby([*keys, "seed"], sort=False)[COUNTS].sum()
+    sums = test.groupby([*keys, "seed"], sort=False)[list(COUNTS)].sum()
     shares = ((sums["tp"] + sums["fn"]) / sums.sum(axis=1)).groupby(level=keys, sort=False).mean()
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in summary[summary["metric"].isin(WRITTEN)].to_dict("records"):

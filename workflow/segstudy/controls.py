@@ -25,11 +25,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from segstudy.comparison import PIXELS_ALONE, Measures
 from segstudy.errors import StudyError, nearest
-from segstudy.evaluation import COLUMNS, counts_of
+from segstudy.evaluation import COLUMNS, Shapes, counts_of
+from segstudy.formulas import dice
 from segstudy.images import read_image, read_mask
 from segstudy.labels import Labels
-from segstudy.metrics import confusion, dice
+from segstudy.metrics import confusion
 from segstudy.seeds import numpy_generator
 from segstudy.thresholds import binarise, otsu
 from segstudy.truth import Row, Truth, fits, in_threads, labelled, truth_of
@@ -54,6 +56,7 @@ class Control(NamedTuple):
     learns: bool = False  # from the training images
     one: bool = True  # for data sets of one foreground class
     several: bool = False  # for those of several
+    line: bool = True  # has a centre line that says anything: that of a full frame says how large the frame is
 
 
 def measure_controls(
@@ -64,6 +67,7 @@ def measure_controls(
     seed: int,
     names: Sequence[str],
     threads: int = 1,
+    measures: Measures = PIXELS_ALONE,
 ) -> pd.DataFrame:
     """Return rows of counts.csv, with `control` in front, of every named control that the data set can have.
 
@@ -79,6 +83,7 @@ def measure_controls(
         seed: of `random`: the prediction of an image depends on it and on the sample's name alone.
         names: controls, in the order of the rows.
         threads: images measured at a time.
+        measures: what is measured beside counts of pixels; not `scores`, since masks have no probabilities.
 
     Raises:
         StudyError: on an unknown name, files of different sizes, or no training image to learn from.
@@ -90,22 +95,27 @@ def measure_controls(
                 f"no control is called '{control}'.{nearest(control, CONTROLS)}", allowed=", ".join(CONTROLS)
             )
     names = [name for name in names if (CONTROLS[name].several if labels.several else CONTROLS[name].one)]
+    masks = measures._replace(names=tuple(name for name in measures.names if name != "scores"))
+    without_lines = masks._replace(names=tuple(name for name in masks.names if name != "cldice"))
     learned = _learn(names, rows, root, labels, threads)
 
     def count(row: Row) -> list[dict[str, Any]]:
         truth = truth_of(row, root, labels)
         key = {"sample": row["sample"], "subset": row["subset"], "policy": "none"}
         lines: list[dict[str, Any]] = []
+        shapes: Shapes = {}
         for control in names:
             if control == "second_human" and not row["second_mask"]:
                 continue
             prediction, threshold = CONTROLS[control].predict(row, root, truth, learned, seed)
-            lines += counts_of(key | {"control": control, "threshold": threshold}, prediction, truth, labels)
+            own = masks if CONTROLS[control].line else without_lines
+            named = key | {"control": control, "threshold": threshold}
+            lines += counts_of(named, prediction, truth, labels, own, shapes if own is masks else None)
         return lines
 
     lines = [line for lines in in_threads(count, rows, threads, "controls of") for line in lines]
     lines.sort(key=lambda line: names.index(line["control"]))
-    return pd.DataFrame(lines, columns=["control", *COLUMNS])
+    return pd.DataFrame(lines, columns=["control", *COLUMNS, *masks.columns])
 
 
 def _learn(names: Sequence[str], rows: Sequence[Row], root: Path, labels: Labels, threads: int) -> Learned:
@@ -198,8 +208,8 @@ def _otsu(image: np.ndarray, truth: Truth, rule: Rule) -> tuple[np.ndarray, floa
 
 CONTROLS: dict[str, Control] = {
     "all_background": Control(_all_background, several=True),
-    "all_foreground": Control(_all_foreground),
-    "majority": Control(_majority, learns=True, one=False, several=True),
+    "all_foreground": Control(_all_foreground, line=False),
+    "majority": Control(_majority, learns=True, one=False, several=True, line=False),
     "random": Control(_random, learns=True, several=True),
     "otsu": Control(_best_otsu, learns=True),
     "second_human": Control(_second_human),

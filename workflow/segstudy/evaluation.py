@@ -1,4 +1,4 @@
-"""Count the pixels of every prediction against the truth, at the original resolution of the mask.
+"""Measure every prediction against the truth, at the original resolution of the mask: counts of pixels first.
 
 Of several classes each one is counted against all others, the background being one of them.
 """
@@ -8,19 +8,31 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from segstudy.comparison import PIXELS_ALONE, Measures, Shape, compared, shape_of
 from segstudy.errors import StudyError
+from segstudy.formulas import COUNTS
 from segstudy.labels import Labels
-from segstudy.metrics import ARGMAX, COUNTS, confusion
+from segstudy.metrics import ARGMAX, confusion
 from segstudy.probabilities import read_classes, read_probability
+from segstudy.scores import COARSE, coarse, histograms, scores
 from segstudy.thresholds import binarise
 from segstudy.truth import Row, Truth, counted, fits, in_threads, labelled, truth_of
 
 COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", *COUNTS]
+Line = dict[str, Any]
+Shapes = dict[tuple[int, str], Shape]  # of one image's truth: (class id, region) -> shape
+
+
+class Measured(NamedTuple):
+    """What one cell got right and wrong, and the probabilities behind it."""
+
+    counts: pd.DataFrame  # counts.csv
+    histograms: dict[str, np.ndarray]  # histograms.npz: of each sample and region, where scores are measured
 
 
 def measure(
@@ -32,8 +44,9 @@ def measure(
     root: Path,
     labels: Labels,
     threads: int = 1,
-) -> pd.DataFrame:
-    """Return counts.csv of one cell: every labelled image, class and region, at every policy's threshold.
+    measures: Measures = PIXELS_ALONE,
+) -> Measured:
+    """Measure one cell: every labelled image, class and region, at every policy's threshold.
 
     Args:
         probabilities: folder with `<sample>.png`, 16 bit, original size; read where there is one foreground class.
@@ -44,6 +57,7 @@ def measure(
         root: folder of the raw data.
         labels: of the data set.
         threads: images measured at a time.
+        measures: what is measured beside counts of pixels; `scores` where there is one foreground class alone.
 
     Raises:
         StudyError: if a prediction is missing or differs in size from the mask, or a mask from its roi; if the
@@ -57,7 +71,7 @@ def measure(
         )
     folder = Path(masks if labels.several else probabilities)
 
-    def count(row: Row) -> list[dict[str, Any]]:
+    def count(row: Row) -> tuple[list[Line], list[Line]]:
         path = folder / f"{row['sample']}.png"
         if not path.exists():
             raise StudyError(
@@ -69,29 +83,63 @@ def measure(
         truth = truth_of(row, root, labels)
         fits(prediction, truth.ids, path, Path(root) / row["mask"])
         key = {"sample": row["sample"], "subset": row["subset"]}
-        lines: list[dict[str, Any]] = []
+        levels = {}
+        if "scores" in measures.names and not labels.several:
+            levels = {region: histograms(prediction, truth.mask, inside) for region, inside in regions(truth).items()}
+        scored = {region: scores(counted)._asdict() for region, counted in levels.items()}
+        shapes: Shapes = {}
+        lines = []
         for policy, threshold in thresholds.items():
             ids = prediction if threshold is None else binarise(prediction, threshold)
             named = key | {"policy": policy, "threshold": math.nan if threshold is None else threshold}
-            lines += counts_of(named, ids, truth, labels)
-        return lines
+            found = counts_of(named, ids, truth, labels, measures, shapes)
+            lines += [line | scored.get(line["region"], {}) for line in found]
+        return lines, [{**key, "region": region, "pixels": coarse(counted)} for region, counted in levels.items()]
 
-    rows = labelled(index, split)
-    lines = [line for lines in in_threads(count, rows, threads, "measured") for line in lines]
-    return pd.DataFrame(lines, columns=COLUMNS)
+    found = list(in_threads(count, labelled(index, split), threads, "measured"))
+    lines = [line for own, _ in found for line in own]
+    bins = [line for _, own in found for line in own]
+    pixels = np.array([line["pixels"] for line in bins], np.int64).reshape(-1, 2, COARSE)
+    kept = {name: np.array([line[name] for line in bins], str) for name in ("sample", "subset", "region")}
+    return Measured(
+        pd.DataFrame(lines, columns=[*COLUMNS, *measures.columns]),
+        kept | {"positives": pixels[:, 0], "negatives": pixels[:, 1]},
+    )
 
 
-def counts_of(key: Row, prediction: np.ndarray, truth: Truth, labels: Labels) -> Iterator[dict[str, Any]]:
-    """Count one prediction in region `full`, and in `roi` where there is one; `key` opens each line.
+def counts_of(
+    key: Row,
+    prediction: np.ndarray,
+    truth: Truth,
+    labels: Labels,
+    measures: Measures = PIXELS_ALONE,
+    shapes: Shapes | None = None,
+) -> Iterator[Line]:
+    """Measure one prediction in region `full`, and in `roi` where there is one; `key` opens each line.
 
     Args:
         key: what names the line beside class and region.
         prediction: class ids (H, W), or bool where there is one foreground class.
         truth: of the same size.
         labels: of the data set: a line for each class that is counted (see `segstudy.truth.counted`).
+        measures: what is measured beside counts of pixels.
+        shapes: those of this truth that were made before, for other predictions; filled here.
     """
-    regions = {"full": None} if truth.roi is None else {"full": None, "roi": truth.roi}
+    shapes = {} if shapes is None else shapes
     for number, name in counted(labels):
         found, wanted = prediction == number, truth.ids == number
-        for region, inside in regions.items():
-            yield {**key, "class": name, "region": region, **confusion(found, wanted, inside)._asdict()}
+        done: dict[tuple[int, int, int], Line] = {}
+        for region, inside in regions(truth).items():
+            counts = confusion(found, wanted, inside)
+            # A region's masks are parts of those of the full frame: as many pixels are the same pixels.
+            if measures.names and counts[:3] not in done:
+                cut, true = (mask if inside is None else mask & inside for mask in (found, wanted))
+                if (number, region) not in shapes:
+                    shapes[number, region] = shape_of(true, measures.names)
+                done[counts[:3]] = compared(shape_of(cut, measures.names), shapes[number, region], measures)
+            yield {**key, "class": name, "region": region, **counts._asdict(), **done.get(counts[:3], {})}
+
+
+def regions(truth: Truth) -> dict[str, np.ndarray | None]:
+    """Return the regions in which an image is measured; None counts every pixel."""
+    return {"full": None} if truth.roi is None else {"full": None, "roi": truth.roi}

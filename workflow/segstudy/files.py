@@ -7,11 +7,12 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 
@@ -70,6 +71,12 @@ def write_csv(path: str | Path, table: pd.DataFrame) -> None:
     """Write `table` without its index, atomically, with the same bytes for the same numbers."""
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays as one compressed `.npz`, atomically, with the same bytes for the same arrays."""
+    with atomic_path(path) as temporary:
+        np.savez_compressed(temporary, allow_pickle=False, **arrays)
 
 
 # Columns of names: read as they are, so that sample "01" stays "01" (and "NA" stays "NA"), and a column that is

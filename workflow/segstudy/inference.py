@@ -18,7 +18,7 @@ import pandas as pd
 from PIL import Image
 
 from segstudy import files
-from segstudy.config.study import Evaluation
+from segstudy.config.evaluation import Evaluation
 from segstudy.errors import StudyError
 from segstudy.geometry import Geometry, to_original
 from segstudy.labels import Labels

@@ -1,27 +1,25 @@
-"""Pixel counts first, ratios last: the confusion matrix of two masks, and every measure that follows from it.
+"""Pixel counts first, ratios last: the confusion matrix of two masks, and averages of what follows from it.
 
-A ratio whose denominator is 0 is not defined and is NaN, never a silent 0 or 1; averages leave it out and say
-how often (see docs/metrics.md). Where several classes are counted, each against all others, their mean is one more
-"class", called MEAN.
+The formulas are in `segstudy.formulas`. A value that is not defined is NaN; averages leave it out and say how often
+(see docs/metrics.md). Where several classes are counted, each against all others, their mean is one more "class",
+called MEAN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from segstudy.config.classes import MEAN
+from segstudy.formulas import COUNTS, METRICS, SUMMABLE, Numbers, measured, ratio
 
-COUNTS = ["tp", "fp", "fn", "tn"]
 # What tells two measurements of one cell and one seed apart, beside the sample.
 CONDITION = ["class", "subset", "region", "policy"]
 ARGMAX = "argmax"  # the policy of several classes: the one of the largest probability
-
-# Numbers, or arrays (numpy, pandas) of one shape; a ratio is of the kind that its counts are.
-Numbers: TypeAlias = Any
 
 
 class Counts(NamedTuple):
@@ -34,19 +32,6 @@ class Counts(NamedTuple):
     fp: Numbers
     fn: Numbers
     tn: Numbers
-
-
-Countable = Counts | pd.DataFrame  # anything with tp, fp, fn and tn as attributes
-
-
-class Metric(NamedTuple):
-    """A measure with what a table or a page says of it."""
-
-    function: Callable[[Countable], Numbers]
-    label: str
-    direction: Literal["higher", "lower"]  # which is better
-    formula: str
-    meaning: str
 
 
 def confusion(prediction: np.ndarray, truth: np.ndarray, region: np.ndarray | None = None) -> Counts:
@@ -75,76 +60,32 @@ def confusion(prediction: np.ndarray, truth: np.ndarray, region: np.ndarray | No
     return Counts(tp, fp, fn, pixels - tp - fp - fn)
 
 
-def dice(counts: Countable) -> Numbers:
-    """Dice overlap (Dice 1945, doi:10.2307/1932409), also F1: 2 TP / (2 TP + FP + FN)."""
-    return _ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn)
-
-
-def iou(counts: Countable) -> Numbers:
-    """Intersection over union (Jaccard 1912, doi:10.1111/j.1469-8137.1912.tb05611.x): TP / (TP + FP + FN)."""
-    return _ratio(counts.tp, counts.tp + counts.fp + counts.fn)
-
-
-def accuracy(counts: Countable) -> Numbers:
-    """Share of pixels that are right: (TP + TN) / (TP + FP + FN + TN)."""
-    return _ratio(counts.tp + counts.tn, counts.tp + counts.fp + counts.fn + counts.tn)
-
-
-def sensitivity(counts: Countable) -> Numbers:
-    """Share of the true foreground that is found, also recall: TP / (TP + FN)."""
-    return _ratio(counts.tp, counts.tp + counts.fn)
-
-
-def specificity(counts: Countable) -> Numbers:
-    """Share of the true background that is left alone: TN / (TN + FP)."""
-    return _ratio(counts.tn, counts.tn + counts.fp)
-
-
-def precision(counts: Countable) -> Numbers:
-    """Share of the predicted foreground that is right: TP / (TP + FP)."""
-    return _ratio(counts.tp, counts.tp + counts.fp)
-
-
-def pixel_error(counts: Countable) -> Numbers:
-    """Share of pixels that are wrong, 1 - accuracy: (FP + FN) / (TP + FP + FN + TN)."""
-    return _ratio(counts.fp + counts.fn, counts.tp + counts.fp + counts.fn + counts.tn)
-
-
-def _metrics(*metrics: Metric) -> dict[str, Metric]:
-    return {metric.function.__name__: metric for metric in metrics}
-
-
-METRICS = _metrics(
-    Metric(dice, "Dice", "higher", "2 TP / (2 TP + FP + FN)", "overlap; true background left out"),
-    Metric(iou, "IoU", "higher", "TP / (TP + FP + FN)", "overlap; harsher than Dice on partial agreement"),
-    Metric(accuracy, "Accuracy", "higher", "(TP + TN) / all", "share of the pixels that is right"),
-    Metric(sensitivity, "Sensitivity", "higher", "TP / (TP + FN)", "share of the object that is found"),
-    Metric(specificity, "Specificity", "higher", "TN / (TN + FP)", "share of the background left alone"),
-    Metric(precision, "Precision", "higher", "TP / (TP + FP)", "share of the prediction that is right"),
-    Metric(pixel_error, "Pixel error", "lower", "(FP + FN) / all", "share of the pixels that is wrong"),
-)
-
-
 def per_image(counts: pd.DataFrame) -> pd.DataFrame:
-    """Return `counts` with one more column for each metric; NaN where it is not defined."""
-    return counts.assign(**{name: metric.function(counts) for name, metric in METRICS.items()})
+    """Return `counts` with one more column for each metric whose columns it has; NaN where it is not defined."""
+    return counts.assign(**{name: metric.function(counts) for name, metric in measured(counts).items()})
 
 
 def pooled(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Sum the counts of each group of `by`, then take the ratios: large images and large objects weigh more.
 
-    Returns one row per group: the columns `by`, the summed counts, one column for each metric.
+    Returns one row per group: the columns `by`, the summed counts, one column for each metric that sums allow.
     """
-    return per_image(counts.groupby(list(by), sort=False, dropna=False)[COUNTS].sum().reset_index())
+    summed = [name for name in SUMMABLE if name in counts]
+    return per_image(counts.groupby(list(by), sort=False, dropna=False)[summed].sum().reset_index())
+
+
+def of_sums(sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return every metric that sums allow, from summed columns of counts."""
+    return {name: metric.function(SimpleNamespace(**sums)) for name, metric in measured(sums).items()}
 
 
 def with_means(values: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Return `values` with a row of class MEAN above the classes of every group of `keys` that has several.
 
-    Ratios of overlap and of error (Dice, IoU, sensitivity, specificity, precision) are means over the classes that
+    Measures (Dice, IoU, sensitivity, specificity, precision, ...) are means over the classes that
     have one: a class that neither truth nor prediction shows has no Dice and no IoU. Accuracy is that of all
     pixels, sum of TP over the classes / pixels, and pixel error 1 - accuracy: a pixel is right or wrong once, not once
-    for each class. The counts of these rows are NaN: nothing was counted.
+    for each class. What was counted is NaN in these rows.
 
     Args:
         values: from `per_image` or `pooled`; one row for each of `keys` and class.
@@ -154,19 +95,20 @@ def with_means(values: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     several = groups["class"].transform("size") > 1
     if not several.any():
         return values
-    table = values.assign(place=np.arange(len(values)), pixels=values[COUNTS].sum(axis=1))
+    table = values.assign(place=np.arange(len(values)), pixels=values[list(COUNTS)].sum(axis=1))
     classes = table[several].groupby(list(keys), sort=False, dropna=False)
     right = classes["tp"].sum() / classes["pixels"].first()
-    means = classes[list(METRICS)].mean().assign(accuracy=right, pixel_error=1 - right, place=classes["place"].first())
+    names = [name for name in METRICS if name in values]
+    means = classes[names].mean().assign(accuracy=right, pixel_error=1 - right, place=classes["place"].first())
     means = means.reset_index().assign(**{"class": MEAN})
     both = pd.concat([means, table.drop(columns="pixels")], ignore_index=True)
     return both.sort_values("place", kind="stable", ignore_index=True)[list(values)]
 
 
-def class_means(counts: Counts) -> dict[str, np.ndarray]:
-    """Return every metric of class MEAN, as `with_means` defines it, from counts (..., classes)."""
-    right = counts.tp.sum(axis=-1) / (counts.tp + counts.fp + counts.fn + counts.tn)[..., 0]
-    means = {name: _mean_of_defined(metric.function(counts)) for name, metric in METRICS.items()}
+def class_means(sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return every metric of class MEAN, as `with_means` defines it, from summed columns of counts (..., classes)."""
+    right = sums["tp"].sum(axis=-1) / np.sum([sums[name] for name in COUNTS], axis=0)[..., 0]
+    means = {name: _mean_of_defined(values) for name, values in of_sums(sums).items()}
     return means | {"accuracy": right, "pixel_error": 1 - right}
 
 
@@ -191,7 +133,8 @@ def summarise(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     Returns:
         One row per (`by`, class, subset, region, policy, metric, averaging) in order of appearance, with `mean`,
         `sd`, `images` (per seed; their mean where seeds differ), `seeds`, and `undefined`: images that could not
-        enter the value, summed over seeds (for pooled, those of seeds whose summed counts define nothing).
+        enter the value, summed over seeds (for pooled, those of seeds whose summed counts define nothing). A metric
+        that was not measured for (`by`, subset, region, policy), or that has no pooled value, has no row.
 
     Raises:
         ValueError: if a sample is counted twice in one group, so that `by` does not tell the cells apart.
@@ -201,13 +144,14 @@ def summarise(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     twice = counts.duplicated([*cells, "sample"])
     if twice.any():
         raise ValueError(f"counted twice for one ({', '.join(cells)}): {counts.loc[twice].iloc[0].to_dict()}")
-    names = list(METRICS)
+    names = list(measured(counts))
     own = [key for key in cells if key != "class"]
     images = with_means(per_image(counts), [*own, "sample"])
     per_seed = images.groupby(cells, sort=False, dropna=False)
     size = per_seed.size()
     missing = images[names].isna().groupby([images[key] for key in cells], sort=False, dropna=False).sum()
-    sums = with_means(pooled(counts, cells), own).set_index(cells)[names]
+    sums = with_means(pooled(counts, cells), own).set_index(cells)
+    sums = sums[[name for name in names if METRICS[name].pooled]]
     parts = [
         _over_seeds(per_seed[names].mean(), missing, size, groups).assign(averaging="image"),
         _over_seeds(sums, sums.isna().mul(size, axis=0), size, groups).assign(averaging="pooled"),
@@ -216,7 +160,16 @@ def summarise(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     place = tidy.assign(metric=tidy["metric"].map({name: rank for rank, name in enumerate(names)}))
     order = place.sort_values(["group", "metric", "averaging"], kind="stable").index
     columns = [*groups, "metric", "averaging", "mean", "sd", "images", "seeds", "undefined"]
-    return tidy.loc[order, columns].reset_index(drop=True)
+    tidy = tidy.loc[order, columns]
+    return tidy[_was_measured(tidy, counts, [key for key in groups if key != "class"])].reset_index(drop=True)
+
+
+def _was_measured(tidy: pd.DataFrame, counts: pd.DataFrame, keys: list[str]) -> np.ndarray:
+    """Return which rows of the tidy table have counts behind them: not measured is not the same as not defined."""
+    markers = tidy["metric"].map({name: metric.columns[-1] for name, metric in METRICS.items()})
+    known = counts[list(markers.unique())].notna().groupby([counts[key] for key in keys], dropna=False).any()
+    flags = tidy[keys].merge(known.reset_index(), on=keys, how="left", validate="many_to_one")[known.columns]
+    return np.asarray(flags.to_numpy()[np.arange(len(tidy)), known.columns.get_indexer(pd.Index(markers))].astype(bool))
 
 
 def _over_seeds(values: pd.DataFrame, missing: pd.DataFrame, size: pd.Series, groups: list[str]) -> pd.DataFrame:
@@ -242,9 +195,4 @@ def _long(wide: pd.DataFrame) -> pd.Series:
 def _mean_of_defined(values: np.ndarray) -> np.ndarray:
     """Return the mean over the last axis without what is not defined."""
     defined = ~np.isnan(values)
-    return np.asarray(_ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1)))
-
-
-def _ratio(numerator: Numbers, denominator: Numbers) -> Numbers:
-    with np.errstate(invalid="ignore"):  # 0 / 0 is NaN on purpose
-        return np.divide(numerator, denominator, dtype=np.float64)
+    return np.asarray(ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1)))

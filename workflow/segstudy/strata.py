@@ -13,7 +13,8 @@ import pandas as pd
 
 from segstudy.config import Cell
 from segstudy.files import read_csv, write_csv, write_text
-from segstudy.metrics import MEAN, METRICS, headline_classes, summarise
+from segstudy.formulas import METRICS
+from segstudy.metrics import MEAN, headline_classes, summarise
 from segstudy.table_captions import BOLD, Protocol, average_words, count, dataset_words, threshold_words
 from segstudy.table_content import Missing, best_of, name_columns, row_names, short_name, title_of, undefined_notes
 from segstudy.table_formats import FORMATS, Entry, Line, Panel, Table

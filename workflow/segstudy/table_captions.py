@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 import pandas as pd
@@ -59,6 +60,19 @@ def threshold_words(shown: pd.DataFrame) -> str:
         "validation": f"chosen on each cell's validation images, {between}",
     }[one["policy"].iloc[0]]
     return f"Threshold of the networks' probabilities: {how}{'' if len(one) == len(networks) else f'; {largest}'}."
+
+
+def measure_words(metrics: Sequence[str], tolerance: float) -> list[str]:
+    """Return what a caption says of measures that have a unit, a tolerance or a rule of their own for ranking."""
+    words = []
+    if "surface_dice" in metrics:
+        words.append(f"Surface Dice forgives up to {tolerance:g} pixels between outlines.")
+    if {"hd95", "assd"} & set(metrics):
+        words.append(
+            "Distances are in pixels. An image where one of the masks is empty has none: it is left out of the mean, "
+            "but counts with the diagonal of the image when the best network is chosen."
+        )
+    return words
 
 
 def average_words(shown: pd.DataFrame, images: str = "images") -> str:

@@ -3,49 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from segstudy.metrics import MEAN, METRICS
-from segstudy.table_captions import BOLD, Protocol, average_words, count, dataset_words, several_seeds, threshold_words
+from segstudy.formulas import METRICS
+from segstudy.metrics import MEAN
+from segstudy.table_captions import (
+    BOLD,
+    Protocol,
+    average_words,
+    count,
+    dataset_words,
+    measure_words,
+    several_seeds,
+    threshold_words,
+)
+from segstudy.table_columns import SEVEN, SEVERAL, Column, one_class
 from segstudy.table_formats import DAGGER, DASH, Entry, Line, Panel, Table
 
 SUBSETS = {"test": "Test images", "val": "Validation images", "train": "Training images"}
 NAMED = 12  # rows that a footnote names; more would bury the table
-
-
-class Column(NamedTuple):
-    """A column of numbers: one metric in one way of averaging, or the interval of that."""
-
-    head: str
-    metric: str
-    averaging: Literal["image", "pooled"] = "image"
-    interval: bool = False
-
-    def name(self, subset: str, statistic: str) -> str:
-        """Return the column of the table's csv that holds `statistic`: mean, sd, low or high."""
-        word = statistic if self.averaging == "image" else f"pooled_{statistic}".removesuffix("_mean")
-        return f"{subset}_{self.metric}_{word}"
-
-
-ONE_CLASS = (
-    Column("Dice", "dice"),
-    Column("Dice 95 % interval", "dice", interval=True),
-    Column("Dice pooled", "dice", "pooled"),
-    *(Column(metric.label, name) for name, metric in METRICS.items() if name != "dice"),
-)
-# Means over classes. Precision is left out: a class that is never predicted has none and would not count against
-# a network. So is specificity, near 1 for every class that is small.
-SEVERAL = (
-    Column("Mean IoU", "iou", "pooled"),
-    Column("Mean IoU 95 % interval", "iou", "pooled", interval=True),
-    Column("IoU per image", "iou"),
-    Column("Mean Dice", "dice", "pooled"),
-    Column("Dice per image", "dice"),
-    Column("Pixel accuracy", "accuracy", "pooled"),
-    Column("Mean sensitivity", "sensitivity", "pooled"),
-)
 
 
 class Missing(NamedTuple):
@@ -65,6 +43,8 @@ def readable(
     question: str,
     protocols: Mapping[str, Protocol],
     times: Sequence[str] = (),
+    metrics: Sequence[str] = SEVEN,
+    tolerance: float = 2,
 ) -> Table:
     """Return the content of the readable table.
 
@@ -75,13 +55,17 @@ def readable(
         question: what it is to answer.
         protocols: data set -> what its captions say.
         times: what is said of the times of training.
+        metrics: columns where there is one foreground class.
+        tolerance: of the surface Dice, in pixels.
     """
     datasets = list(wide["dataset"].unique())
     phantoms = tuple(name for name in datasets if protocols[name]["phantom"])
     names = name_columns(wide)
     measured = [subset for subset in SUBSETS if wide[f"{subset}_images"].notna().any()]
     several = wide["class"].eq(MEAN)
-    parts = [(wide[kind], columns) for kind, columns in ((~several, ONE_CLASS), (several, SEVERAL)) if kind.any()]
+    parts = [
+        (wide[kind], columns) for kind, columns in ((~several, one_class(metrics)), (several, SEVERAL)) if kind.any()
+    ]
     return Table(
         label=experiment,
         title=title_of(f"Experiment {experiment}", phantoms),
@@ -91,6 +75,7 @@ def readable(
             *(dataset_words(name, shown, protocols[name]) for name in datasets),
             threshold_words(shown),
             *_average_words(shown, not several.all(), bool(several.any())),
+            *measure_words(metrics if not several.all() else (), tolerance),
             BOLD,
             *times,
         ],
@@ -142,7 +127,8 @@ def _entry(row: Mapping[Any, Any], subset: str, column: Column, bold: bool) -> E
     if column.interval:
         low, high = (row[column.name(subset, end)] for end in ("low", "high"))
         return Entry(text=DASH if pd.isna(low) else f"{low:.3f}{DASH}{high:.3f}")
-    undefined = int(row[column.name(subset, "undefined")]) if column.averaging == "image" else 0
+    undefined = row[column.name(subset, "undefined")] if column.averaging == "image" else 0
+    undefined = 0 if pd.isna(undefined) else int(undefined)  # none where it was not measured
     return Entry(row[column.name(subset, "mean")], row[column.name(subset, "sd")], bold, undefined)
 
 
@@ -171,21 +157,27 @@ def _best(wide: pd.DataFrame, subset: str, columns: Sequence[Column]) -> set[tup
     for _, rows in networks.groupby(["dataset", "class"], sort=False):
         for column in columns:
             if not column.interval:
-                direction = METRICS[column.metric].direction
-                best |= {(i, column.head) for i in best_of(rows[column.name(subset, "mean")], direction)}
+                metric = METRICS[column.metric]
+                value = column._replace(metric=metric.ranked_by or column.metric).name(subset, "mean")
+                best |= {(i, column.head) for i in best_of(rows[value], metric.direction)}
     return best
 
 
 def _notes(rows: Sequence[Mapping[Any, Any]], subset: str, columns: Sequence[Column]) -> list[str]:
     """Return the footnotes: which values are not defined for how many images, and why."""
-    found = []
+    found: list[Missing] = []
+    unmeasured: dict[str, list[str]] = {}
     shown = [column.metric for column in columns if column.averaging == "image" and not column.interval]
     for row in rows:
         where, total = f"{short_name(row)} on {row['dataset']}", round(row[f"{subset}_images"] * row["seeds"])
         for metric in shown:
-            undefined, mean = int(row[f"{subset}_{metric}_undefined"]), row[f"{subset}_{metric}_mean"]
-            found.append(Missing(metric, where, undefined, total, pd.isna(mean)))
+            undefined, mean = row[f"{subset}_{metric}_undefined"], row[f"{subset}_{metric}_mean"]
+            if pd.isna(undefined):
+                unmeasured.setdefault(short_name(row), []).append(METRICS[metric].label)
+            else:
+                found.append(Missing(metric, where, int(undefined), total, pd.isna(mean)))
     notes = undefined_notes(found)
+    notes += [f"{DASH} Not measured of {name}: {', '.join(dict.fromkeys(own))}." for name, own in unmeasured.items()]
     lows = [column.name(subset, "low") for column in columns if column.interval]
     if any(pd.isna(row[low]) for row in rows for low in lows):
         notes.append(f"{DASH} as an interval: fewer than two images have a value.")
@@ -206,13 +198,13 @@ def undefined_notes(values: Sequence[Missing]) -> list[str]:
             kind = none if value.none else some
             kind.setdefault(value.metric, []).append(f"{value.where} ({value.images} of {value.total})")
     notes = [
-        f"{DAGGER} {METRICS[metric].label} is not defined for images where the denominator of "
-        f"{METRICS[metric].formula} is 0; these, summed over seeds, are left out of the mean: {_first(found)}."
+        f"{DAGGER} {METRICS[metric].label} is not defined for images where "
+        f"{METRICS[metric].when_undefined}; these, summed over seeds, are left out of the mean: {_first(found)}."
         for metric, found in some.items()
     ]
     return notes + [
-        f"{DASH} {METRICS[metric].label} is not defined for any image, since the denominator of "
-        f"{METRICS[metric].formula} is 0: {_first(found)}."
+        f"{DASH} {METRICS[metric].label} is not defined for any image, since "
+        f"{METRICS[metric].when_undefined}: {_first(found)}."
         for metric, found in none.items()
     ]
 

@@ -13,28 +13,21 @@ import pandas as pd
 from segstudy.config import Cell
 from segstudy.errors import StudyError
 from segstudy.files import read_csv, write_csv, write_text
-from segstudy.metrics import (
-    ARGMAX,
-    COUNTS,
-    MEAN,
-    METRICS,
-    Counts,
-    class_means,
-    headline_classes,
-    per_image,
-    summarise,
-    with_means,
-)
+from segstudy.formulas import COUNTS, MEASURES, METRICS, SUMMABLE, measured
+from segstudy.metrics import ARGMAX, MEAN, class_means, headline_classes, of_sums, per_image, summarise, with_means
 from segstudy.progress import track
 from segstudy.statistics import bootstrap_interval, bootstrap_pooled
 from segstudy.table_captions import Protocol
+from segstudy.table_columns import SEVEN
 from segstudy.table_content import SUBSETS, readable
 from segstudy.table_formats import FORMATS
 from segstudy.times import time_words, training_times
 
 KEYS = ["dataset", "row", "model", "loss", "recipe"]
 COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", *COUNTS]
-STATISTICS = ("mean", "sd", "low", "high", "pooled", "pooled_sd", "pooled_low", "pooled_high", "undefined")
+MORE = [column for columns in MEASURES.values() for column in columns]  # that counts may have
+STATISTICS = ("mean", "sd", "low", "high", "undefined")
+POOLED = ("pooled", "pooled_sd", "pooled_low", "pooled_high")
 TIDY = [*KEYS, "class", "subset", "region", "policy", "metric", "averaging"]
 TIDY += ["mean", "sd", "images", "seeds", "undefined"]
 NO_POLICY = "none"  # of controls: their masks need no threshold
@@ -52,6 +45,8 @@ def compare(
     regions: Mapping[str, str],
     protocols: Mapping[str, Protocol],
     outputs: Mapping[str, str | Path],
+    metrics: Sequence[str] = SEVEN,
+    tolerance: float = 2,
 ) -> None:
     """Compare the cells of an experiment with each other and with the controls.
 
@@ -67,6 +62,9 @@ def compare(
         outputs: paths of `tidy` (every metric, subset, region and policy, see docs/architecture.md), `csv` (headline
             policy and region, one row for each network and control, unrounded; of several classes their mean), `md`,
             `tex` and `html` (three decimals).
+        metrics: columns of the readable table where there is one foreground class; the others have all that was
+            measured.
+        tolerance: of the surface Dice, in pixels.
 
     Raises:
         StudyError: if there is no cell, a file lacks columns or rows, or no count belongs to `policy`.
@@ -77,7 +75,7 @@ def compare(
     wide = _wide(shown, {name: protocol["phantom"] for name, protocol in protocols.items()})
     wide = wide.merge(training_times(runs), on=["dataset", "model", "loss", "recipe"], how="left")
     write_csv(outputs["csv"], wide)
-    table = readable(wide, shown, experiment, question, protocols, time_words(runs))
+    table = readable(wide, shown, experiment, question, protocols, time_words(runs), metrics, tolerance)
     for name, spell in FORMATS.items():
         write_text(outputs[name], spell(table))
 
@@ -102,7 +100,8 @@ def read_counts(
     for dataset, seed, path in controls:
         found = _read(path, ["control", *COLUMNS]).rename(columns={"control": "model"})
         parts.append(found.assign(dataset=dataset, row="control", loss="", recipe="", seed=seed))
-    counts = pd.concat(parts, ignore_index=True)[[*KEYS, "seed", *COLUMNS]]
+    counts = pd.concat(parts, ignore_index=True)
+    counts = counts[[*KEYS, "seed", *COLUMNS, *(column for column in MORE if column in counts)]]
     ranks = {
         name: counts[name].map({value: i for i, value in enumerate(counts[name].unique())})
         for name in ("dataset", "model", "loss", "recipe", "class")
@@ -168,26 +167,23 @@ def pooled_intervals(shown: pd.DataFrame) -> dict[tuple, dict[str, tuple[float, 
     Of several classes there is one for each class, and one for their mean, class MEAN.
     """
     found = {}
+    summed = [name for name in SUMMABLE if name in shown]
     groups = shown.groupby([*KEYS, "subset"], sort=False, dropna=False)
     for (*key, subset), rows in track(groups, "pooled intervals", total=groups.ngroups):
         seed, seeds = pd.factorize(rows["seed"])
         sample, samples = pd.factorize(rows["sample"])
         kind, kinds = pd.factorize(rows["class"])
-        table = np.zeros((len(seeds), len(samples), len(kinds), len(COUNTS)))
-        table[seed, sample, kind] = rows[COUNTS]
+        table = np.zeros((len(seeds), len(samples), len(kinds), len(summed)))
+        table[seed, sample, kind] = rows[summed].fillna(0)  # NaN: not measured for these rows
+
+        def named(sums: np.ndarray) -> dict[str, np.ndarray]:
+            return dict(zip(summed, np.moveaxis(sums, -1, 0), strict=True))
+
         for place, name in enumerate(kinds):
-            found[(*key, name, subset)] = bootstrap_pooled(table[:, :, place], _ratios)
+            found[(*key, name, subset)] = bootstrap_pooled(table[:, :, place], lambda sums: of_sums(named(sums)))
         if len(kinds) > 1:
-            found[(*key, MEAN, subset)] = bootstrap_pooled(table, _means)
+            found[(*key, MEAN, subset)] = bootstrap_pooled(table, lambda sums: class_means(named(sums)))
     return found
-
-
-def _ratios(sums: np.ndarray) -> dict[str, np.ndarray]:
-    return {name: metric.function(Counts(*np.moveaxis(sums, -1, 0))) for name, metric in METRICS.items()}
-
-
-def _means(sums: np.ndarray) -> dict[str, np.ndarray]:
-    return class_means(Counts(*np.moveaxis(sums, -1, 0)))
 
 
 def _read(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -200,12 +196,13 @@ def _read(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
             allowed=f"one row per image, class, region and policy with the columns {', '.join(columns)}",
             remedy="delete the file and run the study again: it is measured anew",
         )
-    return counts[list(columns)]
+    return counts[[*columns, *(column for column in MORE if column in counts)]]
 
 
 def _wide(shown: pd.DataFrame, phantoms: Mapping[str, bool]) -> pd.DataFrame:
     """Return one row per network or control, with a column for each subset, metric and statistic."""
-    ranges, pooled_ranges = intervals(shown, list(SUBSETS), list(METRICS)), pooled_intervals(shown)
+    metrics = list(measured(shown))
+    ranges, pooled_ranges = intervals(shown, list(SUBSETS), metrics), pooled_intervals(shown)
     summary = headline_classes(summarise(shown, KEYS), [*KEYS, "subset", "region", "policy", "metric", "averaging"])
     rows: dict[tuple, dict[str, Any]] = {}
     for key in summary[[*KEYS, "class"]].drop_duplicates().itertuples(index=False, name=None):
@@ -225,7 +222,12 @@ def _wide(shown: pd.DataFrame, phantoms: Mapping[str, bool]) -> pd.DataFrame:
         target |= {f"{name}_{key}": value for key, value in statistics.items()}
         target |= {f"{row['subset']}_images": row["images"], "seeds": max(row["seeds"], target.get("seeds", 0))}
     columns = ["dataset", "phantom", "row", "model", "loss", "recipe", "class", "region", "policy"]
-    columns += [f"{s}_{m}_{name}" for s in SUBSETS for m in METRICS for name in STATISTICS]
+    columns += [
+        f"{subset}_{metric}_{name}"
+        for subset in SUBSETS
+        for metric in metrics
+        for name in STATISTICS[:-1] + POOLED * METRICS[metric].pooled + STATISTICS[-1:]
+    ]
     columns += [*(f"{s}_images" for s in SUBSETS), "seeds"]
     table = pd.DataFrame(list(rows.values())).reindex(columns=columns)
     whole = [name for name in columns if name.endswith("_undefined")]

@@ -10,11 +10,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from segstudy.config.datasets import READERS, DatasetConfig
+from segstudy.config.evaluation import Evaluation
 from segstudy.config.library_networks import TARGET, LibraryOptions
 from segstudy.config.losses import LOSSES
 from segstudy.config.networks import REGISTERED
 from segstudy.config.recipes import Recipe
-from segstudy.config.study import Evaluation, Experiment
+from segstudy.config.study import Experiment
 
 
 def schema() -> dict[str, Any]:

@@ -6,13 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import yaml
-from pydantic import Field, InstanceOf, field_validator, model_validator
+from pydantic import Field, InstanceOf, field_validator
 
 from segstudy.config.base import Name, Options
 from segstudy.config.datasets import DatasetConfig
+from segstudy.config.evaluation import CONTROLS, Evaluation
 from segstudy.config.library_networks import EncoderUNetOptions, is_library
 from segstudy.config.loss_classes import check_classes
 from segstudy.config.losses import LOSSES
@@ -20,9 +21,6 @@ from segstudy.config.messages import Key, place, validated
 from segstudy.config.networks import LIBRARY, REGISTERED, block
 from segstudy.config.recipes import Recipe
 from segstudy.errors import StudyError, nearest
-
-Control = Literal["all_background", "all_foreground", "majority", "random", "otsu", "second_human"]
-CONTROLS: tuple[Control, ...] = get_args(Control)
 
 
 class Cell(NamedTuple):
@@ -38,28 +36,6 @@ class Cell(NamedTuple):
     def path(self) -> str:
         """Folder of the cell below `results/<study>/cells/`."""
         return f"{self.dataset}/{self.model}/{self.loss}/{self.recipe}/seed{self.seed}"
-
-
-class Evaluation(Options):
-    """What is measured, and which threshold the tables show."""
-
-    fixed_threshold: float = Field(0.5, gt=0, lt=1)
-    policies: list[Literal["fixed", "validation", "otsu"]] = Field(
-        ["fixed", "validation"], min_length=1, description="of one foreground class; several need no threshold"
-    )
-    headline: Literal["fixed", "validation", "otsu"] = Field("fixed", description="threshold of tables and masks")
-    comparison: Literal["dice", "iou", "accuracy", "sensitivity", "specificity", "precision", "pixel_error"] = Field(
-        "dice", description="metric of the paired comparisons and of the ranking, of each test image"
-    )
-    controls: list[Control] = Field(
-        list(CONTROLS), description="rows that need no training; each is for one foreground class, for several, or both"
-    )
-
-    @model_validator(mode="after")
-    def _headline(self) -> Evaluation:
-        if self.headline not in self.policies:
-            raise ValueError(f"headline '{self.headline}' must be one of policies {self.policies}")
-        return self
 
 
 class Experiment(Options):
@@ -139,6 +115,10 @@ class Study(Options):
     def dataset_settings(self, dataset: str, *blocks: str) -> dict[str, Any]:
         """Return the named blocks of a data set's config, resolved, as plain values."""
         return self.datasets[dataset].model_dump(mode="json", include=set(blocks))
+
+    def measures(self, dataset: str) -> list[str]:
+        """Return what is measured of a data set beside counts of pixels."""
+        return list(self.evaluation.measures_of_several if self.datasets[dataset].several else self.evaluation.measures)
 
     def model_settings(self, model: str) -> dict[str, Any]:
         """A network's kind and options, resolved, as plain values."""

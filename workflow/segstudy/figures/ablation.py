@@ -12,7 +12,8 @@ import pandas as pd
 from segstudy.config import Cell
 from segstudy.errors import StudyError
 from segstudy.figures import style
-from segstudy.metrics import MEAN, METRICS, pooled, with_means
+from segstudy.formulas import METRICS
+from segstudy.metrics import MEAN, pooled, with_means
 from segstudy.tables import KEYS, headline, image_scores, intervals, pooled_intervals, read_counts
 
 if TYPE_CHECKING:

@@ -1,0 +1,73 @@
+"""Options of evaluation: what is measured, and what the tables show of it."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from pydantic import Field, model_validator
+
+from segstudy.config.base import Options
+
+Control = Literal["all_background", "all_foreground", "majority", "random", "otsu", "second_human"]
+CONTROLS: tuple[Control, ...] = get_args(Control)
+Measure = Literal["surface", "cldice", "objects", "scores"]
+MEASURES: tuple[Measure, ...] = get_args(Measure)
+
+COUNTED = (
+    *("dice", "iou", "accuracy", "sensitivity", "specificity", "precision", "pixel_error"),
+    *("balanced_accuracy", "mcc"),
+)
+# Metrics that a readable table may show, each with the measure that it needs; empty: counts of pixels are enough.
+NEEDS = dict.fromkeys(COUNTED, "") | {
+    **dict.fromkeys(("surface_dice", "hd95", "assd", "hd95_ranked", "assd_ranked"), "surface"),
+    "cldice": "cldice",
+    **dict.fromkeys(("object_error", "betti0_error", "betti1_error"), "objects"),
+    **dict.fromkeys(("roc_auc", "average_precision", "brier", "ece"), "scores"),
+}
+
+
+class Evaluation(Options):
+    """What is measured, and which threshold the tables show."""
+
+    fixed_threshold: float = Field(0.5, gt=0, lt=1)
+    policies: list[Literal["fixed", "validation", "otsu"]] = Field(
+        ["fixed", "validation"], min_length=1, description="of one foreground class; several need no threshold"
+    )
+    headline: Literal["fixed", "validation", "otsu"] = Field("fixed", description="threshold of tables and masks")
+    comparison: Literal["dice", "iou", "accuracy", "sensitivity", "specificity", "precision", "pixel_error"] = Field(
+        "dice", description="metric of the paired comparisons and of the ranking, of each test image"
+    )
+    controls: list[Control] = Field(
+        list(CONTROLS), description="rows that need no training; each is for one foreground class, for several, or both"
+    )
+    measures: list[Measure] = Field(
+        list(MEASURES),
+        description="what is measured beside counts of pixels where there is one foreground class: surface (distances "
+        "of outlines), cldice (centre lines), objects (and holes), scores (of probabilities)",
+    )
+    measures_of_several: list[Literal["surface", "cldice", "objects"]] = Field(
+        [], description="the same where there are several classes; every class costs as much as a whole mask"
+    )
+    tolerance: float = Field(2, ge=0, description="of the surface Dice: pixels between outlines that are forgiven")
+    metrics: list[str] = Field(
+        list(COUNTED[:7]),
+        min_length=1,
+        description=f"columns of the readable table of one foreground class; the csv has all. Of {', '.join(NEEDS)}",
+    )
+
+    @model_validator(mode="after")
+    def _headline(self) -> Evaluation:
+        if self.headline not in self.policies:
+            raise ValueError(f"headline '{self.headline}' must be one of policies {self.policies}")
+        return self
+
+    @model_validator(mode="after")
+    def _metrics(self) -> Evaluation:
+        if len(set(self.metrics)) < len(self.metrics):
+            raise ValueError("metrics names one twice")
+        for metric in self.metrics:
+            if metric not in NEEDS:
+                raise ValueError(f"metrics names '{metric}', which is none of {', '.join(NEEDS)}")
+            if NEEDS[metric] and NEEDS[metric] not in self.measures:
+                raise ValueError(f"metrics names '{metric}', which needs '{NEEDS[metric]}' among the measures")
+        return self
