@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 from PIL import Image
+from pydantic import ValidationError
 from skimage.morphology import skeletonize
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -85,6 +86,7 @@ def test_lines_that_miss_each_other_have_no_overlap():
     assert values(np.roll(COMB, 12, axis=0) & ~COMB, COMB & ~np.roll(COMB, 12, axis=0))["cldice"] == 0
 
 
+@settings(max_examples=40, deadline=None)  # times of a crowded machine say nothing
 @given(arrays(bool, (9, 9)), arrays(bool, (9, 9)))
 def test_symmetry_identity_and_range(prediction, truth):
     found, turned = values(prediction, truth), values(truth, prediction)
@@ -216,3 +218,23 @@ def test_files_come_back_and_are_the_same_bytes(cell, tmp_path):
     with np.load(tmp_path / "one.npz") as back:
         assert sorted(back) == sorted(histograms)
         assert all((back[name] == histograms[name]).all() for name in back)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metrics": ["dice", "hd96"]}, "'hd96', which is none of"),
+        ({"metrics": ["hd95"], "measures": ["cldice"]}, "'hd95', which needs 'surface'"),
+        ({"metrics": ["dice", "dice"]}, "names one twice"),
+        ({"metrics": []}, "at least 1 item"),
+        ({"measures_of_several": ["scores"]}, "'surface', 'cldice' or 'objects'"),
+        ({"tolerance": -1}, "greater than or equal to 0"),
+    ],
+)
+def test_a_table_cannot_show_what_is_not_measured(options, message):
+    with pytest.raises(ValidationError, match=message):
+        config.Evaluation(**options)
+
+
+def test_counts_of_pixels_can_be_shown_without_any_measure():
+    assert config.Evaluation(measures=[], metrics=["mcc", "dice"]).metrics == ["mcc", "dice"]

@@ -3,7 +3,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics as reference
@@ -39,6 +39,7 @@ def test_agrees_with_scikit_learn(distinct, share):
     assert found.brier == pytest.approx(reference.brier_score_loss(y, p), abs=1e-12)
 
 
+@settings(max_examples=40, deadline=None)  # times of a crowded machine say nothing
 @given(arrays(np.int64, (6, 7), elements=st.integers(0, 30)), arrays(bool, (6, 7)))
 def test_calibration_error_in_fractions(steps, truth):
     levels = steps * (STEPS // 30)  # every other one lies on an edge between bins
@@ -68,6 +69,7 @@ def test_what_is_not_defined_is_nan():
     assert all(math.isnan(value) for value in scores(histograms(as_read(levels), truth, truth))[2:])
 
 
+@settings(max_examples=40, deadline=None)  # times of a crowded machine say nothing
 @given(arrays(np.int64, 25, elements=st.integers(0, STEPS)), arrays(bool, 25))
 def test_turning_values_and_truth_around_keeps_area_brier_score_and_the_ends(levels, truth):
     found, turned = (

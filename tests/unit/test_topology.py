@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 from skimage.measure import euler_number, label
 from skimage.morphology import skeletonize
@@ -31,6 +31,7 @@ def test_objects_and_holes_by_hand(mask, expected):
     assert pieces(mask) == expected
 
 
+@settings(max_examples=40, deadline=None)  # times of a crowded machine say nothing
 @given(arrays(bool, (9, 11)))
 def test_objects_and_holes_agree_with_scikit_image(mask):
     found = pieces(mask)
@@ -39,6 +40,7 @@ def test_objects_and_holes_agree_with_scikit_image(mask):
     assert found.objects - found.holes == euler_number(mask, connectivity=2)
 
 
+@settings(max_examples=40, deadline=None)  # times of a crowded machine say nothing
 @given(arrays(bool, (14, 12)))
 def test_the_centre_line_lies_in_the_mask_and_holds_together_as_it_does(mask):
     line = centre_line(mask)
