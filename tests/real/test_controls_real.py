@@ -33,7 +33,7 @@ def counts():
             }
         )
     index = pd.DataFrame(rows)
-    names = ["all_background", "all_foreground", "random", "otsu", "second_human"]
+    names = ["all_background", "all_foreground", "random", "otsu", "frangi", "second_human"]
     return measure_controls(index, index[["sample", "subset"]], ROOT, binary("vessel"), seed=0, names=names, threads=2)
 
 
@@ -65,6 +65,12 @@ def test_all_background_looks_accurate_and_finds_nothing(summary):
         assert found.loc["accuracy", "image"] == pytest.approx(accuracy, abs=5e-5)
         assert (found.loc[["dice", "iou", "sensitivity"]] == 0).all(axis=None)
         assert (found.loc["specificity"] == 1).all() and np.isnan(found.loc["precision", "image"])
+
+
+def test_a_ridge_filter_lies_between_otsu_and_the_second_human(summary):
+    dice = summary["mean"].xs(("test", "roi", "dice", "image"), level=["subset", "region", "metric", "averaging"])
+    assert dice["frangi"] == pytest.approx(0.717, abs=5e-3)  # not to the digit: the filter may change with its library
+    assert dice["otsu"] < dice["frangi"] < dice["second_human"]
 
 
 def test_no_control_without_learning_reaches_the_second_human(summary):

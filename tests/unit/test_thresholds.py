@@ -7,7 +7,7 @@ from skimage.filters import threshold_otsu
 from segstudy.errors import StudyError
 from segstudy.formulas import dice
 from segstudy.metrics import confusion
-from segstudy.thresholds import LEVELS, binarise, otsu, otsu_of, tune
+from segstudy.thresholds import LEVELS, best_of, binarise, dice_curve, otsu, otsu_of, tune
 
 EVERYWHERE = np.ones((4, 5), dtype=bool)
 
@@ -42,7 +42,10 @@ def draw(seed, images=3, levels=65535):
 def test_equals_a_search_over_every_level(seed, levels):
     pairs = list(draw(seed, levels=levels))
     scores = np.array([mean_dice(pairs, level / LEVELS) for level in range(LEVELS + 1)])
+    curve = dice_curve(pairs)
+    assert curve == pytest.approx(scores, abs=1e-12)
     found = tune(pairs)
+    assert found == best_of(curve)
     assert float(found * LEVELS).is_integer()
     assert scores[round(found * LEVELS)] == pytest.approx(scores.max(), abs=1e-12)
 
@@ -91,7 +94,7 @@ def test_images_without_foreground_are_left_out():
 @pytest.mark.parametrize("images", [0, 2])
 def test_nothing_to_tune_on_is_an_error_that_says_what_to_do(images):
     empty = (np.ones((4, 5), np.float32), np.zeros((4, 5), dtype=bool), EVERYWHERE)
-    with pytest.raises(StudyError, match=rf"none of the {images} validation images.*\n.*evaluation.policies"):
+    with pytest.raises(StudyError, match=rf"none of the {images} images.*\n.*out of evaluation: a policy"):
         tune([empty] * images)
 
 

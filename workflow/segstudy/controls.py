@@ -7,16 +7,19 @@
 - `otsu`: Otsu's threshold (1979, doi:10.1109/TSMC.1979.4310076) of each image's own values inside the roi,
   background outside it. Whether grey or green values are taken, and whether the dark or the bright side is the
   object, is what gives the best mean Dice on the training images.
+- `frangi`: for vessels alone, Frangi's ridge filter (`segstudy.ridges`); whether dark or bright ridges are taken, and
+  how many of an image's pixels, is what gives the best mean Dice on the training images.
 - `second_human`: the second annotation, where an image has one.
 
 With several classes there are `all_background`, `majority` and `random`; with one, all but `majority`, which is one of
-the two constant answers.
+the two constant answers; `frangi` where that one is called `vessel`.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,14 +35,24 @@ from segstudy.formulas import dice
 from segstudy.images import read_image, read_mask
 from segstudy.labels import Labels
 from segstudy.metrics import confusion
+from segstudy.ridges import ridgeness
 from segstudy.seeds import numpy_generator
-from segstudy.thresholds import binarise, otsu
+from segstudy.thresholds import best_of, binarise, dice_curve, otsu
 from segstudy.truth import Row, Truth, fits, in_threads, labelled, truth_of
 
 logger = logging.getLogger("segstudy")
 
 Rule = tuple[str, str]  # channel and side that make an image's Otsu segmentation
-RULES: tuple[Rule, ...] = tuple(product(("grey", "green"), ("dark", "bright")))
+SIDES = ("dark", "bright")
+RULES: tuple[Rule, ...] = tuple(product(("grey", "green"), SIDES))
+TUBULAR = "vessel"  # the class for which a ridge filter is a fair rival
+
+
+class Ridges(NamedTuple):
+    """Which ridges are the object, and from which rank on (see `segstudy.ridges.ridgeness`)."""
+
+    side: str
+    threshold: float
 
 
 class Learned(NamedTuple):
@@ -47,6 +60,7 @@ class Learned(NamedTuple):
 
     shares: np.ndarray  # of each class among the pixels inside the roi, background first
     rule: Rule
+    ridges: Ridges
 
 
 class Control(NamedTuple):
@@ -57,6 +71,7 @@ class Control(NamedTuple):
     one: bool = True  # for data sets of one foreground class
     several: bool = False  # for those of several
     line: bool = True  # has a centre line that says anything: that of a full frame says how large the frame is
+    tubular: bool = False  # for those of vessels alone
 
 
 def measure_controls(
@@ -72,8 +87,9 @@ def measure_controls(
     """Return rows of counts.csv, with `control` in front, of every named control that the data set can have.
 
     `policy` is 'none' and `threshold` empty, except that `otsu` records each image's own threshold (grey or green
-    value 0..255). `second_human` has rows for the images that have a second mask, and none where no image has.
-    Controls that are not made for the data set's number of classes have no rows.
+    value 0..255) and `frangi` its rank 0..1. `second_human` has rows for the images that have a second mask, and none
+    where no image has.
+    Controls that are not made for the data set's number of classes, or for its object, have no rows.
 
     Args:
         index: index.csv.
@@ -94,7 +110,7 @@ def measure_controls(
             raise StudyError(
                 f"no control is called '{control}'.{nearest(control, CONTROLS)}", allowed=", ".join(CONTROLS)
             )
-    names = [name for name in names if (CONTROLS[name].several if labels.several else CONTROLS[name].one)]
+    names = [name for name in names if _fits(CONTROLS[name], labels)]
     masks = measures._replace(names=tuple(name for name in measures.names if name != "scores"))
     without_lines = masks._replace(names=tuple(name for name in masks.names if name != "cldice"))
     learned = _learn(names, rows, root, labels, threads)
@@ -118,11 +134,17 @@ def measure_controls(
     return pd.DataFrame(lines, columns=["control", *COLUMNS, *masks.columns])
 
 
+def _fits(control: Control, labels: Labels) -> bool:
+    if control.tubular and labels.foreground != (TUBULAR,):
+        return False
+    return control.several if labels.several else control.one
+
+
 def _learn(names: Sequence[str], rows: Sequence[Row], root: Path, labels: Labels, threads: int) -> Learned:
     """Return what the named controls need of the training images; nothing is read if none needs anything."""
     learners = [name for name in names if CONTROLS[name].learns]
     if not learners:
-        return Learned(np.full(len(labels.names), np.nan), RULES[0])
+        return Learned(np.full(len(labels.names), np.nan), RULES[0], Ridges(SIDES[0], 1.0))
     training = [row for row in rows if row["subset"] == "train"]
     if not training:
         raise StudyError(
@@ -143,7 +165,8 @@ def _learn(names: Sequence[str], rows: Sequence[Row], root: Path, labels: Labels
     pixels, scores = zip(*in_threads(look, training, threads, "controls learn from"), strict=True)
     rule = _best_rule(np.array(scores)) if "otsu" in names else RULES[0]
     total = np.sum(pixels, axis=0)
-    return Learned(total / total.sum(), rule)
+    ridges = _best_ridges(training, root, labels, threads) if "frangi" in names else Ridges(SIDES[0], 1.0)
+    return Learned(total / total.sum(), rule, ridges)
 
 
 def _best_rule(scores: np.ndarray) -> Rule:
@@ -158,6 +181,22 @@ def _best_rule(scores: np.ndarray) -> Rule:
     channel, side = RULES[int(means.argmax())]
     logger.info("control otsu: the %s side of the %s values, training Dice %.4f", side, channel, means.max())
     return channel, side
+
+
+def _best_ridges(training: Sequence[Row], root: Path, labels: Labels, threads: int) -> Ridges:
+    """Return side and rank with the best mean Dice over the training images."""
+
+    def look(row: Row, side: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        truth = truth_of(row, root, labels)
+        return ridgeness(_image_of(row, root, truth)[..., 1], truth.inside, side), truth.mask, truth.inside
+
+    curves = {
+        side: dice_curve(in_threads(partial(look, side=side), training, threads, f"{side} ridges of")) for side in SIDES
+    }
+    side = max(SIDES, key=lambda name: curves[name].max())
+    ridges = Ridges(side, best_of(curves[side]))
+    logger.info("control frangi: %s ridges from rank %.4f on, training Dice %.4f", *ridges, curves[side].max())
+    return ridges
 
 
 def _all_background(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> tuple[np.ndarray, float]:
@@ -181,6 +220,11 @@ def _random(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> 
 
 def _best_otsu(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> tuple[np.ndarray, float]:
     return _otsu(_image_of(row, root, truth), truth, learned.rule)
+
+
+def _frangi(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> tuple[np.ndarray, float]:
+    ranks = ridgeness(_image_of(row, root, truth)[..., 1], truth.inside, learned.ridges.side)
+    return binarise(ranks, learned.ridges.threshold) & truth.inside, learned.ridges.threshold
 
 
 def _second_human(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> tuple[np.ndarray, float]:
@@ -212,5 +256,6 @@ CONTROLS: dict[str, Control] = {
     "majority": Control(_majority, learns=True, one=False, several=True, line=False),
     "random": Control(_random, learns=True, several=True),
     "otsu": Control(_best_otsu, learns=True),
+    "frangi": Control(_frangi, learns=True, tubular=True),
     "second_human": Control(_second_human),
 }

@@ -24,14 +24,33 @@ def binarise(values: np.ndarray, threshold: float) -> np.ndarray:
 def tune(pairs: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> float:
     """Return the threshold that maximises the mean over images of Dice, exactly, among 0, 1/1024, ..., 1.
 
-    One pass: of each image only a histogram is kept, so `pairs` may be a generator over any number of images.
-    Images without foreground inside the region are left out: their Dice is 0 or not defined at every threshold.
     Thresholds often tie over a stretch; the middle of the longest stretch of best ones is returned (of the one
     closest to 0.5 where several are as long): it lies farthest from where the result changes.
 
     Args:
-        pairs: of each validation image the probability float (H, W) in 0..1, the truth bool (H, W), and the
-            region bool (H, W) whose pixels count.
+        pairs: see `dice_curve`.
+
+    Raises:
+        StudyError: if no image has foreground.
+        ValueError: if a probability lies outside 0..1 or is NaN.
+    """
+    return best_of(dice_curve(pairs))
+
+
+def best_of(curve: np.ndarray) -> float:
+    """Return the threshold where a curve over 0, 1/1024, ..., 1 is highest; see `tune` for ties."""
+    return _middle(curve == curve.max()) / LEVELS
+
+
+def dice_curve(pairs: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Return the mean over images of Dice, exactly, at each of the thresholds 0, 1/1024, ..., 1: float64 (1025,).
+
+    One pass: of each image only a histogram is kept, so `pairs` may be a generator over any number of images.
+    Images without foreground inside the region are left out: their Dice is 0 or not defined at every threshold.
+
+    Args:
+        pairs: of each image the probability float (H, W) in 0..1, the truth bool (H, W), and the region bool (H, W)
+            whose pixels count.
 
     Raises:
         StudyError: if no image has foreground.
@@ -48,12 +67,12 @@ def tune(pairs: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> float:
         used += 1
     if not used:
         raise StudyError(
-            f"no threshold can be tuned: none of the {skipped} validation images has foreground",
-            remedy="use another split, or leave 'validation' out of evaluation.policies",
+            f"no threshold can be tuned: none of the {skipped} images it is tuned on has foreground",
+            remedy="use another split, or take what asks for it out of evaluation: a policy, or the control 'frangi'",
         )
     if skipped:
         logger.info("threshold tuned on %d images; %d without foreground left out", used, skipped)
-    return _middle(total == total.max()) / LEVELS
+    return total / used
 
 
 def otsu(values: np.ndarray) -> float:

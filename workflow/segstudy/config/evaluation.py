@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from segstudy.config.base import Options
 
-Control = Literal["all_background", "all_foreground", "majority", "random", "otsu", "second_human"]
+Control = Literal["all_background", "all_foreground", "majority", "random", "otsu", "frangi", "second_human"]
 CONTROLS: tuple[Control, ...] = get_args(Control)
 Measure = Literal["surface", "cldice", "objects", "scores"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
