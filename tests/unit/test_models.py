@@ -22,9 +22,10 @@ SMALL = {
     "unet_valid": {"depth": 2, "width": 8},
     "segnet": {"depth": 2, "width": 8},
     "dilatednet": {"depth": 4, "width": 12},
+    "wnet": {"depth": 2, "width": 4},
 }
 every_network = pytest.mark.parametrize("kind", sorted(SMALL))
-with_decoder = pytest.mark.parametrize("kind", sorted(set(SMALL) - {"dilatednet"}))
+with_decoder = pytest.mark.parametrize("kind", sorted(set(SMALL) - {"dilatednet", "wnet"}))
 
 
 def make(kind, in_channels=3, outputs=1, **options):

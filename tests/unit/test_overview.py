@@ -21,7 +21,7 @@ def rows_on_the_page():
 def test_the_table_of_defaults_is_true():
     kinds = [line.split("|")[1].strip() for line in rows_on_the_page()]
     shown = {kind: settings for kind, settings in registered().items() if kind in kinds}
-    assert set(shown) >= {"encdec", "unet", "unet2", "unet_valid", "segnet", "dilatednet"}
+    assert set(shown) >= {"encdec", "unet", "unet2", "unet_valid", "segnet", "dilatednet", "wnet"}
     for line in markdown(overview(shown, 1, 1, 256, 256)).splitlines()[2:]:
         assert line in rows_on_the_page()
 
@@ -50,7 +50,7 @@ def test_a_row_by_hand():
 def test_the_command_takes_a_study(capsys):
     main([str(ROOT / "config.yaml"), str(ROOT / "studies" / "networks.yaml"), "--size", "32", "48", "--channels", "3"])
     said = capsys.readouterr().out
-    assert said.count("\n") == 2 + 10
+    assert said.count("\n") == 2 + 11
     assert "| dilatednet | `dilatednet` | depth: 5, width: 12 | 5,641 |" in said  # 216 weights more, for two channels
 
 

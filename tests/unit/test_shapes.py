@@ -78,6 +78,7 @@ def test_the_table_of_a_small_unet_by_hand():
         ({"network": "unet2"}, 3),
         ({"network": "segnet"}, 3),
         ({"network": "dilatednet"}, 0),
+        ({"network": "wnet"}, 2 * 3 + 1),  # and the image, which the second network sees too
     ],
 )
 def test_skips_come_from_a_layer_of_the_same_size(chosen, skips):
@@ -186,6 +187,7 @@ def seen_from(pixel, stages):
         words = stage.operation
         if stage.kind in ("conv", "dilated"):  # a 3x3 kernel widens by its dilation on both sides
             dilation = int((re.findall(r"dilation (\d+)", words) or [1])[0])
+            dilation *= 2 if words.startswith("residual: 2") else 1
             low, high = low - dilation, high + dilation
         elif "bilinear" in words:  # two neighbours of the coarser level, the nearer one first
             low, high = (low - 1) // 2, (high + 1) // 2
@@ -210,6 +212,7 @@ def seen_from(pixel, stages):
         {"network": "segnet"},
         {"network": "dilatednet"},
         {"network": "dilatednet", "convolutions": 2, "depth": 5},
+        {"network": "wnet"},
     ],
 )
 @pytest.mark.parametrize("depth", [1, 2, 3, 4])

@@ -9,9 +9,10 @@ import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 logger = logging.getLogger("segstudy")
@@ -73,8 +74,8 @@ def configure(device: torch.device, threads: int, deterministic: bool) -> None:
         torch.backends.cudnn.allow_tf32 = True
 
 
-def compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:
-    """Return `network` compiled by torch.compile: the same module, with its own names, behind a faster call.
+def compiled(network: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
+    """Return `network` (a module or its `all_logits`) compiled by torch.compile: its own names, behind a faster call.
 
     Each shape of a batch is compiled for itself. Graphs with open shapes would depend on which shape came first,
     and a continued training meets them in another order than an undisturbed one. More shapes than the limit are an

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from segstudy.errors import StudyError
 
 logger = logging.getLogger("segstudy")
 
-Forward = Callable[[Tensor], Tensor]
+Forward = Callable[[Tensor], Tensor | Sequence[Tensor]]
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
@@ -38,7 +38,7 @@ def take_step(
 
     Args:
         network: whose gradients and buffers the step changes.
-        forward: images -> logits, through the network.
+        forward: images -> logits, through the network; or several of them, see `mean_loss`.
         loss: f(logits, target, roi) -> scalar.
         optimiser: of the network's parameters.
         batch: images, masks, rois.
@@ -82,10 +82,20 @@ def accumulate_gradients(forward: Forward, loss: Loss, batch: Batch, accumulate:
     count, total = len(batch[0]), torch.zeros((), device=batch[0].device)
     parts = [tensor.tensor_split(min(accumulate, count)) for tensor in batch]
     for x, target, roi in zip(*parts, strict=True):
-        value = loss(forward(x.clone() if keep else x), target, roi) * (len(x) / count)
+        value = mean_loss(loss, forward(x.clone() if keep else x), target, roi) * (len(x) / count)
         value.backward()
         total += value.detach()
     return total
+
+
+def mean_loss(loss: Loss, logits: Tensor | Sequence[Tensor], target: Tensor, roi: Tensor) -> Tensor:
+    """Return the loss of logits (B, K, H, W); of several, such as a network's `all_logits`, the mean of their losses.
+
+    The mean and not the sum: training and validation losses of a network then lie on one scale.
+    """
+    if isinstance(logits, Tensor):
+        return loss(logits, target, roi)
+    return torch.stack([loss(one, target, roi) for one in logits]).mean()
 
 
 def _twice(accumulate: int, count: int, problem: str) -> int:

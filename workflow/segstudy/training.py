@@ -61,7 +61,8 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
     """Train `network`; return the weights of its best epoch: the lowest validation loss, the earlier of equals.
 
     Args:
-        network: (B, C, H, W) -> logits (B, K, H, W); changed in place, at the end it holds the LAST weights.
+        network: (B, C, H, W) -> logits (B, K, H, W); changed in place, at the end it holds the LAST weights. If it has
+            a method `all_logits`, images -> several logits, training steps take the mean of their losses.
         loss: f(logits (B, K, H, W), target (B, H, W), roi (B, H, W)) -> scalar.
         images: uint8 (N, H, W, C); may be memory-mapped, as the next two.
         masks: uint8 (N, H, W), class ids.
@@ -84,7 +85,8 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
     mean, std = (torch.tensor(scaling[key], device=device).view(1, -1, 1, 1) for key in ("mean", "std"))
     batch_of = hold(images, masks, rois, device)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    learning = precision.compiled(network) if recipe.compile else network
+    teaching = getattr(network, "all_logits", network)  # some networks have a loss on earlier outputs too
+    learning = precision.compiled(teaching) if recipe.compile else teaching
     arithmetic = precision.choose_precision(recipe.precision, device)
     optimiser = build_optimiser(network, recipe, device)
     rates = [group["lr"] for group in optimiser.param_groups]  # taken before a saved state brings later ones
@@ -114,7 +116,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
     early, report = recipe.early_stopping, Reporter(recipe.epochs, steps, sum(sizes), state)
     window = (early.curve or CurveStopping()).window
 
-    def forward(x: Tensor) -> Tensor:
+    def forward(x: Tensor) -> Any:
         x = x.sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=arithmetic == torch.bfloat16):
             return learning(x) if network.training else network(x)

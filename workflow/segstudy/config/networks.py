@@ -63,6 +63,15 @@ class DilatedNetOptions(Options):
     normalisation: Literal["batch", "instance", "group", "none"] = "batch"
 
 
+class WNetOptions(Options):
+    """Two chained small U-Nets of residual blocks, trained with a loss on both outputs."""
+
+    depth: int = Field(2, ge=1, le=7, description="number of poolings in each of the two")
+    width: int = Field(8, ge=1, le=1024, description="channels of the first level")
+    growth: Literal[1, 2] = Field(2, description="factor on the channels from one level to the next")
+    normalisation: Literal["batch", "instance", "group", "none"] = "batch"
+
+
 # One line a network: key -> (options, class).
 NETWORKS: dict[str, tuple[type[Options], str]] = {
     "encdec": (EncDecOptions, "segstudy.models.encdec:EncDec"),
@@ -71,6 +80,7 @@ NETWORKS: dict[str, tuple[type[Options], str]] = {
     "unet_valid": (UNetValidOptions, "segstudy.models.unet_valid:UNetValid"),
     "segnet": (SegNetOptions, "segstudy.models.segnet:SegNet"),
     "dilatednet": (DilatedNetOptions, "segstudy.models.dilatednet:DilatedNet"),
+    "wnet": (WNetOptions, "segstudy.models.wnet:WNet"),
 }
 
 # The same for networks that a library builds: their layers are read from a forward pass, not planned.

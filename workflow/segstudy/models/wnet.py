@@ -1,0 +1,139 @@
+"""W-Net: two chained small U-Nets; the second sees the image and what the first has found.
+
+Source: Galdran et al. 2022, "State-of-the-art retinal vessel segmentation with minimalistic models" (Scientific Reports
+12, 6174): residual double convolutions, max-pooling, transposed convolutions up, and a loss on both outputs in
+training; with the widths 8, 16, 32 it has about 68,000 weights. Three things are simpler here: the skips are not
+convolved on their way, the 1x1 convolution of a shortcut is not normalised, and normalisation stands before ReLU, as
+in every network of this study. The second network is given the probability of the first rather than its logit. That
+leaves 61,938 weights for a colour image and one output.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from segstudy.config.networks import WNetOptions
+from segstudy.models import blocks, resampling
+from segstudy.models.blocks import Stage
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions, and a 1x1 convolution around them that is added to what they put out."""
+
+    def __init__(self, in_channels: int, channels: int, normalisation: str) -> None:
+        super().__init__()
+        self.convolutions = blocks.convolutions(2, in_channels, channels, normalisation)
+        self.shortcut = nn.Conv2d(in_channels, channels, 1, bias=False)
+        nn.init.kaiming_normal_(self.shortcut.weight, nonlinearity="linear")
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, in_channels, H, W) -> (B, channels, H, W)."""
+        around: Tensor = self.shortcut(maps)
+        return around + self.convolutions(maps)
+
+
+class Probability(nn.Module):
+    """Sigmoid of one logit, softmax over several: what the first network says, in 0..1."""
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """(B, K, H, W) -> (B, K, H, W)."""
+        return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)
+
+    def opened(self) -> nn.Module:
+        """Return what stands for it when receptive fields are measured: a sum over a softmax has no gradient."""
+        return nn.Identity()
+
+
+class LittleUNet(nn.Module):
+    """One of the two: residual blocks, 2x2 max-pooling down, transposed convolutions up, concatenated skips."""
+
+    def __init__(self, options: WNetOptions, in_channels: int, outputs: int) -> None:
+        super().__init__()
+        widths = blocks.level_widths(options.width, options.growth, options.depth)
+        kind, levels = options.normalisation, range(options.depth)
+        self.encoder = nn.ModuleList(Residual(widths[i - 1] if i else in_channels, widths[i], kind) for i in levels)
+        self.down = nn.ModuleList(blocks.pool() for _ in levels)
+        self.bottom = Residual(widths[-2], widths[-1], kind)
+        self.up = nn.ModuleList(resampling.transposed(widths[i + 1], widths[i]) for i in levels)
+        self.join = nn.ModuleList(blocks.Concat() for _ in levels)
+        self.decoder = nn.ModuleList(Residual(2 * widths[i], widths[i], kind) for i in levels)
+        self.head = blocks.head(widths[0], outputs)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, in_channels, H, W) -> logits (B, outputs, H, W), for H and W that divide by 2^depth."""
+        skips = []
+        for residual, down in zip(self.encoder, self.down, strict=True):
+            skips.append(residual(maps))
+            maps = down(skips[-1])
+        maps = self.bottom(maps)
+        for up, join, residual in zip(reversed(self.up), reversed(self.join), reversed(self.decoder), strict=True):
+            maps = residual(join(up(maps), skips.pop()))
+        logits: Tensor = self.head(maps)
+        return logits
+
+
+class WNet(nn.Module):
+    """Two `LittleUNet`s, the second after the first; its logits are the network's."""
+
+    def __init__(self, options: WNetOptions, in_channels: int, outputs: int) -> None:
+        super().__init__()
+        self.pad = blocks.Pad(2**options.depth)
+        self.first = LittleUNet(options, in_channels, outputs)
+        self.probability = Probability()
+        self.join = blocks.Concat()
+        self.second = LittleUNet(options, in_channels + outputs, outputs)
+        self.crop = blocks.Crop()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, in_channels, H, W) -> logits (B, outputs, H, W) of the second network, for any H, W >= 1."""
+        logits: Tensor = self.crop(self._both(images)[0], images)
+        return logits
+
+    def all_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits of the second and of the first network: a training has a loss on both."""
+        second, first = self._both(images)
+        return self.crop(second, images), self.crop(first, images)
+
+    def _both(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.pad(images)
+        first = self.first(maps)
+        # The image's type: under autocast the logits are bf16, the image is not.
+        found = self.probability(first).to(maps.dtype)
+        return self.second(self.join(found, maps)), first
+
+
+def plan(options: WNetOptions, in_channels: int, outputs: int, height: int, width: int) -> list[Stage]:
+    """Return the layer table for one image of height x width, by arithmetic alone."""
+    stages = [blocks.input_stage(in_channels, height, width, 2**options.depth)]
+    stages += _little_stages("first", options, stages[-1], outputs)
+    words = "sigmoid" if outputs == 1 else "softmax"
+    stages.append(stages[-1]._replace(name="probability", kind="probability", operation=words, parameters=0))
+    joined = blocks.concat_stage("join", stages[-1], stages[0])
+    stages.append(joined._replace(operation="image: copied and concatenated"))
+    stages += _little_stages("second", options, stages[-1], outputs)
+    return [*stages, blocks.output_stage(stages[-1], height, width)]
+
+
+def _little_stages(name: str, options: WNetOptions, before: Stage, outputs: int) -> list[Stage]:
+    """Predict `LittleUNet`."""
+    widths = blocks.level_widths(options.width, options.growth, options.depth)
+    kind = options.normalisation
+    stages, skips = [before], []
+    for i in range(options.depth):
+        stages.append(_residual_stage(f"{name}.encoder.{i}", stages[-1], widths[i], kind))
+        skips.append(stages[-1])
+        stages.append(blocks.pool_stage(f"{name}.down.{i}", stages[-1]))
+    stages.append(_residual_stage(f"{name}.bottom", stages[-1], widths[-1], kind))
+    for i in reversed(range(options.depth)):
+        stages.append(resampling.upsample_stage(f"{name}.up.{i}", stages[-1], "transposed", widths[i]))
+        stages.append(blocks.concat_stage(f"{name}.join.{i}", stages[-1], skips.pop()))
+        stages.append(_residual_stage(f"{name}.decoder.{i}", stages[-1], widths[i], kind))
+    return [*stages[1:], blocks.head_stage(f"{name}.head", stages[-1], outputs)]
+
+
+def _residual_stage(name: str, before: Stage, channels: int, normalisation: str) -> Stage:
+    """Predict `Residual`: one stage, whose parts all have one size."""
+    inner = blocks.convolution_stages(name, before, 2, channels, normalisation)
+    parameters = sum(stage.parameters for stage in inner) + before.channels * channels
+    operation = f"residual: 2 × ({inner[0].operation}), 1×1 convolution around them"
+    return inner[-1]._replace(name=name, operation=operation, parameters=parameters)
