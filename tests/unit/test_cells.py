@@ -3,6 +3,7 @@
 import copy
 import json
 import logging
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -100,13 +101,35 @@ def test_changed_pixels_are_another_training(inputs, tmp_path):
     assert data_hashes(*again)["store/masks.npy"] != data_hashes(*inputs)["store/masks.npy"]
 
 
-@pytest.mark.parametrize("subset", ["train", "val"])
-def test_an_empty_subset_is_explained(inputs, tmp_path, subset):
+def without(inputs, folder, subset):
+    """Return the inputs with a split whose images of `subset` are not used."""
     split = pd.read_csv(inputs[1])
     split["subset"] = split["subset"].replace(subset, "unlabelled")
-    split.to_csv(tmp_path / "split.csv", index=False)
-    with pytest.raises(StudyError, match=f"no labelled image in subset '{subset}'"):
-        small_cell.run((inputs[0], tmp_path / "split.csv"), tmp_path, quick())
+    split.to_csv(folder / "split.csv", index=False)
+    return inputs[0], folder / "split.csv"
+
+
+def test_nothing_to_train_on_is_explained(inputs, tmp_path):
+    with pytest.raises(StudyError, match="no labelled image in subset 'train'"):
+        small_cell.run(without(inputs, tmp_path, "train"), tmp_path, quick())
+
+
+def test_without_validation_images_the_last_weights_are_published(inputs, tmp_path):
+    small_cell.run(without(inputs, tmp_path, "val"), tmp_path, quick(recipe={"epochs": 3}))
+    history, record = pd.read_csv(tmp_path / "history.csv"), json.loads((tmp_path / "run.json").read_text())
+    assert history["best"].tolist() == [0, 0, 1] and record["best_epoch"] == 3
+    assert history[["val_loss", "val_dice"]].isna().all(axis=None)
+    assert record["images"] == {"train": 10, "val": 0}
+    assert checkpoint.load_model(tmp_path / "model.safetensors")[1]["epoch"] == 3
+
+
+def test_validation_images_without_masks_are_explained(inputs, tmp_path):
+    shutil.copytree(inputs[0], tmp_path / "store")
+    split, geometry = pd.read_csv(inputs[1]), pd.read_csv(tmp_path / "store/geometry.csv")
+    geometry.loc[split["subset"] == "val", "labelled"] = 0
+    geometry.to_csv(tmp_path / "store/geometry.csv", index=False)
+    with pytest.raises(StudyError, match="no labelled image in subset 'val'"):
+        small_cell.run((tmp_path / "store", inputs[1]), tmp_path, quick())
 
 
 def test_a_training_that_dies_publishes_nothing(inputs, tmp_path):

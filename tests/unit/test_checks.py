@@ -227,10 +227,20 @@ def test_an_exception_that_matches_nothing_is_a_warning(data, caplog):
     assert len(check_split(index, samples, thumbnails, split, [exception("duplicate")])["warnings"]) == 1
 
 
+def test_a_split_without_validation_images_lacks_no_stratum_there(data):
+    index, samples, thumbnails, split = data
+    split = split.replace({"subset": {"val": "train"}})
+    record = check_split(index, samples, thumbnails, split)
+    assert record["findings"] == [] and record["pairs_compared"] == 9 * 3
+    index["stratum"] = ["rare"] * 2 + ["b"] * 10  # two groups are enough for the two subsets
+    with pytest.raises(StudyError, match="stratum rare: none of its 2 groups"):
+        check_split(index, samples, thumbnails, split)
+
+
 def test_a_split_that_cannot_be_used_is_refused(data):
     index, samples, thumbnails, split = data
-    with pytest.raises(StudyError, match="val holds no image"):
-        check_split(index, samples, thumbnails, split.replace({"subset": {"val": "train"}}))
+    with pytest.raises(StudyError, match="train holds no image"):
+        check_split(index, samples, thumbnails, split.replace({"subset": {"train": "val"}}))
     index.loc[0, "mask"] = ""
     with pytest.raises(StudyError, match="00 has no mask but is in train"):
         check_split(index, samples, thumbnails, split)

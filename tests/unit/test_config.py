@@ -176,3 +176,19 @@ def test_a_loss_that_does_not_fit_the_number_of_classes_stops_before_any_job(dat
     }
     with pytest.raises(StudyError, match=problem):
         load_study(config)
+
+
+def test_nothing_is_chosen_on_validation_images_where_there_are_none():
+    config = changed(("datasets", "ph2", "split"), {"validation": 0})
+    with pytest.raises(StudyError, match="'validation', which needs validation images; datasets"):
+        load_study(config)
+    config["evaluation"] = {"policies": ["training", "otsu"], "headline": "training"}
+    with pytest.raises(StudyError, match="'otsu', which needs validation images"):
+        load_study(config)
+    config["evaluation"] = {"policies": ["fixed", "training"], "headline": "training"}
+    assert load_study(config).evaluation.headline == "training"
+    config["recipes"]["default"]["early_stopping"] = {"patience": 3}
+    with pytest.raises(StudyError, match="recipe 'default' stops early by the validation loss"):
+        load_study(config)
+    config["datasets"]["ph2"]["training"] = {"early_stopping": {"patience": None}}
+    assert load_study(config).recipe("ph2", "default").early_stopping.patience is None

@@ -117,6 +117,18 @@ def test_masks_are_those_of_the_headline_threshold(cell, monkeypatch):
     )
 
 
+def test_the_training_threshold_is_tuned_on_training_images_alone(cell, monkeypatch):
+    folder, _, _ = cell
+    for number in (1, 2, 4):  # what is not trained on says the opposite
+        mask = np.asarray(Image.open(folder / f"raw/{number}_mask.png"))
+        Image.fromarray(255 - mask).save(folder / f"raw/{number}_mask.png")
+    thresholds = predict(cell, monkeypatch, Oracle(), policies=["fixed", "training"], headline="training")
+    assert list(thresholds) == ["fixed", "training"]
+    assert 149 / 255 < thresholds["training"] <= 150 / 255
+    mask = np.asarray(Image.open(folder / "masks/2.png"))
+    assert np.array_equal(mask > 0, binarise(read_probability(folder / "probabilities/2.png"), thresholds["training"]))
+
+
 def test_the_validation_threshold_is_tuned_inside_the_roi_of_validation_images_alone(cell, monkeypatch):
     folder, _, _ = cell
     for number in (0, 2, 3):  # what is not validation says the opposite

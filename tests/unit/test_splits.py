@@ -218,6 +218,19 @@ def test_what_cannot_be_split_is_refused_with_the_reason(index, options, seed, m
     assert caught.value.remedy or caught.value.allowed
 
 
+def test_validation_0_trains_on_all_that_is_not_test():
+    official = make_index(12, official_subset=["train"] * 5 + ["val"] * 3 + ["test"] * 4)
+    everything = Split(validation=0)
+    assert make_split(official, everything, 0)["subset"].tolist() == ["train"] * 8 + ["test"] * 4
+    assert counts(make_index(20), everything) == {"train": 16, "test": 4}
+    assert counts(make_index(2), everything) == {"train": 1, "test": 1}
+    with pytest.raises(StudyError, match="no image is left for train") as caught:
+        make_split(make_index(4, official_subset="test"), everything, 0)
+    assert caught.value.allowed == "at least one image in each of train and test"
+    with pytest.raises(ValueError, match="kfold needs validation images"):
+        Split(repeat="kfold", validation=0)
+
+
 def test_three_images_are_enough():
     assert counts(make_index(3)) == {"train": 1, "val": 1, "test": 1}
 
@@ -249,6 +262,8 @@ def test_words_for_captions():
     assert split_words(Split(), True) == (
         "official test set; validation 20% of the training images, new split per seed"
     )
+    none = Split(repeat="fixed_split", validation=0)
+    assert split_words(none, True) == "official test set; no validation images, the same split for all seeds"
     fixed = Split(repeat="fixed_split", test=0.3)
     assert split_words(fixed, False) == "test 30% of all; validation 20% of the rest, the same split for all seeds"
     assert "5-fold cross-validation, the fold is the test set" in split_words(Split(repeat="kfold"), False)

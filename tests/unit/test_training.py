@@ -86,6 +86,20 @@ def test_the_best_weights_are_those_of_the_lowest_validation_loss():
     assert found.weights["passes"] == 4  # two steps an epoch, after epoch 2
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"early_stopping": {"curve": {"window": 4, "threshold": 10.0, "epochs": 2, "after": 6}}}]
+)
+def test_without_validation_images_the_last_weights_are_kept(options):
+    net = network()
+    found = small(net, epochs=9, val_rows=(), **options)
+    assert len(found.history) == (7 if options else 9)
+    assert found.history["best"].tolist() == [0] * (len(found.history) - 1) + [1]
+    assert found.history[["val_loss", "val_dice"]].isna().all(axis=None)
+    assert same(found.weights, net.state_dict())
+    validated = small(epochs=9, **options)
+    assert found.history["train_loss"].equals(validated.history["train_loss"])  # it changes nothing else
+
+
 def test_patience_ends_the_training():
     given = iter([0.5, 0.3, 0.4, 0.4, 0.4, 0.4])
     loss = lambda z, y, m: bce(z, y, m) if z.requires_grad else torch.tensor(next(given))

@@ -52,8 +52,8 @@ def train_cell(
         encoder: weights that the network's encoder starts from, where its options ask for some.
 
     Raises:
-        StudyError: the split has no labelled training or validation images, there are no strata to balance, the loss
-            diverged, memory is exhausted.
+        StudyError: the split has no labelled training images, or none of its validation images is labelled; there are
+            no strata to balance, the loss diverged, memory is exhausted.
         Interrupted: a signal asked to stop; the state is saved.
     """
     started = time.perf_counter()
@@ -142,15 +142,17 @@ def start_from(network: nn.Module, encoder: Path | None) -> Any:
 def subset_rows(store: Store, split: Path, subset: str) -> np.ndarray:
     """Return the rows of the labelled images of a subset, in the order of the split.
 
+    A split may do without validation images: then there are no rows of subset `val`.
+
     Raises:
-        StudyError: there are none, or the store lacks a sample.
+        StudyError: no image of the subset is labelled, there are none to train on, or the store lacks a sample.
     """
     table = files.read_csv(split)
     rows = store.rows(table.loc[table["subset"] == subset, "sample"])
     labelled = rows[store.geometry["labelled"].to_numpy()[rows] == 1]
     if len(labelled) < len(rows):
         logger.warning("%d images of subset %s have no mask: not used", len(rows) - len(labelled), subset)
-    if not len(labelled):
+    if not len(labelled) and (len(rows) or subset != "val"):
         raise StudyError(
             f"the split has no labelled image in subset '{subset}'",
             where=split,

@@ -84,7 +84,7 @@ def check_split(
         As `check_images`, and `pairs_compared` (near duplicates) and `split` (see `splits.describe_split`).
 
     Raises:
-        StudyError: as `check_images`; also where train, val or test is empty or holds an image without mask.
+        StudyError: as `check_images`; also where train or test is empty, or an image that is used has no mask.
     """
     _check_same(index, samples, "samples.csv")
     _check_same(index, split, "the split")
@@ -168,14 +168,15 @@ def _straddling(index: pd.DataFrame, split: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _empty_strata(index: pd.DataFrame, split: pd.DataFrame) -> Iterator[Finding]:
-    """Strata that a subset lacks although three groups, one for each subset, hold it."""
+    """Strata that a subset lacks although as many groups as there are subsets hold it."""
+    parts = [part for part in PARTS if part in set(split["subset"])]  # a study may do without validation images
     unit = np.where(index["group"] != "", "group " + index["group"], "image " + index["sample"])
     table = pd.DataFrame({"stratum": index["stratum"], "unit": unit, "subset": split["subset"].to_numpy()})
     table = table[(table["stratum"] != "") & table["subset"].isin(PARTS)]
     for stratum, rows in table.groupby("stratum", sort=True):
-        missing = [part for part in PARTS if part not in set(rows["subset"])]
+        missing = [part for part in parts if part not in set(rows["subset"])]
         groups = rows["unit"].nunique()
-        if missing and groups >= len(PARTS):
+        if missing and groups >= len(parts):
             text = f"stratum {stratum}: none of its {groups} groups ({len(rows)} images) is in {' or '.join(missing)}"
             yield Finding("stratum_empty", (str(stratum),), text)
 
@@ -190,7 +191,7 @@ def _check_same(index: pd.DataFrame, other: pd.DataFrame, name: str) -> None:
 
 def _check_usable(index: pd.DataFrame, split: pd.DataFrame) -> None:
     subset = split["subset"].to_numpy(dtype=object)
-    empty = [part for part in PARTS if part not in set(subset)]
+    empty = [part for part in ("train", "test") if part not in set(subset)]
     used = np.isin(subset, PARTS) & (index["mask"] == "").to_numpy()
     if empty or used.any():
         what = f"{' and '.join(empty)} holds no image" if empty else ""

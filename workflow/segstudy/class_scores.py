@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from segstudy.config import Cell
+from segstudy.config.evaluation import Policy
 from segstudy.errors import StudyError
 from segstudy.files import write_csv, write_text
 from segstudy.formulas import COUNTS, METRICS
@@ -35,7 +36,7 @@ def compare_classes(
     *,
     experiment: str,
     question: str,
-    policy: Literal["fixed", "validation", "otsu"],
+    policy: Policy,
     regions: Mapping[str, str],
     protocols: Mapping[str, Protocol],
     outputs: Mapping[str, str | Path],

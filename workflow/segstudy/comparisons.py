@@ -10,12 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from segstudy.config import Cell
+from segstudy.config.evaluation import Policy
 from segstudy.errors import StudyError
 from segstudy.files import write_csv, write_text
 from segstudy.metrics import METRICS
@@ -57,7 +58,7 @@ def compare_pairs(
     *,
     experiment: str,
     question: str,
-    policy: Literal["fixed", "validation", "otsu"],
+    policy: Policy,
     metric: str,
     regions: Mapping[str, str],
     protocols: Mapping[str, Protocol],

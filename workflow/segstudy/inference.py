@@ -58,7 +58,7 @@ def predict_cell(
     threshold), both at the image's original size, and thresholds.json (policy -> threshold). Outside the field of
     view, where there is one, the probability is 0: no training looked there, and no target lies there. Thresholds are
     chosen and applied on the probabilities as stored, so whoever reads the files finds the same masks, bit for
-    bit. `validation` is tuned on the validation images alone, inside the roi.
+    bit. `validation` is tuned on the validation images alone, `training` on the training images, inside the roi.
 
     Of several classes a pixel gets the one of the largest probability at the original size (the first of equals). The
     mask is a palette PNG of class ids, background outside the field of view; the probability is that of the pixel's
@@ -206,9 +206,10 @@ def _thresholds(
         if policy == "fixed":
             thresholds[policy] = evaluation.fixed_threshold
         else:
-            validation = [row for row in rows if row["subset"] == "val"]
-            choose = tune if policy == "validation" else otsu_of
-            thresholds[policy] = choose(_pairs(validation, root, probabilities, labels))
+            subset = "train" if policy == "training" else "val"
+            chosen = [row for row in rows if row["subset"] == subset]
+            choose = otsu_of if policy == "otsu" else tune
+            thresholds[policy] = choose(_pairs(chosen, root, probabilities, labels))
     logger.info("thresholds: %s", ", ".join(f"{policy} {value:.4f}" for policy, value in thresholds.items()))
     return thresholds
 

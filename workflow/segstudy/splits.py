@@ -3,7 +3,8 @@
 What is never given up, in this order: official test sets stay as they are, groups stay whole, every subset holds an
 image, every stratum with enough groups stands in every subset; then strata keep their proportions and subsets
 their shares as nearly as whole groups allow. How the groups are chosen stands in `segstudy.partition`. With
-`grouped: false` every image is a group of its own: such a split leaks, and serves to measure how much.
+`grouped: false` every image is a group of its own: such a split leaks, and serves to measure how much. With
+`validation: 0` there is no validation subset, and official validation images are trained on.
 """
 
 from __future__ import annotations
@@ -36,10 +37,12 @@ def make_split(index: pd.DataFrame, options: Split, seed: int) -> pd.DataFrame:
             test images without labels while `fallback` is 'error'; an unknown name in `official_subset`.
     """
     subset = _official(index, options)
+    if not options.validation:
+        subset[subset == "val"] = ""
     pool = subset == ""
     units = _unit_names(index, options.grouped)
     table = _units(index, units, pool, options.stratify)
-    has_test, has_val = "test" in set(subset), "val" in set(subset)
+    has_test, has_val = "test" in set(subset), not options.validation or "val" in set(subset)
     chosen = np.full(len(table), "train", dtype=object)
     if options.repeat == "kfold":
         name = "val" if has_test else "test"
@@ -91,7 +94,7 @@ def split_words(options: Split, official: bool) -> str:
 
     `official`: the test set is the data set's own, labelled one (`describe_split(...)["rule"]["test"]`).
     """
-    carved = f"validation {options.validation:.0%} of {{}}"
+    carved = f"validation {options.validation:.0%} of {{}}" if options.validation else "no validation images"
     if options.repeat == "kfold":
         if official:
             return f"official test set; {options.folds}-fold cross-validation, the fold is the validation set"
@@ -184,12 +187,13 @@ def _fold(table: pd.DataFrame, folds: int, fold: int) -> np.ndarray:
 
 
 def _check_filled(subset: np.ndarray, options: Split) -> None:
-    empty = [name for name in PARTS if not (subset == name).any()]
+    needed = PARTS if options.validation else ("train", "test")
+    empty = [name for name in needed if not (subset == name).any()]
     if empty:
         raise StudyError(
             f"no image is left for {' and '.join(empty)}",
             where=f"{(subset != 'unlabelled').sum()} labelled images",
-            allowed="at least one image in each of train, val and test",
+            allowed=f"at least one image in each of {', '.join(needed[:-1])} and {needed[-1]}",
             remedy="add labelled images"
             + (" or set 'official: false' to divide all labelled images anew" if options.official else ""),
         )

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from segstudy.config import Cell
+from segstudy.config.evaluation import Policy
 from segstudy.files import read_csv, write_csv, write_text
 from segstudy.formulas import METRICS
 from segstudy.metrics import MEAN, headline_classes, summarise
@@ -35,7 +36,7 @@ def compare_strata(
     *,
     experiment: str,
     question: str,
-    policy: Literal["fixed", "validation", "otsu"],
+    policy: Policy,
     regions: Mapping[str, str],
     protocols: Mapping[str, Protocol],
     outputs: Mapping[str, str | Path],

@@ -57,6 +57,7 @@ def threshold_words(shown: pd.DataFrame) -> str:
     how = {
         "fixed": f"{between}, fixed beforehand",
         "otsu": f"chosen by Otsu's method on the probabilities of each cell's validation images, {between}",
+        "training": f"chosen on each cell's training images, {between}",
         "validation": f"chosen on each cell's validation images, {between}",
     }[one["policy"].iloc[0]]
     return f"Threshold of the networks' probabilities: {how}{'' if len(one) == len(networks) else f'; {largest}'}."

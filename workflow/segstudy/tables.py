@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from segstudy.config import Cell
+from segstudy.config.evaluation import Policy
 from segstudy.errors import StudyError
 from segstudy.files import read_csv, write_csv, write_text
 from segstudy.formulas import COUNTS, MEASURES, METRICS, SUMMABLE, measured
@@ -41,7 +42,7 @@ def compare(
     *,
     experiment: str,
     question: str,
-    policy: Literal["fixed", "validation", "otsu"],
+    policy: Policy,
     regions: Mapping[str, str],
     protocols: Mapping[str, Protocol],
     outputs: Mapping[str, str | Path],

@@ -60,6 +60,8 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
 ) -> Trained:
     """Train `network`; return the weights of its best epoch: the lowest validation loss, the earlier of equals.
 
+    Without validation images these are the last weights, and the history has no validation figures.
+
     Args:
         network: (B, C, H, W) -> logits (B, K, H, W); changed in place, at the end it holds the LAST weights. If it has
             a method `all_logits`, images -> several logits, training steps take the mean of their losses.
@@ -68,7 +70,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
         masks: uint8 (N, H, W), class ids.
         rois: uint8 (N, H, W), 1 where pixels count.
         train_rows: to learn from, `crops_per_image` times an epoch each; a row given twice counts twice.
-        val_rows: to choose the best epoch.
+        val_rows: to choose the best epoch; may be empty.
         recipe: how. Threads and deterministic algorithms are the business of `precision.configure`.
         seed: of every random decision but the network's first weights, which it brings along.
         device: where to train.
@@ -173,7 +175,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
             row["learning_rate"] = max(rates) * factor(steps - 1)
             row["slope"] = stopping.curve_slope([r["train_loss"] for r in [*history, row]], window)
             last = epoch == recipe.epochs or stopping.reason([*history, row], early)
-            if last or epoch % recipe.validate_every == 0:
+            if len(val_rows) and (last or epoch % recipe.validate_every == 0):
                 network.eval()
                 at_once = max(1, together * recipe.accumulate // state["accumulate"])
                 row["val_loss"], row["val_dice"] = validate(forward, loss, batch_of, val_rows, at_once, stop)
@@ -181,8 +183,10 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
                 if not math.isfinite(row["val_loss"]):
                     diverged(row["val_loss"], "the validation", val_rows, samples, state, slot)
                 row["best"] = int(row["val_loss"] < stopping.best_loss(history))
-                if row["best"]:
-                    state["best"] = {k: v.to("cpu", copy=True) for k, v in network.state_dict().items()}
+            elif last:
+                row["best"] = 1  # there is nothing to choose by
+            if row["best"]:
+                state["best"] = {k: v.to("cpu", copy=True) for k, v in network.state_dict().items()}
             charge("validation", started)
             history.append(row)
             state["epoch"], state["step"] = epoch + 1, 0

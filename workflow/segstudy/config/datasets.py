@@ -58,7 +58,9 @@ class Split(Options):
     repeat: Literal["new_split", "fixed_split", "kfold"] = Field(
         "new_split", description="what a further seed changes: the split too, the weights only, or the fold"
     )
-    validation: float = Field(0.2, gt=0, lt=1, description="share of what is not test")
+    validation: float = Field(
+        0.2, ge=0, lt=1, description="share of what is not test; 0: all of it is trained on, the last weights are kept"
+    )
     test: float = Field(0.2, gt=0, lt=1, description="share of all, where there is no labelled official test set")
     folds: int = Field(5, ge=2, le=100, description="kfold only")
     stratify: bool = True
@@ -70,6 +72,12 @@ class Split(Options):
     fallback: Literal["carve", "error"] = Field(
         "carve", description="when the official test images have no labels: carve a test set, or stop"
     )
+
+    @model_validator(mode="after")
+    def _folds_validate(self) -> Split:
+        if self.repeat == "kfold" and not self.validation:
+            raise ValueError("kfold needs validation images: 'validation' above 0")
+        return self
 
 
 class DeclaredException(Options):

@@ -10,6 +10,8 @@ from segstudy.config.base import Options
 
 Control = Literal["all_background", "all_foreground", "majority", "random", "otsu", "frangi", "second_human"]
 CONTROLS: tuple[Control, ...] = get_args(Control)
+# How a threshold is chosen: beforehand, for the best Dice on validation or on training images, by Otsu's method.
+Policy = Literal["fixed", "validation", "training", "otsu"]
 Measure = Literal["surface", "cldice", "objects", "scores"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 
@@ -30,10 +32,10 @@ class Evaluation(Options):
     """What is measured, and which threshold the tables show."""
 
     fixed_threshold: float = Field(0.5, gt=0, lt=1)
-    policies: list[Literal["fixed", "validation", "otsu"]] = Field(
+    policies: list[Policy] = Field(
         ["fixed", "validation"], min_length=1, description="of one foreground class; several need no threshold"
     )
-    headline: Literal["fixed", "validation", "otsu"] = Field("fixed", description="threshold of tables and masks")
+    headline: Policy = Field("fixed", description="threshold of tables and masks")
     comparison: Literal["dice", "iou", "accuracy", "sensitivity", "specificity", "precision", "pixel_error"] = Field(
         "dice", description="metric of the paired comparisons and of the ranking, of each test image"
     )

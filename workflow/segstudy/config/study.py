@@ -20,6 +20,7 @@ from segstudy.config.losses import LOSSES
 from segstudy.config.messages import Key, place, validated
 from segstudy.config.networks import LIBRARY, REGISTERED, block
 from segstudy.config.recipes import Recipe
+from segstudy.config.validation_images import check_validation
 from segstudy.errors import StudyError, nearest
 
 
@@ -166,6 +167,7 @@ def load_study(config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> S
     }
     study = validated(Study, blocks, (), paths)
     _check_references(study, paths)
+    check_validation(study, paths)
     return study
 
 
