@@ -6,6 +6,8 @@ import pytest
 
 from segstudy.config import load_study
 from segstudy.config.study import read_config
+from segstudy.models import build
+from segstudy.models.cost import count_parameters
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,3 +60,22 @@ def test_the_fundus_study_trains_as_its_thesis():
     assert {found.models[name].options.encoder for name in encoders - {"unet"}} == {"resnet34", "resnet50", "resnet152"}
     split = found.datasets["hrf"].split
     assert round(45 * split.test) == 7 and round(45 * (1 - split.test) * (1 - split.validation)) == 32, "70 % train"
+
+
+def test_the_vessel_benchmark_keeps_the_published_protocol():
+    """All official training images, native resolution, inside the field of view, nothing chosen on the test images."""
+    found = study("drive_benchmark")
+    drive = found.datasets["drive"]
+    assert (drive.size, drive.region, drive.split.official) == ("native", "roi", True)
+    assert (drive.split.validation, drive.split.repeat) == (0, "fixed_split")
+    assert found.evaluation.headline == "training" and set(found.evaluation.policies) == {"fixed", "training"}
+    assert {"second_human", "otsu", "all_background"} <= set(found.evaluation.controls)
+    recipe = found.recipe("drive", "default")
+    assert (recipe.optimiser, recipe.learning_rate, recipe.schedule.kind) == ("adamw", 0.01, "one_cycle")
+    assert (recipe.crop, recipe.batch_size, recipe.crops_per_image) == ((288, 288), 4, 1)
+    changes = recipe.augmentation
+    assert (changes.rotation, changes.scale, changes.shift) == (45, (0.9, 1.1), 0.05)
+    assert changes.brightness == changes.contrast == changes.saturation == (0.75, 1.25)
+    assert [cell.seed for cell in found.experiments["benchmark"].cells] == [0, 1, 2]
+    for model in ("wnet", "unet"):
+        assert count_parameters(build(found.model_settings(model), 3, 1)) < 100_000
