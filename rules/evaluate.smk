@@ -27,6 +27,7 @@ rule measure:
         root=root_of,
         reader=reader_of,
         measures=measures_of,
+        oracle="oracle" in STUDY.evaluation.policies,
         code=reader_code("segstudy.evaluation"),
     script:
         "../workflow/scripts/measure.py"

@@ -58,9 +58,7 @@ rule predict:
         reader=reader_of,
         labels=labels_of,
         root=root_of,
-        evaluation=STUDY.evaluation.model_dump(
-            mode="json", include={"fixed_threshold", "policies", "headline"}
-        ),
+        evaluation=STUDY.evaluation.of_prediction,
         reading=reader_code(),
         code=network_code("segstudy.inference"),
     script:

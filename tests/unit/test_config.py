@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from segstudy.config import Cell, load_study
-from segstudy.config.study import read_config
+from segstudy.config.study import Evaluation, read_config
 from segstudy.errors import StudyError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -192,3 +192,9 @@ def test_nothing_is_chosen_on_validation_images_where_there_are_none():
         load_study(config)
     config["datasets"]["ph2"]["training"] = {"early_stopping": {"patience": None}}
     assert load_study(config).recipe("ph2", "default").early_stopping.patience is None
+
+
+def test_the_oracle_is_no_headline_and_no_part_of_a_prediction():
+    with pytest.raises(ValueError, match="never the headline"):
+        Evaluation(policies=["fixed", "oracle"], headline="oracle")
+    assert Evaluation(policies=["fixed", "oracle"]).of_prediction == Evaluation(policies=["fixed"]).of_prediction

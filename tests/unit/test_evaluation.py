@@ -221,3 +221,24 @@ def test_predictions_of_other_classes_are_refused(facade, study):
     write_classes(several_classes["masks"] / "3.png", predictions[3].astype(np.uint8) + 2, FACADE.colours * 2)
     with pytest.raises(StudyError, match="not a mask of 4 classes: mode P, values up to 5"):
         measure(**several_classes)
+
+
+def test_the_oracle_is_the_best_threshold_of_the_test_images_and_of_no_other(study):
+    without = measure(**study).counts
+    counts = measure(**study, oracle=True).counts
+    own = counts[counts["policy"] == "oracle"]
+    assert set(own["subset"]) == {"test"} and own["region"].tolist() == ["full", "roi"]
+    pd.testing.assert_frame_equal(counts[counts["policy"] != "oracle"].reset_index(drop=True), without)
+    # Inside the roi the three true pixels have 0.9, 0.4, 0.6, the false ones 0.2, 0.6, 0.2, 0.0, 0.5, 1.0: all three
+    # with the false 0.5, 0.6 and 1.0 above a threshold in 0.2..0.4 (Dice 6/9), two of three above 0.5 only 4/7.
+    threshold = own["threshold"].unique().item()
+    assert 0.2 < threshold <= 0.4
+    assert own[own["region"] == "roi"][["tp", "fp", "fn"]].to_numpy().tolist() == [[3, 3, 0]]
+    others = {f"at {level}": level / 16 for level in range(17)}
+    scores = per_image(measure(**study | {"thresholds": others}).counts)
+    assert scores[(scores["subset"] == "test") & (scores["region"] == "roi")]["dice"].max() == pytest.approx(6 / 9)
+
+
+def test_several_classes_have_no_oracle(facade):
+    study, _, _ = facade
+    assert set(measure(**study, oracle=True).counts["policy"]) == {"argmax"}

@@ -254,6 +254,27 @@ def test_the_policy_that_is_asked_for_is_shown(tmp_path):
     assert set(made["long"]["policy"]) == {"fixed", "validation"}
 
 
+def test_the_upper_bound_has_a_column_of_its_own_that_says_so(tmp_path, study):
+    """Two seeds of Dice 0.9 and 0.8 at the oracle's threshold; the other network and the control have none."""
+    paths, controls = study
+    for (_, path), counts in zip(paths[2:], ((9, 1, 1, 89), (8, 2, 2, 88)), strict=True):
+        own = pd.read_csv(path)
+        best = own[own["subset"] == "test"].assign(policy="oracle", threshold=0.123)
+        best[["tp", "fp", "fn", "tn"]] = counts
+        pd.concat([own, best]).to_csv(path, index=False)
+    made = run(tmp_path, paths, controls)
+    head = "Dice upper bound (threshold chosen on test images)"
+    assert markdown_row(made["md"], "unet")[head] == "0.850 ± 0.071"
+    assert markdown_row(made["md"], "unet")["Dice"] == "**0.738 ± 0.053**"
+    assert markdown_row(made["md"], "enc_dec")[head] == "–"
+    assert "The upper bound is no result" in made["md"] and "0.123" not in made["md"]
+    assert made["md"].count(head) == 1  # beside the test images alone
+    wide = made["wide"].set_index("model")["test_dice_oracle_mean"]
+    assert wide["unet"] == pytest.approx(0.85) and wide[["enc_dec", "all_background"]].isna().all()
+    plain = run(tmp_path, paths[:2], controls)
+    assert head not in plain["md"] and "upper bound" not in plain["html"]
+
+
 def test_the_same_counts_give_the_same_bytes(tmp_path, study):
     first = run(tmp_path, *study)
     second = run(tmp_path, *study)

@@ -21,6 +21,7 @@ with job(snakemake):
         labels_of(snakemake.params.reader, **snakemake.params.labels),
         measures=Measures(tuple(names), tolerance),
         threads=snakemake.threads,
+        oracle=snakemake.params.oracle,
     )
     write_csv(snakemake.output.counts, counts)
     write_arrays(snakemake.output.histograms, histograms)

@@ -17,10 +17,10 @@ from segstudy.comparison import PIXELS_ALONE, Measures, Shape, compared, shape_o
 from segstudy.errors import StudyError
 from segstudy.formulas import COUNTS
 from segstudy.labels import Labels
-from segstudy.metrics import ARGMAX, confusion
+from segstudy.metrics import ARGMAX, ORACLE, confusion
 from segstudy.probabilities import read_classes, read_probability
 from segstudy.scores import COARSE, coarse, histograms, scores
-from segstudy.thresholds import binarise
+from segstudy.thresholds import best_of, binarise, dice_curve
 from segstudy.truth import Row, Truth, counted, fits, in_threads, labelled, truth_of
 
 COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", *COUNTS]
@@ -45,6 +45,7 @@ def measure(
     labels: Labels,
     threads: int = 1,
     measures: Measures = PIXELS_ALONE,
+    oracle: bool = False,
 ) -> Measured:
     """Measure one cell: every labelled image, class and region, at every policy's threshold.
 
@@ -58,10 +59,12 @@ def measure(
         labels: of the data set.
         threads: images measured at a time.
         measures: what is measured beside counts of pixels; `scores` where there is one foreground class alone.
+        oracle: with one foreground class, count the test images at one more threshold: of 0, 1/1024, ..., 1 the one
+            that is best for themselves, by their mean Dice inside the roi. No other file ever knows it.
 
     Raises:
         StudyError: if a prediction is missing or differs in size from the mask, or a mask from its roi; if the
-            policies are not those of the number of classes.
+            policies are not those of the number of classes; if no test image has the foreground that `oracle` needs.
     """
     if labels.several != (list(thresholds) == [ARGMAX]):
         raise StudyError(
@@ -71,7 +74,7 @@ def measure(
         )
     folder = Path(masks if labels.several else probabilities)
 
-    def count(row: Row) -> tuple[list[Line], list[Line]]:
+    def read(row: Row) -> tuple[np.ndarray, Truth]:
         path = folder / f"{row['sample']}.png"
         if not path.exists():
             raise StudyError(
@@ -82,6 +85,19 @@ def measure(
         prediction = read_classes(path, len(labels.names)) if labels.several else read_probability(path)
         truth = truth_of(row, root, labels)
         fits(prediction, truth.ids, path, Path(root) / row["mask"])
+        return prediction, truth
+
+    def test_pairs() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        for row in rows:
+            if row["subset"] == "test":
+                probability, truth = read(row)
+                yield probability, truth.mask, truth.inside
+
+    rows = labelled(index, split)
+    best = {ORACLE: best_of(dice_curve(test_pairs()))} if oracle and not labels.several else {}
+
+    def count(row: Row) -> tuple[list[Line], list[Line]]:
+        prediction, truth = read(row)
         key = {"sample": row["sample"], "subset": row["subset"]}
         levels = {}
         if "scores" in measures.names and not labels.several:
@@ -89,14 +105,14 @@ def measure(
         scored = {region: scores(counted)._asdict() for region, counted in levels.items()}
         shapes: Shapes = {}
         lines = []
-        for policy, threshold in thresholds.items():
+        for policy, threshold in (dict(thresholds) | (best if row["subset"] == "test" else {})).items():
             ids = prediction if threshold is None else binarise(prediction, threshold)
             named = key | {"policy": policy, "threshold": math.nan if threshold is None else threshold}
             found = counts_of(named, ids, truth, labels, measures, shapes)
             lines += [line | scored.get(line["region"], {}) for line in found]
         return lines, [{**key, "region": region, "pixels": coarse(counted)} for region, counted in levels.items()]
 
-    found = list(in_threads(count, labelled(index, split), threads, "measured"))
+    found = list(in_threads(count, rows, threads, "measured"))
     lines = [line for own, _ in found for line in own]
     bins = [line for _, own in found for line in own]
     pixels = np.array([line["pixels"] for line in bins], np.int64).reshape(-1, 2, COARSE)

@@ -19,6 +19,7 @@ from segstudy.formulas import COUNTS, METRICS, SUMMABLE, Numbers, measured, rati
 
 # What tells two measurements of one cell and one seed apart, beside the sample.
 CONDITION = ["class", "subset", "region", "policy"]
+ORACLE = "oracle"  # the policy of an upper bound: the best threshold on the test images themselves
 ARGMAX = "argmax"  # the policy of several classes: the one of the largest probability
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+import pandas as pd
+
 from segstudy.formulas import METRICS
+from segstudy.metrics import per_image
 
 SEVEN = ("dice", "iou", "accuracy", "sensitivity", "specificity", "precision", "pixel_error")
 
@@ -45,3 +48,24 @@ def one_class(metrics: Sequence[str]) -> tuple[Column, ...]:
         place = [column.metric for column in columns].index("dice") + 1 + (metrics[0] == "dice")
         columns.insert(place, Column("Dice pooled", "dice", "pooled"))
     return tuple(columns)
+
+
+UPPER_BOUND = "Dice upper bound (threshold chosen on test images)"
+UPPER_BOUND_WORDS = (
+    "The upper bound is no result: it is the mean Dice at the threshold that is best on the very test images, chosen "
+    "with their truth for each cell; it says how much another choice of the threshold could gain at most."
+)
+
+
+def upper_bounds(shown: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Return `keys` and mean and sd over seeds (ddof 1) of the mean Dice over images, as columns of the table's csv.
+
+    They are columns of their own, since they are no result.
+
+    Args:
+        shown: counts of test images at the policy ORACLE, in the headline's region.
+        keys: columns that name a row of the table.
+    """
+    seeds = per_image(shown).groupby([*keys, "seed"])["dice"].mean().groupby(list(keys))
+    names = {"test_dice_oracle_mean": seeds.mean(), "test_dice_oracle_sd": seeds.std(ddof=1)}
+    return pd.DataFrame(names).reset_index()

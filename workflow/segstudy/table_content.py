@@ -19,7 +19,7 @@ from segstudy.table_captions import (
     several_seeds,
     threshold_words,
 )
-from segstudy.table_columns import SEVEN, SEVERAL, Column, one_class
+from segstudy.table_columns import SEVEN, SEVERAL, UPPER_BOUND, UPPER_BOUND_WORDS, Column, one_class
 from segstudy.table_formats import DAGGER, DASH, Entry, Line, Panel, Table
 
 SUBSETS = {"test": "Test images", "val": "Validation images", "train": "Training images"}
@@ -76,6 +76,7 @@ def readable(
             threshold_words(shown),
             *_average_words(shown, not several.all(), bool(several.any())),
             *measure_words(metrics if not several.all() else (), tolerance),
+            *([UPPER_BOUND_WORDS] if wide["test_dice_oracle_mean"].notna().any() else []),
             BOLD,
             *times,
         ],
@@ -108,12 +109,20 @@ def _panel(wide: pd.DataFrame, subset: str, names: Sequence[str], columns: Seque
     best = _best(wide, subset, columns)
     rows = wide.to_dict("records")
     lines = []
+    bounded = subset == "test" and columns is not SEVERAL and wide["test_dice_oracle_mean"].notna().any()
     for i, row in enumerate(rows):
         numbers = [_entry(row, subset, column, (i, column.head) in best) for column in columns]
+        numbers += [Entry(row["test_dice_oracle_mean"], row["test_dice_oracle_sd"])] if bounded else []
         numbers += [Entry(text=count(row[f"{subset}_images"])), Entry(text=f"{row['seeds']}")]
         numbers += [Entry(text=_seconds(row["seconds_mean"]))] if timed else []
         lines.append(Line(row["dataset"], row_names(row, names), row["row"] == "control", tuple(numbers)))
-    heads = [*(column.head for column in columns), "Images", "Seeds", *(["Time (s)"] if timed else [])]
+    heads = [
+        *(column.head for column in columns),
+        *([UPPER_BOUND] if bounded else []),
+        "Images",
+        "Seeds",
+        *(["Time (s)"] if timed else []),
+    ]
     over_classes = columns is SEVERAL
     title = SUBSETS[subset] + ", means over classes" * over_classes
     return Panel(subset + ":several" * over_classes, title, tuple(heads), lines, _notes(rows, subset, columns))

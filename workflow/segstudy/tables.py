@@ -15,11 +15,21 @@ from segstudy.config.evaluation import Policy
 from segstudy.errors import StudyError
 from segstudy.files import read_csv, write_csv, write_text
 from segstudy.formulas import COUNTS, MEASURES, METRICS, SUMMABLE, measured
-from segstudy.metrics import ARGMAX, MEAN, class_means, headline_classes, of_sums, per_image, summarise, with_means
+from segstudy.metrics import (
+    ARGMAX,
+    MEAN,
+    ORACLE,
+    class_means,
+    headline_classes,
+    of_sums,
+    per_image,
+    summarise,
+    with_means,
+)
 from segstudy.progress import track
 from segstudy.statistics import bootstrap_interval, bootstrap_pooled
 from segstudy.table_captions import Protocol
-from segstudy.table_columns import SEVEN
+from segstudy.table_columns import SEVEN, upper_bounds
 from segstudy.table_content import SUBSETS, readable
 from segstudy.table_formats import FORMATS
 from segstudy.times import time_words, training_times
@@ -74,6 +84,8 @@ def compare(
     write_csv(outputs["tidy"], summarise(counts, KEYS)[TIDY])
     shown = headline(counts, policy, regions)
     wide = _wide(shown, {name: protocol["phantom"] for name, protocol in protocols.items()})
+    bounds = headline(counts[counts["policy"] == ORACLE], ORACLE, regions)
+    wide = wide.merge(upper_bounds(bounds, KEYS), on=KEYS, how="left")
     wide = wide.merge(training_times(runs), on=["dataset", "model", "loss", "recipe"], how="left")
     write_csv(outputs["csv"], wide)
     table = readable(wide, shown, experiment, question, protocols, time_words(runs), metrics, tolerance)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from segstudy.config.base import Options
 
@@ -32,8 +32,11 @@ class Evaluation(Options):
     """What is measured, and which threshold the tables show."""
 
     fixed_threshold: float = Field(0.5, gt=0, lt=1)
-    policies: list[Policy] = Field(
-        ["fixed", "validation"], min_length=1, description="of one foreground class; several need no threshold"
+    policies: list[Policy | Literal["oracle"]] = Field(
+        ["fixed", "validation"],
+        min_length=1,
+        description="of one foreground class; several need no threshold. oracle: the best threshold on the test images "
+        "themselves, an upper bound and no result",
     )
     headline: Policy = Field("fixed", description="threshold of tables and masks")
     comparison: Literal["dice", "iou", "accuracy", "sensitivity", "specificity", "precision", "pixel_error"] = Field(
@@ -56,6 +59,19 @@ class Evaluation(Options):
         min_length=1,
         description=f"columns of the readable table of one foreground class; the csv has all. Of {', '.join(NEEDS)}",
     )
+
+    @field_validator("headline", mode="before")
+    @classmethod
+    def _no_oracle(cls, value: Any) -> Any:
+        if value == "oracle":
+            raise ValueError("'oracle' is chosen on the test images: it can be an upper bound, never the headline")
+        return value
+
+    @property
+    def of_prediction(self) -> dict[str, Any]:
+        """What of it a prediction depends on, as plain values."""
+        kept = self.model_dump(mode="json", include={"fixed_threshold", "headline"})
+        return kept | {"policies": [policy for policy in self.policies if policy != "oracle"]}
 
     @model_validator(mode="after")
     def _headline(self) -> Evaluation:
