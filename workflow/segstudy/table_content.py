@@ -186,7 +186,10 @@ def _notes(rows: Sequence[Mapping[Any, Any]], subset: str, columns: Sequence[Col
             else:
                 found.append(Missing(metric, where, int(undefined), total, pd.isna(mean)))
     notes = undefined_notes(found)
-    notes += [f"{DASH} Not measured of {name}: {', '.join(dict.fromkeys(own))}." for name, own in unmeasured.items()]
+    together: dict[str, list[str]] = {}
+    for name, labels in unmeasured.items():
+        together.setdefault(", ".join(dict.fromkeys(labels)), []).append(name)
+    notes += [f"{DASH} Not measured of {_first(own)}: {labels}." for labels, own in together.items()]
     lows = [column.name(subset, "low") for column in columns if column.interval]
     if any(pd.isna(row[low]) for row in rows for low in lows):
         notes.append(f"{DASH} as an interval: fewer than two images have a value.")
