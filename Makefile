@@ -12,7 +12,7 @@ export MALLOC_MMAP_THRESHOLD_ ?= 1000000000
 export MALLOC_TRIM_THRESHOLD_ ?= 2000000000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench report constraints clean
+.PHONY: help run test lint bench golden report constraints clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ lint: $(VENV)/.test ## style, types, Snakemake's own lint
 
 bench: $(VENV)/.test ## seconds per stage, images/s, memory; PART=engine for one part (not part of the tests)
 	@$(BIN)/python tests/benchmarks/bench.py $(PART)
+
+golden: $(VENV)/.test ## record anew the numbers that must not change by accident
+	@$(BIN)/python -m tests.golden.study
 
 constraints: $(VENV)/.test ## write constraints.txt from what is installed now
 	@{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//'; } > constraints.new
