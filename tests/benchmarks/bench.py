@@ -1,7 +1,8 @@
 """What the pipeline costs on this machine: `make bench`. Not a test: times on a shared machine are no facts to assert.
 
 Prints seconds of a dry run over 1,000 cells; peak memory of preprocessing 45 images of 3504x2336; seconds per stage of
-the demo and the share of wall time outside training steps; and the training engine beside other loops (`engine.py`).
+the demo and the share of wall time outside training steps; the training engine beside other loops (`engine.py`); and
+the search for copies among 10,000 images on one core.
 """
 
 from __future__ import annotations
@@ -154,10 +155,41 @@ def engine(folder: Path) -> None:
     comparison.run()
 
 
+LEAKS = """
+import resource, time
+import numpy as np
+from segstudy.near_duplicates import near_duplicates, pairs_compared
+from segstudy.thumbnails import smoothed
+random, disc = np.random.default_rng(0), np.hypot(*(np.mgrid[:64, :64] - 31.5)) < 30
+def drawn(count):
+    texture = smoothed(random.normal(size=(count, 64, 64)).astype(np.float32), 2)
+    return (np.clip(128 + 40 * texture / texture.std(), 0, 255) * disc).astype(np.float32)
+thumbnails = np.concatenate([drawn(500) for _ in range(20)])
+thumbnails[-1] = np.rot90(thumbnails[0])
+subsets = ["train"] * 7000 + ["val"] * 1500 + ["test"] * 1500
+started = time.process_time()
+found = near_duplicates(thumbnails, subsets)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(pairs_compared(subsets), len(found), time.process_time() - started, peak)
+"""
+
+
+def leaks(folder: Path) -> None:
+    """Time the search for copies among 10,000 drawn discs of texture, one of them there twice."""
+    one = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    environment = os.environ | one | {"PYTHONPATH": str(folder / "workflow")}
+    with console.status("looking for copies among 10,000 images ..."):
+        command = [sys.executable, "-c", LEAKS]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    pairs, found, seconds, peak = map(float, done.stdout.split())
+    console.print(f"copies among 10,000 images: {pairs / 1e6:.1f} million pairs, {found:.0f} found,")
+    console.print(f"{seconds:.0f} s of one core, peak {peak:.0f} MB")
+
+
 def main() -> None:
     """Run every benchmark, or the ones named on the command line."""
     chosen = sys.argv[1:]
-    for bench in (dry_run, preprocessing, demo, engine):
+    for bench in (dry_run, preprocessing, demo, engine, leaks):
         if chosen and bench.__name__ not in chosen:
             continue
         with tempfile.TemporaryDirectory() as folder:

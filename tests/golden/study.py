@@ -1,7 +1,8 @@
 """The fixed tiny study whose numbers are kept: drawn lesions, vessels and facades; two networks, two losses, one seed.
 
 `python -m tests.golden.study FOLDER` runs it, one thread in one process, and leaves history.csv and counts.csv of all
-cells and machine.json in the folder; `make golden` writes them anew where they are kept. It takes nothing from config.yaml: other defaults there are no change of numbers.
+cells and machine.json in the folder; `make golden` writes them anew where they are kept. It takes nothing from
+config.yaml: other defaults there are no change of numbers.
 """
 
 from __future__ import annotations

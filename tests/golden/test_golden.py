@@ -38,7 +38,7 @@ def differences(expected, found, exact):
         a, b = old[COUNTS].to_numpy(), new[COUNTS].to_numpy()
         share = np.where(old["policy"] == "validation", TUNED_PIXELS, PIXELS)
         allowed = 0 if exact else share * a.sum(axis=1)
-        wrong = (np.abs(a - b).T > allowed).T.any(axis=1) | (a.sum(axis=1) != b.sum(axis=1))
+        wrong = (allowed < np.abs(a - b).T).T.any(axis=1) | (a.sum(axis=1) != b.sum(axis=1))
         unequal = [f"{' '.join(old.loc[n, KEYS])}: {a[n].tolist()} -> {b[n].tolist()}" for n in np.flatnonzero(wrong)]
     return lines + unequal
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from segstudy.near_duplicates import near_duplicates, thumbnail
+from segstudy.near_duplicates import near_duplicates
+from segstudy.thumbnails import thumbnail
 
 ROOT = Path(os.environ.get("SEGSTUDY_REAL_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 PATTERNS = {
@@ -34,6 +35,13 @@ def scaled(image, factor):
     return image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BICUBIC)
 
 
+def cropped(image, low, high):
+    width, height = image.size
+    return image.crop(
+        (round(width * low), round(height * low), width - round(width * high), height - round(height * high))
+    )
+
+
 CHANGES = {
     "jpeg of quality 30": squeezed,
     "half the size": lambda image: scaled(image, 0.5),
@@ -43,6 +51,13 @@ CHANGES = {
     "turned by 90": lambda image: image.transpose(Image.Transpose.ROTATE_90),
     "turned by 180": lambda image: image.transpose(Image.Transpose.ROTATE_180),
     "mirrored": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "cropped by 5 %": lambda image: cropped(image, 0.05, 0.05),
+    "cropped by 5 % at a corner": lambda image: cropped(image, 0, 0.05),
+    "turned by 2": lambda image: image.rotate(2, Image.Resampling.BICUBIC),
+    "turned by -5": lambda image: image.rotate(-5, Image.Resampling.BICUBIC),
+    "turned by 3, cropped, half, jpeg, turned by 90": lambda image: squeezed(
+        scaled(cropped(image.rotate(3, Image.Resampling.BICUBIC), 0.05, 0.05), 0.5)
+    ).transpose(Image.Transpose.ROTATE_90),
     "half, jpeg and turned": lambda image: squeezed(scaled(image, 0.5)).transpose(Image.Transpose.ROTATE_180),
 }
 

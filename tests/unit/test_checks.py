@@ -11,7 +11,7 @@ from segstudy.config.datasets import EXCEPTION_KINDS, DatasetConfig, DeclaredExc
 from segstudy.errors import StudyError
 from segstudy.findings import NAMED
 from segstudy.labels import binary, several
-from segstudy.near_duplicates import thumbnail
+from segstudy.thumbnails import thumbnail
 
 COUNT = 12
 
@@ -67,6 +67,7 @@ def test_a_sound_data_set_passes(data):
     record = check_split(index, samples, thumbnails, split)
     assert (record["findings"], record["accepted"], record["warnings"]) == ([], [], [])
     assert record["pairs_compared"] == 6 * 3 + 6 * 3 + 3 * 3
+    assert (record["near_duplicates"], record["groups"], record["grouped_images"]) == (0, 0, 0)
     assert record["split"]["subsets"] == {"train": 6, "val": 3, "test": 3, "unlabelled": 0}
 
 
@@ -133,6 +134,15 @@ def test_each_problem_of_a_split_stops_the_run_until_it_is_declared(data, kind):
     assert found["reason"] == "SAY WHY THIS IS RIGHT"
     with pytest.raises(StudyError, match=kind):
         check_split(index, samples, thumbnails, split, [exception(k) for k in SUBJECTS if k != kind])
+
+
+def test_the_record_counts_what_was_compared_and_met(data):
+    index, samples, thumbnails, split = data
+    index["group"] = ["case1", "case1", "case2", "case2", "case2", "alone"] + [""] * 6
+    thumbnails[9] = np.rot90(thumbnails[0])
+    record = check_split(index, samples, thumbnails, split, [exception("near_duplicate")])
+    assert record["near_duplicates"] == len(record["accepted"]) == 1
+    assert (record["groups"], record["grouped_images"]) == (2, 5)
 
 
 def test_every_kind_of_the_config_is_exercised():

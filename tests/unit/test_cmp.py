@@ -19,7 +19,8 @@ from segstudy.datasets.phantom import draw
 from segstudy.errors import StudyError
 from segstudy.images import read_image
 from segstudy.labels import known_ids, read_ids
-from segstudy.near_duplicates import near_duplicates, thumbnail
+from segstudy.near_duplicates import near_duplicates
+from segstudy.thumbnails import thumbnail
 
 LABELS = labels_of("cmp")
 OPTIONS = Phantom(images=8, height=96, width=112, seed=2)

@@ -5,15 +5,11 @@ import pytest
 from PIL import Image, ImageEnhance
 from scipy.ndimage import gaussian_filter
 
-from segstudy.near_duplicates import (
-    SIDE,
-    THRESHOLD,
-    compared,
-    features,
-    near_duplicates,
-    pairs_compared,
-    thumbnail,
-)
+from segstudy.config.datasets import Phantom
+from segstudy.datasets import build_index
+from segstudy.datasets.phantom import draw
+from segstudy.near_duplicates import THRESHOLD, compared, features, near_duplicates, pairs_compared
+from segstudy.thumbnails import SIDE, thumbnail
 
 
 def texture(seed: int, height: int = 150, width: int = 200) -> Image.Image:
@@ -54,6 +50,49 @@ def test_a_copy_is_found_and_nothing_else(kind, others):
     rows = thumbnails(*pictures, COPIES[kind](pictures[0]))
     found = near_duplicates(rows, ["train"] * len(pictures) + ["test"])
     assert [(pair.first, pair.second) for pair in found] == [(0, len(pictures))]
+
+
+def cropped(image: Image.Image, left=0.05, top=0.05, right=0.05, bottom=0.05) -> Image.Image:
+    width, height = image.size
+    return image.crop(
+        (round(width * left), round(height * top), width - round(width * right), height - round(height * bottom))
+    )
+
+
+MOVED = {
+    "cropped": cropped,
+    "cropped at a corner": lambda image: cropped(image, left=0, top=0),
+    "turned by 3 degrees": lambda image: image.rotate(3, Image.Resampling.BICUBIC),
+    "turned by -5 degrees": lambda image: image.rotate(-5, Image.Resampling.BICUBIC),
+    "all at once": lambda image: jpeg(COPIES["half"](cropped(image.rotate(3, Image.Resampling.BICUBIC))), 50).transpose(
+        Image.Transpose.ROTATE_270
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MOVED)
+@pytest.mark.parametrize("others", [1, 20])
+@pytest.mark.parametrize("side", ["few", "many"])
+def test_a_moved_copy_is_found_and_nothing_else(kind, others, side):
+    """Also where the copy is on the side that is not moved by the search."""
+    pictures = [texture(seed) for seed in range(others + 1)]
+    rows = thumbnails(*pictures, MOVED[kind](pictures[0]))
+    subsets = ["train"] * len(pictures) + ["test"] if side == "few" else ["test"] + ["train"] * len(pictures)
+    found = near_duplicates(rows, subsets)
+    assert [(pair.first, pair.second) for pair in found] == [(0, len(pictures))]
+
+
+@pytest.mark.parametrize("reader", ["ph2", "drive", "hrf", "ebhi", "cmp", "rfmid"])
+def test_drawn_data_hold_no_copies_and_a_copy_put_there_is_found(reader, tmp_path):
+    draw(reader, tmp_path, Phantom(images=12, height=192, width=256))
+    index = build_index(reader, tmp_path)
+    images = [Image.open(tmp_path / path).convert("RGB") for path in index["image"]]
+    subsets = ["train", "val", "test"] * len(images)
+    assert near_duplicates(thumbnails(*images), subsets[: len(images)]) == []
+    for change in MOVED.values():
+        rows = thumbnails(*images, change(images[3]))
+        pairs = near_duplicates(rows, ["train"] * len(images) + ["test"])
+        assert [(pair.first, pair.second) for pair in pairs] == [(3, len(images))]
 
 
 def test_what_all_images_share_does_not_make_them_alike():

@@ -81,7 +81,8 @@ def check_split(
         dataset: its name in the config, for the message.
 
     Returns:
-        As `check_images`, and `pairs_compared` (near duplicates) and `split` (see `splits.describe_split`).
+        As `check_images`, and what was looked at and met: `pairs_compared` and `near_duplicates` (pairs of images in
+        different subsets), `groups` (of several images), `grouped_images`, `split` (see `splits.describe_split`).
 
     Raises:
         StudyError: as `check_images`; also where train or test is empty, or an image that is used has no mask.
@@ -98,9 +99,13 @@ def check_split(
         *_empty_strata(index, split),
     ]
     record = judged(findings, exceptions, SPLIT_KINDS, dataset)
+    sizes = index.loc[index["group"] != "", "group"].value_counts()
     return record | {
         "images": len(index),
         "pairs_compared": pairs_compared(looked_at),
+        "near_duplicates": sum(finding.kind == "near_duplicate" for finding in findings),
+        "groups": int((sizes > 1).sum()),
+        "grouped_images": int(sizes[sizes > 1].sum()),
         "split": describe_split(split, index),
     }
 

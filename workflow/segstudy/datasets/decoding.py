@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from segstudy.errors import StudyError
 from segstudy.images import read_picture
 from segstudy.labels import Ids, Labels, binary, read_ids, spelt
-from segstudy.near_duplicates import SIDE, thumbnail
 from segstudy.progress import track
+from segstudy.thumbnails import SIDE, thumbnail
 
 # A mask with a larger share of half-tones is none. Seen: soft-edged masks of EBHI-SEG up to 0.06, lossy JPEG masks of
 # PH2 0.00; photographs taken for masks 0.08 to 1.0, on average 0.56 (DRIVE) to 0.90 (EBHI-SEG).
