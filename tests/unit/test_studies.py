@@ -69,7 +69,7 @@ def test_the_vessel_benchmark_keeps_the_published_protocol():
     assert (drive.size, drive.region, drive.split.official) == ("native", "roi", True)
     assert (drive.split.validation, drive.split.repeat) == (0, "fixed_split")
     assert found.evaluation.headline == "training" and set(found.evaluation.policies) == {"fixed", "training"}
-    assert {"second_human", "otsu", "all_background"} <= set(found.evaluation.controls)
+    assert {"second_human", "frangi", "otsu", "all_background"} <= set(found.evaluation.controls)
     recipe = found.recipe("drive", "default")
     assert (recipe.optimiser, recipe.learning_rate, recipe.schedule.kind) == ("adamw", 0.01, "one_cycle")
     assert (recipe.crop, recipe.batch_size, recipe.crops_per_image) == ((288, 288), 4, 1)
