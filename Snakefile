@@ -17,6 +17,7 @@ include: "rules/data.smk"
 include: "rules/encoders.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
+include: "rules/gains.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 

@@ -16,6 +16,7 @@ from segstudy import fingerprint
 from segstudy.config import Cell, load_study
 from segstudy.config.datasets import WITHOUT_STRATA
 from segstudy.errors import StudyError
+from segstudy.gains import gains_of
 from segstudy.machine import has_gpu
 
 OVERLAYS = [os.path.relpath(path) for path in workflow.overwrite_configfiles]
@@ -37,6 +38,9 @@ except StudyError as error:
 RESULTS = f"results/{STUDY.study}"
 DATA = f"{RESULTS}/data/{{dataset}}"
 CELL = f"{RESULTS}/cells/{{dataset}}/{{model}}/{{loss}}/{{recipe}}/seed{{seed}}"
+ENSEMBLE = (
+    f"{RESULTS}/ensembles/{{dataset}}/{{model}}/{{loss}}/{{recipe}}/seeds{{seeds}}"
+)
 NAMES = "{dataset}/{model}/{loss}/{recipe}/seed{seed}"
 
 
@@ -58,6 +62,8 @@ wildcard_constraints:
     recipe=one_of(STUDY.recipes),
     experiment=one_of(STUDY.experiments),
     seed=r"\d+",
+    seeds=r"\d+(-\d+)+",
+    views="|/tta",
 
 
 def log_of(rule, names):

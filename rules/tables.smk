@@ -5,6 +5,7 @@ rule compare:
     """The tables of one experiment."""
     input:
         counts=experiment_cells(f"{CELL}/counts.csv"),
+        gains=experiment_gains,
         controls=experiment_controls,
         checks=experiment_checks,
         runs=experiment_cells(f"{CELL}/run.json"),
@@ -31,13 +32,16 @@ rule compare:
         runtime=60,
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
+        gains=lambda wildcards: [
+            list(gain.cell) for gain in gains(wildcards.experiment)
+        ],
         pairs=lambda wildcards: pairs_of(wildcards.experiment),
         question=lambda wildcards: STUDY.experiments[wildcards.experiment].question,
         policy=STUDY.evaluation.headline,
         metrics=STUDY.evaluation.metrics,
         tolerance=STUDY.evaluation.tolerance,
         datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
-        code=fingerprint.code("segstudy.tables", "segstudy.protocol"),
+        code=fingerprint.code("segstudy.tables", "segstudy.protocol", "segstudy.gains"),
     script:
         "../workflow/scripts/compare.py"
 

@@ -16,6 +16,27 @@ def experiment_cells(pattern):
 
 
 @cache
+def gains(experiment):
+    """Rows of the experiment that cost no training, as the config asks for them."""
+    evaluation = STUDY.evaluation
+    return gains_of(
+        cells_of(experiment), evaluation.tta == "flips", evaluation.ensemble
+    )
+
+
+def experiment_gains(wildcards):
+    """Their counts."""
+    return [
+        (ENSEMBLE if len(gain.seeds) > 1 else CELL).format(
+            **gain.cell._replace(recipe=gain.recipe)._asdict(),
+            seeds="-".join(map(str, gain.seeds)),
+        )
+        + ("/tta/counts.csv" if gain.flips else "/counts.csv")
+        for gain in gains(wildcards.experiment)
+    ]
+
+
+@cache
 def pairs_of(experiment):
     """Every (data set, seed) of an experiment, once."""
     return [

@@ -58,6 +58,7 @@ rule predict:
         reader=reader_of,
         labels=labels_of,
         root=root_of,
+        flips=False,
         evaluation=STUDY.evaluation.of_prediction,
         reading=reader_code(),
         code=network_code("segstudy.inference"),

@@ -198,3 +198,31 @@ def test_the_oracle_is_no_headline_and_no_part_of_a_prediction():
     with pytest.raises(ValueError, match="never the headline"):
         Evaluation(policies=["fixed", "oracle"], headline="oracle")
     assert Evaluation(policies=["fixed", "oracle"]).of_prediction == Evaluation(policies=["fixed"]).of_prediction
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options", "problem"),
+    [
+        ("ph2", {}, "have different splits"),
+        ("drive", {"split": {"repeat": "kfold"}}, "fixed_split .it is kfold"),
+        ("cmp", {"split": {"repeat": "fixed_split"}}, "one foreground class, and cmp has several"),
+        ("drive", {"split": {"repeat": "fixed_split"}}, None),
+    ],
+)
+def test_an_ensemble_needs_one_split_and_one_class(dataset, options, problem):
+    config = {
+        "study": "s",
+        "datasets": {dataset: {"root": "x", **options}},
+        "models": {"unet": {}},
+        "losses": {"cross_entropy" if dataset == "cmp" else "bce": {}},
+        "recipes": {"default": {}},
+        "evaluation": {"ensemble": True},
+    }
+    question = {"question": "Together?", "datasets": [dataset], "models": ["unet"], "losses": list(config["losses"])}
+    load_study(config | {"experiments": {"one": question}})  # one seed has nothing to stand together
+    several = config | {"experiments": {"one": question | {"seeds": 3}}}
+    if problem is None:
+        assert load_study(several).evaluation.ensemble
+        return
+    with pytest.raises(StudyError, match=problem):
+        load_study(several)

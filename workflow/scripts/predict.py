@@ -21,4 +21,5 @@ with job(snakemake):
         Path(snakemake.output.thresholds),
         Evaluation.model_validate(snakemake.params.evaluation),
         labels_of(snakemake.params.reader, **snakemake.params.labels),
+        flips=snakemake.params.flips,
     )

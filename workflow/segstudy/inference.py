@@ -1,21 +1,17 @@
 """From a trained network to probabilities and masks of every labelled image, at its original size.
 
-Torch is imported where it is needed: `read_probability` serves rules that compute no tensors.
+Torch is imported where it is needed.
 """
 
 from __future__ import annotations
 
-import logging
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from segstudy import files
 from segstudy.config.evaluation import Evaluation
@@ -23,21 +19,20 @@ from segstudy.errors import StudyError
 from segstudy.geometry import Geometry, to_original
 from segstudy.labels import Labels
 from segstudy.metrics import ARGMAX
-from segstudy.probabilities import read_probability, write_classes, write_probability
+from segstudy.predicted import choose_thresholds, write_masks, writing
+from segstudy.probabilities import write_classes, write_probability
 from segstudy.progress import track
 from segstudy.store import Store, open_store
-from segstudy.thresholds import binarise, otsu_of, tune
-from segstudy.truth import Row, labelled, roi_of, truth_of
+from segstudy.truth import Row, labelled, roi_of
 
 if TYPE_CHECKING:
     import torch
 
-logger = logging.getLogger("segstudy")
-
 # Pixels in one forward pass (one image at least): bounds the memory of the feature maps, and is enough to keep
 # the cores busy.
 PIXELS_PER_PASS = 2**20
-WRITERS = 2
+# Axes that are mirrored in (B, C, H, W); the first view is the image itself.
+VIEWS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
 
 
 def predict_cell(
@@ -51,6 +46,7 @@ def predict_cell(
     out_thresholds: Path,
     evaluation: Evaluation,
     labels: Labels,
+    flips: bool = False,
 ) -> None:
     """Predict every train, val and test image that has a mask, and choose the cell's thresholds.
 
@@ -63,6 +59,8 @@ def predict_cell(
     Of several classes a pixel gets the one of the largest probability at the original size (the first of equals). The
     mask is a palette PNG of class ids, background outside the field of view; the probability is that of the pixel's
     class; and the only policy is `argmax`, whose threshold is None.
+
+    With `flips` all of this is made of the mean over the image and its mirror images (see `predict_canvas`).
 
     Raises:
         StudyError: where model, store, split and index do not belong together.
@@ -90,14 +88,14 @@ def predict_cell(
             write_probability(probabilities / name, probability if roi is None else probability * roi)
 
         positions = opened.rows(row["sample"] for row in rows)
-        predictions = predict_canvas(network, opened.images, positions, meta["normalisation"], device)
-        with _writing() as submit:
+        predictions = predict_canvas(network, opened.images, positions, meta["normalisation"], device, flips=flips)
+        with writing() as submit:
             pairs = zip(rows, positions, predictions, strict=True)
             for row, position, canvas in track(pairs, "predict", total=len(rows)):
                 submit(write, row, opened.geometry_of(position), canvas)
         if not labels.several:
-            chosen = _thresholds(rows, root, probabilities, evaluation, labels)
-            _write_masks(rows, probabilities, masks, chosen[evaluation.headline])
+            chosen = choose_thresholds(rows, root, probabilities, evaluation, labels)
+            write_masks(rows, probabilities, masks, chosen[evaluation.headline])
             thresholds = {**chosen}
     files.write_json(out_thresholds, thresholds)
 
@@ -128,6 +126,7 @@ def predict_canvas(
     normalisation: Mapping[str, Sequence[float]],
     device: torch.device | str = "cpu",
     batch: int | None = None,
+    flips: bool = False,
 ) -> Iterator[np.ndarray]:
     """Yield the probabilities of the given rows of a store, on its canvas, in the order of `rows`.
 
@@ -140,6 +139,8 @@ def predict_canvas(
         normalisation: `mean` and `std` of each channel, intensities in 0..1.
         device: where to compute.
         batch: images in one forward pass; by default as many as fit `PIXELS_PER_PASS`.
+        flips: average the probabilities of the image and its mirror images (left-right, top-bottom, both), each
+            turned back.
 
     Yields:
         float32 (K, H, W): the sigmoid of one logit, or the softmax over several.
@@ -154,9 +155,7 @@ def predict_canvas(
         with torch.inference_mode(), _plain_float32(device):
             # (B, H, W, C) seen as (B, C, H, W) is channels-last already.
             x = torch.from_numpy(content).to(device).permute(0, 3, 1, 2).float().div_(255).sub_(mean).div_(std)
-            logits = logits_of(network, x)
-            probability = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)
-            result = probability.cpu().numpy()
+            result = _mean_of_views(network, x, VIEWS if flips else VIEWS[:1]).cpu().numpy()
         yield from result
 
 
@@ -164,6 +163,21 @@ def logits_of(network: torch.nn.Module, batch: torch.Tensor) -> torch.Tensor:
     """Return float32 logits (B, K, H, W) of a normalised batch (B, C, H, W): the whole canvas in one piece."""
     logits: torch.Tensor = network(batch).float()
     return logits
+
+
+def _mean_of_views(network: torch.nn.Module, x: torch.Tensor, views: Sequence[tuple[int, ...]]) -> torch.Tensor:
+    """Return the mean over views of the probabilities (B, K, H, W) of a normalised batch."""
+    import torch
+
+    def view(axes: tuple[int, ...]) -> torch.Tensor:
+        logits = logits_of(network, torch.flip(x, axes) if axes else x)
+        probability = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)
+        return torch.flip(probability, axes) if axes else probability
+
+    total = view(views[0])
+    for axes in views[1:]:
+        total = total + view(axes)
+    return total / len(views)
 
 
 @contextmanager
@@ -196,58 +210,3 @@ def _check_model(meta: Mapping[str, Any], store: Store, path: Path, outputs: int
             allowed="one output for one foreground class, else one a class, background included",
             remedy="the classes have changed since: train the cell again",
         )
-
-
-def _thresholds(
-    rows: Sequence[Row], root: Path, probabilities: Path, evaluation: Evaluation, labels: Labels
-) -> dict[str, float]:
-    thresholds: dict[str, float] = {}
-    for policy in evaluation.policies:
-        if policy == "oracle":
-            continue  # it needs the test images, which have no say in what is predicted: see `segstudy.evaluation`
-        if policy == "fixed":
-            thresholds[policy] = evaluation.fixed_threshold
-        else:
-            subset = "train" if policy == "training" else "val"
-            chosen = [row for row in rows if row["subset"] == subset]
-            choose = otsu_of if policy == "otsu" else tune
-            thresholds[policy] = choose(_pairs(chosen, root, probabilities, labels))
-    logger.info("thresholds: %s", ", ".join(f"{policy} {value:.4f}" for policy, value in thresholds.items()))
-    return thresholds
-
-
-def _pairs(
-    rows: Sequence[Row], root: Path, probabilities: Path, labels: Labels
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    for row in track(rows, "tune the threshold"):
-        truth = truth_of(row, root, labels)
-        yield read_probability(probabilities / f"{row['sample']}.png"), truth.mask, truth.inside
-
-
-def _write_masks(rows: Sequence[Row], probabilities: Path, folder: Path, threshold: float) -> None:
-    def write(sample: str) -> None:
-        mask = binarise(read_probability(probabilities / f"{sample}.png"), threshold)
-        Image.fromarray(mask.astype(np.uint8) * 255).save(folder / f"{sample}.png", compress_level=1)
-
-    with _writing() as submit:
-        for row in track(rows, "masks"):
-            submit(write, row["sample"])
-
-
-@contextmanager
-def _writing() -> Iterator[Callable[..., None]]:
-    """Yield a function that runs `work(*arguments)` in a thread; it waits while too many are unfinished.
-
-    Compressing a PNG leaves Python's lock to the network's forward pass. Errors end the block.
-    """
-    pending: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(WRITERS) as pool:
-
-        def submit(work: Callable[..., None], *arguments: object) -> None:
-            while len(pending) >= 2 * WRITERS:
-                pending.popleft().result()
-            pending.append(pool.submit(work, *arguments))
-
-        yield submit
-        while pending:
-            pending.popleft().result()

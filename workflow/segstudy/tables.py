@@ -58,6 +58,7 @@ def compare(
     outputs: Mapping[str, str | Path],
     metrics: Sequence[str] = SEVEN,
     tolerance: float = 2,
+    notes: Sequence[str] = (),
 ) -> None:
     """Compare the cells of an experiment with each other and with the controls.
 
@@ -76,6 +77,7 @@ def compare(
         metrics: columns of the readable table where there is one foreground class; the others have all that was
             measured.
         tolerance: of the surface Dice, in pixels.
+        notes: sentences that end the protocol.
 
     Raises:
         StudyError: if there is no cell, a file lacks columns or rows, or no count belongs to `policy`.
@@ -88,7 +90,7 @@ def compare(
     wide = wide.merge(upper_bounds(bounds, KEYS), on=KEYS, how="left")
     wide = wide.merge(training_times(runs), on=["dataset", "model", "loss", "recipe"], how="left")
     write_csv(outputs["csv"], wide)
-    table = readable(wide, shown, experiment, question, protocols, time_words(runs), metrics, tolerance)
+    table = readable(wide, shown, experiment, question, protocols, [*time_words(runs), *notes], metrics, tolerance)
     for name, spell in FORMATS.items():
         write_text(outputs[name], spell(table))
 

@@ -7,6 +7,8 @@ from typing import Any, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from segstudy.config.base import Options
+from segstudy.config.datasets import DatasetConfig
+from segstudy.errors import StudyError
 
 Control = Literal["all_background", "all_foreground", "majority", "random", "otsu", "frangi", "second_human"]
 CONTROLS: tuple[Control, ...] = get_args(Control)
@@ -41,6 +43,15 @@ class Evaluation(Options):
     headline: Policy = Field("fixed", description="threshold of tables and masks")
     comparison: Literal["dice", "iou", "accuracy", "sensitivity", "specificity", "precision", "pixel_error"] = Field(
         "dice", description="metric of the paired comparisons and of the ranking, of each test image"
+    )
+    tta: Literal["none", "flips"] = Field(
+        "none",
+        description="a row beside each network's: its probabilities averaged over the image and its mirror images",
+    )
+    ensemble: bool = Field(
+        False,
+        description="a row beside each network's: the mean of the probabilities of all its seeds. For one foreground "
+        "class, and split.repeat fixed_split",
     )
     controls: list[Control] = Field(
         list(CONTROLS), description="rows that need no training; each is for one foreground class, for several, or both"
@@ -89,3 +100,26 @@ class Evaluation(Options):
             if NEEDS[metric] and NEEDS[metric] not in self.measures:
                 raise ValueError(f"metrics names '{metric}', which needs '{NEEDS[metric]}' among the measures")
         return self
+
+
+def check_ensemble(dataset: str, options: DatasetConfig, where: str) -> None:
+    """Stop where the networks of several seeds cannot be put together.
+
+    Raises:
+        StudyError: the seeds have different splits, so that one's test images are another's training images; or there
+            are several classes, of which only the probability of each pixel's own is stored.
+    """
+    if options.split.repeat != "fixed_split":
+        raise StudyError(
+            f"evaluation.ensemble puts the networks of all seeds together, but those of {dataset} have different "
+            "splits: one's test images are another's training images",
+            where=where,
+            allowed=f"datasets.{dataset}.split.repeat: fixed_split (it is {options.split.repeat})",
+            remedy="give the data set one split for all seeds, or set evaluation.ensemble to false",
+        )
+    if options.several:
+        raise StudyError(
+            f"evaluation.ensemble is for one foreground class, and {dataset} has several",
+            where=where,
+            remedy="leave the data set out of the experiment, or set evaluation.ensemble to false",
+        )

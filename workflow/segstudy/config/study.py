@@ -13,7 +13,7 @@ from pydantic import Field, InstanceOf, field_validator
 
 from segstudy.config.base import Name, Options
 from segstudy.config.datasets import DatasetConfig
-from segstudy.config.evaluation import CONTROLS, Evaluation
+from segstudy.config.evaluation import CONTROLS, Evaluation, check_ensemble
 from segstudy.config.library_networks import EncoderUNetOptions, is_library
 from segstudy.config.loss_classes import check_classes
 from segstudy.config.losses import LOSSES
@@ -243,6 +243,8 @@ def _check_references(study: Study, files: list[Path]) -> None:
                     where=place(("experiments", name, "seeds"), files),
                     allowed=f"0 to {split.folds - 1}, since datasets.{dataset}.split.folds is {split.folds}",
                 )
+            if study.evaluation.ensemble and len(experiment.seeds) > 1:
+                check_ensemble(dataset, study.datasets[dataset], place(("evaluation", "ensemble"), files))
             for item in experiment.losses:
                 loss, several = study.losses[item], study.datasets[dataset].several
                 options = loss.options.model_dump(mode="json")

@@ -1,0 +1,109 @@
+# What costs no training: predictions averaged over mirror images, and over the seeds of a row.
+
+
+def members_of(wildcards):
+    """The probabilities of every seed."""
+    folder = f"{CELL}{wildcards.views}/probabilities"
+    return [
+        folder.format(**dict(wildcards.items()) | {"seed": seed})
+        for seed in wildcards.seeds.split("-")
+    ]
+
+
+def common_split(wildcards):
+    """The split, which is the same for all seeds: the config asks for it."""
+    path = f"{DATA}/splits/seed{{seed}}.csv"
+    return path.format(dataset=wildcards.dataset, seed=wildcards.seeds.split("-")[0])
+
+
+use rule predict as predict_flips with:
+    output:
+        probabilities=directory(f"{CELL}/tta/probabilities"),
+        masks=directory(f"{CELL}/tta/masks"),
+        thresholds=f"{CELL}/tta/thresholds.json",
+    log:
+        log_of("predict_flips", NAMES),
+    benchmark:
+        benchmark_of("predict_flips", NAMES)
+    params:
+        reader=reader_of,
+        labels=labels_of,
+        root=root_of,
+        flips=True,
+        evaluation=STUDY.evaluation.of_prediction,
+        reading=reader_code(),
+        code=network_code("segstudy.inference"),
+
+
+use rule measure as measure_flips with:
+    input:
+        probabilities=f"{CELL}/tta/probabilities",
+        masks=f"{CELL}/tta/masks",
+        thresholds=f"{CELL}/tta/thresholds.json",
+        index=f"{DATA}/index.csv",
+        split=f"{DATA}/splits/seed{{seed}}.csv",
+    output:
+        counts=f"{CELL}/tta/counts.csv",
+        histograms=f"{CELL}/tta/histograms.npz",
+    log:
+        log_of("measure_flips", NAMES),
+    benchmark:
+        benchmark_of("measure_flips", NAMES)
+
+
+rule ensemble:
+    """The mean of the probabilities of the networks of several seeds."""
+    input:
+        members=members_of,
+        index=f"{DATA}/index.csv",
+        split=common_split,
+    output:
+        probabilities=directory(f"{ENSEMBLE}{{views}}/probabilities"),
+        masks=directory(f"{ENSEMBLE}{{views}}/masks"),
+        thresholds=f"{ENSEMBLE}{{views}}/thresholds.json",
+    log:
+        log_of(
+            "ensemble",
+            f"{{dataset}}/{{model}}/{{loss}}/{{recipe}}/seeds{{seeds}}{{views}}",
+        ),
+    benchmark:
+        benchmark_of(
+            "ensemble",
+            f"{{dataset}}/{{model}}/{{loss}}/{{recipe}}/seeds{{seeds}}{{views}}",
+        )
+    conda:
+        "../envs/segstudy.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        reader=reader_of,
+        labels=labels_of,
+        root=root_of,
+        evaluation=STUDY.evaluation.of_prediction,
+        code=reader_code("segstudy.ensembles"),
+    script:
+        "../workflow/scripts/ensemble.py"
+
+
+use rule measure as measure_ensemble with:
+    input:
+        probabilities=f"{ENSEMBLE}{{views}}/probabilities",
+        masks=f"{ENSEMBLE}{{views}}/masks",
+        thresholds=f"{ENSEMBLE}{{views}}/thresholds.json",
+        index=f"{DATA}/index.csv",
+        split=common_split,
+    output:
+        counts=f"{ENSEMBLE}{{views}}/counts.csv",
+        histograms=f"{ENSEMBLE}{{views}}/histograms.npz",
+    log:
+        log_of(
+            "measure_ensemble",
+            f"{{dataset}}/{{model}}/{{loss}}/{{recipe}}/seeds{{seeds}}{{views}}",
+        ),
+    benchmark:
+        benchmark_of(
+            "measure_ensemble",
+            f"{{dataset}}/{{model}}/{{loss}}/{{recipe}}/seeds{{seeds}}{{views}}",
+        )
