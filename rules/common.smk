@@ -192,3 +192,18 @@ def given_encoder(wildcards):
     )
     found = sorted(p for p in Path(ENCODERS).glob("*") if name.fullmatch(p.name))
     return str(found[0]) if found else []
+
+
+def members_of(wildcards):
+    """The probabilities of every seed."""
+    folder = f"{CELL}{wildcards.views}/probabilities"
+    return [
+        folder.format(**dict(wildcards.items()) | {"seed": seed})
+        for seed in wildcards.seeds.split("-")
+    ]
+
+
+def common_split(wildcards):
+    """The split, which is the same for all seeds: the config asks for it."""
+    path = f"{DATA}/splits/seed{{seed}}.csv"
+    return path.format(dataset=wildcards.dataset, seed=wildcards.seeds.split("-")[0])

@@ -1,21 +1,6 @@
 # What costs no training: predictions averaged over mirror images, and over the seeds of a row.
 
 
-def members_of(wildcards):
-    """The probabilities of every seed."""
-    folder = f"{CELL}{wildcards.views}/probabilities"
-    return [
-        folder.format(**dict(wildcards.items()) | {"seed": seed})
-        for seed in wildcards.seeds.split("-")
-    ]
-
-
-def common_split(wildcards):
-    """The split, which is the same for all seeds: the config asks for it."""
-    path = f"{DATA}/splits/seed{{seed}}.csv"
-    return path.format(dataset=wildcards.dataset, seed=wildcards.seeds.split("-")[0])
-
-
 use rule predict as predict_flips with:
     output:
         probabilities=directory(f"{CELL}/tta/probabilities"),

@@ -24,16 +24,17 @@ def gains(experiment):
     )
 
 
+def counts_of_gain(gain):
+    """Its counts."""
+    pattern = ENSEMBLE if len(gain.seeds) > 1 else CELL
+    views = f"{pattern}/tta" if gain.flips else pattern
+    names = gain.cell._replace(recipe=gain.recipe)._asdict()
+    return f"{views}/counts.csv".format(**names, seeds="-".join(map(str, gain.seeds)))
+
+
 def experiment_gains(wildcards):
-    """Their counts."""
-    return [
-        (ENSEMBLE if len(gain.seeds) > 1 else CELL).format(
-            **gain.cell._replace(recipe=gain.recipe)._asdict(),
-            seeds="-".join(map(str, gain.seeds)),
-        )
-        + ("/tta/counts.csv" if gain.flips else "/counts.csv")
-        for gain in gains(wildcards.experiment)
-    ]
+    """Counts of the rows that cost no training."""
+    return [counts_of_gain(gain) for gain in gains(wildcards.experiment)]
 
 
 @cache
