@@ -96,6 +96,20 @@ def test_curves_mark_the_last_epoch_that_was_the_best(tmp_path, monkeypatch):
     assert list(validation.get_xdata()) == [1, 2, 3]
 
 
+def test_without_validation_images_the_training_loss_is_seen_and_the_panel_below_says_why(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(style, "save", lambda figure, *paths: drawn.append(figure))
+    made = histories(tmp_path, *SMALL)
+    history = pd.read_csv(made[0][1])
+    history.assign(val_loss=np.nan, val_dice=np.nan, best=[0, 0, 1]).to_csv(made[0][1], index=False)
+    curves.draw_curves(made, "one", "x.svg", "x.png")
+    upper, lower = drawn[0].axes
+    low, high = upper.get_xlim()
+    assert low < 1 and high > 3 and lower.get_xlim() == (low, high)
+    assert any(list(line.get_xdata()) == [3] and list(line.get_ydata()) == [0.5] for line in upper.lines)
+    assert [text.get_text() for text in lower.texts] == ["no validation images"]
+
+
 def test_curves_have_a_panel_for_each_data_set_network_and_recipe(tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))

@@ -169,19 +169,24 @@ def _name(panel: Panel, panels: Sequence[Panel], drawn: set[str]) -> str:
 
 
 def _draw_pair(upper: Axes, lower: Axes, curves: Mapping[Cell, pd.DataFrame], colours: Mapping[str, str]) -> None:
-    """Draw the losses of one panel's cells into `upper` and their validation Dice into `lower`."""
+    """Draw the losses of one panel's cells into `upper` and their validation Dice into `lower`.
+
+    Without validation images `lower` says so, and the dot of the weights that were kept lies on the training loss.
+    """
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     values = []
+    measured = any(history["val_loss"].notna().any() for history in curves.values())
     for cell, history in curves.items():
         colour = colours[cell.loss]
         validated = history.dropna(subset=["val_loss"])
-        dot = "." if len(validated) < 3 else ""  # a line through one point is invisible
+        points = validated if measured else history
+        dot = "." if len(points) < 3 else ""  # a line through one point is invisible
         upper.plot(history["epoch"], history["train_loss"], color=colour, lw=0.8, ls=(0, (3, 2)), marker=dot)
         upper.plot(validated["epoch"], validated["val_loss"], color=colour, lw=1.1, marker=dot)
         lower.plot(validated["epoch"], validated["val_dice"], color=colour, lw=1.1, marker=dot)
         kept = history[history["best"] == 1].tail(1)
-        for axes, column in ((upper, "val_loss"), (lower, "val_dice")):
+        for axes, column in ((upper, "val_loss" if measured else "train_loss"), (lower, "val_dice")):
             axes.plot(
                 kept["epoch"], kept[column], "o", ms=4.5, mfc=colour, mec="white", mew=0.8, zorder=5, clip_on=False
             )
@@ -198,7 +203,13 @@ def _draw_pair(upper: Axes, lower: Axes, curves: Mapping[Cell, pd.DataFrame], co
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
         style.bare(axes)
     upper.tick_params(labelbottom=False)
-    upper.set_xlim(lower.get_xlim())
+    if measured:
+        upper.set_xlim(lower.get_xlim())
+    else:
+        lower.set_xlim(upper.get_xlim())
+        lower.text(
+            *(0.5, 0.5, "no validation images"), transform=lower.transAxes, color=style.MUTED, ha="center", va="center"
+        )
 
 
 def _keys(colours: Mapping[str, str], fitted: bool) -> list:
