@@ -36,6 +36,7 @@ Point = tuple[float, float]
 INK, FAINT = "#222222", "#777777"
 MARGIN = 0.30
 STEP = 0.18  # from one line of the legend to the next
+OVER = 9  # points that an arrow rises to pass over boxes
 READING = "above each box: channels, height × width of the feature map"
 
 
@@ -124,7 +125,12 @@ def _patches(boxes: list[Box]) -> Iterator[Any]:
         yield Rectangle((box.x, box.y), box.width, box.height, fc=box.colour, ec=INK, lw=0.7, zorder=order)
         if box.stage.source:
             source = by_name[box.stage.source]
-            yield _arrow((source.x + source.width, source.middle), (box.x, box.middle), FAINT, dashed=True)
+            row = [b for k, b in enumerate(boxes) if k not in joined and abs(b.middle - box.middle) < 1e-6]
+            if any(source.x < b.x < box.x for b in row):  # over what stands between
+                height = max(b.y + b.height for b in row) + 2 * LINE + 0.06
+                yield _arrow((source.centre, height), (box.centre, height), FAINT, dashed=True, over=True)
+            else:
+                yield _arrow((source.x + source.width, source.middle), (box.x, box.middle), FAINT, dashed=True)
     for i, (one, two) in enumerate(pairwise(boxes)):
         if i in joined:
             continue
@@ -141,10 +147,13 @@ def _patches(boxes: list[Box]) -> Iterator[Any]:
             yield _arrow((one.x + one.width, one.middle), (two.x, two.middle), colour)
 
 
-def _arrow(start: Point, end: Point, colour: str, heavy: bool = False, dashed: bool = False) -> FancyArrowPatch:
+def _arrow(
+    start: Point, end: Point, colour: str, heavy: bool = False, dashed: bool = False, over: bool = False
+) -> FancyArrowPatch:
     return FancyArrowPatch(
         start,
         end,
+        connectionstyle=f"arc,angleA=90,angleB=90,armA={OVER},armB={OVER},rad=4" if over else "arc3",
         arrowstyle="-|>",
         mutation_scale=9 if heavy or dashed else 6,
         lw=1.8 if heavy else 0.9,
