@@ -102,6 +102,48 @@ rule ranking:
         "../workflow/scripts/ranking.py"
 
 
+rule failures:
+    """Where networks fail: size of the object, threshold, calibration, ROC and precision-recall."""
+    input:
+        counts=lambda wildcards: of_cells(
+            f"{CELL}/counts.csv", binary_cells(wildcards.experiment)
+        ),
+        histograms=lambda wildcards: of_cells(
+            f"{CELL}/histograms.npz", binary_cells(wildcards.experiment)
+        ),
+        indexes=experiment_indexes,
+    output:
+        svg=f"{RESULTS}/figures/{{experiment}}/failures.svg",
+        png=report(
+            f"{RESULTS}/figures/{{experiment}}/failures.png",
+            caption="../workflow/report/failures.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "failures"},
+        ),
+        csv=f"{RESULTS}/tables/{{experiment}}.failures.csv",
+    log:
+        log_of("failures", "{experiment}"),
+    benchmark:
+        benchmark_of("failures", "{experiment}")
+    conda:
+        "../envs/segstudy.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        cells=lambda wildcards: [
+            list(cell) for cell in binary_cells(wildcards.experiment)
+        ],
+        datasets=lambda wildcards: STUDY.experiments[wildcards.experiment].datasets,
+        policy=STUDY.evaluation.headline,
+        regions={name: dataset.region for name, dataset in STUDY.datasets.items()},
+        phantoms=PHANTOMS,
+        code=fingerprint.code("segstudy.figures.failures"),
+    script:
+        "../workflow/scripts/failures.py"
+
+
 rule gallery:
     """Best, median and worst test image of one cell."""
     input:

@@ -78,6 +78,15 @@ def with_strata():
     ]
 
 
+def binary_cells(experiment):
+    """The experiment's cells on data sets of one foreground class."""
+    return [
+        cell
+        for cell in cells_of(experiment)
+        if not STUDY.datasets[cell.dataset].several
+    ]
+
+
 def with_several_classes():
     """Experiments of which some data set has several classes."""
     return [
@@ -121,6 +130,10 @@ def all_results():
             f"{RESULTS}/figures/{{experiment}}/{{figure}}.png",
             experiment=STUDY.experiments,
             figure=["curves", "ablation", "ranking"],
+        ),
+        *expand(
+            f"{RESULTS}/figures/{{experiment}}/failures.png",
+            experiment=[name for name in STUDY.experiments if binary_cells(name)],
         ),
         *expand(
             f"{RESULTS}/tables/{{experiment}}.comparisons.html", experiment=with_pairs()

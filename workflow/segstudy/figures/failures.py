@@ -1,0 +1,178 @@
+"""Where networks fail: small objects, badly set thresholds, probabilities that promise too much."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from segstudy.config import Cell
+from segstudy.failures import (
+    ROW,
+    THRESHOLDS,
+    calibration,
+    dice_over_thresholds,
+    operating_points,
+    read_bins,
+    worst_first,
+)
+from segstudy.figures import style
+from segstudy.files import read_csv, write_csv
+from segstudy.metrics import ARGMAX
+from segstudy.tables import headline, read_counts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+HARDEST = 9  # images that the figure names; the csv has all
+
+
+def draw_failures(
+    cells: Sequence[tuple[Cell, str | Path]],
+    histograms: Sequence[str | Path],
+    indexes: Mapping[str, str | Path],
+    experiment: str,
+    outputs: Mapping[str, str | Path],
+    *,
+    policy: str,
+    regions: Mapping[str, str],
+    phantoms: Sequence[str] = (),
+) -> None:
+    """Draw five panels for each data set of one foreground class, and list its test images, the worst first.
+
+    Size of the object against Dice, an image a point (mean over seeds); Dice over the threshold, of test and validation
+    images, with the thresholds that were used; calibration, ROC and precision-recall of the pixels of all test images
+    and seeds together. Beside them stand the names of the hardest images.
+
+    Args:
+        cells: each cell with the path of its `counts.csv`.
+        histograms: of each cell the path of its `histograms.npz`; without `scores` among the measures they are empty.
+        indexes: data set -> path of its `index.csv`.
+        experiment: its name, for the title.
+        outputs: paths of `svg`, `png` and `csv` (see `segstudy.failures.worst_first`).
+        policy: threshold policy of size against Dice and of the marks.
+        regions: data set -> `roi` or `full`.
+        phantoms: the data sets that are drawn stand-ins.
+    """
+    from matplotlib import pyplot
+
+    shown = headline(read_counts(cells, []), policy, regions)
+    shown = shown[shown["policy"] != ARGMAX]
+    strata = [read_csv(path)[["sample", "stratum"]].assign(dataset=name) for name, path in indexes.items()]
+    images = worst_first(shown, pd.concat(strata))
+    write_csv(outputs["csv"], images)
+    style.use_style()
+    datasets = list(shown["dataset"].unique())
+    figure = pyplot.figure(figsize=(style.WIDTH, 0.9 + 5.2 * len(datasets)), layout="constrained")
+    grid = figure.add_gridspec(2 * len(datasets), 3)
+    names = list(dict.fromkeys(_name(row) for row in shown[ROW].drop_duplicates().to_dict("records")))
+    colours, shapes = style.colours(names), style.markers(names)
+    for place, dataset in enumerate(datasets):
+        panels = [figure.add_subplot(grid[2 * place + i // 3, i % 3]) for i in range(5)]
+        own = shown[shown["dataset"] == dataset]
+        _sizes(panels[0], images[images["dataset"] == dataset], colours, shapes)
+        for key, rows in own.groupby(ROW, sort=False):
+            paths = [path for (cell, _), path in zip(cells, histograms, strict=True) if cell[:4] == key]
+            region = own["region"].iloc[0]
+            bins = {name: [read_bins(path, name, region) for path in paths] for name in ("test", "val")}
+            line = _name(dict(zip(ROW, key, strict=True)))
+            if sum(len(seed) for seed in bins["test"]):
+                chosen = rows.groupby("seed")["threshold"].first().tolist()
+                _thresholds(panels[1], bins, chosen, colours[line])
+                _pooled(panels[2:], np.concatenate(bins["test"]), colours[line])
+        _hardest(figure.add_subplot(grid[2 * place + 1, 2]), images[images["dataset"] == dataset])
+        _finish(panels, f"{dataset}{' (PHANTOM)' if dataset in phantoms else ''}")
+    title = f"Where the networks of experiment {experiment} fail, test images"
+    drawn = any(dataset in phantoms for dataset in datasets)
+    figure.suptitle(style.titled(title, drawn), x=0.01, ha="left", weight="bold")
+    figure.legend(handles=_keys(names, colours, shapes), loc="outside lower center", ncols=4, frameon=False)
+    if drawn:
+        style.watermark(figure)
+    style.save(figure, outputs["svg"], outputs["png"])
+
+
+def _name(row: Mapping[Any, Any]) -> str:
+    return ", ".join(row[key] for key in ROW[1:])
+
+
+def _sizes(axes: Axes, images: pd.DataFrame, colours: Mapping[str, str], shapes: Mapping[str, str]) -> None:
+    for key, rows in images.groupby(ROW[1:], sort=False):
+        name = _name(dict(zip(ROW[1:], key, strict=True)))
+        axes.plot(100 * rows["share"], rows["dice"], shapes[name], ms=4, color=colours[name], alpha=0.7, mew=0)
+
+
+def _thresholds(axes: Axes, bins: Mapping[str, list[np.ndarray]], chosen: Sequence[float], colour: str) -> None:
+    """Draw the mean over seeds of test (full) and validation images (dashed); a mark for each seed's threshold."""
+    for subset, dashes in (("val", (0, (2, 1.5))), ("test", "-")):
+        curves = np.array([dice_over_thresholds(seed) for seed in bins[subset] if len(seed)])
+        if len(curves):
+            axes.plot(THRESHOLDS, curves.mean(axis=0), ls=dashes, color=colour, lw=1.3)
+    marks = [np.interp(t, THRESHOLDS, dice_over_thresholds(seed)) for t, seed in zip(chosen, bins["test"], strict=True)]
+    axes.plot(chosen, marks, "o", ms=5, mfc="white", mec=colour, mew=1.4, zorder=4)
+
+
+def _pooled(panels: Sequence[Axes], bins: np.ndarray, colour: str) -> None:
+    bent, points = calibration(bins), operating_points(bins)
+    panels[0].plot(bent["probability"], bent["foreground"], "o-", ms=3, lw=1.3, color=colour)
+    panels[1].plot([*points["fall_out"], 0], [*points["sensitivity"], 0], lw=1.3, color=colour)
+    panels[2].plot(points["sensitivity"], points["precision"], lw=1.3, color=colour)
+
+
+def _finish(panels: Sequence[Axes], dataset: str) -> None:
+    words = [
+        (f"{dataset}: size", "object, % of the region", "Dice of an image"),
+        ("threshold", "threshold", "mean Dice"),
+        ("calibration", "predicted probability", "share that is foreground"),
+        ("ROC", "false foreground (1 - specificity)", "sensitivity"),
+        ("precision and recall", "recall (sensitivity)", "precision"),
+    ]
+    for axes, (title, x, y) in zip(panels, words, strict=True):
+        axes.set(title=title, xlabel=x, ylabel=y, ylim=(-0.03, 1.03))
+        style.bare(axes)
+    _size_scale(panels[0])
+    for axes in panels[1:]:
+        axes.set_xlim(-0.03, 1.03)
+        if not axes.lines:
+            axes.text(0.5, 0.5, "not measured: 'scores'", ha="center", color=style.MUTED)
+    for axes in panels[2:4]:
+        axes.plot([0, 1], [0, 1], color=style.MUTED, lw=0.9, ls=(0, (1, 1.5)), zorder=1)
+
+
+def _size_scale(axes: Axes) -> None:
+    """Take a logarithmic scale where sizes differ by more than a factor of 4."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    sizes = np.concatenate([np.zeros(0), *(np.asarray(line.get_xdata(), float) for line in axes.lines)])
+    sizes = sizes[sizes > 0]
+    if len(sizes) and sizes.max() > 4 * sizes.min():
+        axes.set_xscale("log")
+        wide = sizes.max() > 100 * sizes.min()
+        axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _hardest(axes: Axes, images: pd.DataFrame) -> None:
+    """Name the images with the lowest Dice over all rows, as many as fit."""
+    axes.axis("off")
+    axes.set_title("hardest images, mean Dice")
+    hard = images.drop_duplicates("sample").dropna(subset="hardest").nsmallest(HARDEST, "hardest", keep="first")
+    for place, row in enumerate(hard.to_dict("records")):
+        stratum = f" ({row['stratum']})" if row["stratum"] else ""
+        axes.text(0, 0.93 - 0.11 * place, f"{row['hardest']:.3f}  {row['sample']}{stratum}", fontsize=8.5)
+
+
+def _keys(names: Sequence[str], colours: Mapping[str, str], shapes: Mapping[str, str]) -> list[Any]:
+    from matplotlib.lines import Line2D
+
+    keys = [Line2D([], [], color=colours[name], marker=shapes[name], ms=5, lw=1.5, label=name) for name in names]
+    keys += [
+        Line2D([], [], color=style.INK, lw=1.3, label="test images"),
+        Line2D([], [], color=style.INK, lw=1.3, ls=(0, (2, 1.5)), label="validation images"),
+        Line2D([], [], color=style.INK, marker="o", mfc="white", ls="", ms=5, label="threshold used, each seed"),
+        Line2D([], [], color=style.MUTED, lw=0.9, ls=(0, (1, 1.5)), label="perfect calibration; chance"),
+    ]
+    return keys
