@@ -21,10 +21,10 @@ from segstudy.thumbnails import SIDE, Pictures, in_common, locally_normalised, p
 THRESHOLD = 0.75  # distinct real images stayed below 0.69, copies cropped by 5 % or turned by 5 degrees above 0.78
 NEAREST = 2  # candidates of an image in another subset
 FAINT = 0.2  # likeness of codes below which nothing is registered
-HOPELESS = 0.25, 0.4  # correlations of blurred thumbnails, after 4 and after 10 steps, below which two pictures differ
+HOPELESS = 0.4, 0.6  # correlations of blurred thumbnails, after 4 and after 10 steps, below which two pictures differ
 MEDIUM, SMALL = SIDE // 2, SIDE // 4  # pixels along a blurred thumbnail, and along what is coded
 CODE = 64  # numbers in a code
-BLOCK, WIDE = 64, 2048  # pictures coded in all their movements at once, and codes they are compared with: bounds memory
+BLOCK, WIDE = 64, 256  # pictures coded in all their movements at once, and codes they are compared with: bounds memory
 BATCH = 1024
 
 Rows = NDArray[np.intp]

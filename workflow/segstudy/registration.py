@@ -39,8 +39,10 @@ def sampled(picture: Picture, place: Map) -> tuple[Picture, NDArray[np.bool_]]:
     offset = half * place[:2, 2] + centre - place[:2, :2].sum(axis=1) * centre
     moved = affine_transform(picture, place[:2, :2], offset, order=1, mode="nearest")
     steps = np.arange(side)
-    places = [np.add.outer(place[axis, 0] * steps, place[axis, 1] * steps) + offset[axis] for axis in (0, 1)]
-    inside = (np.minimum(*places) >= 0) & (np.maximum(*places) <= side - 1)
+    inside = np.ones((side, side), dtype=bool)
+    for axis in (0, 1):
+        places = np.add.outer(place[axis, 0] * steps + offset[axis], place[axis, 1] * steps)
+        inside &= (places >= 0) & (places <= side - 1)
     return moved, inside
 
 
@@ -50,16 +52,19 @@ def aligned(first: Picture, second: Picture, start: Map, steps: int) -> Map:
     Only differences of about the size of the pictures' smallest structures are found from one start.
     """
     place = start
-    slopes = _slopes(first)
+    slopes = _slopes(first).reshape(6, -1)
     for _ in range(steps):
         moved, inside = sampled(second, place)
         if inside.mean() < LEAST_OVERLAP:
             break
-        target, now, slope = first[inside], moved[inside], slopes[:, inside]
-        target = target - target.mean()
-        now = now - now.mean()
+        within = inside.ravel().astype(np.float32)  # products with it are cheaper than picking pixels
+        covered = within.sum()
+        target, now = first.ravel() * within, moved.ravel() * within
+        target -= within * (target.sum() / covered)
+        now -= within * (now.sum() / covered)
         now *= np.linalg.norm(target) / max(float(np.linalg.norm(now)), 1e-6)
-        normal = (slope @ slope.T).astype(np.float64)
+        slope = slopes * within
+        normal = (slope @ slopes.T).astype(np.float64)
         normal[np.diag_indices(6)] += RIDGE * np.trace(normal) / 6 + 1e-9
         step = np.linalg.solve(normal, (slope @ (now - target)).astype(np.float64))
         change = np.eye(3)
