@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageFilter
 
-from segstudy import near_duplicates
 from segstudy.cards import describe
 from segstudy.config.datasets import Phantom
 from segstudy.datasets import build_index, labels_of
 from segstudy.datasets.phantom import draw
 from segstudy.files import read_csv
 from segstudy.images import read_image, read_mask
+from segstudy.thumbnails import thumbnail
 
 COLUMNS = [
     *(
@@ -61,7 +61,7 @@ def test_samples_and_thumbnails_are_what_the_architecture_says(copy, tmp_path):
     assert (samples["readable"] == 1).all() and (samples["problem"] == "").all()
     thumbnails = np.load(tmp_path / "out" / "thumbnails.npy")
     assert thumbnails.shape == (6, 64, 64) and thumbnails.dtype == np.float32
-    for row, sample, thumbnail in zip(index.to_dict("records"), samples.to_dict("records"), thumbnails, strict=True):
+    for row, sample, small in zip(index.to_dict("records"), samples.to_dict("records"), thumbnails, strict=True):
         image = read_image(root / row["image"])
         mask, field = (read_mask(root / row[part]).array for part in ("mask", "roi"))
         assert sample["foreground"] == pytest.approx(mask.mean(), abs=1e-6)
@@ -70,7 +70,7 @@ def test_samples_and_thumbnails_are_what_the_architecture_says(copy, tmp_path):
         np.testing.assert_allclose(
             [sample[c] for c in ("red", "green", "blue")], image.reshape(-1, 3).mean(axis=0), atol=1e-3
         )
-        np.testing.assert_array_equal(thumbnail, near_duplicates.thumbnail(image))
+        np.testing.assert_array_equal(small, thumbnail(image))
 
 
 def test_card_tells_sizes_splits_strata_and_encodings(copy, tmp_path):
