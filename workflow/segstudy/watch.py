@@ -25,15 +25,15 @@ EPOCH = re.compile(r"\[train [^]]*\] epoch \d")  # what the picture says better
 
 def watch(study: Study, results: Path, console: Console) -> int:
     """Show the study's state until no training is open any more, or until Ctrl-C; return the exit code."""
-    found = trainings(study, results)
-    with Live(view(found), console=console, auto_refresh=False) as shown:
-        try:
+    try:
+        found = trainings(study, results)
+        with Live(view(found), console=console, auto_refresh=False) as shown:
             while any(training.state not in ("trained", "failed") for training in found):
                 time.sleep(EVERY)
                 found = trainings(study, results)
                 shown.update(view(found), refresh=True)
-        except KeyboardInterrupt:
-            return 130
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
