@@ -157,8 +157,8 @@ def _trained(study, cell, root, index, split, store, folder):
         labels,
     )
     thresholds = read_json(folder / "thresholds.json")
-    counts = measure(folder / "probabilities", folder / "masks", thresholds, *tables, root, labels, threads=1)
-    return pd.read_csv(outputs["history"]), counts
+    measured = measure(folder / "probabilities", folder / "masks", thresholds, *tables, root, labels, threads=1)
+    return pd.read_csv(outputs["history"]), measured.counts
 
 
 def main(target: Path) -> None:
