@@ -20,6 +20,7 @@ include: "rules/evaluate.smk"
 include: "rules/gains.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/pictures.smk"
 
 
 rule all:

@@ -5,10 +5,10 @@ from segstudy.jobs import job
 with job(snakemake):
     from pathlib import Path
 
-    from segstudy.comparison import Measures
     from segstudy.controls import measure_controls
     from segstudy.datasets import labels_of
     from segstudy.files import read_csv, write_csv
+    from segstudy.mask_shapes import Measures
 
     names, tolerance = snakemake.params.measures
     counts = measure_controls(

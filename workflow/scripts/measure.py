@@ -5,10 +5,10 @@ from segstudy.jobs import job
 with job(snakemake):
     from pathlib import Path
 
-    from segstudy.comparison import Measures
     from segstudy.datasets import labels_of
     from segstudy.evaluation import measure
     from segstudy.files import read_csv, read_json, write_arrays, write_csv
+    from segstudy.mask_shapes import Measures
 
     names, tolerance = snakemake.params.measures
     counts, histograms = measure(

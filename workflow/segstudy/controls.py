@@ -28,12 +28,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from segstudy.comparison import PIXELS_ALONE, Measures
 from segstudy.errors import StudyError, nearest
 from segstudy.evaluation import COLUMNS, Shapes, counts_of
 from segstudy.formulas import dice
 from segstudy.images import read_image, read_mask
 from segstudy.labels import Labels
+from segstudy.mask_shapes import PIXELS_ALONE, Measures
 from segstudy.metrics import confusion
 from segstudy.ridges import ridgeness
 from segstudy.seeds import numpy_generator

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from segstudy.comparison import PIXELS_ALONE, Measures, Shape, compared, shape_of
 from segstudy.errors import StudyError
 from segstudy.formulas import COUNTS
 from segstudy.labels import Labels
+from segstudy.mask_shapes import PIXELS_ALONE, Measures, Shape, compared, shape_of
 from segstudy.metrics import ARGMAX, ORACLE, confusion
 from segstudy.probabilities import read_classes, read_probability
 from segstudy.scores import COARSE, coarse, histograms, scores

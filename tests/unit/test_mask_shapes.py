@@ -12,13 +12,13 @@ from pydantic import ValidationError
 from skimage.morphology import skeletonize
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from segstudy.comparison import Measures, compared, shape_of
 from segstudy.config import evaluation as config
 from segstudy.controls import measure_controls
 from segstudy.evaluation import measure
 from segstudy.files import read_csv, write_arrays, write_csv
 from segstudy.formulas import COUNTS, LINES, MEASURES, METRICS, SUMMABLE, measured
 from segstudy.labels import binary, several
+from segstudy.mask_shapes import Measures, compared, shape_of
 from segstudy.metrics import per_image, summarise
 from segstudy.probabilities import write_classes, write_probability
 from segstudy.scores import COARSE
