@@ -163,12 +163,17 @@ class NetworkPromises:
         pictures = masks.repeat(1, 3, 1, 1) + 0.5 * torch.randn(4, 3, 32, 32, generator=generator)
         network = make(settings).train()
         optimiser = torch.optim.Adam(network.parameters(), 0.01)
-        for _ in range(100):
+        for step in range(1, 301):
             optimiser.zero_grad()
             nn.functional.binary_cross_entropy_with_logits(network(pictures), masks).backward()
             optimiser.step()
-        found = (network.eval()(pictures) > 0).float()
-        assert 2 * (found * masks).sum() / (found + masks).sum() > 0.98
+            if step % 50 == 0:  # most need 100 steps; how many one needs depends on the number of threads
+                with torch.no_grad():
+                    found = (network.eval()(pictures) > 0).float()
+                if 2 * (found * masks).sum() / (found + masks).sum() > 0.98:
+                    return
+                network.train()
+        pytest.fail("the Dice of four images stays below 0.98 in 300 steps")
 
     @pytest.mark.parametrize("height, width", [(37, 50), (64, 48)])
     def test_the_layer_table_is_that_of_the_forward_pass_and_the_flops_are_right(self, settings, height, width):

@@ -187,9 +187,9 @@ def test_a_config_knows_which_data_sets_have_several_classes():
                 "study": "x",
                 "datasets": {"d": entry},
                 "models": {"unet": {}},
-                "losses": {"bce": {}},
+                "losses": {"dice": {}},
                 "recipes": {"default": {}},
-                "experiments": {"e": {"question": "Which?", "datasets": ["d"], "models": ["unet"], "losses": ["bce"]}},
+                "experiments": {"e": {"question": "Which?", "datasets": ["d"], "models": ["unet"], "losses": ["dice"]}},
             }
         )
         assert study.datasets["d"].several == several

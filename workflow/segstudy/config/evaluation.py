@@ -41,7 +41,7 @@ class Evaluation(Options):
         "themselves, an upper bound and no result",
     )
     headline: Policy = Field("fixed", description="threshold of tables and masks")
-    comparison: Literal["dice", "iou", "accuracy", "sensitivity", "specificity", "precision", "pixel_error"] = Field(
+    comparison: Literal[COUNTED] = Field(  # type: ignore[valid-type]
         "dice", description="metric of the paired comparisons and of the ranking, of each test image"
     )
     tta: Literal["none", "flips"] = Field(
