@@ -42,7 +42,7 @@ test: lint ## all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 lint: $(VENV)/.test ## style, types, Snakemake's own lint
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --no-cache . # a cache forgets where modules live
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/snakefmt --check Snakefile rules

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import new_copy
 from PIL import Image
 from sklearn.metrics import jaccard_score
 
+from conftest import new_copy
 from segstudy.datasets import labels_of
 from segstudy.files import read_csv
 from segstudy.labels import known_ids
