@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from segstudy.config.base import Options
+from segstudy.config.few_labels import Consistency, Denoising, PseudoLabels, StartFrom, Transfer
 
 Range = tuple[float, float]
 
@@ -101,3 +102,19 @@ class Recipe(Options):
         False, description="compile the network's training pass (torch.compile); needs a C++ compiler"
     )
     deterministic: bool = True
+    labels: float = Field(
+        1.0, gt=0, le=1, description="share of the training images whose labels are used; those of a smaller share too"
+    )
+    start_from: StartFrom | None = None
+    transfer: Transfer = Transfer()
+    denoising: Denoising | None = Field(None, description="learn to remove noise, for others to start from")
+    pseudo_labels: PseudoLabels | None = None
+    consistency: Consistency | None = Field(None, description="mean teacher on images without labels")
+
+    @model_validator(mode="after")
+    def _denoising_alone(self) -> Recipe:
+        if self.denoising and (self.pseudo_labels or self.consistency or self.labels < 1 or self.balance != "none"):
+            raise ValueError("a denoising recipe reads no labels: pseudo_labels, consistency, labels and balance go")
+        if self.pseudo_labels and self.consistency:
+            raise ValueError("pseudo_labels and consistency are two ways to use the same images: choose one")
+        return self

@@ -6,12 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import yaml
 from pydantic import Field, InstanceOf, field_validator
 
+from segstudy.config import chains
 from segstudy.config.base import Name, Options
+from segstudy.config.cells import Cell
 from segstudy.config.datasets import DatasetConfig
 from segstudy.config.evaluation import CONTROLS, Evaluation, check_ensemble
 from segstudy.config.library_networks import EncoderUNetOptions, is_library
@@ -24,21 +26,6 @@ from segstudy.config.validation_images import check_validation
 from segstudy.errors import StudyError, nearest
 
 
-class Cell(NamedTuple):
-    """One training: the names that make up its path."""
-
-    dataset: str
-    model: str
-    loss: str
-    recipe: str
-    seed: int
-
-    @property
-    def path(self) -> str:
-        """Folder of the cell below `results/<study>/cells/`."""
-        return f"{self.dataset}/{self.model}/{self.loss}/{self.recipe}/seed{self.seed}"
-
-
 class Experiment(Options):
     """A grid of cells and the question it answers."""
 
@@ -48,6 +35,11 @@ class Experiment(Options):
     losses: list[str] = Field(min_length=1)
     recipes: list[str] = Field(["default"], min_length=1)
     seeds: list[int] = Field([0], description="a number of seeds, or their list")
+    labels: list[Annotated[float, Field(gt=0, le=1)]] = Field(
+        [1.0],
+        min_length=1,
+        description="shares of the training labels: each recipe is trained with each of them",
+    )
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -60,6 +52,13 @@ class Experiment(Options):
         if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
             raise ValueError("seeds are a number >= 1 or a list of different numbers >= 0")
         return seeds
+
+    @field_validator("labels")
+    @classmethod
+    def _labels(cls, labels: list[float]) -> list[float]:
+        if len(set(labels)) < len(labels):
+            raise ValueError("labels are different shares, such as [0.1, 0.5, 1]")
+        return sorted(labels)
 
     @property
     def rows(self) -> int:
@@ -104,9 +103,20 @@ class Study(Options):
         return list(dict.fromkeys(cell for e in self.experiments.values() for cell in e.cells))
 
     @cached_property
+    def ancestors(self) -> list[Cell]:
+        """Cells of no experiment that others start from or learn from, once."""
+        return chains.ancestors(self, self.cells)
+
+    @cached_property
     def used_datasets(self) -> list[str]:
-        """Every data set that some cell trains on, once."""
-        return list(dict.fromkeys(cell.dataset for cell in self.cells))
+        """Every data set that some cell trains on, once; those whose labels are not read come last."""
+        cells = [*self.cells, *self.ancestors]
+        unlabelled = [name for cell in cells if (name := chains.unlabelled_of(self, cell))]
+        return list(dict.fromkeys([*(cell.dataset for cell in cells), *unlabelled]))
+
+    def sources(self, cell: Cell) -> dict[str, Cell]:
+        """The cells that a cell needs, by their role: `start`, `teacher`."""
+        return chains.sources(self, cell)
 
     def root(self, dataset: str) -> Path:
         """Folder of the raw data; relative roots lie below `data_root`. `~` and `$VARIABLES` are expanded."""
@@ -167,6 +177,8 @@ def load_study(config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> S
     }
     study = validated(Study, blocks, (), paths)
     _check_references(study, paths)
+    study = chains.expanded(study)
+    chains.check_chains(study, paths)
     check_validation(study, paths)
     return study
 

@@ -1,0 +1,104 @@
+"""Recipes that build on others: what a short config is spelt out to, and what it may not say."""
+
+from copy import deepcopy
+
+import pytest
+
+from segstudy.config import load_study
+from segstudy.config.cells import Cell
+from segstudy.errors import StudyError
+
+CONFIG = {
+    "study": "few",
+    "datasets": {"hrf": {"root": "HRF"}, "rfmid": {"root": "RFMiD"}},
+    "models": {"unet": {}},
+    "losses": {"dice": {}, "mse": {}},
+    "recipes": {
+        "default": {},
+        "denoising": {"denoising": {}},
+        "finetuned": {"start_from": {"recipe": "denoising", "dataset": "rfmid"}},
+        "pseudo": {"pseudo_labels": {"teacher": {"recipe": "default"}, "unlabelled": "rfmid"}},
+        "mean_teacher": {"consistency": {"unlabelled": "rfmid"}},
+    },
+    "experiments": {
+        "few": {
+            "question": "What do images without labels add?",
+            "datasets": ["hrf"],
+            "models": ["unet"],
+            "losses": ["dice"],
+            "recipes": ["default", "finetuned", "pseudo", "mean_teacher"],
+        }
+    },
+}
+
+
+def study(**changes):
+    config = deepcopy(CONFIG)
+    for key, value in changes.items():
+        block, *rest = [config, *key.split("__")]
+        for part in rest[:-1]:
+            block = block.setdefault(part, {})
+        block[rest[-1]] = value
+    return load_study(config)
+
+
+def cell(recipe, dataset="hrf", loss="dice"):
+    return Cell(dataset, "unet", loss, recipe, 0)
+
+
+def test_a_cell_needs_what_its_recipe_names_and_the_rest_is_its_own():
+    few = study()
+    assert few.sources(cell("default")) == {}
+    assert few.sources(cell("finetuned")) == {"start": cell("denoising", "rfmid", "mse")}
+    assert few.sources(cell("pseudo")) == {"teacher": cell("default")}
+    assert few.ancestors == [cell("denoising", "rfmid", "mse")]
+    assert few.used_datasets == ["hrf", "rfmid"]
+
+
+def test_each_round_is_taught_by_the_round_before():
+    few = study(recipes__pseudo__pseudo_labels__rounds=3)
+    assert few.sources(cell("pseudo_round1")) == {"teacher": cell("default")}
+    assert few.sources(cell("pseudo_round2")) == {"teacher": cell("pseudo_round1")}
+    assert few.sources(cell("pseudo")) == {"teacher": cell("pseudo_round2")}
+    assert [c.recipe for c in few.ancestors] == ["denoising", "pseudo_round1", "pseudo_round2"]
+
+
+def test_a_share_of_the_labels_reaches_the_teacher_but_not_who_reads_no_labels():
+    few = study(experiments__few__labels=[1, 0.25])
+    assert [c.recipe for c in few.cells][:4] == ["default_labels25", "default", "finetuned_labels25", "finetuned"]
+    assert few.recipes["pseudo_labels25"].labels == 0.25
+    assert few.sources(cell("pseudo_labels25")) == {"teacher": cell("default_labels25")}
+    assert few.sources(cell("finetuned_labels25")) == {"start": cell("denoising", "rfmid", "mse")}
+
+
+CHAIN = {"recipe": "pseudo"}
+REFUSED = {
+    "nothing defines": {"recipes__finetuned__start_from__recipe": "denoisign"},
+    "Did you mean 'rfmid'": {"recipes__mean_teacher__consistency__unlabelled": "rfmd"},
+    "in a circle: default -> pseudo -> default": {"recipes__default__start_from": CHAIN},
+    "predicts no masks": {"experiments__few__recipes": ["denoising"]},
+    "a denoising recipe, which predicts no masks": {"recipes__pseudo__pseudo_labels__teacher__recipe": "denoising"},
+    "cannot teach": {"recipes__finetuned__start_from__loss": "dice"},
+    "reads no labels": {"recipes__denoising__labels": 0.5},
+    "needs a kind of noise": {
+        "recipes__denoising__denoising": {"gaussian": None, "salt_and_pepper": None, "speckle": None}
+    },
+    "low <= high": {"recipes__denoising__denoising": {"gaussian": [0.3, 0.1]}},
+    "less than or equal to 1": {"recipes__denoising__denoising": {"speckle": [0.3, 1.5]}},
+    "choose one": {"recipes__pseudo__consistency": {"unlabelled": "rfmid"}},
+    "different shares": {"experiments__few__labels": [0.5, 0.5]},
+    "make too": {"recipes__default_labels50": {}, "experiments__few__labels": [0.5]},
+}
+
+
+@pytest.mark.parametrize(("message", "changes"), REFUSED.items(), ids=list(REFUSED))
+def test_what_does_not_fit_is_told_before_anything_starts(message, changes):
+    with pytest.raises(StudyError, match=message.replace("(", r"\(")):
+        study(**changes)
+
+
+def test_without_a_loss_for_images_a_denoising_recipe_is_refused():
+    config = deepcopy(CONFIG)
+    del config["losses"]["mse"]
+    with pytest.raises(StudyError, match="mse or smooth_l1"):
+        load_study(config)
