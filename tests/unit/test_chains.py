@@ -76,6 +76,11 @@ REFUSED = {
     "nothing defines": {"recipes__finetuned__start_from__recipe": "denoisign"},
     "Did you mean 'rfmid'": {"recipes__mean_teacher__consistency__unlabelled": "rfmd"},
     "in a circle: default -> pseudo -> default": {"recipes__default__start_from": CHAIN},
+    "in a circle: pseudo_labels50": {
+        "recipes__default__start_from": CHAIN,
+        "experiments__few__labels": [0.5],
+        "experiments__few__recipes": ["pseudo"],
+    },
     "predicts no masks": {"experiments__few__recipes": ["denoising"]},
     "a denoising recipe, which predicts no masks": {"recipes__pseudo__pseudo_labels__teacher__recipe": "denoising"},
     "cannot teach": {"recipes__finetuned__start_from__loss": "dice"},

@@ -65,6 +65,7 @@ def _share(recipes: dict[str, Recipe], name: str, share: float) -> None:
     if new == name or recipe.denoising or (new in recipes and recipes[new].labels == share):
         return
     changes: dict[str, Any] = {"labels": share}
+    _add(recipes, new, recipe.model_copy(update=changes))  # before what it names: a circle of recipes comes back here
 
     def known(source: Source) -> Source:
         if source.dataset or source.recipe not in recipes or recipes[source.recipe].denoising:
@@ -78,7 +79,7 @@ def _share(recipes: dict[str, Recipe], name: str, share: float) -> None:
         changes["pseudo_labels"] = recipe.pseudo_labels.model_copy(
             update={"teacher": known(recipe.pseudo_labels.teacher)}
         )
-    _add(recipes, new, recipe.model_copy(update=changes))
+    recipes[new] = recipe.model_copy(update=changes)
 
 
 def _add(recipes: dict[str, Recipe], name: str, recipe: Recipe) -> None:
