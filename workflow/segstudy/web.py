@@ -25,6 +25,7 @@ caption { text-align: left; white-space: normal; font-weight: 600; padding: 0 0 
 th, td { padding: .22rem .6rem; text-align: left; font-weight: 400; }
 td.number, th.number { text-align: center; }
 thead th { border-bottom: 1px solid var(--ink); font-weight: 600; vertical-align: bottom; }
+thead:not(:has(th:not(:empty))) { display: none; }
 tr.dataset th { padding-top: .6rem; font-weight: 700; border-top: 1px solid var(--line); }
 tr.control { background: var(--band); color: var(--muted); font-style: italic; }
 tr.control.first td, tr.control.first th { border-top: 1px dashed var(--muted); }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -106,12 +107,12 @@ def _read(path: str | Path) -> pd.DataFrame:
 
 
 def _rows(panels: Sequence[Panel]) -> list[list[Panel]]:
-    """Return the panels row by row; every data set begins a row of its own."""
+    """Return the panels row by row; every data set begins a row of its own, and its rows are about equally long."""
     rows: list[list[Panel]] = []
-    for panel in panels:
-        if not rows or rows[-1][0].dataset != panel.dataset or len(rows[-1]) == ACROSS:
-            rows.append([])
-        rows[-1].append(panel)
+    for _, group in itertools.groupby(panels, lambda panel: panel.dataset):
+        own = list(group)
+        across = -(-len(own) // -(-len(own) // ACROSS))
+        rows += [own[first : first + across] for first in range(0, len(own), across)]
     return rows
 
 
@@ -153,6 +154,7 @@ def _panels(
                 upper.set_ylabel("loss")
                 lower.set_ylabel("validation Dice")
         top += len(parts)
+    figure.align_ylabels(grid[:, 0])
     return figure
 
 
