@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from segstudy import stopping
-from segstudy.config import recipes
+from segstudy.config import few_labels, recipes
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/training.md").read_text(encoding="utf-8")
 BLOCKS = {
@@ -17,7 +17,21 @@ BLOCKS = {
     "| option | default | meaning |\n|---|---|---|\n| `patience`": recipes.EarlyStopping,
     "| option of `curve`": recipes.CurveStopping,
 }
-SHOWN = {"schedule": "constant", "augmentation": "none", "early_stopping": "none"}  # blocks, not values
+SHOWN = {
+    "schedule": "constant",
+    "augmentation": "none",
+    "early_stopping": "none",
+    "transfer": "none",
+}  # blocks, not values
+SHOWN |= dict.fromkeys(("augmentation", "early_stopping", "transfer"), "none")
+SHOWN |= dict.fromkeys(("start_from", "denoising", "pseudo_labels", "consistency"), "none")
+FEW_LABELS = {
+    "start_from": few_labels.StartFrom,
+    "transfer": few_labels.Transfer,
+    "denoising": few_labels.Denoising,
+    "pseudo_labels": few_labels.PseudoLabels,
+    "consistency": few_labels.Consistency,
+}
 
 
 def rows(start):
@@ -38,6 +52,17 @@ def test_every_option_stands_in_the_table_with_its_default(start, model):
         wanted = SHOWN.get(name, value if isinstance(value, str) else json.dumps(value))
         assert default == wanted, name
         assert len(meaning) > 5, name
+
+
+@pytest.mark.parametrize(("block", "model"), FEW_LABELS.items(), ids=list(FEW_LABELS))
+def test_blocks_of_few_labels_stand_in_their_tables(block, model):
+    lines = PAGE[PAGE.index(f"| option of `{block}`") :].split("\n\n")[0].splitlines()[2:]
+    named = {name: line.split("|")[2].strip() for line in lines for name in re.findall(r"`(\w+)`", line.split("|")[1])}
+    assert set(named) == set(model.model_fields)
+    for name, field in model.model_fields.items():
+        value = field.get_default()
+        if isinstance(value, (int, float, str, tuple)):
+            assert named[name] == (value if isinstance(value, str) else json.dumps(value)), name
 
 
 def test_links_lead_to_headings_and_files():
