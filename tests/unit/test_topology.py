@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
+from scipy.ndimage import gaussian_filter
 from skimage.measure import euler_number, label
 from skimage.morphology import skeletonize
 
+from segstudy.thinning import STEPS
 from segstudy.topology import centre_line, pieces
 
 RING = np.pad(np.pad(np.zeros((2, 3), bool), 1, constant_values=True), 2)
@@ -47,6 +49,30 @@ def test_the_centre_line_lies_in_the_mask_and_holds_together_as_it_does(mask):
     assert not (line & ~mask).any()
     assert pieces(line).objects == pieces(mask).objects
     assert (line == skeletonize(mask)).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_centre_line_of_thick_and_ragged_things_is_that_of_scikit_image(seed):
+    random = np.random.default_rng(seed)
+    smooth = gaussian_filter(random.normal(size=(150, 170)), 2 + 4 * seed)
+    for mask in (smooth > 0, np.abs(smooth) < smooth.std() / 4, (smooth > 0) ^ (random.random(smooth.shape) < 0.02)):
+        assert (centre_line(mask) == skeletonize(mask)).all()
+    disc = np.hypot(*np.indices((130, 121)) - np.array([60.0, 66 + seed])[:, None, None]) < 50 + seed
+    assert (centre_line(disc) == skeletonize(disc)).all()
+    assert (centre_line(np.ones((40, 60 + seed), bool)) == skeletonize(np.ones((40, 60 + seed), bool))).all()
+
+
+def test_every_neighbourhood_is_thinned_as_scikit_image_does():
+    """All 256 neighbourhoods of a pixel, alone and with pixels around."""
+    random = np.random.default_rng(0)
+    codes = np.arange(256)
+    for border in (0.0, 0.5, 0.8):
+        masks = random.random((256, 7, 7)) < border
+        masks[:, 3, 3] = True
+        for k, (down, right) in enumerate(STEPS):
+            masks[:, 3 + down, 3 + right] = codes >> k & 1
+        for mask in masks:
+            assert (centre_line(mask) == skeletonize(mask)).all(), mask
 
 
 def test_the_centre_line_of_a_bar_is_its_middle():

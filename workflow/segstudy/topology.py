@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from segstudy.thinning import thinned
+
 
 class Pieces(NamedTuple):
     """Betti numbers of a mask: its foreground is connected over edges and corners, its background over edges."""
@@ -26,18 +28,12 @@ def pieces(mask: np.ndarray) -> Pieces:
 
 
 def centre_line(mask: np.ndarray) -> np.ndarray:
-    """Return the skeleton of a mask, bool (H, W), by the thinning of Zhang and Suen (doi:10.1145/357994.358023).
-
-    The time grows with the thickness: 4 million pixels of vessels take a twentieth of a second, a disc of radius 600
-    pixels about one second.
-    """
-    from skimage.morphology import skeletonize
-
+    """Return the skeleton of a mask, bool (H, W): a tenth to a quarter of a second for 4 million pixels."""
     found = np.zeros_like(mask)
     if mask.any():
         rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
         box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-        found[box] = skeletonize(mask[box])
+        found[box] = thinned(mask[box])
     return found
 
 
