@@ -12,7 +12,7 @@ export MALLOC_MMAP_THRESHOLD_ ?= 1000000000
 export MALLOC_TRIM_THRESHOLD_ ?= 2000000000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench golden report constraints clean
+.PHONY: help run plan test lint bench golden report constraints clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ run: $(VENV)/.run ## the demo study on drawn data: minutes on two cores
 	@$(BIN)/python -m segstudy.status config.yaml studies/demo.yaml -- \
 	    $(SNAKEMAKE) --quiet rules host --configfile studies/demo.yaml
 	@$(BIN)/python -m segstudy.summary config.yaml studies/demo.yaml
+
+plan: $(VENV)/.run ## cells, hours and disk of the demo study before it runs; STUDY=config.yaml for another
+	@$(BIN)/python -m segstudy.plan config.yaml $(filter-out config.yaml,$(or $(STUDY),studies/demo.yaml))
 
 report: $(VENV)/.run ## the demo study as one HTML file, report.html
 	@$(SNAKEMAKE) --configfile studies/demo.yaml --report report.html

@@ -1,0 +1,126 @@
+"""Estimates of cells, against networks that are built and cells that were really trained: those of the demo study."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from segstudy import models
+from segstudy.config import load_study
+from segstudy.config.networks import NETWORKS
+from segstudy.config.study import read_config
+from segstudy.estimates import PARTS, START, Estimates
+from segstudy.models import cost
+from segstudy.network_cost import network_cost
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = [ROOT / "config.yaml", ROOT / "studies/demo.yaml"]
+# What run.json said of the demo study's cells with loss bce, trained on one core each.
+RUNS = json.loads((Path(__file__).parent / "demo_runs.json").read_text())
+
+
+@pytest.fixture
+def study():
+    return load_study(read_config(*FILES), FILES)
+
+
+def put(results, *cells):
+    for cell in cells:
+        path = results / "cells" / cell / "run.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(RUNS[cell]))
+
+
+def seconds(run):
+    return sum(run["seconds"][part] for part in PARTS)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("options", [{}, {"depth": 2, "width": 8}, {"depth": 3, "width": 12, "normalisation": "none"}])
+def test_the_cost_by_arithmetic_is_that_of_the_network(kind, options):
+    model = {"network": kind, **NETWORKS[kind][0](**options).model_dump(mode="json")}
+    network, side = models.build(model, 3, 1), 128
+    found = network_cost(model, 3, 1)
+    assert not found.guess
+    assert found.parameters == pytest.approx(cost.count_parameters(network), rel=0.06)
+    bordered = kind == "unet_valid"  # its mirrored border is as large as a small image
+    flops = cost.count_flops(network, 3, side, side) / side**2
+    kept = cost.count_saved_bytes(network, 3, side, side) / 4 / side**2
+    if bordered:
+        assert flops / 3 < found.flops < flops
+    else:
+        assert found.flops == pytest.approx(flops, rel=0.06)
+        assert found.values == pytest.approx(kept, rel=0.5 if model["normalisation"] == "none" else 0.2)
+
+
+@pytest.mark.parametrize("cell", [cell for cell in RUNS if cell.endswith("seed1")])
+def test_another_seed_tells_what_a_training_takes(study, tmp_path, cell):
+    put(tmp_path, cell.replace("seed1", "seed0"))
+    dataset, model, _, recipe, _ = cell.split("/")
+    estimate = Estimates(study, tmp_path, gpu=False).cell(dataset, model, recipe)
+    assert estimate.basis == "measured"
+    assert 1 / 1.5 < (estimate.training - START) / seconds(RUNS[cell]) < 1.5
+    assert estimate.training_mb == pytest.approx(RUNS[cell]["peak_memory_mb"]["host"], rel=0.2)
+
+
+@pytest.mark.parametrize("cell", [cell for cell in RUNS if cell.endswith("seed1")])
+@pytest.mark.parametrize("what", ["network", "study"])
+def test_other_cells_tell_it_too(study, tmp_path, cell, what):
+    """The same network on the other data set, or the other network on it: other pixels, other operations."""
+    dataset, model, _, recipe, _ = cell.split("/")
+    others = {"ph2": "drive", "drive": "ph2", "unet": "encdec", "encdec": "unet"}
+    other = (others[dataset], model) if what == "network" else (others[dataset], others[model])
+    put(tmp_path, f"{other[0]}/{other[1]}/bce/default/seed0")
+    estimate = Estimates(study, tmp_path, gpu=False).cell(dataset, model, recipe)
+    assert estimate.basis == "scaled"
+    assert 1 / 2 < (estimate.training - START) / seconds(RUNS[cell]) < 2
+
+
+@pytest.mark.parametrize("cell", [cell for cell in RUNS if cell.endswith("seed1")])
+def test_with_nothing_to_go_by_it_is_a_guess(study, tmp_path, cell):
+    dataset, model, _, recipe, _ = cell.split("/")
+    estimate = Estimates(study, tmp_path, gpu=False).cell(dataset, model, recipe)
+    assert estimate.basis == "guessed"
+    assert 1 / 4 < (estimate.training - START) / seconds(RUNS[cell]) < 4
+    host = RUNS[cell]["peak_memory_mb"]["host"]
+    assert host < estimate.training_mb < 3 * host
+
+
+def test_a_cpu_says_nothing_of_a_gpu(study, tmp_path):
+    put(tmp_path, *RUNS)
+    assert Estimates(study, tmp_path, gpu=True).cell("drive", "unet", "default").basis == "guessed"
+    run = RUNS["drive/unet/bce/default/seed0"]
+    path = tmp_path / "cells/drive/unet/focal/default/seed0/run.json"
+    path.parent.mkdir(parents=True)
+    gpu = {"peak_memory_mb": {"host": 2000.0, "cuda": 800.0}, "seconds": dict.fromkeys(PARTS, 1.0)}
+    path.write_text(json.dumps(run | gpu))
+    estimate = Estimates(study, tmp_path, gpu=True).cell("drive", "unet", "default")
+    assert estimate.basis == "measured"
+    images = 40 * 10 * 4  # epochs, training images, crops of each
+    assert estimate.training == pytest.approx(START + 3.0 * images / run["images_seen"])
+
+
+def test_another_size_costs_in_proportion(study, tmp_path):
+    put(tmp_path, "drive/unet/bce/default/seed0")
+    known = Estimates(study, tmp_path, gpu=False).cell("drive", "unet", "default").training - START
+    study.datasets["drive"].training.update(crop=[192, 96], epochs=120)
+    estimate = Estimates(study, tmp_path, gpu=False).cell("drive", "unet", "default")
+    assert estimate.basis == "scaled"
+    assert estimate.training - START == pytest.approx(2 * 3 * known)
+
+
+def test_a_damaged_record_tells_nothing(study, tmp_path):
+    path = tmp_path / "cells/drive/unet/bce/default/seed0/run.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    assert Estimates(study, tmp_path, gpu=False).cell("drive", "unet", "default").basis == "guessed"
+
+
+def test_estimating_imports_nothing_heavy():
+    code = "import sys, segstudy.estimates; print('torch' in sys.modules, 'pandas' in sys.modules)"
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]

@@ -1,0 +1,180 @@
+"""What cells will cost: seconds, memory, disk. From earlier cells of the study where there are any, else a guess.
+
+Snakemake asks for every job, so each answer is worked out once for a data set, network and recipe. No torch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from segstudy.config import Study
+from segstudy.data_size import DataSize, data_size
+from segstudy.network_cost import Cost, network_cost
+
+PARTS = ("steps", "validation", "saving")  # the seconds of a training that are summed over its processes
+PASSES = 3  # a training step takes three times the operations of the forward pass
+# Operations per second where nothing was measured: one CPU core, and a GPU of some years ago on small images.
+CPU_SPEED, GPU_SPEED = 3e10, 3e12
+START = 5.0  # seconds until a job does its own work: Python, torch, the store
+RECORDS = 3  # of earlier cells, for one answer
+# MB of a process that has imported torch, without and with a GPU's libraries.
+BASE_MB, BASE_GPU_MB = 700.0, 4000.0
+OVERHEAD = 1.5  # of memory, as in `segstudy.memory`
+HELD_MB = 2048.0  # the largest store that is held in memory
+BYTES_PER_PIXEL = 1.4  # of a probability (16-bit PNG) and its mask, as drawn and real data sets have shown
+# Seconds per pixel: writing a prediction; measuring it (outlines, centre lines, objects, scores), and every image.
+WRITING, MEASURING, PER_IMAGE = 2e-7, 1.5e-6, 0.02
+BASES = ("measured", "scaled", "guessed")  # on what a time rests, best first
+
+
+class Estimate(NamedTuple):
+    """What one cell costs."""
+
+    training: float  # seconds
+    evaluation: float  # seconds of prediction and measuring
+    training_mb: float  # main memory
+    prediction_mb: float
+    disk_mb: float  # of the files that stay
+    basis: str  # of `training`, one of BASES
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole cell."""
+        return self.training + self.evaluation
+
+
+class Record(NamedTuple):
+    """What an earlier cell has cost, from its run.json."""
+
+    model: dict[str, Any]
+    batch: int
+    pixels: float  # of a training image or crop
+    per_image: float  # seconds, validation included
+    speed: float | None  # operations per second
+    host_mb: float
+    parameters: int
+    gpu: bool
+
+
+class Estimates:
+    """Estimates for the cells of a study.
+
+    Args:
+        study: its config.
+        results: its folder, `results/<study>`.
+        gpu: whether trainings will have a GPU; records of the other kind of machine say nothing then.
+        threads: of a training, where it has none.
+    """
+
+    def __init__(self, study: Study, results: Path, gpu: bool, threads: int = 1) -> None:
+        self.study, self.results, self.gpu, self.threads = study, results, gpu, threads
+        self.cell: Callable[[str, str, str], Estimate] = cache(self._cell)
+        self.size: Callable[[str], DataSize] = cache(lambda dataset: data_size(study, dataset, results))
+        self.cost: Callable[[str, str], Cost] = cache(self._cost)
+        self._found: Callable[[str], list[Record]] = cache(lambda pattern: list(self._read(pattern)))
+
+    def _cost(self, dataset: str, model: str) -> Cost:
+        size = self.size(dataset)
+        return network_cost(self.study.model_settings(model), size.channels, size.outputs)
+
+    def _cell(self, dataset: str, model: str, recipe: str) -> Estimate:
+        """Return the estimate for the cells of a data set, network and recipe, whatever the loss and the seed."""
+        size, cost, options = self.size(dataset), self.cost(dataset, model), self.study.recipe(dataset, recipe)
+        pixels = float(math.prod(options.crop or size.canvas))
+        canvas = float(math.prod(size.canvas))
+        own = [record for record in self._found(f"{dataset}/{model}/*/*") if self._same(record, model)]
+        near = own or [record for record in self._found(f"*/{model}/*/*") if self._same(record, model)]
+        others = near or self._found("*/*/*/*")
+        # Validation is one forward pass over whole images.
+        more = size.val * canvas / (PASSES * size.train * options.crops_per_image * pixels * options.validate_every)
+        if near:
+            per_image = fmean(r.per_image * pixels / r.pixels for r in near)
+        elif speeds := [record.speed for record in others if record.speed]:
+            per_image = PASSES * cost.flops * pixels / fmean(speeds) * (1 + more)
+        else:
+            speed = GPU_SPEED if self.gpu else CPU_SPEED * self.threads
+            per_image = PASSES * cost.flops * pixels / speed * (1 + more)
+        alike = [r for r in own if r.pixels == pixels and r.batch == options.batch_size]
+        basis = BASES[0] if alike else BASES[1] if others else BASES[2]
+        images = options.epochs * size.train * options.crops_per_image
+        forward = cost.flops * canvas * self._views() / (GPU_SPEED if self.gpu else CPU_SPEED * self.threads)
+        return Estimate(
+            training=START + images * per_image,
+            evaluation=self._evaluation(dataset, model, recipe, size.images * (forward + size.pixels * WRITING)),
+            training_mb=max((r.host_mb for r in alike), default=0.0)
+            or self._training_mb(size, cost, options.batch_size / options.accumulate * pixels),
+            prediction_mb=self._prediction_mb(size, cost, canvas),
+            disk_mb=(4 * cost.parameters + self._predictions() * BYTES_PER_PIXEL * size.pixels * size.images) / 1e6,
+            basis=basis,
+        )
+
+    def _same(self, record: Record, model: str) -> bool:
+        return record.model == self.study.model_settings(model)
+
+    def _views(self) -> int:
+        """Return how often each image is predicted."""
+        return 5 if self.study.evaluation.tta == "flips" else 1
+
+    def _predictions(self) -> int:
+        """Return how many predictions of each image stay."""
+        return 2 if self.study.evaluation.tta == "flips" else 1
+
+    def _evaluation(self, dataset: str, model: str, recipe: str, prediction: float) -> float:
+        """Return the seconds of predicting and measuring: as earlier cells took, else by pixels."""
+        size = self.size(dataset)
+        measuring = size.images * (PER_IMAGE + size.pixels * MEASURING)
+        total = 0.0
+        for rule, guess in (("predict", prediction), ("measure", measuring)):
+            paths = (self.results / "benchmarks" / rule).glob(f"{dataset}/{model}/*/{recipe}/seed*.jsonl")
+            measured = [seconds for path in islice(paths, RECORDS) if (seconds := _benchmark(path)) is not None]
+            total += (fmean(measured) if measured else START + guess) * self._predictions()
+        return total
+
+    def _training_mb(self, size: DataSize, cost: Cost, pixels: float) -> float:
+        store = min(size.store_bytes / 1e6, HELD_MB)
+        if self.gpu:
+            return BASE_GPU_MB + store
+        return BASE_MB + store + (OVERHEAD * 4 * cost.values * pixels + 16 * cost.parameters) / 1e6
+
+    def _prediction_mb(self, size: DataSize, cost: Cost, canvas: float) -> float:
+        """Return the memory of a prediction; a third of what a training keeps of a pixel is there at once."""
+        together = 0.0 if self.gpu else max(2.0**20, canvas) * cost.values * 4 / 3
+        return (BASE_GPU_MB if self.gpu else BASE_MB) + (together + 40 * size.outputs * size.pixels) / 1e6
+
+    def _read(self, pattern: str) -> Iterator[Record]:
+        """Yield the first records of cells below `pattern` that ran on the same kind of machine."""
+        found = (_record(path) for path in (self.results / "cells").glob(f"{pattern}/seed*/run.json"))
+        yield from islice((record for record in found if record and record.gpu == self.gpu), RECORDS)
+
+
+def _record(path: Path) -> Record | None:
+    """Return what a run.json tells; None where it was not written by this version, or took no step."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        run = json.loads(path.read_text(encoding="utf-8"))
+        recipe, seen = run["settings"]["recipe"], run["images_seen"]
+        return Record(
+            model=run["settings"]["model"],
+            batch=recipe["batch_size"],
+            pixels=float(math.prod(recipe["crop"] or run["dataset"]["canvas"])),
+            per_image=sum(run["seconds"][part] for part in PARTS) / seen if seen else math.nan,
+            speed=run["flops_per_second"],
+            host_mb=run["peak_memory_mb"]["host"],
+            parameters=run["parameters"],
+            gpu="cuda" in run["peak_memory_mb"],
+        )
+    return None
+
+
+def _benchmark(path: Path) -> float | None:
+    """Return the seconds in a benchmark file of Snakemake, None where they cannot be read."""
+    with suppress(OSError, ValueError, KeyError, IndexError):
+        return float(json.loads(path.read_text(encoding="utf-8").splitlines()[0])["s"])
+    return None

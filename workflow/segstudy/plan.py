@@ -1,0 +1,153 @@
+"""What a study will cost, before anything is submitted: `python -m segstudy.plan config.yaml studies/demo.yaml`.
+
+Prints for every experiment which cells are done, begun and to do, hours and disk, and the longest chain of jobs. Times
+rest on earlier cells of the study where there are any (see `segstudy.estimates`). With `--gpus N` trainings are
+taken to run on GPUs, N at once; 0 asks for CPU cores, of which `--threads T` train one cell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from segstudy.config import Cell, Study, load_study
+from segstudy.config.study import read_config
+from segstudy.errors import StudyError
+from segstudy.estimates import BASES, Estimates
+from segstudy.machine import has_gpu
+from segstudy.status import trainings
+
+STATES = ("done", "begun", "to do")
+DATA_SECONDS = 2e-7  # of each original pixel, in index, data card and store: reading, decoding, resizing
+TABLE_SECONDS = 60.0  # tables and figures of an experiment
+WIDTH = 110  # where there is no terminal
+TOTAL = "all, each cell once"
+WORDS = {
+    "measured": "measured on earlier cells like it",
+    "scaled": "scaled from other cells of the study",
+    "guessed": "guessed from the size of network and images, since nothing like it has run: wrong by a factor of 3 at "
+    "times",
+}
+
+
+class Planned(NamedTuple):
+    """One cell: how far it is, and what is left of it."""
+
+    cell: Cell
+    state: str  # of STATES
+    seconds: float  # of the rest: an upper bound where it has begun
+    disk_mb: float  # of the whole cell
+    basis: str
+
+
+def planned(study: Study, results: Path, estimates: Estimates) -> list[Planned]:
+    """Return every cell of the study with what is left of it."""
+    rows = []
+    for training in trainings(study, results):
+        cell = training.cell
+        estimate = estimates.cell(cell.dataset, cell.model, cell.recipe)
+        trained = training.state == "trained"
+        measured = trained and (results / "cells" / cell.path / "counts.csv").exists()
+        begun = trained or training.state in ("running", "stopped")
+        state = "done" if measured else "begun" if begun else "to do"
+        left = 0.0 if measured else estimate.evaluation if trained else estimate.seconds
+        rows.append(Planned(cell, state, left, estimate.disk_mb, estimate.basis))
+    return rows
+
+
+def chain(study: Study, rows: Sequence[Planned], estimates: Estimates) -> tuple[float, str]:
+    """Return the seconds of the longest chain of jobs that wait for each other, and its words."""
+    left = [row for row in rows if row.state != "done"]
+    if not left:
+        return 0.0, "nothing is left to do"
+    size = {name: estimates.size(name) for name in study.used_datasets}
+    ready = {name: s.images * s.pixels * DATA_SECONDS for name, s in size.items()}
+    last = max(left, key=lambda row: row.seconds + ready[row.cell.dataset])
+    total = ready[last.cell.dataset] + last.seconds + TABLE_SECONDS
+    words = (
+        f"index, describe, check_images, preprocess, split, check_split, train, predict, measure of {last.cell.path}"
+    )
+    return total, f"{words} ({_hours(last.seconds)}), tables and figures"
+
+
+def table(study: Study, rows: Sequence[Planned], gpu: bool, threads: int = 1) -> Table:
+    """Return the cells by experiment, to print; without a GPU a cell's seconds count for each of its threads."""
+    by_cell = {row.cell: row for row in rows}
+    shown = Table(title=f"Study {study.study}", box=box.SIMPLE_HEAD, show_footer=True)
+    parts = {name: [by_cell[cell] for cell in experiment.cells] for name, experiment in study.experiments.items()}
+    each = 1 if gpu else threads
+    whole = _line(TOTAL, rows, each)
+    heads = ("experiment", "cells", *STATES, "GPU hours" if gpu else "core hours", "h per cell", "disk (GB)")
+    for head, foot in zip(heads, whole, strict=True):
+        shown.add_column(head, foot, justify="left" if head == heads[0] else "right", no_wrap=True)
+    for name, own in parts.items():
+        shown.add_row(*_line(name, own, each))
+    return shown
+
+
+def _line(name: str, rows: Sequence[Planned], threads: int) -> tuple[str, ...]:
+    states = Counter(row.state for row in rows)
+    left = [row.seconds / 3600 for row in rows if row.state != "done"]
+    each = f"{min(left):.2g} - {max(left):.2g}" if left else ""
+    disk = sum(row.disk_mb for row in rows) / 1000
+    return (name, str(len(rows)), *(str(states[s]) for s in STATES), f"{sum(left) * threads:.2f}", each, f"{disk:.2f}")
+
+
+def show(study: Study, results: Path, console: Console, gpus: int, threads: int) -> None:
+    """Print the plan."""
+    estimates = Estimates(study, results, gpu=gpus > 0, threads=threads)
+    rows = planned(study, results, estimates)
+    console.print(table(study, rows, gpus > 0, threads))
+    seconds, words = chain(study, rows, estimates)
+    left = [row for row in rows if row.state != "done"]
+    work = sum(row.seconds for row in left)
+    console.print(f"Longest chain: {_hours(seconds)}: {words}.", soft_wrap=True)
+    if left:
+        together = max(seconds, work / max(1, gpus))
+        what = "GPU" if gpus else "training"
+        console.print(f"With {max(1, gpus)} {what}{'s' * (gpus > 1)} at once: about {_hours(together)}.")
+        bases = Counter(row.basis for row in left)
+        said = [f"{bases[basis]} cells {WORDS[basis]}" for basis in BASES if bases[basis]]
+        console.print(f"Times: {'; '.join(said)}. Early stopping is not foreseen.", soft_wrap=True)
+    unseen = [name for name in study.used_datasets if estimates.size(name).guess]
+    if unseen:
+        console.print(f"Not looked at yet, taken to be as published: {', '.join(unseen)}.", soft_wrap=True)
+    stored = sum(estimates.size(name).store_bytes for name in study.used_datasets) / 1e9
+    disk = sum(row.disk_mb for row in rows) / 1000
+    console.print(
+        f"Disk: {disk + stored:.2f} GB below {results}/, {stored:.2f} GB of it resized images.", soft_wrap=True
+    )
+    console.print("Done is what has its files; what a changed config, code or image redoes: snakemake -n.")
+
+
+def _hours(seconds: float) -> str:
+    minutes = seconds / 60
+    return f"{minutes / 60:.1f} h" if minutes >= 60 else f"{minutes:.1f} min"
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m segstudy.plan", description="What a study will cost.")
+    parser.add_argument("files", nargs="*", default=["config.yaml"], help="config files, later ones winning")
+    parser.add_argument("--gpus", type=int, default=int(has_gpu()), help="trainings on GPUs at once; 0: on CPU cores")
+    parser.add_argument("--threads", type=int, default=1, help="of a training on CPU cores")
+    arguments = parser.parse_args()
+    files = [Path(file) for file in arguments.files]
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    try:
+        study = load_study(read_config(*files), files)
+        show(study, Path("results") / study.study, console, max(0, arguments.gpus), max(1, arguments.threads))
+    except StudyError as error:
+        sys.exit(f"Error: {error}")
+
+
+if __name__ == "__main__":
+    main()
