@@ -70,6 +70,7 @@ rule ranking:
     """Every network between floor and human, and how often it is first."""
     input:
         counts=experiment_cells(f"{CELL}/counts.csv"),
+        gains=experiment_gains,
         controls=experiment_controls,
     output:
         svg=f"{RESULTS}/figures/{{experiment}}/ranking.svg",
@@ -92,6 +93,7 @@ rule ranking:
         runtime=60,
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
+        gains=lambda wildcards: [list(gain) for gain in gains(wildcards.experiment)],
         pairs=lambda wildcards: pairs_of(wildcards.experiment),
         policy=STUDY.evaluation.headline,
         metric=STUDY.evaluation.comparison,

@@ -125,6 +125,7 @@ rule comparisons:
     """Every two rows of one experiment compared on the images they share."""
     input:
         counts=experiment_cells(f"{CELL}/counts.csv"),
+        gains=experiment_gains,
         controls=experiment_controls,
         checks=experiment_checks,
     output:
@@ -149,6 +150,7 @@ rule comparisons:
         runtime=60,
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
+        gains=lambda wildcards: [list(gain) for gain in gains(wildcards.experiment)],
         pairs=lambda wildcards: pairs_of(wildcards.experiment),
         question=lambda wildcards: STUDY.experiments[wildcards.experiment].question,
         policy=STUDY.evaluation.headline,

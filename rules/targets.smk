@@ -97,9 +97,11 @@ def with_several_classes():
 
 
 def with_pairs():
-    """Experiments with several rows for a data set: something to compare."""
+    """Experiments with several rows for a data set, or with one that flips or seeds may gain: something to compare."""
     return [
-        name for name, experiment in STUDY.experiments.items() if experiment.rows > 1
+        name
+        for name, experiment in STUDY.experiments.items()
+        if experiment.rows > 1 or gains(name)
     ]
 
 

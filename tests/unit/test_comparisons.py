@@ -19,6 +19,7 @@ from segstudy.config.study import Evaluation, read_config
 from segstudy.errors import StudyError
 from segstudy.figures import ranking as drawn
 from segstudy.figures import style
+from segstudy.gains import gains_of
 from segstudy.metrics import METRICS
 from segstudy.ranking import rank_rows
 from segstudy.summary import SENTENCES, _sentences, show
@@ -200,6 +201,45 @@ def test_sentences(changes, words):
     assert sentence(pair(**changes)).startswith("On drive, ")
 
 
+def with_gains(folder, cells):
+    """Flips gain 0.02 on every image of every seed of unet/bce; both seeds together 0.03, counted under the first."""
+    bases = [cell for cell, _ in cells if cell[1:3] == ("unet", "bce")]
+    found = []
+    for gain in gains_of(bases, flips=True, together=True):
+        path = folder / f"gain-{gain.cell.recipe}-{gain.cell.seed}.csv"
+        more = 0.03 if len(gain.seeds) > 1 else 0.02
+        counts({name: value + more for name, value in images(0.9).items()}).to_csv(path, index=False)
+        found.append((gain, path))
+    return found
+
+
+def test_rows_without_training_are_compared_with_their_networks_alone(tmp_path, three):
+    without = compare(tmp_path, *three)["table"]
+    made = compare(tmp_path, *three, gains=with_gains(tmp_path, three[0]))
+    table = made["table"]
+    pd.testing.assert_frame_equal(table[table["gain"] == 0], without)  # the others' family is what it was
+    gained = table[table["gain"] == 1].set_index("recipe_a")
+    recipes = ["default + flips", "default, 2 seeds together", "default + flips, 2 seeds together"]
+    assert list(gained.index) == recipes and set(gained["recipe_b"]) == {"default"}
+    assert list(gained["difference"]) == pytest.approx([0.02, 0.03, 0.03])
+    assert set(gained["family"]) == {3} and set(gained["seeds"]) == {2} and set(gained["verdict"]) == {"first"}
+    assert gained["p_holm"].iloc[0] == pytest.approx(3 * 2 / 2**12)
+    said = "On drive, default, 2 seeds together is better than default (unet, bce) by 0.030 of Dice (95 % interval"
+    for kind in ("md", "html", "tex"):
+        assert said.replace("%", r"\%" if kind == "tex" else "%") in made[kind]
+        assert "Dice on drive, without training" in made[kind] and "in a family of tests of its own" in made[kind]
+    assert "without training" not in compare(tmp_path, *three)["md"]
+
+
+def test_one_row_and_what_it_gains_can_be_compared(tmp_path):
+    cells, _ = study(tmp_path, {("unet", "bce", seed): images(0.9, 0.01 * seed) for seed in (0, 1)})
+    table = compare(tmp_path, cells, [], gains=with_gains(tmp_path, cells))["table"]
+    assert len(table) == 3 and table["gain"].all()
+    # The better of the two seeds has 0.01 * (1 + 0.05 i) more; the ensemble is compared with the mean of both.
+    ahead = np.mean([0.01 * (1 + 0.05 * i) for i in range(12)]) / 2
+    assert table["difference"].iloc[1] == pytest.approx(0.03 - ahead, abs=1e-3)
+
+
 def test_one_row_alone_cannot_be_compared(tmp_path):
     with pytest.raises(StudyError, match="no two rows with test images"):
         compare(tmp_path, *study(tmp_path, {("unet", "bce", 0): images(0.9)}))
@@ -231,6 +271,23 @@ def test_the_ranking_has_the_means_of_the_table_and_controls_without_a_rank(thre
     error = rank_rows(*three, experiment="x", phantoms=[], **(FIXED | {"metric": "pixel_error"}))
     assert list(error["mean"]) == sorted(error["mean"])
     assert error[error["row"] == "cell"]["model"].iloc[-1] == "encdec"
+
+
+def test_rows_without_training_stand_in_the_ranking_and_compete_with_nobody(tmp_path, three):
+    plain = rank_rows(*three, experiment="x", phantoms=[], **FIXED)
+    gains = with_gains(tmp_path, three[0])
+    rows = rank_rows(*three, experiment="x", phantoms=[], gains=gains, **FIXED)
+    gained = rows[rows["row"] == "gain"].set_index("recipe")
+    assert len(gained) == 3 and gained[["rank", "rank_low", "rank_high", "first"]].isna().all(axis=None)
+    assert gained.loc["default + flips", "seeds"] == 2 and gained.loc["default, 2 seeds together", "seeds"] == 1
+    best = np.mean(list(images(0.9).values()))
+    assert gained.loc["default, 2 seeds together", "mean"] == pytest.approx(best + 0.03)
+    rest = rows[rows["row"] != "gain"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(rest, plain)
+    outputs = {name: tmp_path / f"gains.{name}" for name in ("svg", "png", "csv")}
+    drawn.draw_ranking(*three, "x", outputs, phantoms=[], gains=gains, **FIXED)
+    text = outputs["svg"].read_text()
+    assert "<!-- unet, bce + flips 0.810 -->" in text and "<!-- without training -->" in text
 
 
 def test_the_ranking_is_drawn_with_floor_and_human(tmp_path, three, monkeypatch):

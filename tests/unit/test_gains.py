@@ -11,7 +11,7 @@ from segstudy.config import Cell
 from segstudy.config.evaluation import Evaluation
 from segstudy.ensembles import predict_together
 from segstudy.errors import StudyError
-from segstudy.gains import gain_words, gains_of
+from segstudy.gains import gain_of, gain_words, gains_of
 from segstudy.inference import predict_canvas
 from segstudy.labels import binary, several
 from segstudy.probabilities import read_probability, write_probability
@@ -126,6 +126,9 @@ def test_rows_are_named_by_what_was_done():
     assert len(gain_words([gain.cell for gain in both])) == 2
     assert len(gain_words([gain.cell for gain in flipped])) == 1
     assert gain_words(CELLS) == []
+    assert both[0].base == ("cell", "unet", "bce", "default") and both[0].key[3] == "default, 3 seeds together"
+    as_parameters = json.loads(json.dumps(both))
+    assert [gain_of(values) for values in as_parameters] == both
 
 
 def test_one_seed_has_nothing_to_stand_together():

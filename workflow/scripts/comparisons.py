@@ -6,6 +6,7 @@ with job(snakemake):
     from segstudy.comparisons import compare_pairs
     from segstudy.config import Cell
     from segstudy.config.datasets import DatasetConfig
+    from segstudy.gains import gain_of
     from segstudy.protocol import protocols
 
     params, given = snakemake.params, snakemake.input
@@ -20,4 +21,5 @@ with job(snakemake):
         regions={name: options.region for name, options in datasets.items()},
         protocols=protocols(datasets, given.checks),
         outputs=dict(snakemake.output.items()),
+        gains=[(gain_of(gain), path) for gain, path in zip(params.gains, given.gains, strict=True)],
     )

@@ -19,6 +19,7 @@ from segstudy.config import Cell
 from segstudy.config.evaluation import Policy
 from segstudy.errors import StudyError
 from segstudy.files import write_csv, write_text
+from segstudy.gains import Gain
 from segstudy.metrics import METRICS
 from segstudy.paired import holm, over_seeds, paired, verdict
 from segstudy.progress import track
@@ -31,7 +32,7 @@ from segstudy.tables import KEYS, headline, image_scores, read_counts
 Row: TypeAlias = tuple[str, ...]  # row, model, loss, recipe
 PAIRS = 45  # shown for one data set: all pairs of ten rows
 NAMES = ["model", "loss", "recipe"]
-COLUMNS = ["dataset", "phantom", "class", "region", "policy", "metric"]
+COLUMNS = ["dataset", "phantom", "class", "region", "policy", "metric", "gain"]
 COLUMNS += [*(f"{name}_a" for name in NAMES), *(f"{name}_b" for name in NAMES)]
 COLUMNS += ["mean_a", "mean_b", "difference", "low", "high", "p", "p_holm", "family", "rank_biserial", "dz"]
 COLUMNS += ["images", "seeds", "seeds_agree", "undefined", "with_best", "verdict", "sentence"]
@@ -42,6 +43,7 @@ class Scores(NamedTuple):
 
     `rows` maps each row to an array (seeds, images), the same seeds and images for all; NaN where a
     seed did not measure an image, or the value is not defined. `measured` says the first of the two apart.
+    What several seeds predicted together stands there for each of them.
     """
 
     dataset: str
@@ -50,6 +52,7 @@ class Scores(NamedTuple):
     policy: str  # of the networks
     rows: dict[Row, np.ndarray]
     measured: dict[Row, np.ndarray]
+    gains: dict[Row, Gain]  # those of `rows` that cost no training
 
 
 def compare_pairs(
@@ -63,8 +66,11 @@ def compare_pairs(
     regions: Mapping[str, str],
     protocols: Mapping[str, Protocol],
     outputs: Mapping[str, str | Path],
+    gains: Sequence[tuple[Gain, str | Path]] = (),
 ) -> None:
     """Compare every two networks (losses, recipes) of an experiment on the test images they share.
+
+    A row that cost no training is compared with the row of its networks alone: the difference is what it gains.
 
     Args:
         cells: each cell with the path of its `counts.csv`, in the order of the config.
@@ -77,17 +83,19 @@ def compare_pairs(
         protocols: data set -> what its captions say.
         outputs: paths of `csv` (COLUMNS, unrounded, one row per pair), `md`, `tex` and `html` (a table for each data
             set, and below it in words what the data support).
+        gains: rows that cost no training, each with the path of its counts.
 
     Raises:
         StudyError: as `segstudy.tables.read_counts` and `headline`, and if there are no two rows with test images.
     """
-    shown = headline(read_counts(cells, controls), policy, regions)
+    shown = headline(read_counts(cells_and(cells, gains), controls), policy, regions)
     parts = []
-    for scores in score_tables(shown, metric):
+    for scores in score_tables(shown, metric, [gain for gain, _ in gains]):
         phantom = protocols[scores.dataset]["phantom"]
-        pairs = all_pairs(scores, METRICS[metric].direction)
+        direction = METRICS[metric].direction
         fixed = {"dataset": scores.dataset, "class": scores.kind, "region": scores.region, "policy": scores.policy}
-        parts.append(pairs.assign(**fixed, metric=metric, phantom=int(phantom)))
+        for gain, pairs in enumerate((all_pairs(scores, direction), all_gains(scores, direction))):
+            parts += [pairs.assign(**fixed, metric=metric, gain=gain, phantom=int(phantom))] if len(pairs) else []
     pairs = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if pairs.empty:
         raise StudyError(
@@ -101,12 +109,20 @@ def compare_pairs(
         write_text(outputs[name], spell(table))
 
 
-def score_tables(shown: pd.DataFrame, metric: str) -> list[Scores]:
+def cells_and(
+    cells: Sequence[tuple[Cell, str | Path]], gains: Sequence[tuple[Gain, str | Path]]
+) -> list[tuple[Cell, str | Path]]:
+    """Return the cells with the rows that cost no training behind them, as `segstudy.tables.read_counts` takes them."""
+    return [*cells, *((gain.cell, path) for gain, path in gains)]
+
+
+def score_tables(shown: pd.DataFrame, metric: str, gains: Sequence[Gain] = ()) -> list[Scores]:
     """Return the values of every test image of each data set, controls included.
 
     Args:
         shown: counts, see `segstudy.tables.headline`.
         metric: a name of METRICS.
+        gains: the rows among them that cost no training.
     """
     images = image_scores(shown[shown["subset"] == "test"])
     found = []
@@ -123,9 +139,15 @@ def score_tables(shown: pd.DataFrame, metric: str) -> list[Scores]:
             values[seed[at], sample[at]] = part[metric]
             known[seed[at], sample[at]] = True
             rows[key], measured[key] = values, known
+        known_gains = {gain.key: gain for gain in gains if gain.cell.dataset == dataset and gain.key in rows}
+        for key, gain in known_gains.items():
+            if len(gain.seeds) > 1:
+                own_seed = list(seeds).index(gain.cell.seed)
+                rows[key] = np.repeat(rows[key][[own_seed]], len(seeds), axis=0)
+                measured[key] = np.repeat(measured[key][[own_seed]], len(seeds), axis=0)
         policies = own.loc[own["row"] == "cell", "policy"]
         policy = "" if policies.empty else str(policies.iloc[0])
-        found.append(Scores(str(dataset), str(kind), str(own["region"].iloc[0]), policy, rows, measured))
+        found.append(Scores(str(dataset), str(kind), str(own["region"].iloc[0]), policy, rows, measured, known_gains))
     return found
 
 
@@ -135,14 +157,26 @@ def all_pairs(scores: Scores, direction: str) -> pd.DataFrame:
     Every pair is tested, and Holm's correction is over all of them, shown or not: which pairs are shown depends on the
     data.
     """
-    names = [key for key in scores.rows if key[0] == "cell"]
-    pairs = list(combinations(names, 2))
+    names = [key for key in scores.rows if key[0] == "cell" and key not in scores.gains]
+    chosen, best = shown_pairs(names, {name: over_seeds(scores.rows[name]) for name in names}, direction)
+    return _compared(scores, list(combinations(names, 2)), direction, chosen, best)
+
+
+def all_gains(scores: Scores, direction: str) -> pd.DataFrame:
+    """Compare every row that cost no training with that of its networks; these pairs have a correction of their own."""
+    pairs = [(key, gain.base) for key, gain in scores.gains.items()]
+    return _compared(scores, pairs, direction, pairs)
+
+
+def _compared(
+    scores: Scores, pairs: Sequence[tuple], direction: str, chosen: Sequence[tuple], best: tuple | None = None
+) -> pd.DataFrame:
+    """Test all `pairs`, which are one family; return those that are `chosen`, with their intervals."""
     tested = {}
     for pair in track(pairs, f"pairs of {scores.dataset}", total=len(pairs)):
         known = scores.measured[pair[0]] & scores.measured[pair[1]]
         tested[pair] = paired(scores.rows[pair[0]], scores.rows[pair[1]], known)
     corrected = dict(zip(pairs, holm(np.array([tested[pair].p for pair in pairs])), strict=True))
-    chosen, best = shown_pairs(names, {name: over_seeds(scores.rows[name]) for name in names}, direction)
     family = sum(not math.isnan(tested[pair].p) for pair in pairs)
     rows: list[dict[str, Any]] = []
     for first, second in chosen:

@@ -27,6 +27,22 @@ class Gain(NamedTuple):
     seeds: tuple[int, ...]  # several: together
     flips: bool
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Its row in the tables: row, model, loss, recipe."""
+        return ("cell", self.cell.model, self.cell.loss, self.cell.recipe)
+
+    @property
+    def base(self) -> tuple[str, ...]:
+        """The row of the networks that it is made of."""
+        return (*self.key[:3], self.recipe)
+
+
+def gain_of(values: Sequence) -> Gain:
+    """Return a row from what Snakemake made of it as a parameter: lists."""
+    cell, recipe, seeds, flips = values
+    return Gain(Cell(*cell), recipe, tuple(seeds), flips)
+
 
 def gains_of(cells: Sequence[Cell], flips: bool, together: bool) -> list[Gain]:
     """Return the rows beside those of `cells`, in their order; those of one seed have nothing to stand together."""

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from segstudy.comparisons import NAMES, Scores, score_tables
+from segstudy.comparisons import NAMES, Scores, cells_and, score_tables
 from segstudy.config import Cell
 from segstudy.errors import StudyError
+from segstudy.gains import Gain
 from segstudy.metrics import METRICS
 from segstudy.paired import DIGITS, over_seeds
 from segstudy.statistics import bootstrap_interval, bootstrap_means
@@ -29,10 +30,12 @@ def rank_rows(
     metric: str,
     regions: Mapping[str, str],
     phantoms: Sequence[str],
+    gains: Sequence[tuple[Gain, str | Path]] = (),
 ) -> pd.DataFrame:
     """Return the rows of every data set from best to worst by the mean of `metric` over test images and seeds.
 
-    Networks have ranks and controls none; controls stand among them at their value.
+    Trained rows have ranks; controls and rows that cost no training have none, and stand among them at their value: an
+    ensemble ahead of its own networks says nothing of which network is best.
 
     Args:
         cells: each cell with the path of its `counts.csv`.
@@ -42,6 +45,7 @@ def rank_rows(
         metric: a name of METRICS.
         regions: data set -> `roi` or `full`.
         phantoms: the data sets that are drawn stand-ins.
+        gains: rows that cost no training, each with the path of its counts; their `row` is `gain`.
 
     Returns:
         COLUMNS; `low` and `high` are the interval of the experiment's table, `rank` 1 is the best (rows of the same
@@ -51,8 +55,9 @@ def rank_rows(
     Raises:
         StudyError: as `segstudy.tables.read_counts` and `headline`, and if there is no test image.
     """
-    shown = headline(read_counts(cells, controls), policy, regions)
-    found = [ranked(scores, METRICS[metric].direction) for scores in score_tables(shown, metric)]
+    shown = headline(read_counts(cells_and(cells, gains), controls), policy, regions)
+    tables = score_tables(shown, metric, [gain for gain, _ in gains])
+    found = [ranked(scores, METRICS[metric].direction) for scores in tables]
     rows = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["row"])
     if not rows["row"].eq("cell").any():
         raise StudyError(f"experiment '{experiment}' has no test image to rank by", remedy="give its splits a test set")
@@ -62,18 +67,24 @@ def rank_rows(
 def ranked(scores: Scores, direction: str) -> pd.DataFrame:
     """Return the rows of one data set, best first, without the columns `metric` and `phantom`."""
     sign = 1 if direction == "higher" else -1
-    networks = [key for key in scores.rows if key[0] == "cell"]
+    networks = [key for key in scores.rows if key[0] == "cell" and key not in scores.gains]
     places = dict(zip(networks, stability(sign * np.stack([scores.rows[key] for key in networks])), strict=True))
     rows = []
     for key, table in scores.rows.items():
         low, high = bootstrap_interval(table)
-        measured = scores.measured[key]
+        measured, gain = scores.measured[key], scores.gains.get(key)
+        seeds = 1 if gain and len(gain.seeds) > 1 else int(measured.any(axis=1).sum())
         rows.append(
-            {"dataset": scores.dataset, "row": key[0], **dict(zip(NAMES, key[1:], strict=True)), "class": scores.kind}
+            {
+                "dataset": scores.dataset,
+                "row": "gain" if gain else key[0],
+                **dict(zip(NAMES, key[1:], strict=True)),
+                "class": scores.kind,
+            }
             | {"region": scores.region, "policy": scores.policy if key[0] == "cell" else "none"}
             | {"mean": over_seeds(table), "low": low, "high": high}
             | places.get(key, dict.fromkeys(["rank", "rank_low", "rank_high", "first"], np.nan))
-            | {"images": int(measured.any(axis=0).sum()), "seeds": int(measured.any(axis=1).sum())}
+            | {"images": int(measured.any(axis=0).sum()), "seeds": seeds}
         )
     order = pd.DataFrame(rows).sort_values("mean", ascending=sign < 0, kind="stable", na_position="last")
     return order.reset_index(drop=True)

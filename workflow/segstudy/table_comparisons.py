@@ -24,6 +24,10 @@ METHOD = (
     "and dz, mean / standard deviation of the images' differences. One row is called better only where the interval "
     "leaves out 0 and the corrected p is below 0.05; Seeds counts those whose own difference has the sign of the mean."
 )
+GAINS = (
+    "A row that cost no training is compared with that of its networks alone, in a family of tests of its own; the "
+    "prediction of all seeds together with each of them, and whether other seeds would gain as much nothing here tells."
+)
 ONE_SEED = "One seed: what is compared are these trainings, not what another training would give."
 
 
@@ -71,7 +75,7 @@ def spoken(pairs: pd.DataFrame) -> list[str]:
 def content(
     pairs: pd.DataFrame, shown: pd.DataFrame, experiment: str, question: str, protocols: Mapping[str, Protocol]
 ) -> Table:
-    """Return the content of the readable tables: a panel for each data set.
+    """Return the content of the readable tables: a panel for each data set, and one for its rows without training.
 
     Args:
         pairs: the rows of the csv.
@@ -86,6 +90,8 @@ def content(
     protocol += [threshold_words(shown), METHOD]
     if pairs["class"].eq(MEAN).any():
         protocol.append("Several classes: of each image, the mean over those that its truth or prediction shows.")
+    if pairs["gain"].any():
+        protocol.append(GAINS)
     if pairs["seeds"].max() == 1:
         protocol.append(ONE_SEED)
     return Table(
@@ -95,7 +101,7 @@ def content(
         phantoms=phantoms,
         protocol=protocol,
         name_heads=("First", "Second"),
-        panels=[_panel(pairs[pairs["dataset"] == name]) for name in datasets],
+        panels=[_panel(own) for name in datasets for _, own in pairs[pairs["dataset"] == name].groupby("gain")],
     )
 
 
@@ -123,6 +129,8 @@ def _panel(pairs: pd.DataFrame) -> Panel:
         lines.append(Line(dataset, (first, second), False, entries))
     means = (f"{label} of first", "of second")
     heads = (*means, "Difference", "95 % interval", "p", "p (Holm)", "r", "dz", "Images", "Seeds")
+    if pairs["gain"].any():
+        return Panel(f"{dataset}:gains", f"{label} on {dataset}, without training", heads, lines, _notes(pairs))
     return Panel(dataset, f"{label} on {dataset}", heads, lines, _notes(pairs))
 
 

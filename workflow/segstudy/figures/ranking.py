@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import pandas as pd
 from segstudy.config import Cell
 from segstudy.figures import style
 from segstudy.files import write_csv
+from segstudy.gains import Gain
 from segstudy.metrics import MEAN, METRICS
 from segstudy.ranking import NAMES, rank_rows
 
@@ -33,8 +34,9 @@ def draw_ranking(
     metric: str,
     regions: dict[str, str],
     phantoms: Sequence[str] = (),
+    gains: Sequence[tuple[Gain, str | Path]] = (),
 ) -> None:
-    """Draw the rows of each data set from best to worst, networks in colour and controls in grey.
+    """Draw the rows of each data set from best to worst, networks in colour (without training: another), controls grey.
 
     On the left the whole scale, with a line for each control; in the middle the networks alone, large; on the right the
     share of bootstrap resamples in which a network is first.
@@ -48,6 +50,7 @@ def draw_ranking(
         metric: a name of METRICS.
         regions: data set -> `roi` or `full`.
         phantoms: the data sets that are drawn stand-ins.
+        gains: rows that cost no training, each with the path of its counts.
 
     Raises:
         StudyError: as `segstudy.ranking.rank_rows`.
@@ -55,7 +58,14 @@ def draw_ranking(
     from matplotlib import pyplot
 
     rows = rank_rows(
-        cells, controls, experiment=experiment, policy=policy, metric=metric, regions=regions, phantoms=phantoms
+        cells,
+        controls,
+        experiment=experiment,
+        policy=policy,
+        metric=metric,
+        regions=regions,
+        phantoms=phantoms,
+        gains=gains,
     )
     write_csv(outputs["csv"], rows)
     style.use_style()
@@ -63,7 +73,7 @@ def draw_ranking(
     parts = [part for _, part in rows.groupby("dataset", sort=False)]
     heights = [AROUND + ROW * len(part) for part in parts]
     figure = pyplot.figure(figsize=(style.WIDTH, 0.75 + sum(heights)), layout="constrained")
-    grid = figure.add_gridspec(len(parts), 3, height_ratios=heights, width_ratios=[1.2, 1.2, 0.7])
+    grid = figure.add_gridspec(len(parts), 3, height_ratios=heights, width_ratios=[1.2, 1.2, 0.8])
     for i, part in enumerate(parts):
         whole = figure.add_subplot(grid[i, 0])
         near, share = (figure.add_subplot(grid[i, j], sharey=whole) for j in (1, 2))
@@ -71,7 +81,9 @@ def draw_ranking(
     label = METRICS[metric].label
     title = f"{label} of experiment {experiment} on test images: who is first, and how surely"
     figure.suptitle(style.titled(title, bool(rows["phantom"].any())), x=0.01, ha="left", weight="bold")
-    figure.legend(handles=_keys(rows), loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(
+        handles=_keys(rows), loc="outside lower center", ncols=3 if rows["row"].eq("gain").any() else 4, frameon=False
+    )
     if rows["phantom"].any():
         style.watermark(figure)
     style.save(figure, outputs["svg"], outputs["png"])
@@ -82,24 +94,24 @@ def _draw(whole: Axes, near: Axes, share: Axes, part: pd.DataFrame) -> None:
     networks = part[part["row"] == "cell"]
     for place, row in enumerate(part.to_dict("records")):
         control = row["row"] == "control"
-        colour = style.MUTED if control else style.PALETTE[0]
+        colour = style.MUTED if control else style.PALETTE[0 if row["row"] == "cell" else 1]
         for axes in (whole, near):
             axes.plot([row["low"], row["high"]], [place, place], color=colour, lw=2, alpha=0.45, zorder=3)
             axes.plot([row["mean"]], [place], "o", ms=5, mfc="white" if control else colour, mec=colour, zorder=4)
             if control:
                 dashes = HUMAN_DASHES if row["model"] == HUMAN else FLOOR_DASHES
                 axes.axvline(row["mean"], color=style.MUTED, lw=0.9, ls=dashes, zorder=1)
-        if not control:
+        if row["row"] == "cell":
             share.barh(place, row["first"], height=0.62, color=colour, alpha=0.85)
             share.text(row["first"] + 0.03, place, _percent(row["first"]), va="center", fontsize=8)
-    whole.set_yticks(
-        range(len(part)), [_name(row, networks["recipe"].nunique() > 1) for row in part.to_dict("records")]
-    )
+    recipes = set(networks["recipe"])
+    whole.set_yticks(range(len(part)), [_name(row, recipes) for row in part.to_dict("records")])
     for label, kind in zip(whole.get_yticklabels(), part["row"], strict=True):
         if kind == "control":
             label.set(color=style.MUTED, style="italic")
     whole.set_ylim(len(part) - 0.4, -0.6)
-    seen = [value for name in ("mean", "low", "high") for value in networks[name] if np.isfinite(value)]
+    enlarged = part[part["row"] != "control"]
+    seen = [value for name in ("mean", "low", "high") for value in enlarged[name] if np.isfinite(value)]
     margin = max(0.08 * (max(seen) - min(seen)), 0.004)
     near.set_xlim(min(seen) - margin, max(seen) + margin)
     whole.set_xlim(-0.03, 1.03)
@@ -117,11 +129,15 @@ def _draw(whole: Axes, near: Axes, share: Axes, part: pd.DataFrame) -> None:
         style.bare(axes)
 
 
-def _name(row: dict, recipes: bool) -> str:
+def _name(row: dict, recipes: Collection[str]) -> str:
+    """Return a row's name and value; a recipe that all share goes unsaid, what is done without training never does."""
     if row["row"] == "control":
         return f"{row['model'].replace('_', ' ')} {row['mean']:.3f}"
-    names = NAMES if recipes else NAMES[:2]
-    return f"{', '.join(row[name] for name in names)} {row['mean']:.3f}"
+    name = ", ".join(row[name] for name in NAMES)
+    if len(recipes) == 1:
+        only = next(iter(recipes))
+        name = f"{row['model']}, {row['loss']}{row['recipe'].removeprefix(only)}"
+    return f"{name} {row['mean']:.3f}"
 
 
 def _percent(share: float) -> str:
@@ -134,6 +150,8 @@ def _keys(rows: pd.DataFrame) -> list:
     from matplotlib.lines import Line2D
 
     keys = [Line2D([], [], color=style.PALETTE[0], marker="o", lw=2, ms=5, label="network, 95 % interval")]
+    if rows["row"].eq("gain").any():
+        keys.append(Line2D([], [], color=style.PALETTE[1], marker="o", lw=2, ms=5, label="without training"))
     controls = rows.loc[rows["row"] == "control", "model"]
     if len(controls):
         keys.append(Line2D([], [], color=style.MUTED, marker="o", mfc="white", lw=2, ms=5, label="control"))
