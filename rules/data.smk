@@ -13,7 +13,7 @@ rule phantom:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=30,
     params:
         reader=reader_of,
@@ -37,7 +37,7 @@ rule index:
         "../envs/segstudy.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=60,
     params:
         root=root_of,
@@ -73,7 +73,7 @@ rule describe:
         "../envs/segstudy.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=120,
     params:
         labels=labels_of,
@@ -101,7 +101,7 @@ rule check_images:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=30,
     params:
         reader=reader_of,
@@ -126,7 +126,7 @@ rule split:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=30,
     params:
         split=dataset_block("split"),
@@ -152,7 +152,7 @@ rule check_split:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=30,
     params:
         exceptions=dataset_block("exceptions"),
@@ -176,7 +176,7 @@ rule preprocess:
         "../envs/segstudy.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=120,
     params:
         labels=labels_of,

@@ -16,7 +16,7 @@ rule encoder:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     script:
         "../workflow/scripts/encoder.py"

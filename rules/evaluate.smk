@@ -20,8 +20,8 @@ rule measure:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=evaluation_minutes,
     params:
         labels=labels_of,
         root=root_of,
@@ -49,7 +49,7 @@ rule controls:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         labels=labels_of,

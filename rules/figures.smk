@@ -21,7 +21,7 @@ rule curves:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
@@ -53,7 +53,7 @@ rule ablation:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
@@ -89,7 +89,7 @@ rule ranking:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
@@ -131,7 +131,7 @@ rule failures:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         cells=lambda wildcards: [

@@ -60,7 +60,7 @@ rule ensemble:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         reader=reader_of,

@@ -28,8 +28,8 @@ rule gallery:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=GALLERY_MINUTES,
     params:
         reader=reader_of,
         labels=labels_of,
@@ -64,7 +64,7 @@ rule augmented:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=30,
     params:
         recipe=samples_of,
@@ -104,7 +104,7 @@ rule sketch:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=30,
     params:
         model=lambda wildcards: STUDY.model_settings(wildcards.model),

@@ -28,7 +28,7 @@ rule compare:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
@@ -71,7 +71,7 @@ rule strata:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
@@ -108,7 +108,7 @@ rule classes:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
@@ -146,7 +146,7 @@ rule comparisons:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],

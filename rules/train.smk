@@ -21,8 +21,9 @@ rule train:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=training_mb,
+        runtime=training_minutes,
+        disk_mb=cell_disk_mb,
         gpu=GPU,
     params:
         settings=settings_of,
@@ -51,8 +52,9 @@ rule predict:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=prediction_mb,
+        runtime=evaluation_minutes,
+        disk_mb=cell_disk_mb,
         gpu=GPU,
     params:
         reader=reader_of,

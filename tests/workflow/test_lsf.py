@@ -37,6 +37,6 @@ def test_a_cell_through_the_queue(changed, tmp_path, monkeypatch):
     for rule in ("train", "predict"):
         assert sent[rule]["-q"] == ["gpuv100"]
         assert sent[rule]["-gpu"] == ["num=1:mode=exclusive_process"]
-        assert sent[rule]["-W"] == [{"train": "1440", "predict": "120"}[rule]]
+        assert int(sent[rule]["-W"][0]) < 60  # estimated: seconds of work, and a start on a busy cluster
     assert sent["measure"]["-q"] == ["hpc"] and "-gpu" not in sent["measure"]
     assert "span[hosts=1]" in sent["train"]["-R"]
