@@ -142,10 +142,10 @@ def test_a_training_that_dies_publishes_nothing(inputs, tmp_path):
 
 
 def test_samples_of_a_diverged_batch_are_named_by_row_not_by_its_text(inputs):
-    from segstudy.cells import _names
+    from segstudy.material import names_of
     from segstudy.store import open_store
 
-    assert _names(open_store(inputs[0])) == [f"s{row:02d}" for row in range(16)]  # row 10 is not the third
+    assert names_of(open_store(inputs[0])) == [f"s{row:02d}" for row in range(16)]  # row 10 is not the third
 
 
 def test_the_peak_is_measured_where_it_is_worth_it_and_changes_no_bit(inputs, tmp_path, monkeypatch, caplog):

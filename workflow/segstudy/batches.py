@@ -11,7 +11,8 @@ import psutil
 import torch
 from torch import Tensor
 
-from segstudy import seeds
+from segstudy import augment, seeds
+from segstudy.config.recipes import Recipe
 from segstudy.errors import StudyError
 from segstudy.progress import track
 
@@ -91,6 +92,21 @@ def _parts(array: Any, rows: Rows, windows: Windows) -> Iterator[Any]:
     height, width = windows.size
     for row, (top, left) in zip(rows, windows.corners, strict=True):
         yield array[int(row), top : top + height, left : left + width]
+
+
+def drawn(batch_of: BatchOf, rows: Rows, canvas: tuple[int, int], recipe: Recipe, draws: torch.Generator) -> Batch:
+    """Return the batch of `rows` in random crops, changed as the recipe says: images are float32 in 0..1.
+
+    Args:
+        batch_of: of `hold`.
+        rows: of the images.
+        canvas: height and width of them all.
+        recipe: its crop and augmentation.
+        draws: a CPU generator.
+    """
+    plan = augment.draw(len(rows), canvas, recipe.augmentation, draws, recipe.crop)
+    windows = batch_of(rows, Windows(plan.corners, plan.window))
+    return augment.carry_out(plan, *windows, recipe.augmentation, draws)
 
 
 def epoch_batches(rows: Rows, batch_size: int, repeats: int, seed: int, epoch: int) -> list[np.ndarray]:

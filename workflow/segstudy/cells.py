@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
 from torch import nn
 
 from segstudy import checkpoint, files, fingerprint, memory, models, objective, precision, provenance, seeds
 from segstudy.config.recipes import Recipe
 from segstudy.errors import StudyError
+from segstudy.material import gather, stratum_counts
 from segstudy.models import cost
 from segstudy.store import Store, open_store
 from segstudy.training import Trained, train
@@ -62,18 +61,16 @@ def train_cell(
     device = precision.choose_device()
     precision.configure(device, threads, recipe.deterministic)
     opened = open_store(store)
-    subsets = {name: subset_rows(opened, split, name) for name in ("train", "val")}
-    foreground, channels = len(opened.meta["classes"]), opened.images.shape[3]
-    statistics = objective.class_statistics(opened.masks, opened.rois, subsets["train"], foreground + 1)
+    material = gather(opened, split, recipe, seed, index)
+    channels = opened.images.shape[3]
     torch.manual_seed(seeds.number(seed, "weights"))
-    network = models.build(settings["model"], channels, 1 if foreground == 1 else foreground + 1)
+    network = models.build(settings["model"], channels, material.outputs)
     taken = start_from(network, encoder)
-    strata = strata_of(opened, index, subsets["train"]) if recipe.balance == "strata" else None
-    data = data_hashes(store, split, index if strata else None, encoder if taken else None)
+    data = data_hashes(store, split, index if material.index_read else None, encoder if taken else None)
     slot = checkpoint.Slot(resume, {"settings": settings, "seed": seed, "data": data, "code": code})
     height, width = recipe.crop or opened.images.shape[1:3]
     arithmetic = precision.choose_precision(recipe.precision, device)
-    per_epoch = stratum_counts(subsets["train"], strata, recipe.crops_per_image)
+    per_epoch = stratum_counts(material.train, material.strata, recipe.crops_per_image)
     flops = cost.count_flops(network, channels, height, width)
     images = recipe.epochs * sum(counts["per_epoch"] for counts in per_epoch.values())
     peak = precision.peak_for(provenance.TRAINING_PASSES * flops * images, device, arithmetic)
@@ -81,19 +78,20 @@ def train_cell(
     with memory.explained(recipe.batch_size, (height, width), recipe.accumulate, device, per_image):
         trained = train(
             network,
-            objective.build_loss(settings["loss"], statistics),
-            *(opened.images, opened.masks, opened.rois, subsets["train"], subsets["val"]),
-            *(recipe, seed, device, slot, _names(opened)),
-            strata=strata,
+            material.loss(objective.build_loss(settings["loss"], material.statistics)),
+            *(*material.arrays, material.train, material.val),
+            *(recipe, seed, device, slot, material.names),
+            strata=material.strata,
             scaling=taken.normalisation if taken else None,
+            task=material.task,
         )
-    meta = model_meta(settings, opened, seed, trained)
+    meta = model_meta(settings, opened, seed, trained, material.outputs)
     facts = {
         "dataset": opened.meta,
-        "images": {name: len(rows) for name, rows in subsets.items()},
-        "strata": per_epoch if strata else {},
-        "class_pixels": list(statistics.pixels),
-        "loss_weights": objective.weights_used(settings["loss"], statistics),
+        "images": {"train": len(material.train), "val": len(material.val)} | material.others,
+        "strata": per_epoch if material.strata else {},
+        "class_pixels": list(material.statistics.pixels),
+        "loss_weights": objective.weights_used(settings["loss"], material.statistics),
         "epochs": len(trained.history),
         "best_epoch": meta["epoch"],
         "stopped": trained.stopped,
@@ -139,62 +137,6 @@ def start_from(network: nn.Module, encoder: Path | None) -> Any:
     return network.load_pretrained(encoder)  # type: ignore[operator]
 
 
-def subset_rows(store: Store, split: Path, subset: str) -> np.ndarray:
-    """Return the rows of the labelled images of a subset, in the order of the split.
-
-    A split may do without validation images: then there are no rows of subset `val`.
-
-    Raises:
-        StudyError: no image of the subset is labelled, there are none to train on, or the store lacks a sample.
-    """
-    table = files.read_csv(split)
-    rows = store.rows(table.loc[table["subset"] == subset, "sample"])
-    labelled = rows[store.geometry["labelled"].to_numpy()[rows] == 1]
-    if len(labelled) < len(rows):
-        logger.warning("%d images of subset %s have no mask: not used", len(rows) - len(labelled), subset)
-    if not len(labelled) and (len(rows) or subset != "val"):
-        raise StudyError(
-            f"the split has no labelled image in subset '{subset}'",
-            where=split,
-            remedy="change the shares under the data set's 'split:', or give it more images",
-        )
-    return labelled
-
-
-def strata_of(store: Store, index: Path | None, rows: np.ndarray) -> list[str]:
-    """Return the stratum of each row, as the index has it.
-
-    Raises:
-        StudyError: one of them has none.
-    """
-    table = files.read_csv(index) if index else pd.DataFrame({"sample": [], "stratum": []})
-    known = dict(zip(table["sample"].astype(str), table["stratum"].fillna("").astype(str), strict=True))
-    names = np.asarray(_names(store))[rows]
-    strata = [known.get(str(name), "") for name in names]
-    lacking = [str(name) for name, stratum in zip(names, strata, strict=True) if not stratum]
-    if lacking:
-        shown = ", ".join(lacking[:5]) + " ..." * (len(lacking) > 5)
-        raise StudyError(
-            f"the recipe balances strata, but {len(lacking)} of {len(names)} training images have none ({shown})",
-            where=index or "the recipe's balance",
-            allowed="strata come with the data set (a diagnosis, a class): column stratum of its index",
-            remedy="set balance: none in the recipe, or for this data set alone under its 'training:' in the config",
-        )
-    return strata
-
-
-def stratum_counts(rows: np.ndarray, strata: Sequence[str] | None, crops: int) -> dict[str, dict[str, int]]:
-    """Return `images` and what an epoch trains on (`per_epoch`, crops counted) of each stratum, by its name.
-
-    Without `strata` all rows are one, without a name, and not balanced.
-    """
-    if strata is None:
-        return {"": {"images": len(rows), "per_epoch": len(rows) * crops}}
-    counts = {name: strata.count(name) for name in sorted(set(strata))}
-    largest = max(counts.values())
-    return {name: {"images": count, "per_epoch": largest * crops} for name, count in counts.items()}
-
-
 def data_hashes(store: Path, split: Path, index: Path | None = None, encoder: Path | None = None) -> dict[str, str]:
     """Return the SHA-256 of every file of the store, of the split, and of index and encoder where they were read."""
     paths = {f"store/{path.name}": path for path in sorted(Path(store).iterdir()) if not path.name.startswith(".")}
@@ -203,16 +145,15 @@ def data_hashes(store: Path, split: Path, index: Path | None = None, encoder: Pa
     return {name: provenance.file_hash(path) for name, path in paths.items()}
 
 
-def model_meta(settings: Mapping[str, Any], store: Store, seed: int, trained: Trained) -> dict[str, Any]:
+def model_meta(settings: Mapping[str, Any], store: Store, seed: int, trained: Trained, outputs: int) -> dict[str, Any]:
     """Return what a model file says of itself: enough to build the network and to feed it."""
-    classes = list(store.meta["classes"])
     return {
         "settings": dict(settings),
         "seed": seed,
         "epoch": int(trained.history.loc[trained.history["best"] == 1, "epoch"].iloc[-1]),
         "in_channels": store.images.shape[3],
-        "outputs": 1 if len(classes) == 1 else len(classes) + 1,
-        "classes": classes,
+        "outputs": outputs,
+        "classes": list(store.meta["classes"]),
         "canvas": list(store.images.shape[1:3]),
         "normalisation": trained.normalisation,
     }
@@ -227,9 +168,3 @@ def publish(outputs: Mapping[str, Path], trained: Trained, meta: Mapping[str, An
     files.write_json(outputs["run"], record)
     logger.info("best epoch %d of %d; %s", meta["epoch"], len(trained.history), trained.stopped)
     logger.info("%s", provenance.told(record))
-
-
-def _names(store: Store) -> list[str]:
-    """Return the sample of each row. Rows are read as text, in which 10 comes before 2."""
-    names = dict(zip(store.geometry["row"].astype(int), store.geometry["sample"].astype(str), strict=True))
-    return [names[row] for row in range(len(names))]

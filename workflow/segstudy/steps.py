@@ -28,8 +28,9 @@ def take_step(
     recipe: Recipe,
     accumulate: int,
     draws: int,
+    beside: Sequence[tuple[Loss, Batch]] = (),
 ) -> tuple[Tensor, int]:
-    """Take one step on a batch; return its loss, and the number of parts that batches go through in from now on.
+    """Take one step on a batch; return the loss, and the number of parts that batches go through in from now on.
 
     With `on_oom: halve` a step that runs out of memory is repeated from the same state with twice the parts, until
     it fits. Only gradients have been made until then: they are dropped, the buffers (running statistics of batch
@@ -45,11 +46,12 @@ def take_step(
         recipe: its gradient_clip and on_oom.
         accumulate: parts of a batch.
         draws: seed of what the network draws (dropout).
+        beside: further losses, each on a batch of its own, that are added; they go through in as many parts.
 
     Raises:
         StudyError: with `on_oom: halve`, when parts of a single image do not fit.
     """
-    count = len(batch[0])
+    count = max(len(images) for images, _, _ in (batch, *(other for _, other in beside)))
     repeatable = recipe.on_oom == "halve"
     before = [buffer.clone() for buffer in network.buffers()] if repeatable else []
     while True:
@@ -58,6 +60,8 @@ def take_step(
         problem = ""
         try:
             total = accumulate_gradients(forward, loss, batch, accumulate, keep=repeatable)
+            for other, others in beside:
+                total += accumulate_gradients(forward, other, others, accumulate, keep=repeatable)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not repeatable or not memory.exhausted(error):
                 raise

@@ -17,12 +17,14 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from segstudy import augment, precision, seeds, stopping
-from segstudy.batches import Rows, Windows, balanced, epoch_batches, hold, normalisation
+from segstudy import precision, seeds, stopping
+from segstudy.batches import Rows, balanced, drawn, epoch_batches, hold, normalisation
 from segstudy.checkpoint import Interrupted, Slot, caught_signals
 from segstudy.config.recipes import CurveStopping, Recipe
+from segstudy.passes import passes
 from segstudy.schedules import build_optimiser, learning_rate_factor
 from segstudy.steps import take_step
+from segstudy.tasks import Task
 from segstudy.training_log import Reporter, diverged, note_start
 from segstudy.validation import validate
 
@@ -57,6 +59,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
     samples: Sequence[str] | None = None,
     strata: Sequence[str] | None = None,
     scaling: Mapping[str, list[float]] | None = None,
+    task: Task | None = None,
 ) -> Trained:
     """Train `network`; return the weights of its best epoch: the lowest validation loss, the earlier of equals.
 
@@ -78,18 +81,19 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
         samples: name of each row, for messages.
         strata: of each of `train_rows`, to be visited equally often; None leaves them as they are.
         scaling: `mean` and `std` that the network's first weights were learned with; None takes the training images'.
+        task: what is learned; None is masks from labelled images.
 
     Raises:
         StudyError: a loss is not finite.
         Interrupted: a signal asked to stop; the state is saved.
     """
-    scaling = dict(scaling or normalisation(images, rois, train_rows))
-    mean, std = (torch.tensor(scaling[key], device=device).view(1, -1, 1, 1) for key in ("mean", "std"))
+    task, scaling = task or Task(), dict(scaling or normalisation(images, rois, train_rows))
     batch_of = hold(images, masks, rois, device)
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     teaching = getattr(network, "all_logits", network)  # some networks have a loss on earlier outputs too
     learning = precision.compiled(teaching) if recipe.compile else teaching
     arithmetic = precision.choose_precision(recipe.precision, device)
+    through = passes(scaling, device, arithmetic)
     optimiser = build_optimiser(network, recipe, device)
     rates = [group["lr"] for group in optimiser.param_groups]  # taken before a saved state brings later ones
 
@@ -100,7 +104,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
 
     def batches_of(epoch: int) -> list[np.ndarray]:
         rows = train_rows if strata is None else balanced(train_rows, strata, seed, epoch)
-        return epoch_batches(rows, recipe.batch_size, recipe.crops_per_image, seed, epoch)
+        return epoch_batches(task.crops(rows, recipe.crops_per_image, epoch), recipe.batch_size, 1, seed, epoch)
 
     sizes = [len(rows) for rows in batches_of(1)]
     steps, canvas = len(sizes), (images.shape[1], images.shape[2])
@@ -108,20 +112,18 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
     losses = torch.full((steps,), math.nan, device=device)
     state: dict[str, Any] = {"epoch": 1, "step": 0, "history": [], "best": {}, "starts": []}
     state |= {"accumulate": recipe.accumulate, "seconds": dict.fromkeys(("steps", "validation", "saving"), 0.0)}
+    task.begin(network, through, device, steps)
     if slot and (saved := slot.load()):
         state = saved
         network.load_state_dict(state.pop("network"))
         optimiser.load_state_dict(state.pop("optimiser"))
         losses.copy_(state.pop("losses"))
+        task.restore(state.pop("task"))
     note_start(state, precision.describe(device, arithmetic))
     history, seconds = state["history"], state["seconds"]
     early, report = recipe.early_stopping, Reporter(recipe.epochs, steps, sum(sizes), state)
     window = (early.curve or CurveStopping()).window
-
-    def forward(x: Tensor) -> Any:
-        x = x.sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16, enabled=arithmetic == torch.bfloat16):
-            return learning(x) if network.training else network(x)
+    forward, shown = through(learning), task.shown(network)
 
     def factor(step: int) -> float:
         done = (state["epoch"] - 1) * steps + step
@@ -140,7 +142,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
         if slot and (keep or asked or slot.due()):
             finite_losses()
             weights = {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
-            slot.save({**state, **weights, "losses": losses})
+            slot.save({**state, **weights, "losses": losses, "task": task.state()})
         if asked:
             end = "state saved; run the same command to continue" if slot else "nothing is saved"
             raise Interrupted(f"stopped by {asked} at epoch {state['epoch']} step {state['step']}; {end}")
@@ -153,16 +155,15 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
                 if step < state["step"]:
                     continue  # done before the interruption
                 draws = seeds.generator(seed, "augment", epoch, step)
-                plan = augment.draw(len(rows), canvas, recipe.augmentation, draws, recipe.crop)
-                windows = batch_of(rows, Windows(plan.corners, plan.window))
-                batch = augment.carry_out(plan, *windows, recipe.augmentation, draws)
+                batch = task.prepared(drawn(batch_of, rows, canvas, recipe, draws), epoch, step)
                 for group, rate in zip(optimiser.param_groups, rates, strict=True):
                     group["lr"] = rate * factor(step)
                 draw, parts = seeds.number(seed, "dropout", epoch, step), state["accumulate"]
                 # The loss stays on the device: to read it here would make the host wait for every step.
                 losses[step], state["accumulate"] = take_step(
-                    network, forward, loss, optimiser, batch, recipe, parts, draw
+                    network, forward, loss, optimiser, batch, recipe, parts, draw, task.beside(epoch, step)
                 )
+                task.after_step(network, (epoch - 1) * steps + step + 1)
                 state["step"] = step + 1
                 started = charge("steps", started)
                 pause(keep=state["accumulate"] > parts)  # memory may be free again when a killed training goes on
@@ -176,9 +177,10 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
             row["slope"] = stopping.curve_slope([r["train_loss"] for r in [*history, row]], window)
             last = epoch == recipe.epochs or stopping.reason([*history, row], early)
             if len(val_rows) and (last or epoch % recipe.validate_every == 0):
-                network.eval()
+                shown.eval()
                 at_once = max(1, together * recipe.accumulate // state["accumulate"])
-                row["val_loss"], row["val_dice"] = validate(forward, loss, batch_of, val_rows, at_once, stop)
+                scores = validate(through(shown), loss, batch_of, val_rows, at_once, stop, task)
+                row["val_loss"], row["val_dice"] = scores
                 pause()
                 if not math.isfinite(row["val_loss"]):
                     diverged(row["val_loss"], "the validation", val_rows, samples, state, slot)
@@ -186,7 +188,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
             elif last:
                 row["best"] = 1  # there is nothing to choose by
             if row["best"]:
-                state["best"] = {k: v.to("cpu", copy=True) for k, v in network.state_dict().items()}
+                state["best"] = {k: v.to("cpu", copy=True) for k, v in shown.state_dict().items()}
             charge("validation", started)
             history.append(row)
             state["epoch"], state["step"] = epoch + 1, 0

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from segstudy.batches import BatchOf, Rows
+from segstudy.tasks import Task
 
 
 @torch.inference_mode()
@@ -18,8 +19,9 @@ def validate(
     rows: Rows,
     together: int,
     stop: Callable[[], object],
+    task: Task | None = None,
 ) -> tuple[float, float]:
-    """Return loss and Dice overlap of whole images, each the mean over images.
+    """Return loss and Dice overlap of whole images, each the mean over images; no Dice (nan) where none is scored.
 
     Image by image, so that neither depends on how many go through the network `together`. As soon as `stop()`
     says so it is cut short, with values that mean nothing.
@@ -31,17 +33,22 @@ def validate(
         rows: images to measure; at least one.
         together: images in one forward pass.
         stop: asked before every pass.
+        task: what was learned; None is masks.
     """
+    task = task or Task()
     losses: list[Tensor] = []
     overlaps: list[Tensor] = []
     for first in range(0, len(rows), together):
         if stop():
             return float("nan"), float("nan")
-        images, target, roi = batch_of(rows[first : first + together])
-        logits = forward(images.float().div_(255))
-        losses += [loss(*(part[i : i + 1] for part in (logits, target, roi))) for i in range(len(images))]
-        overlaps.append(dice(logits, target, roi))
-    return float(torch.stack(losses).double().mean()), float(torch.cat(overlaps).double().nanmean())
+        part = rows[first : first + together]
+        images, target, roi = task.question(batch_of(part, task.windows(len(part))), part)
+        logits = forward(images)
+        losses += [loss(*(tensor[i : i + 1] for tensor in (logits, target, roi))) for i in range(len(images))]
+        if task.scored:
+            overlaps.append(dice(logits, target, roi))
+    overlap = float(torch.cat(overlaps).double().nanmean()) if overlaps else float("nan")
+    return float(torch.stack(losses).double().mean()), overlap
 
 
 def dice(logits: Tensor, target: Tensor, roi: Tensor) -> Tensor:

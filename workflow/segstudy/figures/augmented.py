@@ -17,12 +17,12 @@ from PIL import Image, ImageDraw, ImageFont
 from segstudy import seeds
 from segstudy.augment import augment
 from segstudy.batches import balanced, epoch_batches
-from segstudy.cells import strata_of, subset_rows
 from segstudy.config.recipes import Recipe
 from segstudy.figures import tiles
 from segstudy.figures.tiles import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN, Entries
 from segstudy.files import atomic_path
 from segstudy.labels import Labels
+from segstudy.material import strata_of, subset_rows
 from segstudy.store import open_store
 
 SAMPLES, ACROSS = 16, 4

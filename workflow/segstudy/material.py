@@ -1,0 +1,127 @@
+"""What a cell learns from: which rows of which arrays, for which outputs, and as which task its recipe asks for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from segstudy import files, objective
+from segstudy.config.recipes import Recipe
+from segstudy.errors import StudyError
+from segstudy.store import Store
+from segstudy.tasks import Loss, Task
+
+logger = logging.getLogger("segstudy")
+
+
+class Material(NamedTuple):
+    """What `training.train` is given beside a network and a recipe, and what a record tells of it."""
+
+    arrays: tuple[np.ndarray, np.ndarray, np.ndarray]  # images, masks, rois
+    train: np.ndarray  # rows
+    val: np.ndarray
+    names: list[str]  # of every row of the arrays
+    strata: list[str] | None  # of every training row, where they are balanced
+    statistics: objective.ClassStatistics
+    outputs: int  # channels of the network's logits
+    task: Task
+    loss: Callable[[Loss], Loss]  # what the task makes of the loss that the config names
+    index_read: bool  # whether the training depends on the index
+    others: dict[str, int]  # images beside those of `train` and `val`, by what they are
+
+
+def gather(store: Store, split: Path, recipe: Recipe, seed: int, index: Path | None = None) -> Material:
+    """Return what a cell of this recipe learns from.
+
+    Args:
+        store: of the cell's data set.
+        split: CSV with sample, subset.
+        recipe: as the data set is trained with it.
+        seed: of the training.
+        index: CSV with sample, stratum, group; read only where the recipe needs it.
+
+    Raises:
+        StudyError: there are no images to learn from or to choose by, or no strata to balance.
+    """
+    train, val = (subset_rows(store, split, name) for name in ("train", "val"))
+    classes = len(store.meta["classes"]) + 1
+    return Material(
+        arrays=(store.images, store.masks, store.rois),
+        train=train,
+        val=val,
+        names=names_of(store),
+        strata=strata_of(store, index, train) if recipe.balance == "strata" else None,
+        statistics=objective.class_statistics(store.masks, store.rois, train, classes),
+        outputs=1 if classes == 2 else classes,
+        task=Task(),
+        loss=lambda loss: loss,
+        index_read=recipe.balance == "strata",
+        others={},
+    )
+
+
+def subset_rows(store: Store, split: Path, subset: str) -> np.ndarray:
+    """Return the rows of the labelled images of a subset, in the order of the split.
+
+    A split may do without validation images: then there are no rows of subset `val`.
+
+    Raises:
+        StudyError: no image of the subset is labelled, there are none to train on, or the store lacks a sample.
+    """
+    table = files.read_csv(split)
+    rows = store.rows(table.loc[table["subset"] == subset, "sample"])
+    labelled = rows[store.geometry["labelled"].to_numpy()[rows] == 1]
+    if len(labelled) < len(rows):
+        logger.warning("%d images of subset %s have no mask: not used", len(rows) - len(labelled), subset)
+    if not len(labelled) and (len(rows) or subset != "val"):
+        raise StudyError(
+            f"the split has no labelled image in subset '{subset}'",
+            where=split,
+            remedy="change the shares under the data set's 'split:', or give it more images",
+        )
+    return labelled
+
+
+def strata_of(store: Store, index: Path | None, rows: np.ndarray) -> list[str]:
+    """Return the stratum of each row, as the index has it.
+
+    Raises:
+        StudyError: one of them has none.
+    """
+    table = files.read_csv(index) if index else pd.DataFrame({"sample": [], "stratum": []})
+    known = dict(zip(table["sample"].astype(str), table["stratum"].fillna("").astype(str), strict=True))
+    names = np.asarray(names_of(store))[rows]
+    strata = [known.get(str(name), "") for name in names]
+    lacking = [str(name) for name, stratum in zip(names, strata, strict=True) if not stratum]
+    if lacking:
+        shown = ", ".join(lacking[:5]) + " ..." * (len(lacking) > 5)
+        raise StudyError(
+            f"the recipe balances strata, but {len(lacking)} of {len(names)} training images have none ({shown})",
+            where=index or "the recipe's balance",
+            allowed="strata come with the data set (a diagnosis, a class): column stratum of its index",
+            remedy="set balance: none in the recipe, or for this data set alone under its 'training:' in the config",
+        )
+    return strata
+
+
+def stratum_counts(rows: np.ndarray, strata: Sequence[str] | None, crops: int) -> dict[str, dict[str, int]]:
+    """Return `images` and what an epoch trains on (`per_epoch`, crops counted) of each stratum, by its name.
+
+    Without `strata` all rows are one, without a name, and not balanced.
+    """
+    if strata is None:
+        return {"": {"images": len(rows), "per_epoch": len(rows) * crops}}
+    counts = {name: strata.count(name) for name in sorted(set(strata))}
+    largest = max(counts.values())
+    return {name: {"images": count, "per_epoch": largest * crops} for name, count in counts.items()}
+
+
+def names_of(store: Store) -> list[str]:
+    """Return the sample of each row. Rows are read as text, in which 10 comes before 2."""
+    names = dict(zip(store.geometry["row"].astype(int), store.geometry["sample"].astype(str), strict=True))
+    return [names[row] for row in range(len(names))]
