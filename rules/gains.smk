@@ -15,6 +15,7 @@ use rule predict as predict_flips with:
         labels=labels_of,
         root=root_of,
         flips=True,
+        prediction=dataset_block("prediction"),
         evaluation=STUDY.evaluation.of_prediction,
         reading=reader_code(),
         code=network_code("segstudy.inference"),

@@ -61,6 +61,7 @@ rule predict:
         labels=labels_of,
         root=root_of,
         flips=False,
+        prediction=dataset_block("prediction"),
         evaluation=STUDY.evaluation.of_prediction,
         reading=reader_code(),
         code=network_code("segstudy.inference"),

@@ -89,6 +89,23 @@ def test_settings_of_a_cell_ignore_the_rest_of_the_config():
         (("recipes", "default", "schedule"), {"kind": "multistep"}, ["recipes.default.schedule", "needs milestones"]),
         (("datasets", "drive", "split", "validation"), 1.5, ["datasets.drive.split.validation", "less than 1"]),
         (("datasets", "drive", "size"), {"height": 64}, ["datasets.drive.size", "long_side"]),
+        (
+            ("datasets", "drive", "prediction"),
+            {"tile": [8, 64]},
+            ["datasets.drive.prediction.tile.0", "or equal to 16"],
+        ),
+        (("datasets", "drive", "prediction"), {"tile": 64}, ["datasets.drive.prediction.tile", "tuple", "64"]),
+        (
+            ("datasets", "drive", "prediction", "overlap"),
+            0.25,
+            ["datasets.drive.prediction", "set tile: [height, width]"],
+        ),
+        (
+            ("datasets", "drive", "prediction"),
+            {"tile": [64, 64], "overlap": 1},
+            ["datasets.drive.prediction.overlap", "less than or equal to 0.9"],
+        ),
+        (("datasets", "drive", "prediction"), {"tiles": [64, 64]}, ["Did you mean 'tile'?"]),
         (("datasets", "drive", "reader"), "drve", ["datasets.drive.reader", "Did you mean 'drive'?"]),
         (("datasets", "drive", "training"), {"epoch": 3}, ["datasets.drive.training.epoch", "Did you mean 'epochs'?"]),
         (("experiments", "a", "models"), ["unte"], ["experiments.a.models names 'unte'", "Did you mean 'unet'?"]),

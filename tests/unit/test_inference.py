@@ -102,6 +102,27 @@ def test_probabilities_come_out_at_the_original_size_where_they_belong(cell, mon
         assert Image.open(folder / "probabilities" / name).mode == "I;16"
 
 
+def test_a_cell_is_predicted_in_the_tiles_it_is_told(cell, monkeypatch):
+    folder, index, split = cell
+    seen = []
+
+    class Watched(Oracle):
+        def forward(self, images):
+            seen.append(tuple(images.shape[2:]))
+            return super().forward(images)
+
+    predict(cell, monkeypatch, Watched())
+    whole = [read_probability(path) for path in sorted((folder / "probabilities").iterdir())]
+    assert set(seen) == {(48, 48)}
+    seen.clear()
+    paths = [folder / name for name in ("tiled", "tiled_masks", "tiled.json")]
+    inputs = (folder / "model.safetensors", folder / "store", split, index, folder / "raw")
+    predict_cell(*inputs, *paths, Evaluation(), binary("cell"), tile=(16, 32), overlap=0.25)
+    assert set(seen) == {(16, 32)}
+    tiled = [read_probability(path) for path in sorted(paths[0].iterdir())]
+    assert all(np.abs(a - b).max() < 3e-5 for a, b in zip(tiled, whole, strict=True))
+
+
 def test_masks_are_those_of_the_headline_threshold(cell, monkeypatch):
     folder, _, _ = cell
     predict(cell, monkeypatch, Oracle(), fixed_threshold=0.25)

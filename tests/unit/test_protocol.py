@@ -58,6 +58,12 @@ def test_the_size_is_said(tmp_path, size, says):
     assert says in words(tmp_path, size=size)["size"]
 
 
+def test_tiles_of_the_prediction_are_said(tmp_path):
+    tiled = words(tmp_path, size={"long_side": 1024}, prediction={"tile": [128, 96], "overlap": 0.25})["size"]
+    assert tiled.endswith("of 1024 pixels, and predict them in tiles of 128x96 that overlap by 25%")
+    assert "tiles" not in words(tmp_path)["size"]
+
+
 def test_drawn_data_is_said(tmp_path):
     assert words(tmp_path, phantom={})["phantom"] is True
     assert words(tmp_path)["phantom"] is False

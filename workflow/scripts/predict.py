@@ -5,11 +5,13 @@ from segstudy.jobs import job
 with job(snakemake):
     from pathlib import Path
 
+    from segstudy.config.datasets import Prediction
     from segstudy.config.study import Evaluation
     from segstudy.datasets import labels_of
     from segstudy.files import read_csv
     from segstudy.inference import predict_cell
 
+    prediction = Prediction.model_validate(snakemake.params.prediction)
     predict_cell(
         Path(snakemake.input.model),
         Path(snakemake.input.store),
@@ -22,4 +24,6 @@ with job(snakemake):
         Evaluation.model_validate(snakemake.params.evaluation),
         labels_of(snakemake.params.reader, **snakemake.params.labels),
         flips=snakemake.params.flips,
+        tile=prediction.tile,
+        overlap=prediction.overlap,
     )

@@ -28,8 +28,8 @@ from segstudy.truth import Row, labelled, roi_of
 if TYPE_CHECKING:
     import torch
 
-# Pixels in one forward pass (one image at least): bounds the memory of the feature maps, and is enough to keep
-# the cores busy.
+# Pixels in one forward pass (one image, or tile, at least): bounds the memory of the feature maps, and is enough to
+# keep the cores busy.
 PIXELS_PER_PASS = 2**20
 # Axes that are mirrored in (B, C, H, W); the first view is the image itself.
 VIEWS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
@@ -47,6 +47,8 @@ def predict_cell(
     evaluation: Evaluation,
     labels: Labels,
     flips: bool = False,
+    tile: tuple[int, int] | None = None,
+    overlap: float = 0.5,
 ) -> None:
     """Predict every train, val and test image that has a mask, and choose the cell's thresholds.
 
@@ -60,7 +62,8 @@ def predict_cell(
     mask is a palette PNG of class ids, background outside the field of view; the probability is that of the pixel's
     class; and the only policy is `argmax`, whose threshold is None.
 
-    With `flips` all of this is made of the mean over the image and its mirror images (see `predict_canvas`).
+    With `flips` all of this is made of the mean over the image and its mirror images, with a `tile` the canvas is
+    predicted in pieces (see `predict_canvas`).
 
     Raises:
         StudyError: where model, store, split and index do not belong together.
@@ -88,7 +91,10 @@ def predict_cell(
             write_probability(probabilities / name, probability if roi is None else probability * roi)
 
         positions = opened.rows(row["sample"] for row in rows)
-        predictions = predict_canvas(network, opened.images, positions, meta["normalisation"], device, flips=flips)
+        scaling = meta["normalisation"]
+        predictions = predict_canvas(
+            network, opened.images, positions, scaling, device, flips=flips, tile=tile, overlap=overlap
+        )
         with writing() as submit:
             pairs = zip(rows, positions, predictions, strict=True)
             for row, position, canvas in track(pairs, "predict", total=len(rows)):
@@ -127,6 +133,8 @@ def predict_canvas(
     device: torch.device | str = "cpu",
     batch: int | None = None,
     flips: bool = False,
+    tile: tuple[int, int] | None = None,
+    overlap: float = 0.5,
 ) -> Iterator[np.ndarray]:
     """Yield the probabilities of the given rows of a store, on its canvas, in the order of `rows`.
 
@@ -138,29 +146,45 @@ def predict_canvas(
         rows: which of them.
         normalisation: `mean` and `std` of each channel, intensities in 0..1.
         device: where to compute.
-        batch: images in one forward pass; by default as many as fit `PIXELS_PER_PASS`.
+        batch: images, or tiles, in one forward pass; by default as many as fit `PIXELS_PER_PASS`.
         flips: average the probabilities of the image and its mirror images (left-right, top-bottom, both), each
-            turned back.
+            turned back; of tiles, those of each tile.
+        tile: (height, width) of overlapping tiles that are predicted one by one and blended (see `segstudy.tiles`): the
+            memory is then that of the tiles of one pass, however large the canvas. None: the whole canvas at once.
+        overlap: share of a tile that its neighbour covers too.
 
     Yields:
         float32 (K, H, W): the sigmoid of one logit, or the softmax over several.
     """
     import torch
 
+    from segstudy.tiles import predict_tiles
+
     mean, std = (torch.tensor(normalisation[key], device=device).view(1, -1, 1, 1) for key in ("mean", "std"))
-    together = batch or max(1, PIXELS_PER_PASS // (images.shape[1] * images.shape[2]))
+
+    def fitting(size: Sequence[int]) -> int:
+        return max(1, PIXELS_PER_PASS // (size[0] * size[1]))
+
+    def predict(x: torch.Tensor) -> torch.Tensor:
+        return _mean_of_views(network, x, VIEWS if flips else VIEWS[:1])
+
+    together = fitting(images.shape[1:3]) if tile else batch or fitting(images.shape[1:3])
     network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for first in range(0, len(rows), together):
         content = np.stack([images[row] for row in rows[first : first + together]])
         with torch.inference_mode(), _plain_float32(device):
             # (B, H, W, C) seen as (B, C, H, W) is channels-last already.
             x = torch.from_numpy(content).to(device).permute(0, 3, 1, 2).float().div_(255).sub_(mean).div_(std)
-            result = _mean_of_views(network, x, VIEWS if flips else VIEWS[:1]).cpu().numpy()
+            if tile:  # a weighted mean of ones may be 1.0000001
+                found = predict_tiles(predict, x, tile, overlap, batch or fitting(tile)).clamp_(0, 1)
+            else:
+                found = predict(x)
+            result = found.cpu().numpy()
         yield from result
 
 
 def logits_of(network: torch.nn.Module, batch: torch.Tensor) -> torch.Tensor:
-    """Return float32 logits (B, K, H, W) of a normalised batch (B, C, H, W): the whole canvas in one piece."""
+    """Return float32 logits (B, K, H, W) of a normalised batch (B, C, H, W)."""
     logits: torch.Tensor = network(batch).float()
     return logits
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segstudy.config.datasets import DatasetConfig, Size
+from segstudy.config.datasets import DatasetConfig, Prediction, Size
 from segstudy.files import read_json
 from segstudy.splits import split_words
 from segstudy.table_captions import Protocol
@@ -29,7 +29,7 @@ def protocol(options: DatasetConfig, checks: Sequence[str | Path]) -> Protocol:
     exceptions = f"; declared exceptions: {'; '.join(accepted)}" if accepted else ""
     return Protocol(
         split=split_words(options.split, official) + leak + exceptions,
-        size=_size_words(options.size),
+        size=_size_words(options.size) + _tile_words(options.prediction),
         phantom=options.phantom is not None,
     )
 
@@ -69,3 +69,10 @@ def _size_words(size: Size | str) -> str:
     if size.long_side is not None:
         return f"networks see images resized to a long side of {size.long_side} pixels"
     return f"networks see images fitted into {size.height}x{size.width} pixels"
+
+
+def _tile_words(prediction: Prediction) -> str:
+    if prediction.tile is None:
+        return ""
+    height, width = prediction.tile
+    return f", and predict them in tiles of {height}x{width} that overlap by {prediction.overlap:.0%}"

@@ -19,7 +19,7 @@ class Protocol(TypedDict):
     """How the images of one data set were used, in words that stand in every caption."""
 
     split: str  # such as "official test set; 20 % of the rest for validation, drawn anew for each seed"
-    size: str  # such as "565x584 pixels, seen by the networks at 256x256"
+    size: str  # such as "networks see the original pixels", and in which tiles they predict them
     phantom: bool  # drawn stand-ins instead of real images
 
 

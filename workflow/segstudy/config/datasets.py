@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -80,6 +80,21 @@ class Split(Options):
         return self
 
 
+class Prediction(Options):
+    """How a canvas goes through a trained network: at once, or in overlapping tiles that are blended."""
+
+    tile: tuple[Annotated[int, Field(ge=16, le=16384)], Annotated[int, Field(ge=16, le=16384)]] | None = Field(
+        None, description="[height, width] of the tiles in pixels of the canvas; null predicts the whole canvas at once"
+    )
+    overlap: float = Field(0.5, ge=0, le=0.9, description="share of a tile that its neighbour covers too")
+
+    @model_validator(mode="after")
+    def _overlap_of_tiles(self) -> Prediction:
+        if self.tile is None and self.overlap != Prediction.model_fields["overlap"].default:
+            raise ValueError("'overlap' is that of tiles, and there are none: set tile: [height, width]")
+        return self
+
+
 class DeclaredException(Options):
     """A finding of the checks that is known and accepted, with the reason that the report prints."""
 
@@ -108,6 +123,7 @@ class DatasetConfig(Options):
     region: Literal["roi", "full"] = Field("roi", description="headline region of the tables, where a roi exists")
     exceptions: list[DeclaredException] = Field([], description="findings of the checks that are known and accepted")
     training: dict[str, Any] = Field({}, description="recipe keys that this data set needs whatever the recipe")
+    prediction: Prediction = Field(Prediction(), description="whole canvas, or tiles")
     classes: Classes = Field(
         {},
         description="each class and its value, values or colour ('#ff0000') in the masks, where the reader does not "

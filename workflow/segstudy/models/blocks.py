@@ -57,6 +57,16 @@ def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
     return functional.pad(images, (left, right, top, bottom), mode="reflect" if mirrored else "replicate")
 
 
+def mirrored_positions(before: int, length: int, total: int, device: torch.device) -> Tensor:
+    """Return where each of `total` positions, `before` of them in front of the image, looks into the image.
+
+    The image is continued by mirroring, repeatedly where it is small, its ends once each.
+    """
+    period = max(1, 2 * (length - 1))  # there and back
+    position = (torch.arange(total, device=device) - before) % period
+    return torch.minimum(position, period - position)
+
+
 def crop_to(maps: Tensor, height: int, width: int) -> Tensor:
     """Undo `pad_to_multiple`: cut the central height x width out of (B, C, H, W)."""
     top, left = (maps.shape[-2] - height) // 2, (maps.shape[-1] - width) // 2

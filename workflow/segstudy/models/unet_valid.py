@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor, nn
 
 from segstudy.config.networks import UNetValidOptions
@@ -45,15 +44,8 @@ class MirrorPad(nn.Module):
             length = images.shape[axis]
             needed, output = valid_length(length, self.depth, self.convolutions)
             first = (needed - output) // 2 + (output - length) // 2  # as `crop_to` will cut the output
-            images = images.index_select(axis, _mirrored(first, length, needed, images.device))
+            images = images.index_select(axis, blocks.mirrored_positions(first, length, needed, images.device))
         return images
-
-
-def _mirrored(before: int, length: int, total: int, device: torch.device) -> Tensor:
-    """Return where each of `total` positions, `before` of them in front of the image, looks into the image."""
-    period = max(1, 2 * (length - 1))  # there and back, the ends once each
-    position = (torch.arange(total, device=device) - before) % period
-    return torch.minimum(position, period - position)
 
 
 class CropConcat(blocks.Concat):
