@@ -213,7 +213,8 @@ def settings_of(wildcards):
 
 def samples_of(wildcards):
     """What of a recipe shapes the samples that a data set is trained on."""
-    keys = {"batch_size", "crop", "crops_per_image", "augmentation", "balance"}
+    keys = {"batch_size", "crop", "augmentation", "balance"}
+    keys |= {"crops_per_image", "crops_per_epoch"}
     recipe = STUDY.recipe(wildcards.dataset, wildcards.recipe)
     return recipe.model_dump(mode="json", include=keys)
 

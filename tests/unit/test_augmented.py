@@ -21,6 +21,7 @@ DISC = binary("disc")
 CHANGES = {"flip_vertical": 0.5, "rotation": 30, "shift": 0.1, "brightness": [0.7, 1.3], "blur": 0.5, "noise": 0.05}
 WHOLE = {"batch_size": 5, "augmentation": CHANGES}
 CROPS = WHOLE | {"crop": [16, 24], "crops_per_image": 3}
+FIXED = {"crops_per_image": 1, "crops_per_epoch": 27}
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +31,13 @@ def inputs(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("recipe", "expected"),
-    [(WHOLE, 10), (CROPS, 30), (WHOLE | {"balance": "strata"}, 16)],
-    ids=["whole images", "crops", "balanced: eight common ones, and two rare ones four times"],
+    [(WHOLE, 10), (CROPS, 30), (CROPS | FIXED, 27), (WHOLE | {"balance": "strata"}, 16)],
+    ids=[
+        "whole images",
+        "crops",
+        "a fixed number of crops",
+        "balanced: eight common ones, and two rare ones four times",
+    ],
 )
 def test_the_samples_are_those_that_the_network_is_trained_on(inputs, tmp_path, monkeypatch, recipe, expected):
     seen, take_step = [], training.take_step

@@ -9,6 +9,8 @@ import signal
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from segstudy import batches, checkpoint, memory, models, objective, seeds, validation
@@ -242,6 +244,37 @@ def test_crops_and_bottlenecks_of_one_pixel_train():
     found = small(epochs=1, batch_size=3, crop=[8, 8], crops_per_image=4)
     assert found.images_seen == 16
     assert found.history["val_dice"].notna().all()
+
+
+def test_a_fixed_number_of_crops_falls_on_all_images_alike():
+    """310 crops of 32 images, by hand: 9 of each and, drawn anew in each epoch, a tenth of 22."""
+    rows = np.arange(32) * 3
+    tenths = []
+    for epoch in range(1, 30):
+        visits = np.concatenate(batches.epoch_batches(rows, 16, 1, 0, epoch, total=310))
+        found, times = np.unique(visits, return_counts=True)
+        assert len(visits) == 310 and found.tolist() == rows.tolist()
+        assert sorted(times) == [9] * 10 + [10] * 22
+        tenths.append(frozenset(found[times == 10].tolist()))
+    assert len(set(tenths)) > 25, "others in every epoch"
+    assert frozenset.union(*tenths) == frozenset(rows.tolist())
+    again = batches.epoch_batches(rows, 16, 1, 0, 29, total=310)
+    assert np.array_equal(np.concatenate(again), visits)
+    assert not np.array_equal(np.sort(visits), visits), "in random order"
+
+
+@given(st.integers(1, 20), st.integers(1, 60), st.integers(1, 8), st.integers(1, 3))
+def test_an_epoch_has_as_many_crops_as_asked_for_however_many_images_there_are(images, total, size, epoch):
+    found = batches.epoch_batches(range(images), size, 1, 5, epoch, total=total)
+    times = np.bincount(np.concatenate(found), minlength=images)
+    assert times.sum() == total
+    assert times.max() - times.min() <= 1
+
+
+def test_a_training_has_as_many_crops_as_asked_for():
+    found = small(epochs=2, batch_size=3, crop=[8, 8], crops_per_epoch=7)
+    assert found.images_seen == 14
+    assert not same(found.weights, small(epochs=2, batch_size=3, crop=[8, 8]).weights)
 
 
 def test_normalisation_is_that_of_the_training_pixels_inside_the_roi():

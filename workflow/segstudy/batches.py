@@ -109,13 +109,22 @@ def drawn(batch_of: BatchOf, rows: Rows, canvas: tuple[int, int], recipe: Recipe
     return augment.carry_out(plan, *windows, recipe.augmentation, draws)
 
 
-def epoch_batches(rows: Rows, batch_size: int, repeats: int, seed: int, epoch: int) -> list[np.ndarray]:
+def epoch_batches(
+    rows: Rows, batch_size: int, repeats: int, seed: int, epoch: int, total: int | None = None
+) -> list[np.ndarray]:
     """Return the rows of every batch of an epoch: each row `repeats` times, in the random order of this epoch.
+
+    With a `total` there are as many in all, whatever the number of rows: each comes floor(total / rows) times and the
+    rest, drawn anew in each epoch, once more.
 
     The last batch may be smaller. If it would hold one image alone it joins the one before: batch normalisation
     cannot learn from one value.
     """
-    order = seeds.numpy_generator(seed, "order", epoch).permutation(np.repeat(np.asarray(rows, np.int64), repeats))
+    once = np.asarray(rows, np.int64)
+    visits = np.repeat(once, repeats)
+    if total is not None:
+        visits = _topped_up(once, total, seeds.numpy_generator(seed, "crops", epoch))
+    order = seeds.numpy_generator(seed, "order", epoch).permutation(visits)
     batches = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
     if len(batches) > 1 and len(batches[-1]) == 1 < batch_size:
         batches[-2:] = [np.concatenate(batches[-2:])]
@@ -138,11 +147,13 @@ def balanced(rows: Rows, strata: Sequence[str], seed: int, epoch: int) -> np.nda
     names, members = np.unique(np.asarray(strata, dtype=str), return_inverse=True)
     groups = [np.asarray(rows, np.int64)[members == name] for name in range(len(names))]
     largest, draw = max(map(len, groups)), seeds.numpy_generator(seed, "balance", epoch)
-    parts: list[np.ndarray] = []
-    for group in groups:
-        times, rest = divmod(largest, len(group))
-        parts += [np.repeat(group, times), draw.choice(group, rest, replace=False)]
-    return np.concatenate(parts)
+    return np.concatenate([_topped_up(group, largest, draw) for group in groups])
+
+
+def _topped_up(rows: np.ndarray, total: int, draw: np.random.Generator) -> np.ndarray:
+    """Return `total` rows: each as often as all can come, and as many as are then missing, drawn, once more."""
+    times, rest = divmod(total, len(rows))
+    return np.concatenate([np.repeat(rows, times), draw.choice(rows, rest, replace=False)])
 
 
 def normalisation(images: np.ndarray, rois: np.ndarray, rows: Rows) -> dict[str, list[float]]:

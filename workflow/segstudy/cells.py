@@ -70,7 +70,7 @@ def train_cell(
     slot = checkpoint.Slot(resume, {"settings": settings, "seed": seed, "data": data, "code": code})
     height, width = recipe.crop or opened.images.shape[1:3]
     arithmetic = precision.choose_precision(recipe.precision, device)
-    per_epoch = stratum_counts(material.train, material.strata, recipe.crops_per_image)
+    per_epoch = stratum_counts(material.train, material.strata, recipe.crops_per_image, recipe.crops_per_epoch)
     flops = cost.count_flops(network, channels, height, width)
     images = recipe.epochs * sum(counts["per_epoch"] for counts in per_epoch.values())
     peak = precision.peak_for(provenance.TRAINING_PASSES * flops * images, device, arithmetic)

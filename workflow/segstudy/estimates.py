@@ -93,8 +93,9 @@ class Estimates:
         own = [record for record in self._found(f"{dataset}/{model}/*/*") if self._same(record, model)]
         near = own or [record for record in self._found(f"*/{model}/*/*") if self._same(record, model)]
         others = near or self._found("*/*/*/*")
+        visits = options.crops_per_epoch or size.train * options.crops_per_image
         # Validation is one forward pass over whole images.
-        more = size.val * canvas / (PASSES * size.train * options.crops_per_image * pixels * options.validate_every)
+        more = size.val * canvas / (PASSES * visits * pixels * options.validate_every)
         if near:
             per_image = fmean(r.per_image * pixels / r.pixels for r in near)
         elif speeds := [record.speed for record in others if record.speed]:
@@ -104,7 +105,7 @@ class Estimates:
             per_image = PASSES * cost.flops * pixels / speed * (1 + more)
         alike = [r for r in own if r.pixels == pixels and r.batch == options.batch_size]
         basis = BASES[0] if alike else BASES[1] if others else BASES[2]
-        images = options.epochs * size.train * options.crops_per_image
+        images = options.epochs * visits
         forward = cost.flops * canvas * self._views() / (GPU_SPEED if self.gpu else CPU_SPEED * self.threads)
         return Estimate(
             training=START + images * per_image,

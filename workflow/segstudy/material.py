@@ -109,13 +109,15 @@ def strata_of(store: Store, index: Path | None, rows: np.ndarray) -> list[str]:
     return strata
 
 
-def stratum_counts(rows: np.ndarray, strata: Sequence[str] | None, crops: int) -> dict[str, dict[str, int]]:
+def stratum_counts(
+    rows: np.ndarray, strata: Sequence[str] | None, crops: int, total: int | None = None
+) -> dict[str, dict[str, int]]:
     """Return `images` and what an epoch trains on (`per_epoch`, crops counted) of each stratum, by its name.
 
-    Without `strata` all rows are one, without a name, and not balanced.
+    Without `strata` all rows are one, without a name, and not balanced: `crops` of each, or `total` of them together.
     """
     if strata is None:
-        return {"": {"images": len(rows), "per_epoch": len(rows) * crops}}
+        return {"": {"images": len(rows), "per_epoch": total or len(rows) * crops}}
     counts = {name: strata.count(name) for name in sorted(set(strata))}
     largest = max(counts.values())
     return {name: {"images": count, "per_epoch": largest * crops} for name, count in counts.items()}

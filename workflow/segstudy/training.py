@@ -72,7 +72,8 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
         images: uint8 (N, H, W, C); may be memory-mapped, as the next two.
         masks: uint8 (N, H, W), class ids.
         rois: uint8 (N, H, W), 1 where pixels count.
-        train_rows: to learn from, `crops_per_image` times an epoch each; a row given twice counts twice.
+        train_rows: to learn from, `crops_per_image` times an epoch each, or `crops_per_epoch` times in all; a row given
+            twice counts twice.
         val_rows: to choose the best epoch; may be empty.
         recipe: how. Threads and deterministic algorithms are the business of `precision.configure`.
         seed: of every random decision but the network's first weights, which it brings along.
@@ -104,7 +105,8 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
 
     def batches_of(epoch: int) -> list[np.ndarray]:
         rows = train_rows if strata is None else balanced(train_rows, strata, seed, epoch)
-        return epoch_batches(task.crops(rows, recipe.crops_per_image, epoch), recipe.batch_size, 1, seed, epoch)
+        crops = task.crops(rows, recipe.crops_per_image, epoch)
+        return epoch_batches(crops, recipe.batch_size, 1, seed, epoch, recipe.crops_per_epoch)
 
     sizes = [len(rows) for rows in batches_of(1)]
     steps, canvas = len(sizes), (images.shape[1], images.shape[2])

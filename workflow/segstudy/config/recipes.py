@@ -84,6 +84,9 @@ class Recipe(Options):
         None, description="[height, width] of random training crops; null trains on whole images"
     )
     crops_per_image: int = Field(1, ge=1, le=1000, description="crops of each image in an epoch")
+    crops_per_epoch: int | None = Field(
+        None, ge=1, le=1_000_000, description="crops of all images together in an epoch, instead of crops_per_image"
+    )
     augmentation: Augmentation = Augmentation()
     balance: Literal["none", "strata"] = Field(
         "none", description="strata: repeat training images of small strata until all strata are equally frequent"
@@ -110,6 +113,14 @@ class Recipe(Options):
     denoising: Denoising | None = Field(None, description="learn to remove noise, for others to start from")
     pseudo_labels: PseudoLabels | None = None
     consistency: Consistency | None = Field(None, description="mean teacher on images without labels")
+
+    @model_validator(mode="after")
+    def _one_count_of_crops(self) -> Recipe:
+        if self.crops_per_epoch and (self.crops_per_image > 1 or self.balance != "none"):
+            raise ValueError(
+                "crops_per_epoch says how many crops an epoch has in all: crops_per_image (1) and balance (none) go"
+            )
+        return self
 
     @model_validator(mode="after")
     def _denoising_alone(self) -> Recipe:

@@ -145,7 +145,7 @@ class Study(Options):
         """The recipe as this data set is trained with it: the data set's `training` block wins."""
         settings = self.recipes[recipe].model_dump(mode="json")
         _update(settings, self.datasets[dataset].training)
-        return Recipe.model_validate(settings)
+        return validated(Recipe, settings, ("datasets", dataset, "training"), ())
 
     def training_settings(self, dataset: str, model: str, loss: str, recipe: str) -> dict[str, Any]:
         """Everything in the config that a training depends on beside its data, as plain values."""
@@ -263,6 +263,8 @@ def _check_references(study: Study, files: list[Path]) -> None:
                 check_classes(loss.kind, options, several, place(("experiments", name, "losses"), files), dataset)
     for dataset, entry in study.datasets.items():
         validated(Recipe, entry.training, ("datasets", dataset, "training"), files)
+    for dataset, recipe in dict.fromkeys((cell.dataset, cell.recipe) for cell in study.cells):
+        study.recipe(dataset, recipe)  # each may be right alone and not together
 
 
 __all__ = ["CONTROLS", "Cell", "Choice", "Experiment", "Study", "load_study", "read_config"]

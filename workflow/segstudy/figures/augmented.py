@@ -62,7 +62,7 @@ def draw_augmented(
         store: folder of the data set's store.
         split: CSV with sample, subset.
         recipe: the recipe as this data set is trained with it, or those of its keys that shape the samples:
-            `batch_size`, `crop`, `crops_per_image`, `augmentation`, `balance`.
+            `batch_size`, `crop`, `crops_per_image`, `crops_per_epoch`, `augmentation`, `balance`.
         png: where the figure goes.
         seed: of the training.
         title: what is shown, for the head of the page.
@@ -100,7 +100,7 @@ def first_samples(
     rows = subset_rows(opened, split, "train")
     if recipe.balance == "strata":
         rows = balanced(rows, strata_of(opened, index, rows), seed, 1)
-    batches = epoch_batches(rows, recipe.batch_size, recipe.crops_per_image, seed, 1)
+    batches = epoch_batches(rows, recipe.batch_size, recipe.crops_per_image, seed, 1, recipe.crops_per_epoch)
     samples: list[Sample] = []
     for step, batch in enumerate(batches):
         if len(samples) >= number:
