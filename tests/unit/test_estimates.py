@@ -10,9 +10,10 @@ import pytest
 
 from segstudy import models
 from segstudy.config import load_study
+from segstudy.config.datasets import Prediction
 from segstudy.config.networks import NETWORKS
 from segstudy.config.study import read_config
-from segstudy.estimates import PARTS, START, Estimates
+from segstudy.estimates import PARTS, START, Estimates, predicted_pixels
 from segstudy.models import cost
 from segstudy.network_cost import network_cost
 
@@ -110,6 +111,31 @@ def test_another_size_costs_in_proportion(study, tmp_path):
     estimate = Estimates(study, tmp_path, gpu=False).cell("drive", "unet", "default")
     assert estimate.basis == "scaled"
     assert estimate.training - START == pytest.approx(2 * 3 * known)
+
+
+def test_tiles_cost_what_overlaps_and_a_fixed_number_of_crops_what_it_says(study, tmp_path):
+    config = read_config(*FILES)
+    dataset, _, _, recipe, _ = study.cells[0]
+    model = study.cells[0].model
+    before = Estimates(study, tmp_path, gpu=False).cell(dataset, model, recipe)
+    config["datasets"][dataset] |= {"prediction": {"tile": [32, 32]}}
+    tiled = Estimates(load_study(config), tmp_path, gpu=False).cell(dataset, model, recipe)
+    assert tiled.training == before.training and tiled.evaluation > before.evaluation
+    config["datasets"][dataset]["training"] = {"crop": [32, 32], "crops_per_image": 1, "crops_per_epoch": 10}
+    few = Estimates(load_study(config), tmp_path, gpu=False).cell(dataset, model, recipe)
+    config["datasets"][dataset]["training"]["crops_per_epoch"] = 100_000
+    many = Estimates(load_study(config), tmp_path, gpu=False).cell(dataset, model, recipe)
+    assert few.training < many.training / 10
+
+
+@pytest.mark.parametrize(("canvas", "tile", "overlap"), [((256, 320), (64, 64), 0.5), ((40, 600), (64, 100), 0.25)])
+def test_pixels_of_tiles_are_those_that_a_prediction_computes(canvas, tile, overlap):
+    from segstudy.tiles import starts
+
+    tiles = [len(starts(max(side, t), t, overlap)) for side, t in zip(canvas, tile, strict=True)]
+    found = predicted_pixels(canvas, Prediction(tile=tile, overlap=overlap))
+    assert found == pytest.approx(tiles[0] * tile[0] * tiles[1] * tile[1], rel=0.06)
+    assert predicted_pixels(canvas, Prediction()) == canvas[0] * canvas[1]
 
 
 def test_a_damaged_record_tells_nothing(study, tmp_path):

@@ -16,6 +16,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from segstudy.config import Study
+from segstudy.config.datasets import Prediction
 from segstudy.data_size import DataSize, data_size
 from segstudy.network_cost import Cost, network_cost
 
@@ -106,13 +107,19 @@ class Estimates:
         alike = [r for r in own if r.pixels == pixels and r.batch == options.batch_size]
         basis = BASES[0] if alike else BASES[1] if others else BASES[2]
         images = options.epochs * visits
-        forward = cost.flops * canvas * self._views() / (GPU_SPEED if self.gpu else CPU_SPEED * self.threads)
+        prediction = self.study.datasets[dataset].prediction
+        forward = (
+            cost.flops
+            * predicted_pixels(size.canvas, prediction)
+            * self._views()
+            / (GPU_SPEED if self.gpu else CPU_SPEED * self.threads)
+        )
         return Estimate(
             training=START + images * per_image,
             evaluation=self._evaluation(dataset, model, recipe, size.images * (forward + size.pixels * WRITING)),
             training_mb=max((r.host_mb for r in alike), default=0.0)
             or self._training_mb(size, cost, options.batch_size / options.accumulate * pixels),
-            prediction_mb=self._prediction_mb(size, cost, canvas),
+            prediction_mb=self._prediction_mb(size, cost, float(math.prod(prediction.tile or size.canvas))),
             disk_mb=(4 * cost.parameters + self._predictions() * BYTES_PER_PIXEL * size.pixels * size.images) / 1e6,
             basis=basis,
         )
@@ -145,15 +152,27 @@ class Estimates:
             return BASE_GPU_MB + store
         return BASE_MB + store + (OVERHEAD * 4 * cost.values * pixels + 16 * cost.parameters) / 1e6
 
-    def _prediction_mb(self, size: DataSize, cost: Cost, canvas: float) -> float:
-        """Return the memory of a prediction; a third of what a training keeps of a pixel is there at once."""
-        together = 0.0 if self.gpu else max(2.0**20, canvas) * cost.values * 4 / 3
+    def _prediction_mb(self, size: DataSize, cost: Cost, piece: float) -> float:
+        """Return the memory of a prediction, `piece` pixels at least going through the network at once.
+
+        A third of what a training keeps of a pixel is there at once.
+        """
+        together = 0.0 if self.gpu else max(2.0**20, piece) * cost.values * 4 / 3
         return (BASE_GPU_MB if self.gpu else BASE_MB) + (together + 40 * size.outputs * size.pixels) / 1e6
 
     def _read(self, pattern: str) -> Iterator[Record]:
         """Yield the first records of cells below `pattern` that ran on the same kind of machine."""
         found = (_record(path) for path in (self.results / "cells").glob(f"{pattern}/seed*/run.json"))
         yield from islice((record for record in found if record and record.gpu == self.gpu), RECORDS)
+
+
+def predicted_pixels(canvas: tuple[int, int], prediction: Prediction) -> float:
+    """Return the pixels of a canvas that go through a network: of tiles, about, those that overlap each time."""
+    if prediction.tile is None:
+        return float(math.prod(canvas))
+    step = 1 - prediction.overlap
+    sides = zip(canvas, prediction.tile, strict=True)
+    return math.prod(tile * (1 + max(0.0, side / tile - 1) / step) for side, tile in sides)
 
 
 def _record(path: Path) -> Record | None:
