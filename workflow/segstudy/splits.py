@@ -21,6 +21,8 @@ from segstudy.errors import StudyError
 
 SUBSETS = ("train", "val", "test", "unlabelled")
 PARTS = SUBSETS[:3]
+# Whose images may be learned from without their masks; what a data set is measured on is left alone, whoever learns.
+LEARNABLE = ("train", "unlabelled")
 logger = logging.getLogger("segstudy")
 
 

@@ -140,7 +140,7 @@ def open_store(path: Path | str, mmap: bool = True) -> Store:
     return Store(images, masks, rois, geometry.astype({"row": "int64"}), meta)
 
 
-class _Rows(NamedTuple):
+class Rows(NamedTuple):
     """An .npy file that is written row by row.
 
     Not through a memory map: its pages would count as the job's memory, and a full disk would be a bus error
@@ -152,6 +152,11 @@ class _Rows(NamedTuple):
     row_shape: tuple[int, ...]
 
     def write(self, row: int, content: np.ndarray) -> None:
+        """Write one row; several threads may write different ones at once.
+
+        Raises:
+            ValueError: the content is of another shape or type.
+        """
         if content.shape != self.row_shape or content.dtype != np.uint8:
             raise ValueError(f"row is {content.dtype} {content.shape}, the array takes uint8 {self.row_shape}")
         left = np.ascontiguousarray(content).data.cast("B")
@@ -162,20 +167,26 @@ class _Rows(NamedTuple):
 
 
 @contextmanager
-def _open_rows(folder: Path, samples: int, canvas: tuple[int, int], channels: int) -> Iterator[list[_Rows]]:
+def open_array(path: Path, shape: tuple[int, ...]) -> Iterator[Rows]:
+    """Yield an .npy file of uint8 zeros, open for writing; flush it to disk at the end."""
+    offset = np.lib.format.open_memmap(path, "w+", np.uint8, shape).offset  # writes header and length
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        yield Rows(descriptor, offset, shape[1:])
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _open_rows(folder: Path, samples: int, canvas: tuple[int, int], channels: int) -> Iterator[list[Rows]]:
     """Yield the three arrays of a store, open for writing; flush them to disk at the end."""
+    shapes = ((*canvas, channels), canvas, canvas)
     with ExitStack() as stack:
-        arrays = []
-        for name, row_shape in zip(ARRAYS, ((*canvas, channels), canvas, canvas), strict=True):
-            path = folder / f"{name}.npy"
-            shape = (samples, *row_shape)
-            offset = np.lib.format.open_memmap(path, "w+", np.uint8, shape).offset  # writes header and length
-            descriptor = os.open(path, os.O_WRONLY)
-            stack.callback(os.close, descriptor)
-            arrays.append(_Rows(descriptor, offset, row_shape))
-        yield arrays
-        for array in arrays:
-            os.fsync(array.descriptor)
+        yield [
+            stack.enter_context(open_array(folder / f"{name}.npy", (samples, *shape)))
+            for name, shape in zip(ARRAYS, shapes, strict=True)
+        ]
 
 
 def _row(
