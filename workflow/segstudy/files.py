@@ -83,7 +83,7 @@ def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
 # empty throughout (a data set without fields of view) comes back as empty strings, not as NaN.
 TEXT = (
     *("sample", "image", "mask", "roi", "second_mask", "stratum", "group", "official_subset", "subset"),
-    *("image_sha256", "mask_sha256", "roi_sha256", "second_mask_sha256", "problem", "mask_mode"),
+    *("image_sha256", "mask_sha256", "roi_sha256", "second_mask_sha256", "problem", "mask_mode", "reason"),
     *("class", "region", "policy", "control", "dataset", "row", "model", "loss", "recipe", "metric", "averaging"),
 )
 

@@ -78,6 +78,12 @@ class Accept(Options):
         None, ge=0.5, le=1, description="least mean of max(p, 1 - p) inside the field of view; null does not ask"
     )
 
+    @model_validator(mode="after")
+    def _a_range(self) -> Accept:
+        if isinstance(self.white, tuple) and not 0 <= self.white[0] < self.white[1] <= 1:
+            raise ValueError(f"white must be [low, high] with 0 <= low < high <= 1, found {list(self.white)}")
+        return self
+
 
 class PseudoLabels(Options):
     """Train on the images of another data set too, labelled by a teacher."""
