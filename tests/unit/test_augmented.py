@@ -155,6 +155,6 @@ def test_a_split_without_training_images_is_refused(inputs, tmp_path):
 
 def test_a_long_name_keeps_its_end(inputs):
     font = augmented.ImageFont.load_default(tiles.TEXT)
-    assert augmented._fitting("IMD002", font, 400) == "IMD002"
-    cut = augmented._fitting("patient-" * 12 + "0042", font, 400)
+    assert tiles.fitting("IMD002", font, 400) == "IMD002"
+    cut = tiles.fitting("patient-" * 12 + "0042", font, 400)
     assert cut.startswith("...") and cut.endswith("0042") and font.getlength(cut) <= 400

@@ -158,13 +158,6 @@ def _page(
     for i, (name, picture) in enumerate(pictures):
         left, upper = MARGIN + i % ACROSS * column, top + i // ACROSS * (height + line + GAP)
         page.paste(picture, (left, upper))
-        draw.text((left, upper + height + 4), _fitting(name, small, width), INK, font=small)
+        draw.text((left, upper + height + 4), tiles.fitting(name, small, width), INK, font=small)
     tiles.legend(draw, top + rows * (height + line + GAP), legend, across)
     return tiles.watermarked(page) if phantom else page
-
-
-def _fitting(name: str, font: Any, width: int) -> str:
-    """Return `name`, or its end after three dots where it is longer than `width` pixels: ends tell samples apart."""
-    if font.getlength(name) <= width:
-        return name
-    return next(f"...{name[i:]}" for i in range(1, len(name) + 1) if font.getlength(f"...{name[i:]}") <= width)

@@ -6,6 +6,7 @@ Drawn with Pillow alone: importing matplotlib would take longer than the drawing
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -80,6 +81,13 @@ def _legend_lines(entries: Entries, width: float) -> list[Entries]:
         lines[-1].append(entry)
         used += needed + 1.5 * TEXT
     return [*lines]
+
+
+def fitting(name: str, font: Any, width: int) -> str:
+    """Return `name`, or its end after three dots where it is longer than `width` pixels: ends tell samples apart."""
+    if font.getlength(name) <= width:
+        return name
+    return next(f"...{name[i:]}" for i in range(1, len(name) + 1) if font.getlength(f"...{name[i:]}") <= width)
 
 
 def watermarked(page: Image.Image) -> Image.Image:
