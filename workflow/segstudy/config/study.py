@@ -180,6 +180,8 @@ def load_study(config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> S
     study = chains.expanded(study)
     chains.check_chains(study, paths)
     check_validation(study, paths)
+    for dataset, recipe in dict.fromkeys((cell.dataset, cell.recipe) for cell in [*study.cells, *study.ancestors]):
+        study.recipe(dataset, recipe)  # each may be right alone and not together
     return study
 
 
@@ -263,8 +265,6 @@ def _check_references(study: Study, files: list[Path]) -> None:
                 check_classes(loss.kind, options, several, place(("experiments", name, "losses"), files), dataset)
     for dataset, entry in study.datasets.items():
         validated(Recipe, entry.training, ("datasets", dataset, "training"), files)
-    for dataset, recipe in dict.fromkeys((cell.dataset, cell.recipe) for cell in study.cells):
-        study.recipe(dataset, recipe)  # each may be right alone and not together
 
 
 __all__ = ["CONTROLS", "Cell", "Choice", "Experiment", "Study", "load_study", "read_config"]
