@@ -5,6 +5,7 @@ import shlex
 import sys
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 # The code of this checkout, whatever else is installed: what is fingerprinted must be what runs.
 PACKAGE = str(Path(workflow.basedir) / "workflow")
@@ -177,6 +178,17 @@ def reader_code(*modules):
     return lambda wildcards: fingerprint.code(
         *modules, f"segstudy.datasets.{reader_of(wildcards)}"
     )
+
+
+def readers_code(*modules):
+    """Fingerprint of the modules and of the readers of the experiment's data sets."""
+
+    def lookup(wildcards):
+        datasets = STUDY.experiments[wildcards.experiment].datasets
+        readers = sorted({STUDY.datasets[name].reader for name in datasets})
+        return fingerprint.code(*modules, *(f"segstudy.datasets.{r}" for r in readers))
+
+    return lookup
 
 
 def network_code(*modules):

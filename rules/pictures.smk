@@ -43,6 +43,44 @@ rule gallery:
         "../workflow/scripts/gallery.py"
 
 
+rule strips:
+    """The errors of every network, loss and recipe on the same test images."""
+    input:
+        counts=lambda wildcards: of_cells(
+            f"{CELL}/counts.csv", first_cells(wildcards.experiment)
+        ),
+        masks=lambda wildcards: of_cells(
+            f"{CELL}/masks", first_cells(wildcards.experiment)
+        ),
+        indexes=experiment_indexes,
+    output:
+        png=report(
+            f"{RESULTS}/figures/{{experiment}}/strips.png",
+            caption="../workflow/report/strips.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "errors side by side"},
+        ),
+    log:
+        log_of("strips", "{experiment}"),
+    benchmark:
+        benchmark_of("strips", "{experiment}")
+    conda:
+        "../envs/segstudy.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        cells=lambda wildcards: [
+            list(cell) for cell in first_cells(wildcards.experiment)
+        ],
+        sources=lambda wildcards: picture_sources(wildcards.experiment),
+        policy=STUDY.evaluation.headline,
+        code=readers_code("segstudy.figures.strips"),
+    script:
+        "../workflow/scripts/strips.py"
+
+
 rule augmented:
     """The first training samples of a seed as the network gets them, masks drawn over."""
     input:

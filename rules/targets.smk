@@ -78,6 +78,27 @@ def with_strata():
     ]
 
 
+def first_cells(experiment):
+    """The experiment's cells of the first seed: one for every network, loss and recipe of a data set."""
+    cells = cells_of(experiment)
+    return list({cell._replace(seed=0): cell for cell in cells[::-1]}.values())[::-1]
+
+
+def picture_sources(experiment):
+    """What reading the images of the experiment's data sets takes."""
+    found = {}
+    for name in STUDY.experiments[experiment].datasets:
+        one = SimpleNamespace(dataset=name)
+        found[name] = {
+            "reader": reader_of(one),
+            "root": root_of(one),
+            "labels": labels_of(one),
+            "region": STUDY.datasets[name].region,
+            "phantom": name in PHANTOMS,
+        }
+    return found
+
+
 def binary_cells(experiment):
     """The experiment's cells on data sets of one foreground class."""
     return [
@@ -139,6 +160,12 @@ def all_results():
         ),
         *expand(
             f"{RESULTS}/tables/{{experiment}}.comparisons.html", experiment=with_pairs()
+        ),
+        *expand(
+            f"{RESULTS}/figures/{{experiment}}/strips.png",
+            experiment=[
+                name for name, own in STUDY.experiments.items() if own.rows > 1
+            ],
         ),
         *expand(f"{RESULTS}/data/{{dataset}}/card.md", dataset=datasets),
         *of_cells(f"{RESULTS}/figures/gallery/{NAMES}.png", STUDY.cells),

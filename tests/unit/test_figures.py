@@ -314,7 +314,7 @@ def test_the_overlay_colours_are_those_of_the_legend(tmp_path):
     _, masks, index, root, _ = make_cell(tmp_path, {"a": 0.5})
     row = pd.read_csv(index, dtype=str).fillna("").to_dict("records")[0]
     image, truth, predicted, overlay = (
-        np.asarray(tile) for tile in gallery._tiles(row, masks / "a.png", root, "roi", LESION)
+        np.asarray(tile) for tile in gallery.tiles_of(row, [masks / "a.png"], root, "roi", LESION)
     )
     scale = tiles.SIDE / 60
     assert image.shape == (round(40 * scale), 400, 3)
@@ -337,7 +337,7 @@ def test_outside_the_field_of_view_nothing_is_coloured(tmp_path):
     Image.fromarray(prediction).save(masks / "a.png")
     row = pd.read_csv(index, dtype=str).fillna("").to_dict("records")[0]
     limited, whole = (
-        np.asarray(gallery._tiles(row, masks / "a.png", root, region, LESION)[3])[10, 200].astype(int)
+        np.asarray(gallery.tiles_of(row, [masks / "a.png"], root, region, LESION)[3])[10, 200].astype(int)
         for region in ("roi", "full")
     )
     assert np.ptp(limited) == 0
@@ -398,7 +398,7 @@ def test_the_gallery_of_several_classes_has_their_colours_and_the_wrong_pixels(t
     _, masks, index, root, _ = make_facades(tmp_path, {"a": 0.5})
     row = pd.read_csv(index, dtype=str).fillna("").to_dict("records")[0]
     image, truth, predicted, errors = (
-        np.asarray(tile) for tile in gallery._tiles(row, masks / "a.png", root, "roi", FACADE)
+        np.asarray(tile) for tile in gallery.tiles_of(row, [masks / "a.png"], root, "roi", FACADE)
     )
     scale = tiles.SIDE / 60
 

@@ -76,7 +76,7 @@ def draw_gallery(
     strips = []
     for choice in choose(read_csv(counts), ARGMAX if labels.several else policy, region, counts):
         value = "not defined" if np.isnan(choice.dice) else f"{choice.dice:.3f}"
-        strip = _tiles(rows[choice.sample], Path(masks) / f"{choice.sample}.png", Path(root), region, labels)
+        strip = tiles_of(rows[choice.sample], [Path(masks) / f"{choice.sample}.png"], Path(root), region, labels)
         strips.append((f"{choice.rank}: {choice.sample}, {score} {value}", strip))
     heads = HEADS_SEVERAL if labels.several else HEADS
     legend = list(zip(labels.names, labels.colours, strict=True)) if labels.several else LEGEND
@@ -113,26 +113,30 @@ def choose(counts: pd.DataFrame, policy: str, region: str, where: object = "") -
     return [Choice(str(ranked.index[i]), float(ranked.iloc[i]), rank) for i, rank in places.items()]
 
 
-def _tiles(row: Mapping[Any, Any], mask: Path, root: Path, region: str, labels: Labels) -> list[Image.Image]:
-    """Return image, truth, prediction and errors of one sample, each at most SIDE pixels long."""
+def tiles_of(
+    row: Mapping[Any, Any], masks: Sequence[Path], root: Path, region: str, labels: Labels, side: int = tiles.SIDE
+) -> list[Image.Image]:
+    """Return image and truth of one sample, then prediction and errors of each mask, at most `side` pixels long."""
     image = read_image(root / row["image"])
     truth = truth_of(row, root, labels)
-    predicted = read_classes(mask, len(labels.names)) if labels.several else read_mask(mask).array
-    fits(predicted, truth.ids, mask, root / row["mask"])
     fits(image, truth.ids, root / row["image"], root / row["mask"])
-    size = tiles.tile_size(truth.ids.shape)
+    size = tiles.tile_size(truth.ids.shape, side)
     inside = truth.inside if region == "roi" else np.ones(truth.ids.shape, bool)
     picture = np.asarray(Image.fromarray(image).resize(size, tiles.resampling(image.shape, size))).astype(np.float32)
     grey = np.repeat(picture.mean(axis=2, keepdims=True), 3, axis=2)
     dark = 0.45 * grey * (0.5 + 0.5 * tiles.share(inside, size))
-    if labels.several:
-        shown = _classes(truth, predicted, inside, dark, labels)
-    else:
-        shown = _one_class(truth, predicted, inside, dark)
-    parts = [picture, *shown]
-    if truth.roi is not None:
-        edge = tiles.outline(tiles.share(truth.roi, size)[..., 0] > 0.5)
-        for part in (parts[0], parts[-1]):
+    edge = None if truth.roi is None else tiles.outline(tiles.share(truth.roi, size)[..., 0] > 0.5)
+    parts = [picture]
+    for mask in masks:
+        predicted = read_classes(mask, len(labels.names)) if labels.several else read_mask(mask).array
+        fits(predicted, truth.ids, mask, root / row["mask"])
+        if labels.several:
+            shown = _classes(truth, predicted, inside, dark, labels)
+        else:
+            shown = _one_class(truth, predicted, inside, dark)
+        parts += shown[len(parts) > 1 :]  # the truth once
+    if edge is not None:
+        for part in (parts[0], *parts[3::2]):
             part[edge] = OUTLINE
     return [Image.fromarray(part.round().clip(0, 255).astype(np.uint8)) for part in parts]
 

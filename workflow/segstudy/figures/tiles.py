@@ -21,9 +21,9 @@ Colour = tuple[int, int, int]
 Entries = Sequence[tuple[str, Colour]]
 
 
-def tile_size(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return (width, height) of the tile of an array (height, width, ...): its longer side becomes SIDE."""
-    factor = SIDE / max(shape[:2])
+def tile_size(shape: tuple[int, ...], side: int = SIDE) -> tuple[int, int]:
+    """Return (width, height) of the tile of an array (height, width, ...): its longer side becomes `side`."""
+    factor = side / max(shape[:2])
     return max(1, round(shape[1] * factor)), max(1, round(shape[0] * factor))
 
 

@@ -1,0 +1,27 @@
+"""Draw the errors of every row of one experiment on the same test images."""
+
+from segstudy.jobs import job
+
+with job(snakemake):
+    from segstudy.config import Cell
+    from segstudy.datasets import labels_of
+    from segstudy.figures.strips import Source, draw_strips
+
+    params, given = snakemake.params, snakemake.input
+    sources = {
+        name: Source(
+            index,
+            source["root"],
+            labels_of(source["reader"], **source["labels"]),
+            source["region"],
+            source["phantom"],
+        )
+        for (name, source), index in zip(params.sources.items(), given.indexes, strict=True)
+    }
+    draw_strips(
+        [(Cell(*cell), *paths) for cell, *paths in zip(params.cells, given.counts, given.masks, strict=True)],
+        sources,
+        snakemake.wildcards.experiment,
+        snakemake.output.png,
+        policy=params.policy,
+    )
