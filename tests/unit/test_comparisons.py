@@ -113,7 +113,7 @@ def test_the_words_say_what_the_numbers_do_in_every_format(tmp_path, three):
     assert first.replace("%", r"\%") in made["tex"]
     assert made["tex"].count("{") == made["tex"].count("}")
     row = next(line for line in made["md"].splitlines() if line.startswith("| drive | encdec/bce | unet/bce |"))
-    assert "| **-0.128** |" in row and "| 2 of 2 |" in row and "| <0.001 | 0.001 | -1.000 |" in row
+    assert "| **-0.128** |" in row and "| 2 of 2 |" in row and "| <0.001 | <0.001 | 0.001 | -1.000 |" in row
 
 
 def test_drawn_data_are_named_in_every_sentence(tmp_path, three):
@@ -180,7 +180,7 @@ def test_names_are_what_tells_two_rows_apart():
 def pair(**changes):
     names = {"model_a": "unet", "model_b": "unet", "loss_a": "bce", "loss_b": "dice"}
     names |= {"recipe_a": "default", "recipe_b": "default", "dataset": "drive", "phantom": 0, "metric": "dice"}
-    numbers = {"difference": -0.02, "low": -0.03, "high": -0.01, "p_holm": 0.02, "images": 20, "family": 3}
+    numbers = {"difference": -0.02, "low": -0.03, "high": -0.01, "p_holm": 0.02, "images": 20, "family": 3, "gain": 0}
     return names | numbers | {"seeds": 3, "seeds_agree": 3, "verdict": "second"} | changes
 
 
@@ -193,6 +193,8 @@ def pair(**changes):
         ({"verdict": "open", "difference": -1e-4, "high": 0.01}, "difference 0.0001, 95 % interval -0.0100 to 0.0300"),
         ({"verdict": "disagree", "p_holm": 0.2}, "interval 0.010 to 0.030, which leaves out 0, but Holm p = 0.200"),
         ({"verdict": "disagree", "high": 0.01}, "which holds 0, but Holm p = 0.020 (n = 20); neither is shown to be"),
+        ({"seeds": 1, "seeds_agree": 1}, "n = 20, one seed: the luck of these trainings is in no interval)."),
+        ({"seeds": 1, "seeds_agree": 1, "gain": 1}, "Holm p = 0.020, n = 20)."),  # the same trainings on both sides
         ({"verdict": "open", "images": 1}, "cannot be told apart: too few images have a value"),
     ],
 )  # fmt: skip

@@ -23,7 +23,6 @@ from segstudy.gains import Gain
 from segstudy.metrics import METRICS
 from segstudy.paired import holm, over_seeds, paired, verdict
 from segstudy.progress import track
-from segstudy.statistics import bootstrap_interval
 from segstudy.table_captions import Protocol
 from segstudy.table_comparisons import content, sentence
 from segstudy.table_formats import FORMATS
@@ -34,7 +33,7 @@ PAIRS = 45  # shown for one data set: all pairs of ten rows
 NAMES = ["model", "loss", "recipe"]
 COLUMNS = ["dataset", "phantom", "class", "region", "policy", "metric", "gain"]
 COLUMNS += [*(f"{name}_a" for name in NAMES), *(f"{name}_b" for name in NAMES)]
-COLUMNS += ["mean_a", "mean_b", "difference", "low", "high", "p", "p_holm", "family", "rank_biserial", "dz"]
+COLUMNS += ["mean_a", "mean_b", "difference", "low", "high", "p", "p_seeds", "p_holm", "family", "rank_biserial", "dz"]
 COLUMNS += ["images", "seeds", "seeds_agree", "undefined", "with_best", "verdict", "sentence"]
 
 
@@ -176,19 +175,19 @@ def _compared(
     for pair in track(pairs, f"pairs of {scores.dataset}", total=len(pairs)):
         known = scores.measured[pair[0]] & scores.measured[pair[1]]
         tested[pair] = paired(scores.rows[pair[0]], scores.rows[pair[1]], known)
-    corrected = dict(zip(pairs, holm(np.array([tested[pair].p for pair in pairs])), strict=True))
-    family = sum(not math.isnan(tested[pair].p) for pair in pairs)
+    claims = np.array([max(tested[pair].p, tested[pair].p_seeds) for pair in pairs])
+    corrected = dict(zip(pairs, holm(claims), strict=True))
+    family = int((~np.isnan(claims)).sum())
     rows: list[dict[str, Any]] = []
     for first, second in chosen:
-        low, high = bootstrap_interval(scores.rows[first] - scores.rows[second])
         found, p_holm = tested[first, second], corrected[first, second]
         sides = {f"{name}_{side}": value for side, key in (("a", first), ("b", second))
                  for name, value in zip(NAMES, key[1:], strict=True)}  # fmt: skip
         rows.append(
             sides
             | found._asdict()
-            | {"low": low, "high": high, "p_holm": p_holm, "family": family}
-            | {"with_best": int(best in (first, second)), "verdict": verdict(low, high, p_holm, direction)}
+            | {"p_holm": p_holm, "family": family, "with_best": int(best in (first, second))}
+            | {"verdict": verdict(found.low, found.high, p_holm, direction)}
         )
     return pd.DataFrame(rows)
 

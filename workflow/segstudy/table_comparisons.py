@@ -17,18 +17,20 @@ from segstudy.table_formats import DASH, Entry, Line, Panel, Table
 SENTENCES = 12  # below a table; more would bury it
 NAMES = ("model", "loss", "recipe")
 METHOD = (
-    "Differences are first minus second on the same test images: the mean over seeds of the mean over images, with a "
-    "95 % bootstrap interval over images, and seeds where there are several. p is that of Wilcoxon's signed-rank test, "
-    "two-sided, on one difference per image (the mean over the seeds that measured it), differences of 0 left out; "
-    "Holm's correction is over all pairs of a data set. Effect sizes: r, the matched-pairs rank-biserial correlation, "
-    "and dz, mean / standard deviation of the images' differences. One row is called better only where the interval "
-    "leaves out 0 and the corrected p is below 0.05; Seeds counts those whose own difference has the sign of the mean."
+    "Differences are first minus second on the same test images: the mean over seeds of the mean over images. The 95 % "
+    "interval counts other images and, where there are several, other seeds; p (t) is the t test that goes with it. p "
+    "is that of Wilcoxon's signed-rank test, two-sided, on one difference per image (the mean over the seeds that "
+    "measured it), differences of 0 left out; it knows nothing of seeds. Holm's correction is of the larger of the "
+    "two, over all pairs of a data set. Effect sizes: r, the matched-pairs rank-biserial correlation, and dz, mean / "
+    "standard deviation of the images' differences. One row is called better only where the interval leaves out 0 and "
+    "the corrected p is below 0.05; Seeds counts those whose own difference has the sign of the mean."
 )
 GAINS = (
     "A row that cost no training is compared with that of its networks alone, in a family of tests of its own; the "
     "prediction of all seeds together with each of them, and whether other seeds would gain as much nothing here tells."
 )
 ONE_SEED = "One seed: what is compared are these trainings, not what another training would give."
+ONE_SEED_SHORT = ", one seed: the luck of these trainings is in no interval"
 
 
 def sentence(pair: Mapping[Any, Any]) -> str:
@@ -39,6 +41,7 @@ def sentence(pair: Mapping[Any, Any]) -> str:
     first, second = (first, second) if leads or not pair["difference"] else (second, first)
     n, p = f"n = {pair['images']}", f"Holm {_p_equals(pair['p_holm'])}"
     n += ", too few for the test to reach 0.05" if smallest_p(pair["images"], pair["family"]) >= LEVEL else ""
+    n += ONE_SEED_SHORT if pair["seeds"] == 1 and not pair["gain"] else ""
     lead, low, high = _spell(*_positive(pair["difference"], pair["low"], pair["high"]))
     interval = f"95 % interval {low} to {high}"
     if pair["images"] < 2:
@@ -120,6 +123,7 @@ def _panel(pairs: pd.DataFrame) -> Panel:
             Entry(text=difference, bold=won or lost),
             Entry(text=DASH if math.isnan(row["low"]) else f"{low} to {high}"),
             Entry(text=_p(row["p"])),
+            Entry(text=_p(row["p_seeds"])),
             Entry(text=_p(row["p_holm"])),
             Entry(row["rank_biserial"]),
             Entry(row["dz"]),
@@ -128,7 +132,7 @@ def _panel(pairs: pd.DataFrame) -> Panel:
         )
         lines.append(Line(dataset, (first, second), False, entries))
     means = (f"{label} of first", "of second")
-    heads = (*means, "Difference", "95 % interval", "p", "p (Holm)", "r", "dz", "Images", "Seeds")
+    heads = (*means, "Difference", "95 % interval", "p", "p (t)", "p (Holm)", "r", "dz", "Images", "Seeds")
     if pairs["gain"].any():
         return Panel(f"{dataset}:gains", f"{label} on {dataset}, without training", heads, lines, _notes(pairs))
     return Panel(dataset, f"{label} on {dataset}", heads, lines, _notes(pairs))
