@@ -29,3 +29,19 @@ rule all:
     input:
         all_results(),
     localrule: True
+
+
+onerror:
+    # Jobs failed: the tables of what is there, and of every missing cell the reason.
+    from segstudy.partial import write_partial
+
+    try:
+        print(*write_partial(STUDY, Path(RESULTS)), sep="\n", file=sys.stderr)
+    except (StudyError, OSError) as error:
+        print(f"no partial tables: {error}", file=sys.stderr)
+
+
+onsuccess:
+    from segstudy.partial import forget_partial
+
+    forget_partial(STUDY, Path(RESULTS))

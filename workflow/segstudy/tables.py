@@ -26,6 +26,7 @@ from segstudy.metrics import (
     summarise,
     with_means,
 )
+from segstudy.missing import Missing, with_missing_cells, with_missing_rows
 from segstudy.progress import track
 from segstudy.statistics import bootstrap_interval, bootstrap_pooled
 from segstudy.table_captions import Protocol
@@ -59,6 +60,7 @@ def compare(
     metrics: Sequence[str] = SEVEN,
     tolerance: float = 2,
     notes: Sequence[str] = (),
+    missing: Missing = (),
 ) -> None:
     """Compare the cells of an experiment with each other and with the controls.
 
@@ -78,6 +80,7 @@ def compare(
             measured.
         tolerance: of the surface Dice, in pixels.
         notes: sentences that end the protocol.
+        missing: cells of the experiment that are not there, and why: the table then says so, and is called partial.
 
     Raises:
         StudyError: if there is no cell, a file lacks columns or rows, or no count belongs to `policy`.
@@ -89,8 +92,10 @@ def compare(
     bounds = headline(counts[counts["policy"] == ORACLE], ORACLE, regions)
     wide = wide.merge(upper_bounds(bounds, KEYS), on=KEYS, how="left")
     wide = wide.merge(training_times(runs), on=["dataset", "model", "loss", "recipe"], how="left")
-    write_csv(outputs["csv"], wide)
+    write_csv(outputs["csv"], with_missing_rows(wide, missing) if missing else wide)
     table = readable(wide, shown, experiment, question, protocols, [*time_words(runs), *notes], metrics, tolerance)
+    if missing:
+        table = with_missing_cells(table, missing, len(runs) + len(missing))
     for name, spell in FORMATS.items():
         write_text(outputs[name], spell(table))
 
