@@ -238,11 +238,12 @@ def stopping_rules(experiment):
     return [[*pair, rule.model_dump(mode="json")] for *pair, rule in rules if rule]
 
 
-def index_if_balanced(wildcards):
-    """The strata, where the recipe balances them: no other training is redone because the index changed."""
-    balance = STUDY.recipe(wildcards.dataset, wildcards.recipe).balance
+def index_if_needed(wildcards):
+    """Strata or groups, where the recipe asks for them: no other training is redone because the index changed."""
+    recipe = STUDY.recipe(wildcards.dataset, wildcards.recipe)
+    needed = recipe.balance == "strata" or recipe.denoising or recipe.labels < 1
     path = f"{DATA}/index.csv".format(dataset=wildcards.dataset)
-    return path if balance == "strata" else []
+    return path if needed else []
 
 
 ENCODERS = "resources/encoders"

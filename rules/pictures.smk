@@ -86,7 +86,7 @@ rule augmented:
     input:
         store=f"{DATA}/store",
         split=f"{DATA}/splits/seed{{seed}}.csv",
-        index=index_if_balanced,
+        index=index_if_needed,
     output:
         png=report(
             f"{RESULTS}/figures/augmented/{{dataset}}/{{recipe}}/seed{{seed}}.png",

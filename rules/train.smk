@@ -7,7 +7,7 @@ rule train:
         store=f"{DATA}/store",
         split=f"{DATA}/splits/seed{{seed}}.csv",
         checked=f"{DATA}/checks/seed{{seed}}.json",
-        index=index_if_balanced,
+        index=index_if_needed,
         encoder=encoder_of,
     output:
         model=f"{CELL}/model.safetensors",

@@ -85,7 +85,8 @@ def check_split(
         different subsets), `groups` (of several images), `grouped_images`, `split` (see `splits.describe_split`).
 
     Raises:
-        StudyError: as `check_images`; also where train or test is empty, or an image that is used has no mask.
+        StudyError: as `check_images`; also where train or test is empty although there are masks, or an image that is
+            used has none.
     """
     _check_same(index, samples, "samples.csv")
     _check_same(index, split, "the split")
@@ -196,7 +197,9 @@ def _check_same(index: pd.DataFrame, other: pd.DataFrame, name: str) -> None:
 
 def _check_usable(index: pd.DataFrame, split: pd.DataFrame) -> None:
     subset = split["subset"].to_numpy(dtype=object)
-    empty = [part for part in ("train", "test") if part not in set(subset)]
+    # A data set without any mask is not divided: it is there for those who need no labels.
+    unlabelled = (index["mask"] == "").all() and (subset == "unlabelled").all()
+    empty = [part for part in ("train", "test") if part not in set(subset) and not unlabelled]
     used = np.isin(subset, PARTS) & (index["mask"] == "").to_numpy()
     if empty or used.any():
         what = f"{' and '.join(empty)} holds no image" if empty else ""

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from segstudy import files, objective
 from segstudy.config.recipes import Recipe
+from segstudy.denoising import RemoveNoise, channel_by_channel, divided, images_used
 from segstudy.errors import StudyError
 from segstudy.store import Store
 from segstudy.tasks import Loss, Task
@@ -48,6 +48,8 @@ def gather(store: Store, split: Path, recipe: Recipe, seed: int, index: Path | N
     Raises:
         StudyError: there are no images to learn from or to choose by, or no strata to balance.
     """
+    if recipe.denoising:
+        return _without_labels(store, split, recipe, seed, index)
     train, val = (subset_rows(store, split, name) for name in ("train", "val"))
     classes = len(store.meta["classes"]) + 1
     return Material(
@@ -61,6 +63,34 @@ def gather(store: Store, split: Path, recipe: Recipe, seed: int, index: Path | N
         task=Task(),
         loss=lambda loss: loss,
         index_read=recipe.balance == "strata",
+        others={},
+    )
+
+
+def _without_labels(store: Store, split: Path, recipe: Recipe, seed: int, index: Path | None) -> Material:
+    """Return what a cell learns to remove noise from: images of train and unlabelled, divided anew."""
+    assert recipe.denoising is not None
+    groups = column_of(index, "group")
+    samples, own = images_used(files.read_csv(split), groups)
+    if len(set(own) - {""}) + own.count("") < 2:
+        raise StudyError(
+            f"{len(samples)} images are too few to learn to remove noise: one part learns, another chooses the epoch",
+            where=split,
+            allowed="images of the subsets train and unlabelled, of at least two groups",
+            remedy="give the data set more images, or larger shares to train or unlabelled under its 'split:'",
+        )
+    train, val = divided(store.rows(samples), own, recipe.denoising.validation, seed)
+    return Material(
+        arrays=(store.images, store.masks, store.rois),
+        train=train,
+        val=val,
+        names=names_of(store),
+        strata=None,
+        statistics=objective.ClassStatistics((0, 0)),  # no mask is looked at
+        outputs=store.images.shape[3],
+        task=RemoveNoise(recipe.denoising, seed),
+        loss=channel_by_channel,
+        index_read=True,
         others={},
     )
 
@@ -79,10 +109,13 @@ def subset_rows(store: Store, split: Path, subset: str) -> np.ndarray:
     if len(labelled) < len(rows):
         logger.warning("%d images of subset %s have no mask: not used", len(rows) - len(labelled), subset)
     if not len(labelled) and (len(rows) or subset != "val"):
+        none = set(table["subset"]) == {"unlabelled"}
         raise StudyError(
-            f"the split has no labelled image in subset '{subset}'",
+            f"the split has no labelled image in subset '{subset}'" + ": none of the data set has a mask" * none,
             where=split,
-            remedy="change the shares under the data set's 'split:', or give it more images",
+            remedy="a data set without masks serves recipes that name it as 'unlabelled', and those with 'denoising'"
+            if none
+            else "change the shares under the data set's 'split:', or give it more images",
         )
     return labelled
 
@@ -93,8 +126,7 @@ def strata_of(store: Store, index: Path | None, rows: np.ndarray) -> list[str]:
     Raises:
         StudyError: one of them has none.
     """
-    table = files.read_csv(index) if index else pd.DataFrame({"sample": [], "stratum": []})
-    known = dict(zip(table["sample"].astype(str), table["stratum"].fillna("").astype(str), strict=True))
+    known = column_of(index, "stratum")
     names = np.asarray(names_of(store))[rows]
     strata = [known.get(str(name), "") for name in names]
     lacking = [str(name) for name, stratum in zip(names, strata, strict=True) if not stratum]
@@ -107,6 +139,14 @@ def strata_of(store: Store, index: Path | None, rows: np.ndarray) -> list[str]:
             remedy="set balance: none in the recipe, or for this data set alone under its 'training:' in the config",
         )
     return strata
+
+
+def column_of(index: Path | None, column: str) -> dict[str, str]:
+    """Return what a column of index.csv says of each sample, '' where it says nothing; empty without an index."""
+    if index is None:
+        return {}
+    table = files.read_csv(index)
+    return dict(zip(table["sample"].astype(str), table[column].fillna("").astype(str), strict=True))
 
 
 def stratum_counts(

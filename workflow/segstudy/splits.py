@@ -4,7 +4,8 @@ What is never given up, in this order: official test sets stay as they are, grou
 image, every stratum with enough groups stands in every subset; then strata keep their proportions and subsets
 their shares as nearly as whole groups allow. How the groups are chosen stands in `segstudy.partition`. With
 `grouped: false` every image is a group of its own: such a split leaks, and serves to measure how much. With
-`validation: 0` there is no validation subset, and official validation images are trained on.
+`validation: 0` there is no validation subset, and official validation images are trained on. A data set without any
+mask is unlabelled as a whole.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ def make_split(index: pd.DataFrame, options: Split, seed: int) -> pd.DataFrame:
             test images without labels while `fallback` is 'error'; an unknown name in `official_subset`.
     """
     subset = _official(index, options)
+    if (index["mask"] == "").all():
+        logger.info("no image has a mask: all are unlabelled, there is nothing to divide")
+        return pd.DataFrame({"sample": index["sample"].to_numpy(), "subset": subset})
     if not options.validation:
         subset[subset == "val"] = ""
     pool = subset == ""

@@ -66,8 +66,9 @@ class Reporter:
         self._note(row)
         level = logging.INFO if now - self.shown >= 10 or row["epoch"] == self.epochs else logging.DEBUG
         self.shown = now if level == logging.INFO else self.shown
-        validated = not math.isnan(row["val_loss"])
-        validation = f"val loss {row['val_loss']:.4g}, val Dice {row['val_dice']:.4f}" if validated else "not validated"
+        validation = "not validated" if math.isnan(row["val_loss"]) else f"val loss {row['val_loss']:.4g}"
+        if not math.isnan(row["val_dice"]):  # where no masks are predicted there is none
+            validation += f", val Dice {row['val_dice']:.4f}"
         logger.log(
             level,
             "epoch %d/%d: train loss %.4g, %s%s, rate %.3g, %.1f images/s, %s left",
