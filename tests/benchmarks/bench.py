@@ -1,8 +1,8 @@
 """What the pipeline costs on this machine: `make bench`. Not a test: times on a shared machine are no facts to assert.
 
 Prints seconds of a dry run over 1,000 cells; peak memory of preprocessing 45 images of 3504x2336; seconds per stage of
-the demo and the share of wall time outside training steps; the training engine beside other loops (`engine.py`); and
-the search for copies among 10,000 images on one core.
+the demo and the share of wall time outside training steps; the training engine beside other loops (`engine.py`);
+prediction in tiles beside MONAI's (`tiles.py`); and the search for copies among 10,000 images on one core.
 """
 
 from __future__ import annotations
@@ -155,6 +155,13 @@ def engine(folder: Path) -> None:
     comparison.run()
 
 
+def tiles(folder: Path) -> None:
+    """Compare full-image prediction in tiles with MONAI's."""
+    import tiles as comparison
+
+    comparison.run()
+
+
 LEAKS = """
 import resource, time
 import numpy as np
@@ -189,7 +196,7 @@ def leaks(folder: Path) -> None:
 def main() -> None:
     """Run every benchmark, or the ones named on the command line."""
     chosen = sys.argv[1:]
-    for bench in (dry_run, preprocessing, demo, engine, leaks):
+    for bench in (dry_run, preprocessing, demo, engine, tiles, leaks):
         if chosen and bench.__name__ not in chosen:
             continue
         with tempfile.TemporaryDirectory() as folder:

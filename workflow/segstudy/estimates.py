@@ -108,12 +108,8 @@ class Estimates:
         basis = BASES[0] if alike else BASES[1] if others else BASES[2]
         images = options.epochs * visits
         prediction = self.study.datasets[dataset].prediction
-        forward = (
-            cost.flops
-            * predicted_pixels(size.canvas, prediction)
-            * self._views()
-            / (GPU_SPEED if self.gpu else CPU_SPEED * self.threads)
-        )
+        operations = cost.flops * predicted_pixels(size.canvas, prediction) * self._views()
+        forward = operations / (GPU_SPEED if self.gpu else CPU_SPEED * self.threads)
         return Estimate(
             training=START + images * per_image,
             evaluation=self._evaluation(dataset, model, recipe, size.images * (forward + size.pixels * WRITING)),

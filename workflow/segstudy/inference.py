@@ -69,8 +69,10 @@ def predict_cell(
         StudyError: where model, store, split and index do not belong together.
     """
     from segstudy.checkpoint import load_model
+    from segstudy.memory import keep_freed_memory
     from segstudy.precision import choose_device
 
+    keep_freed_memory()
     opened = open_store(store)
     rows = labelled(index, split)
     if not rows:
