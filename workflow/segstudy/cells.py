@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from segstudy import checkpoint, files, fingerprint, memory, models, objective, precision, provenance, seeds
+from segstudy import checkpoint, files, fingerprint, memory, models, objective, precision, provenance, seeds, transfer
 from segstudy.config.recipes import Recipe
-from segstudy.errors import StudyError
 from segstudy.material import gather, stratum_counts
 from segstudy.models import cost
 from segstudy.store import Store, open_store
@@ -34,6 +32,8 @@ def train_cell(
     command: str,
     index: Path | None = None,
     encoder: Path | None = None,
+    start: Path | None = None,
+    sources: Mapping[str, str] | None = None,
 ) -> None:
     """Train a network as `settings` say and publish what came of it, run.json last.
 
@@ -47,8 +47,10 @@ def train_cell(
         threads: of the CPU.
         code: fingerprint of the code that trains; a state made by other code is not continued.
         command: what repeats this training, for run.json.
-        index: CSV with sample, stratum; read only where the recipe balances the strata.
+        index: CSV with sample, stratum, group; read only where the recipe needs it.
         encoder: weights that the network's encoder starts from, where its options ask for some.
+        start: model file of the cell whose weights the recipe starts from.
+        sources: path of each cell that this one builds on, by its role (`start`, `teacher`).
 
     Raises:
         StudyError: the split has no labelled training images, or none of its validation images is labelled; there are
@@ -65,8 +67,8 @@ def train_cell(
     channels = opened.images.shape[3]
     torch.manual_seed(seeds.number(seed, "weights"))
     network = models.build(settings["model"], channels, material.outputs)
-    taken = start_from(network, encoder)
-    data = data_hashes(store, split, index if material.index_read else None, encoder if taken else None)
+    taken = transfer.start_from(network, recipe, encoder, start, channels, opened.meta["classes"])
+    data = data_hashes(store, split, index=index if material.index_read else None, **taken.files)
     slot = checkpoint.Slot(resume, {"settings": settings, "seed": seed, "data": data, "code": code})
     height, width = recipe.crop or opened.images.shape[1:3]
     arithmetic = precision.choose_precision(recipe.precision, device)
@@ -82,7 +84,8 @@ def train_cell(
             *(*material.arrays, material.train, material.val),
             *(recipe, seed, device, slot, material.names),
             strata=material.strata,
-            scaling=taken.normalisation if taken else None,
+            scaling=taken.normalisation,
+            taken=taken.names,
             task=material.task,
         )
     meta = model_meta(settings, opened, seed, trained, material.outputs)
@@ -97,7 +100,9 @@ def train_cell(
         "stopped": trained.stopped,
         "accumulate_used": trained.accumulate,
         "normalisation": trained.normalisation,
-        "encoder": taken.facts if taken else None,
+        "encoder": taken.facts.get("encoder"),
+        "sources": {role: {"cell": cell, **taken.facts.get(role, {})} for role, cell in (sources or {}).items()},
+        "labels": material.labels,
         "libraries": fingerprint.libraries(settings["model"]["network"]),
         "parameters": cost.count_parameters(network),
         "cpu": precision.cpu_name(),
@@ -120,28 +125,10 @@ def train_cell(
     slot.remove()
 
 
-def start_from(network: nn.Module, encoder: Path | None) -> Any:
-    """Give a network the weights that its options ask for; return what was taken, None where they ask for none.
-
-    Raises:
-        StudyError: there is no file, or it does not fit.
-    """
-    if not getattr(network, "wants_pretrained", False):
-        return None
-    if encoder is None:
-        raise StudyError(
-            "the network is to start from pretrained weights, and no file of them was given",
-            where="the model's weights",
-            remedy="give the file that rule encoder makes, or set weights: none",
-        )
-    return network.load_pretrained(encoder)  # type: ignore[operator]
-
-
-def data_hashes(store: Path, split: Path, index: Path | None = None, encoder: Path | None = None) -> dict[str, str]:
-    """Return the SHA-256 of every file of the store, of the split, and of index and encoder where they were read."""
+def data_hashes(store: Path, split: Path, **others: Path | None) -> dict[str, str]:
+    """Return the SHA-256 of every file of the store, of the split, and of what else was read, under its name."""
     paths = {f"store/{path.name}": path for path in sorted(Path(store).iterdir()) if not path.name.startswith(".")}
-    paths |= {"split": Path(split)} | ({"index": Path(index)} if index else {})
-    paths |= {"encoder": Path(encoder)} if encoder else {}
+    paths |= {"split": Path(split)} | {name: Path(path) for name, path in others.items() if path}
     return {name: provenance.file_hash(path) for name, path in paths.items()}
 
 

@@ -35,6 +35,7 @@ logger = logging.getLogger("segstudy")
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 MAGIC = b"segstudy training state 1\n"
 PLAIN = (Tensor, int, float, str, bool, type(None))
+AGAIN = "train the cell again, or take the file from where it came"
 DAMAGED = (RuntimeError, ValueError, KeyError, EOFError, OSError, pickle.UnpicklingError)
 
 
@@ -166,19 +167,14 @@ def save_model(path: Path, weights: nn.Module | Mapping[str, Tensor], meta: Mapp
         temporary.write_bytes(content)
 
 
-def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
-    """Return the network of a model file, on `device` and in evaluation mode, and the metadata of `save_model`.
-
-    The network takes images in 0..1 from which `meta["normalisation"]` was taken: (x - mean) / std per channel.
+def read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors of a model file by their names, and the metadata of `save_model`.
 
     Raises:
-        StudyError: the file is absent, damaged, not a segstudy model, or made by other code of the network.
+        StudyError: the file is absent, damaged, or not a segstudy model.
     """
     from safetensors import SafetensorError, safe_open
 
-    from segstudy import models
-
-    again = "train the cell again, or take the file from where it came"
     try:
         with safe_open(str(path), framework="pt") as content:
             text = (content.metadata() or {}).get("segstudy")
@@ -186,10 +182,23 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[nn.Modul
     except FileNotFoundError:
         raise StudyError("there is no model file", where=path, remedy="train the cell first") from None
     except (SafetensorError, OSError) as error:
-        raise StudyError(f"the model file cannot be read ({error})", where=path, remedy=again) from error
+        raise StudyError(f"the model file cannot be read ({error})", where=path, remedy=AGAIN) from error
     if text is None:
         raise StudyError("the file is not a model of segstudy: it does not say which network", where=path)
-    meta = json.loads(text)
+    return weights, json.loads(text)
+
+
+def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
+    """Return the network of a model file, on `device` and in evaluation mode, and the metadata of `save_model`.
+
+    The network takes images in 0..1 from which `meta["normalisation"]` was taken: (x - mean) / std per channel.
+
+    Raises:
+        StudyError: as `read_model`, or the file was made by other code of the network.
+    """
+    from segstudy import models
+
+    weights, meta = read_model(path)
     network = models.build(meta["settings"]["model"], meta["in_channels"], meta["outputs"])
     try:
         network.load_state_dict(weights)
@@ -197,7 +206,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[nn.Modul
         raise StudyError(
             f"the weights do not fit the network ({str(error).splitlines()[-1].strip()})",
             where=path,
-            remedy=again,
+            remedy=AGAIN,
         ) from error
     return network.to(device).eval(), meta
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from segstudy import files, objective
 from segstudy.config.recipes import Recipe
 from segstudy.denoising import RemoveNoise, channel_by_channel, divided, images_used
 from segstudy.errors import StudyError
+from segstudy.label_shares import labelled_rows
 from segstudy.store import Store
 from segstudy.tasks import Loss, Task
 
@@ -33,6 +34,7 @@ class Material(NamedTuple):
     loss: Callable[[Loss], Loss]  # what the task makes of the loss that the config names
     index_read: bool  # whether the training depends on the index
     others: dict[str, int]  # images beside those of `train` and `val`, by what they are
+    labels: dict[str, Any] | None = None  # `images` whose labels are used, `of` how many, where not all `samples`
 
 
 def gather(store: Store, split: Path, recipe: Recipe, seed: int, index: Path | None = None) -> Material:
@@ -50,7 +52,8 @@ def gather(store: Store, split: Path, recipe: Recipe, seed: int, index: Path | N
     """
     if recipe.denoising:
         return _without_labels(store, split, recipe, seed, index)
-    train, val = (subset_rows(store, split, name) for name in ("train", "val"))
+    every, val = (subset_rows(store, split, name) for name in ("train", "val"))
+    train = share_of(store, index, every, recipe.labels)
     classes = len(store.meta["classes"]) + 1
     return Material(
         arrays=(store.images, store.masks, store.rois),
@@ -62,8 +65,9 @@ def gather(store: Store, split: Path, recipe: Recipe, seed: int, index: Path | N
         outputs=1 if classes == 2 else classes,
         task=Task(),
         loss=lambda loss: loss,
-        index_read=recipe.balance == "strata",
+        index_read=recipe.balance == "strata" or recipe.labels < 1,
         others={},
+        labels=labels_used(store, train, len(every)),
     )
 
 
@@ -126,9 +130,7 @@ def strata_of(store: Store, index: Path | None, rows: np.ndarray) -> list[str]:
     Raises:
         StudyError: one of them has none.
     """
-    known = column_of(index, "stratum")
-    names = np.asarray(names_of(store))[rows]
-    strata = [known.get(str(name), "") for name in names]
+    names, strata = np.asarray(names_of(store))[rows], known_strata(store, index, rows)
     lacking = [str(name) for name, stratum in zip(names, strata, strict=True) if not stratum]
     if lacking:
         shown = ", ".join(lacking[:5]) + " ..." * (len(lacking) > 5)
@@ -147,6 +149,25 @@ def column_of(index: Path | None, column: str) -> dict[str, str]:
         return {}
     table = files.read_csv(index)
     return dict(zip(table["sample"].astype(str), table[column].fillna("").astype(str), strict=True))
+
+
+def known_strata(store: Store, index: Path | None, rows: np.ndarray) -> list[str]:
+    """Return the stratum of each row, '' where the index has none."""
+    known = column_of(index, "stratum")
+    return [known.get(str(name), "") for name in np.asarray(names_of(store))[rows]]
+
+
+def share_of(store: Store, index: Path | None, rows: np.ndarray, share: float) -> np.ndarray:
+    """Return the training rows whose labels a recipe uses; see `label_shares`."""
+    if share == 1:
+        return rows
+    return labelled_rows(rows, np.asarray(names_of(store))[rows].tolist(), known_strata(store, index, rows), share)
+
+
+def labels_used(store: Store, rows: np.ndarray, of_all: int) -> dict[str, Any]:
+    """Return what run.json says of the labels: of how many images, out of how many; their names where not all."""
+    names = np.asarray(names_of(store))[rows].tolist()
+    return {"images": len(rows), "of": of_all, "samples": sorted(names) if len(rows) < of_all else None}
 
 
 def stratum_counts(

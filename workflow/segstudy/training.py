@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from segstudy.batches import Rows, balanced, drawn, epoch_batches, hold, normali
 from segstudy.checkpoint import Interrupted, Slot, caught_signals
 from segstudy.config.recipes import CurveStopping, Recipe
 from segstudy.passes import passes
-from segstudy.schedules import build_optimiser, learning_rate_factor
+from segstudy.schedules import build_optimiser, hold_still, learning_rate_factor, still
 from segstudy.steps import take_step
 from segstudy.tasks import Task
 from segstudy.training_log import Reporter, diverged, note_start
@@ -60,6 +60,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
     strata: Sequence[str] | None = None,
     scaling: Mapping[str, list[float]] | None = None,
     task: Task | None = None,
+    taken: Collection[str] = (),
 ) -> Trained:
     """Train `network`; return the weights of its best epoch: the lowest validation loss, the earlier of equals.
 
@@ -83,6 +84,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
         strata: of each of `train_rows`, to be visited equally often; None leaves them as they are.
         scaling: `mean` and `std` that the network's first weights were learned with; None takes the training images'.
         task: what is learned; None is masks from labelled images.
+        taken: names of the tensors that were not started from chance, for the recipe's `transfer`.
 
     Raises:
         StudyError: a loss is not finite.
@@ -95,7 +97,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
     learning = precision.compiled(teaching) if recipe.compile else teaching
     arithmetic = precision.choose_precision(recipe.precision, device)
     through = passes(scaling, device, arithmetic)
-    optimiser = build_optimiser(network, recipe, device)
+    optimiser, held = build_optimiser(network, recipe, device, taken), still(network, recipe, taken)
     rates = [group["lr"] for group in optimiser.param_groups]  # taken before a saved state brings later ones
 
     def charge(what: str, started: float) -> float:
@@ -153,6 +155,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
         while state["epoch"] <= recipe.epochs and not stopping.reason(history, early):
             epoch, started = state["epoch"], time.perf_counter()
             network.train()
+            hold_still(held, epoch <= recipe.transfer.freeze)
             for step, rows in enumerate(batches_of(epoch)):
                 if step < state["step"]:
                     continue  # done before the interruption

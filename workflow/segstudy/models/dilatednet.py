@@ -17,6 +17,8 @@ from segstudy.models.blocks import Stage
 class DilatedNet(nn.Module):
     """Convolutions with dilation 1, 2, 4, ... and a 1x1 head; `body.3` is dilated by 2^3."""
 
+    head_tensors = ("head.",)  # and no way down: every layer sees the full resolution
+
     def __init__(self, options: DilatedNetOptions, in_channels: int, outputs: int) -> None:
         super().__init__()
         self.pad = blocks.Pad(1)

@@ -18,6 +18,9 @@ class EncDec(nn.Module):
     Submodules are numbered by level, 0 being full resolution: `encoder.2` and `decoder.2` are twins.
     """
 
+    encoder_tensors = ("encoder.", "down.", "bottom.")
+    head_tensors = ("head.",)
+
     def __init__(self, options: EncDecOptions, in_channels: int, outputs: int) -> None:
         super().__init__()
         widths = blocks.level_widths(options.width, options.growth, options.depth)

@@ -32,6 +32,9 @@ class EncoderUNet(nn.Module):
     rebuilt from its own file alone.
     """
 
+    encoder_tensors = ("unet.encoder.",)
+    head_tensors = ("unet.segmentation_head.",)
+
     def __init__(self, options: EncoderUNetOptions, in_channels: int, outputs: int) -> None:
         super().__init__()
         self.encoder_name, self.in_channels = options.encoder, in_channels

@@ -36,6 +36,16 @@ class LibraryNetwork(nn.Module):
         self.pad = blocks.Pad(self._multiple(options.divisor))
         self.crop = blocks.Crop()
 
+    @property
+    def encoder_tensors(self) -> tuple[str, ...]:
+        """Beginnings of the names on the way down, where the library's class calls that part `encoder`."""
+        return ("network.encoder.",) if isinstance(getattr(self.network, "encoder", None), nn.Module) else ()
+
+    @property
+    def head_tensors(self) -> tuple[str, ...]:
+        """Beginnings of the names of the last layer, where it has a name in segmentation_models_pytorch."""
+        return ("network.segmentation_head.",) if hasattr(self.network, "segmentation_head") else ()
+
     def forward(self, images: Tensor) -> Tensor:
         """(B, in_channels, H, W) -> logits (B, outputs, H, W), for any H, W >= 1."""
         padded = self.pad(images)

@@ -59,6 +59,9 @@ class SegNet(nn.Module):
     `decoder.2` narrows to the channels that `down.1` has put out.
     """
 
+    encoder_tensors = ("encoder.",)
+    head_tensors = ("head.",)
+
     def __init__(self, options: SegNetOptions, in_channels: int, outputs: int) -> None:
         super().__init__()
         widths = blocks.level_widths(options.width, options.growth, options.depth - 1)

@@ -29,6 +29,9 @@ class UNet(nn.Module):
     skips there is no `join`.
     """
 
+    encoder_tensors = ("encoder.", "down.", "bottom.")
+    head_tensors = ("head.",)
+
     def __init__(self, options: UNetOptions, in_channels: int, outputs: int) -> None:
         super().__init__()
         widths = blocks.level_widths(options.width, options.growth, options.depth)

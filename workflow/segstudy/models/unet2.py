@@ -20,6 +20,9 @@ class UNet2(nn.Module):
     Submodules are numbered by level, 0 being full resolution: `join.2` takes what `encoder.2` has put out.
     """
 
+    encoder_tensors = ("encoder.", "down.", "bottom.")
+    head_tensors = ("head.",)
+
     def __init__(self, options: UNet2Options, in_channels: int, outputs: int) -> None:
         super().__init__()
         widths = blocks.level_widths(options.width, options.growth, options.depth)

@@ -62,6 +62,9 @@ class UNetValid(nn.Module):
     Submodules are numbered by level, 0 being full resolution: `join.2` takes what `encoder.2` has put out.
     """
 
+    encoder_tensors = ("encoder.", "down.", "bottom.")
+    head_tensors = ("head.",)
+
     def __init__(self, options: UNetValidOptions, in_channels: int, outputs: int) -> None:
         super().__init__()
         widths = blocks.level_widths(options.width, options.growth, options.depth)

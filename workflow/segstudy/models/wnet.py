@@ -75,6 +75,9 @@ class LittleUNet(nn.Module):
 class WNet(nn.Module):
     """Two `LittleUNet`s, the second after the first; its logits are the network's."""
 
+    encoder_tensors = ("first.encoder.", "first.bottom.", "second.encoder.", "second.bottom.")
+    head_tensors = ("first.head.", "second.head.")
+
     def __init__(self, options: WNetOptions, in_channels: int, outputs: int) -> None:
         super().__init__()
         self.pad = blocks.Pad(2**options.depth)
