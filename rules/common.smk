@@ -14,7 +14,7 @@ SEARCHED = [PACKAGE, *filter(None, [os.environ.get("PYTHONPATH")])]
 os.environ.update(PYTHONPATH=os.pathsep.join(SEARCHED))
 
 from segstudy import fingerprint, job_resources
-from segstudy.config import Cell, load_study
+from segstudy.config import Cell, chains, load_study
 from segstudy.config.datasets import WITHOUT_STRATA
 from segstudy.errors import StudyError
 from segstudy.estimates import Estimates
@@ -253,6 +253,61 @@ def encoder_of(wildcards):
     """The weights that the cell's network starts from; nothing where it starts from chance."""
     encoder = STUDY.encoder(wildcards.model)
     return f"{ENCODERS}/{encoder}.safetensors" if encoder else []
+
+
+def cell_of(wildcards):
+    """The cell that the wildcards name."""
+    names = (wildcards.dataset, wildcards.model, wildcards.loss, wildcards.recipe)
+    return Cell(*names, int(wildcards.seed))
+
+
+@cache
+def sources_of_cell(cell):
+    return STUDY.sources(cell)
+
+
+def start_of(wildcards):
+    """The model that the cell's weights start from; nothing where the recipe names none."""
+    start = sources_of_cell(cell_of(wildcards)).get("start")
+    return f"{CELL}/model.safetensors".format(**start._asdict()) if start else []
+
+
+def sources_of(wildcards):
+    """The cells that a cell builds on, by their role."""
+    sources = sources_of_cell(cell_of(wildcards))
+    return {role: source.path for role, source in sources.items()}
+
+
+@cache
+def seen_by_sources(cell):
+    return chains.seen(STUDY, cell)
+
+
+def seen_of(wildcards):
+    """What the sources of a cell have seen, by data set and split."""
+    return seen_by_sources(cell_of(wildcards))
+
+
+def chain_of(wildcards):
+    """The check that no source has seen what the cell is measured on; nothing for a cell that stands alone."""
+    path = f"{RESULTS}/checks/chains/{NAMES}.json".format(**dict(wildcards.items()))
+    return path if seen_of(wildcards) and not recipe_denoises(wildcards) else []
+
+
+def recipe_denoises(wildcards):
+    return bool(STUDY.recipe(wildcards.dataset, wildcards.recipe).denoising)
+
+
+def chain_splits(wildcards):
+    """[data set, seed] of every split that the check of a chain reads, the cell's own first."""
+    seen = [(item.dataset, item.seed) for item in seen_of(wildcards)]
+    own = (wildcards.dataset, int(wildcards.seed))
+    return [list(pair) for pair in dict.fromkeys([own, *seen])]
+
+
+def chain_datasets(wildcards):
+    """Every data set that the check of a chain reads, the cell's own first."""
+    return list(dict.fromkeys(name for name, _ in chain_splits(wildcards)))
 
 
 def given_encoder(wildcards):

@@ -9,6 +9,8 @@ rule train:
         checked=f"{DATA}/checks/seed{{seed}}.json",
         index=index_if_needed,
         encoder=encoder_of,
+        start=start_of,
+        chain=chain_of,
     output:
         model=f"{CELL}/model.safetensors",
         history=f"{CELL}/history.csv",
@@ -27,6 +29,7 @@ rule train:
         gpu=GPU,
     params:
         settings=settings_of,
+        sources=sources_of,
         resume=f"{RESULTS}/resume/{NAMES}",
         code=network_code("segstudy.cells"),
     script:

@@ -19,4 +19,6 @@ with job(snakemake, resume=Path(snakemake.params.resume)):
         command=repeating_command(snakemake),
         index=Path(snakemake.input.index) if snakemake.input.index else None,
         encoder=Path(snakemake.input.encoder) if snakemake.input.encoder else None,
+        start=Path(snakemake.input.start) if snakemake.input.start else None,
+        sources=snakemake.params.sources,
     )

@@ -26,6 +26,8 @@ TO_DO = {
     "near_duplicate": "look at both: remove one, or give them one group",
     "group_straddles": "set 'split: {grouped: true}'; of an official split, move the group to one side or set "
     "'split: {official: false}'",
+    "seen_by_source": "let all cells of the chain use one split (the same seed, or 'split: {repeat: fixed_split}'); of "
+    "another data set, remove the image there, or keep it out of its subsets train and unlabelled",
     "stratum_empty": "set 'split: {stratify: true}', take fewer folds or larger shares",
 }
 
@@ -45,7 +47,7 @@ def judged(
     exceptions = [exception for exception in exceptions if exception.kind in kinds]
     accepted, open_, used = [], [], set()
     for finding in findings:
-        covering = [n for n, exception in enumerate(exceptions) if _covers(exception, finding)]
+        covering = [n for n, exception in enumerate(exceptions) if covers(exception, finding)]
         used.update(covering)
         if covering:
             record = {**finding._asdict(), "subjects": list(finding.subjects)}
@@ -64,7 +66,8 @@ def judged(
     return {"findings": [], "accepted": accepted, "warnings": warnings}
 
 
-def _covers(exception: DeclaredException, finding: Finding) -> bool:
+def covers(exception: DeclaredException, finding: Finding) -> bool:
+    """Return whether an exception was declared for a finding."""
     return exception.kind == finding.kind and (not exception.samples or set(finding.subjects) <= set(exception.samples))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from segstudy.config.cells import Cell
 from segstudy.config.few_labels import Source
@@ -135,6 +135,37 @@ def unlabelled_of(study: Study, cell: Cell) -> str | None:
     recipe = study.recipe(cell.dataset, cell.recipe)
     block = recipe.pseudo_labels or recipe.consistency
     return block.unlabelled if block else None
+
+
+class Seen(NamedTuple):
+    """Images that a cell's weights or labels were made of, by the split of their data set."""
+
+    dataset: str
+    seed: int  # of the split
+    subsets: tuple[str, ...]
+    by: str  # path of the cell that saw them
+    how: str  # in words
+    chosen_by: bool = False  # the best epoch was chosen on them, nothing learned from them
+
+
+LEARNED = ("train", "unlabelled")
+
+
+def seen(study: Study, cell: Cell) -> list[Seen]:
+    """Return what the sources of a cell have seen, and theirs in turn, and what it is shown without labels itself."""
+    found: list[Seen] = []
+    for source in [*ancestors(study, [cell]), cell]:
+        recipe = study.recipe(source.dataset, source.recipe)
+        if source != cell and recipe.denoising:
+            found.append(Seen(source.dataset, source.seed, LEARNED, source.path, "learned to remove noise from it"))
+        elif source != cell:
+            found.append(Seen(source.dataset, source.seed, ("train",), source.path, "was trained on it"))
+            found.append(Seen(source.dataset, source.seed, ("val",), source.path, "chose its best epoch on it", True))
+        unlabelled = unlabelled_of(study, source)
+        if unlabelled:
+            how = "learned from it without its mask"
+            found.append(Seen(unlabelled, source.seed, LEARNED, source.path, how))
+    return found
 
 
 def check_chains(study: Study, files: Sequence[Path]) -> None:

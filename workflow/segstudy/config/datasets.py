@@ -34,6 +34,7 @@ EXCEPTION_KINDS = (
     "near_duplicate",
     "group_straddles",
     "stratum_empty",
+    "seen_by_source",
 )
 
 

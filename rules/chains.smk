@@ -1,0 +1,37 @@
+# Cells that build on other cells: what these have seen, and what the chains are worth.
+
+
+rule check_chain:
+    """Stop here if a cell's source has seen an image that the cell is measured on or chosen by."""
+    input:
+        indexes=lambda wildcards: [
+            f"{RESULTS}/data/{name}/index.csv" for name in chain_datasets(wildcards)
+        ],
+        thumbnails=lambda wildcards: [
+            f"{RESULTS}/data/{name}/thumbnails.npy"
+            for name in chain_datasets(wildcards)
+        ],
+        splits=lambda wildcards: [
+            f"{RESULTS}/data/{name}/splits/seed{seed}.csv"
+            for name, seed in chain_splits(wildcards)
+        ],
+    output:
+        checked=f"{RESULTS}/checks/chains/{NAMES}.json",
+    log:
+        log_of("check_chain", NAMES),
+    benchmark:
+        benchmark_of("check_chain", NAMES)
+    conda:
+        "../envs/segstudy.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        seen=lambda wildcards: [item._asdict() for item in seen_of(wildcards)],
+        datasets=lambda wildcards: chain_datasets(wildcards),
+        splits=lambda wildcards: chain_splits(wildcards),
+        exceptions=dataset_block("exceptions"),
+        code=fingerprint.code("segstudy.chain_checks"),
+    script:
+        "../workflow/scripts/check_chain.py"
