@@ -87,8 +87,8 @@ def label_images(
             targets.write(position, np.rint(canvas * (opened.rois[position] > 0) * 255).astype(np.uint8))
             measures[row["sample"]] = {"sample": row["sample"], **measured(probability, roi)}
 
-        tiles: dict[str, Any] = {"tile": tile, "overlap": overlap} if tile else {}
-        predictions = predict_canvas(network, opened.images, positions, meta["normalisation"], device, **tiles)
+        scaling = meta["normalisation"]
+        predictions = predict_canvas(network, opened.images, positions, scaling, device, tile=tile, overlap=overlap)
         with writing() as submit:
             triples = zip(rows, positions.tolist(), predictions, strict=True)
             for row, position, canvas in track(triples, f"label {dataset}", total=len(rows)):
