@@ -6,7 +6,7 @@ import pytest
 import scipy.stats
 from pydantic import ValidationError
 
-from segstudy.acceptance import accept, described, open_to, reason, white_range
+from segstudy.acceptance import accept, described, learned_samples, open_to, reason, white_range
 from segstudy.config.few_labels import Accept
 from segstudy.errors import StudyError
 
@@ -76,6 +76,14 @@ def test_without_a_field_of_view_on_either_side_both_count_the_whole_frame(measu
     assert table["white"].item() == 0.06 and table["accepted"].item() == 1
 
 
+def test_training_masks_without_a_field_of_view_are_left_out_where_they_are_few():
+    samples = masks()
+    samples.loc[samples["sample"] == "a", "foreground_roi"] = np.nan
+    table, judged = accept(found([0.12]), samples, LEARNED, Accept(), "here")
+    assert judged["region"] == "roi" and judged["computed"]["images"] == 4
+    assert judged["computed"]["minimum"] == 0.11 and table["white"].item() == 0.12
+
+
 def test_a_given_range_and_a_least_confidence_need_no_masks():
     options = Accept(white=(0.0, 0.5), confidence=0.8)
     measures = found([0.1, 0.6, 0.2], confidence=[0.9, 0.9, 0.7])
@@ -105,6 +113,17 @@ def test_when_all_are_rejected_the_message_has_range_and_spread_and_what_to_chan
 def test_no_pseudo_label_at_all_is_explained():
     with pytest.raises(StudyError, match="no image left to take pseudo-labels for"):
         accept(found([]), masks(), LEARNED, Accept(), "here")
+
+
+INDEX = pd.DataFrame({"sample": [f"s{i}" for i in range(8)], "mask": ["m"] * 7 + [""], "stratum": ["x", "y"] * 4})
+
+
+def test_the_masks_that_a_cell_learns_from_are_those_of_its_training():
+    split = pd.DataFrame({"sample": INDEX["sample"], "subset": ["train"] * 4 + ["val", "test", "train", "train"]})
+    assert learned_samples(INDEX, split, 1.0) == ["s0", "s1", "s2", "s3", "s6"]
+    for share, count in ((0.4, 2), (0.01, 1)):
+        some = learned_samples(INDEX, split, share)
+        assert len(some) == count and set(some) < {"s0", "s1", "s2", "s3", "s6"}
 
 
 def test_a_student_takes_none_of_its_measured_images_and_none_that_it_has_the_mask_of():

@@ -11,6 +11,7 @@ import pandas as pd
 
 from segstudy.config.few_labels import Accept
 from segstudy.errors import StudyError
+from segstudy.label_shares import labelled_rows
 from segstudy.splits import LEARNABLE
 
 logger = logging.getLogger("segstudy")
@@ -19,6 +20,7 @@ ACCEPTED = ["sample", "white", "confidence", "accepted", "reason"]
 # Fewer training masks than this have no quartiles to speak of.
 FEWEST = 4
 DOUBT = 0.5
+HALF = 0.5
 
 
 def accept(
@@ -26,8 +28,9 @@ def accept(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Judge every pseudo-label; return the table of `accepted.csv` (columns ACCEPTED) and what it was judged by.
 
-    Both shares of foreground, of pseudo-labels and of training masks, are those inside the field of view if every image
-    of either kind has one, and else those of the whole frame.
+    Both shares of foreground, of pseudo-labels and of training masks, are those inside the field of view if all images
+    of the former and at least half of the latter have one (masks without one are then left out), and else those of the
+    whole frame.
 
     Args:
         measures: of the pseudo-labels that the student may learn from, as `segstudy.pseudo_labels` writes them.
@@ -47,10 +50,10 @@ def accept(
             remedy="name a data set with such images under 'unlabelled:', or let the recipe use fewer 'labels:'",
         )
     masks = samples[samples["sample"].isin(set(learned))]
-    inside = bool(measures["roi_share"].notna().all() and masks["foreground_roi"].notna().all())
+    inside = bool(measures["roi_share"].notna().all() and masks["foreground_roi"].notna().mean() >= HALF)
     white = measures["white"] * (1.0 if inside else measures["roi_share"].fillna(1.0))
     table = pd.DataFrame({"sample": measures["sample"], "white": white.round(6), "confidence": measures["confidence"]})
-    shares = masks["foreground_roi" if inside else "foreground"].astype(float).tolist()
+    shares = masks["foreground_roi" if inside else "foreground"].dropna().astype(float).tolist()
     fences = white_range(shares, options.widen) if options.white == "training" else {}
     bounds = [fences["low"], fences["high"]] if fences else options.white and [*map(float, options.white)]
     table["reason"] = [
@@ -70,6 +73,15 @@ def accept(
         raise _none_accepted(table, judged, place)
     logger.info("%d of %d pseudo-labels accepted: %s", judged["accepted"], len(table), described(judged))
     return table[ACCEPTED], judged
+
+
+def learned_samples(index: pd.DataFrame, split: pd.DataFrame, share: float) -> list[str]:
+    """Return the samples whose masks a cell trains on, if it uses `share` of them."""
+    training = split.loc[split["subset"] == "train", "sample"]
+    rows = index[index["sample"].isin(set(training)) & (index["mask"] != "")]
+    names = rows["sample"].to_numpy(dtype=object)
+    used = labelled_rows(np.arange(len(names)), [*names], [*rows["stratum"]], share)
+    return [str(name) for name in names[used]]
 
 
 def open_to(measures: pd.DataFrame, split: pd.DataFrame, learned: Collection[str] = ()) -> pd.DataFrame:
