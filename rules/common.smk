@@ -44,6 +44,7 @@ ENSEMBLE = (
     f"{RESULTS}/ensembles/{{dataset}}/{{model}}/{{loss}}/{{recipe}}/seeds{{seeds}}"
 )
 NAMES = "{dataset}/{model}/{loss}/{recipe}/seed{seed}"
+PSEUDO = f"{RESULTS}/pseudo/{{unlabelled}}/{NAMES}"  # the names are the teacher's
 
 
 # A training asks for a GPU where this machine has one; on a cluster the profile asks for it.
@@ -114,6 +115,7 @@ def one_of(names):
 
 wildcard_constraints:
     dataset=one_of(STUDY.datasets),
+    unlabelled=one_of(STUDY.datasets),
     model=one_of(STUDY.models),
     loss=one_of(STUDY.losses),
     recipe=one_of(STUDY.recipes),
@@ -332,3 +334,71 @@ def common_split(wildcards):
     """The split, which is the same for all seeds: the config asks for it."""
     path = f"{DATA}/splits/seed{{seed}}.csv"
     return path.format(dataset=wildcards.dataset, seed=wildcards.seeds.split("-")[0])
+
+
+def cell_of(wildcards):
+    """The cell that the wildcards name."""
+    names = (wildcards.dataset, wildcards.model, wildcards.loss, wildcards.recipe)
+    return Cell(*names, int(wildcards.seed))
+
+
+def recipe_of(wildcards):
+    """Its recipe, as its data set is trained with it."""
+    return STUDY.recipe(wildcards.dataset, wildcards.recipe)
+
+
+def teacher_of(wildcards):
+    """The cell that labels images for it; None where it learns from masks alone."""
+    return STUDY.sources(cell_of(wildcards)).get("teacher")
+
+
+def unlabelled_of(wildcards):
+    """The data set whose images are seen without their masks; None where there is none."""
+    named = wildcards.get("unlabelled")
+    return named or chains.unlabelled_of(STUDY, cell_of(wildcards))
+
+
+def of_unlabelled(name):
+    """Input function: a file of the data set whose images are seen without their masks; nothing where there is none."""
+
+    def lookup(wildcards):
+        dataset = unlabelled_of(wildcards)
+        path = f"{DATA}/{name}"
+        return path.format(dataset=dataset, seed=wildcards.seed) if dataset else []
+
+    return lookup
+
+
+def for_unlabelled(lookup):
+    """The lookup, asked about the data set whose images are seen without their masks."""
+
+    def asked(wildcards):
+        names = dict(wildcards.items()) | {"dataset": unlabelled_of(wildcards)}
+        return lookup(SimpleNamespace(**names))
+
+    return asked
+
+
+def of_teacher(name):
+    """Input function: a file of what the cell's teacher made of the unlabelled images; nothing where it has none."""
+
+    def lookup(wildcards):
+        teacher = teacher_of(wildcards)
+        if teacher is None:
+            return []
+        unlabelled = unlabelled_of(wildcards)
+        path = PSEUDO.format(unlabelled=unlabelled, **teacher._asdict())
+        return f"{path}/{name}"
+
+    return lookup
+
+
+def accept_of(wildcards):
+    """Which of its teacher's labels a cell believes."""
+    return recipe_of(wildcards).pseudo_labels.accept.model_dump(mode="json")
+
+
+def accepted_of(wildcards):
+    """The images whose pseudo-labels a cell learns from; nothing where it has no teacher."""
+    path = f"{CELL}/pseudo/accepted.csv".format(**cell_of(wildcards)._asdict())
+    return path if teacher_of(wildcards) else []

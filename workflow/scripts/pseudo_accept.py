@@ -1,0 +1,21 @@
+"""Judge a teacher's labels for one student."""
+
+from segstudy.jobs import job
+
+with job(snakemake):
+    from segstudy.acceptance import accept, learned_samples, open_to
+    from segstudy.config.few_labels import Accept
+    from segstudy.files import read_csv, write_csv, write_json
+
+    recipe, unlabelled = snakemake.wildcards.recipe, snakemake.params.unlabelled
+    learned = learned_samples(read_csv(snakemake.input.index), read_csv(snakemake.input.split), snakemake.params.labels)
+    own = learned if unlabelled == snakemake.wildcards.dataset else ()
+    table, judged = accept(
+        open_to(read_csv(snakemake.input.measures), read_csv(snakemake.input.unlabelled_split), own),
+        read_csv(snakemake.input.samples),
+        learned,
+        Accept.model_validate(snakemake.params.accept),
+        f"recipes.{recipe}.pseudo_labels.accept; images of {unlabelled} as {snakemake.input.measures} has them",
+    )
+    write_csv(snakemake.output.accepted, table)
+    write_json(snakemake.output.judged, judged)

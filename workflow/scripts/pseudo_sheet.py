@@ -1,0 +1,17 @@
+"""Draw accepted and rejected pseudo-labels of one student."""
+
+from segstudy.jobs import job
+
+with job(snakemake):
+    from segstudy.figures.pseudo import draw_contact_sheet
+
+    draw_contact_sheet(
+        snakemake.input.accepted,
+        snakemake.input.judged,
+        snakemake.input.probabilities,
+        snakemake.input.index,
+        snakemake.params.root,
+        snakemake.output.png,
+        title=snakemake.params.title,
+        phantom=snakemake.params.phantom,
+    )
