@@ -12,7 +12,7 @@ export MALLOC_MMAP_THRESHOLD_ ?= 1000000000
 export MALLOC_TRIM_THRESHOLD_ ?= 2000000000
 
 .DEFAULT_GOAL := help
-.PHONY: help run plan test lint bench golden report constraints clean
+.PHONY: help run plan test lint bench golden report record constraints clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,8 +38,11 @@ run: $(VENV)/.run ## the demo study on drawn data: minutes on two cores
 plan: $(VENV)/.run ## cells, hours and disk of the demo study before it runs; STUDY=config.yaml for another
 	@$(BIN)/python -m segstudy.plan config.yaml $(filter-out config.yaml,$(or $(STUDY),studies/demo.yaml))
 
-report: $(VENV)/.run ## the demo study as one HTML file, report.html
-	@$(SNAKEMAKE) --configfile studies/demo.yaml --report report.html
+report: $(VENV)/.run ## the demo study's report, results/demo/report.html
+	@$(SNAKEMAKE) --configfile studies/demo.yaml -- results/demo/report.html
+
+record: $(VENV)/.run ## Snakemake's own report of the demo study (rules, times, provenance), snakemake.html
+	@$(SNAKEMAKE) --configfile studies/demo.yaml --report snakemake.html
 
 test: lint ## all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"

@@ -23,13 +23,16 @@ include: "rules/gains.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/pictures.smk"
+include: "rules/report.smk"
 
 
 rule all:
-    """Everything the study's experiments ask for: tables, figures, data cards, network sketches."""
+    """Everything the study's experiments ask for: tables, figures, data cards, network sketches, and the report."""
     default_target: True
     input:
         all_results(),
+        f"{RESULTS}/report.html",
+        f"{RESULTS}/paper",
     localrule: True
 
 

@@ -20,6 +20,7 @@ from segstudy.errors import StudyError
 from segstudy.estimates import Estimates
 from segstudy.gains import gains_of
 from segstudy.machine import has_gpu
+from segstudy.report.settings import settings_of as settings_of_report
 
 OVERLAYS = [os.path.relpath(path) for path in workflow.overwrite_configfiles]
 OVERRIDES = workflow.config_settings.config_args or []

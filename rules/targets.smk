@@ -178,3 +178,22 @@ def all_results():
             for (dataset, recipe), seed in first_seeds.items()
         ],
     ]
+
+
+def study_tables():
+    """The tables of the study as pages, those of one experiment after another."""
+    return [p for p in all_results() if p.startswith(f"{RESULTS}/tables/")]
+
+
+def study_figures():
+    """The figures of the study's experiments."""
+    kinds = ("curves", "ablation", "ranking", "failures")
+    figures = {
+        f"{RESULTS}/figures/{e}/{kind}.png" for e in STUDY.experiments for kind in kinds
+    }
+    return [path for path in all_results() if path in figures]
+
+
+def files_beside(folder):
+    """Files of the package that are no Python: the fingerprint of the code does not see them."""
+    return sorted(os.path.relpath(path) for path in Path(PACKAGE, folder).iterdir())

@@ -1,0 +1,87 @@
+# The report: one page of everything, and the same tables and figures for LaTeX.
+
+
+rule study_report:
+    """The study as one HTML file that holds all it shows."""
+    input:
+        # What all_results() does not name comes from the same jobs: drawings, tables as csv, cards as json.
+        study=all_results(),
+        checks=[
+            f"{RESULTS}/data/{dataset}/checks/{name}.json"
+            for dataset, seed in dict.fromkeys(
+                (cell.dataset, cell.seed) for cell in STUDY.cells
+            )
+            for name in ("images", f"seed{seed}")
+        ],
+        indexes=expand(f"{DATA}/index.csv", dataset=STUDY.used_datasets),
+        cells=[
+            path
+            for name in ("run.json", "history.csv", "counts.csv", "thresholds.json")
+            for path in of_cells(f"{CELL}/{name}", STUDY.cells)
+        ],
+        predictions=[
+            path
+            for name in ("probabilities", "masks")
+            for path in of_cells(f"{CELL}/{name}", STUDY.cells)
+        ],
+        templates=files_beside("segstudy/report/templates"),
+    output:
+        html=f"{RESULTS}/report.html",
+    log:
+        log_of("study_report", "report"),
+    benchmark:
+        benchmark_of("study_report", "report")
+    conda:
+        "../envs/segstudy.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=settings_of_report(STUDY),
+        results=RESULTS,
+        roots={
+            name: root_of(SimpleNamespace(dataset=name))
+            for name in STUDY.used_datasets
+        },
+        code=fingerprint.code(
+            "segstudy.report.page",
+            *(
+                f"segstudy.datasets.{STUDY.datasets[name].reader}"
+                for name in STUDY.used_datasets
+            ),
+        ),
+    script:
+        "../workflow/scripts/study_report.py"
+
+
+rule paper:
+    """Tables and figures for a LaTeX document, with a file that takes them in."""
+    input:
+        tables=[path.removesuffix("html") + "tex" for path in study_tables()],
+        figures=study_figures(),
+    output:
+        folder=directory(f"{RESULTS}/paper"),
+    log:
+        log_of("paper", "paper"),
+    benchmark:
+        benchmark_of("paper", "paper")
+    conda:
+        "../envs/segstudy.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        study=STUDY.study,
+        questions={
+            name: experiment.question for name, experiment in STUDY.experiments.items()
+        },
+        phantoms=[
+            name
+            for name, experiment in STUDY.experiments.items()
+            if set(experiment.datasets) & set(PHANTOMS)
+        ],
+        code=fingerprint.code("segstudy.report.paper"),
+    script:
+        "../workflow/scripts/paper.py"

@@ -1,0 +1,210 @@
+"""Everything the report says, collected from the files of a study."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from segstudy.config import Cell
+from segstudy.files import read_csv, read_json
+from segstudy.report import embed, grids
+from segstudy.report.cost import Spent, cost_grid, epochs_grid, pareto, read_runs, spent
+from segstudy.report.drawings import flow_svg, pareto_svg
+from segstudy.report.embed import Picture
+from segstudy.report.gallery import gallery
+from segstudy.report.grids import Grid
+from segstudy.report.made import Made, made
+from segstudy.table_comparisons import spoken
+
+EXAMPLES = 1200  # pixels of the longer side of a data card's example pictures
+
+
+class Facts(NamedTuple):
+    """A data set as the report introduces it."""
+
+    name: str
+    title: str
+    task: str
+    phantom: bool
+    facts: list[tuple[str, str]]
+    card: str  # the whole card, HTML
+    examples: Picture
+
+
+class Experiment(NamedTuple):
+    """What was asked in an experiment, and what came out."""
+
+    name: str
+    question: str
+    grid: str  # what was compared, in words
+    phantom: bool
+    results: list[Grid]
+    ranking: Picture
+    ablation: Picture
+    sentences: dict[str, list[str]]  # by data set
+    more: list[Grid]  # comparisons, strata, classes
+    curves: Picture
+    failures: Picture | None
+    hardest: Grid | None
+    pareto: list[tuple[str, str]]  # data set, SVG
+
+
+class Content(NamedTuple):
+    """The page, section by section."""
+
+    study: str
+    phantoms: list[str]
+    datasets: list[Facts]
+    networks: list[Picture]
+    experiments: list[Experiment]
+    gallery: dict[str, Any]
+    samples: list[Picture]
+    trainings: Grid
+    spent: Spent
+    cost: Grid
+    flow: str
+    made: Made
+
+
+def collect(settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]) -> Content:
+    """Return everything the report shows.
+
+    Args:
+        settings: see `segstudy.report.settings`.
+        results: folder of the finished study.
+        roots: folder of the raw data of each data set.
+    """
+    cells = list(dict.fromkeys(Cell(*cell) for e in settings["experiments"].values() for cell in e["cells"]))
+    runs = read_runs(cells, results)
+    return Content(
+        settings["study"],
+        [name for name, block in settings["datasets"].items() if block["phantom"]],
+        [_facts(name, settings, results) for name in settings["datasets"]],
+        _networks(cells, results),
+        [_experiment(name, settings, results) for name in settings["experiments"]],
+        gallery(settings, results, roots),
+        _samples(cells, results),
+        epochs_grid(runs, results, settings),
+        spent(runs),
+        cost_grid(runs, settings),
+        flow_svg(settings),
+        made(settings, cells, results),
+    )
+
+
+def _facts(name: str, settings: Mapping[str, Any], results: Path) -> Facts:
+    folder = results / "data" / name
+    card = read_json(folder / "card.json")
+    sizes = [f"{size} ({number})" for size, number in list(card["sizes"].items())[:3]]
+    sizes += ["..."] * (len(card["sizes"]) > 3)
+    facts = [("images", f"{card['images']}, {card['labelled']} of them labelled"), ("sizes", ", ".join(sizes))]
+    facts += [("classes", f"background, {', '.join(card['classes'])}")]
+    if card["foreground"]:
+        facts.append(("share of foreground", f"mean {card['foreground']['mean']:.1%}"))
+    if card["strata"]:
+        facts.append(("strata", ", ".join(f"{s or 'none'} ({v['images']})" for s, v in card["strata"].items())))
+    official = card["official_subsets"]
+    facts.append(("official split", ", ".join(f"{s} {number}" for s, number in official.items()) or "none"))
+    drawn = settings["datasets"][name]["phantom"] is not None
+    alt = f"{'PHANTOM: drawn' if drawn else 'Example'} images of {card['title']} with their masks"
+    examples = embed.picture(folder / "examples.png", alt, EXAMPLES)
+    return Facts(name, card["title"], card["task"], drawn, facts, _card(folder / "card.md"), examples)
+
+
+def _card(path: Path) -> str:
+    """Return a data card as HTML below a heading of the third level; its picture stands in the page already."""
+    import markdown
+
+    text = re.sub(r"^!\[.*\]\(.*\)$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text = re.sub(r"^# .*$", "", text, count=1, flags=re.MULTILINE)
+    body = markdown.markdown(text, extensions=["tables"])
+    body = re.sub(r"<(/?)h[2-6]>", r"<\1h4>", body)
+    body = re.sub(r"<thead>\s*<tr>(\s*<th[^>]*></th>)+\s*</tr>\s*</thead>", "", body)  # a table of two bare columns
+    body = re.sub(r"<th([^>]*)></th>", r"<td\1></td>", body)
+    return body.replace("<table>", '<div class="scroll"><table>').replace("</table>", "</table></div>")
+
+
+def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experiment:
+    block = settings["experiments"][name]
+    cells = [Cell(*cell) for cell in block["cells"]]
+    tables, figures = results / "tables", results / "figures" / name
+    table = read_csv(tables / f"{name}.csv")
+    pairs = _table(tables / f"{name}.comparisons.csv")
+    failed = _table(tables / f"{name}.failures.csv")
+    more = [
+        make(f"{name}-{kind}", found, settings)
+        for kind, make in (("comparisons", grids.comparisons), ("strata", grids.strata), ("classes", grids.classes))
+        if (found := _table(tables / f"{name}.{kind}.csv")) is not None
+    ]
+    sentences = (
+        {str(data): spoken(own) for data, own in pairs.groupby("dataset", sort=False)} if pairs is not None else {}
+    )
+
+    def figure(kind: str, alt: str) -> Picture:
+        return embed.figure(figures / f"{kind}.svg", figures / f"{kind}.png", f"{alt} of experiment {name}")
+
+    return Experiment(
+        name,
+        block["question"],
+        _words(cells),
+        any(settings["datasets"][cell.dataset]["phantom"] for cell in cells),
+        grids.results(name, table, settings),
+        figure(
+            "ranking", "Forest plot: every network and control with its 95 % interval; its numbers are in the table"
+        ),
+        figure("ablation", "Metrics by loss and network, with control rows; its numbers are in the table"),
+        sentences,
+        more,
+        figure("curves", "Training and validation curves of every network"),
+        figure("failures", "Dice by size of the object and by threshold, calibration, ROC and precision-recall")
+        if failed is not None
+        else None,
+        grids.hardest(f"{name}-hardest", failed, settings) if failed is not None and len(failed) else None,
+        [(plot.dataset, pareto_svg(plot)) for plot in pareto(name, table, settings)],
+    )
+
+
+def _table(path: Path) -> pd.DataFrame | None:
+    """Return a table that not every experiment has; none as well where it has no row."""
+    table = read_csv(path) if path.exists() else None
+    return table if table is not None and len(table) else None
+
+
+def _words(cells: list[Cell]) -> str:
+    """Return what an experiment compares: '2 data sets x 2 networks (encdec, unet) x ...'."""
+    parts = []
+    for field, word in (("dataset", "data set"), ("model", "network"), ("loss", "loss"), ("recipe", "recipe")):
+        names = list(dict.fromkeys(getattr(cell, field) for cell in cells))
+        plural = "losses" if word == "loss" else f"{word}s"
+        parts.append(f"{len(names)} {word if len(names) == 1 else plural} ({', '.join(names)})")
+    seeds = len({cell.seed for cell in cells})
+    return f"{', '.join(parts)}, {seeds} seed{'s' * (seeds > 1)}: {len(cells)} trainings"
+
+
+def _networks(cells: list[Cell], results: Path) -> list[Picture]:
+    """Return one sketch of each network, as the first data set sees it."""
+    firsts = {cell.model: cell.dataset for cell in cells[::-1]}
+    names = dict.fromkeys(cell.model for cell in cells)
+    pictures = []
+    for model in names:
+        path = results / "figures/networks" / firsts[model] / model
+        alt = f"Sketch of network {model} with the size of the feature map at each layer, on {firsts[model]}"
+        pictures.append(embed.picture(path.with_suffix(".png"), alt))
+    return pictures
+
+
+def _samples(cells: list[Cell], results: Path) -> list[Picture]:
+    """Return the first training samples of every data set and recipe."""
+    firsts = {(cell.dataset, cell.recipe): cell.seed for cell in cells[::-1]}
+    return [
+        embed.picture(
+            results / "figures/augmented" / dataset / recipe / f"seed{seed}.png",
+            f"First training samples of {dataset}, recipe {recipe}, seed {seed}, as the network gets them",
+            EXAMPLES,
+        )
+        for (dataset, recipe), seed in firsts.items()
+    ]

@@ -1,0 +1,176 @@
+"""What the trainings of a study cost: time, memory, work, and what was got for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from segstudy.config import Cell
+from segstudy.files import read_csv, read_json
+from segstudy.formulas import METRICS
+from segstudy.report.grids import NAMES, Grid, Row, Value, number, spread, words
+from segstudy.table_columns import SEVERAL, one_class
+from segstudy.times import PARTS
+
+ROW = ["dataset", "model", "loss", "recipe"]
+
+
+class Spent(NamedTuple):
+    """Sums over all trainings of the study."""
+
+    trainings: int
+    hours: float  # of the trainings, every process counted
+    gpu_hours: float
+    memory_mb: float  # the largest peak of one training's process
+    gpu_memory_mb: float  # 0 without a GPU
+    devices: list[str]
+
+
+class Point(NamedTuple):
+    """A row of a data set in the plot of score against time."""
+
+    label: str
+    seconds: float
+    score: float
+    low: float
+    high: float
+    front: bool  # no other row is at least as good and as fast
+
+
+class Scores(NamedTuple):
+    """The plot of one data set."""
+
+    dataset: str
+    phantom: bool
+    metric: str
+    points: list[Point]
+
+
+def read_runs(cells: list[Cell], results: Path) -> pd.DataFrame:
+    """Return one row per training with what its `run.json` says of cost."""
+    rows = []
+    for cell in cells:
+        run = read_json(results / "cells" / cell.path / "run.json")
+        rows.append(
+            {
+                **cell._asdict(),
+                "seconds": sum(run["seconds"][part] for part in PARTS),
+                "host": run["peak_memory_mb"]["host"],
+                "gpu": run["peak_memory_mb"].get("cuda", 0.0),
+                "parameters": run["parameters"],
+                "flops": run["flops_per_image"],
+                "rate": run["images_per_second"] or math.nan,
+                "epochs": run["epochs"],
+                "best_epoch": run["best_epoch"],
+                "stopped": run["stopped"],
+                "device": f"{run['device']}, {run['threads']} thread{'s' * (run['threads'] > 1)}, {run['precision']}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def spent(runs: pd.DataFrame) -> Spent:
+    """Return the sums over all trainings."""
+    on_gpu = runs["gpu"] > 0
+    return Spent(
+        len(runs),
+        runs["seconds"].sum() / 3600,
+        runs.loc[on_gpu, "seconds"].sum() / 3600,
+        float(runs["host"].max()),
+        float(runs["gpu"].max()),
+        sorted(set(runs["device"])),
+    )
+
+
+def cost_grid(runs: pd.DataFrame, settings: Mapping[str, Any]) -> Grid:
+    """Return the table of costs: a row for each network, loss and recipe of a data set, mean over seeds."""
+    rows = []
+    for keys, own in runs.groupby(ROW, sort=False):
+        dataset, *names = map(str, keys)
+        first = own.iloc[0]
+        values = [
+            words(_marked(dataset, settings), dataset),
+            *map(words, names),
+            spread(own["seconds"].mean(), own["seconds"].std(ddof=1), 0),
+            _memory(own["host"].max()),
+            *([_memory(own["gpu"].max())] if runs["gpu"].any() else []),
+            number(first["parameters"], text=f"{first['parameters']:,}"),
+            number(first["flops"], text=f"{first['flops'] / 1e9:.3g}"),
+            number(own["rate"].mean(), 1),
+            number(len(own), 0),
+        ]
+        rows.append(Row(values, False, {"data set": dataset}))
+    heads = ["Data set", *NAMES.values(), "Seconds", "Peak memory, MB"]
+    heads += ["Peak GPU memory, MB"] if runs["gpu"].any() else []
+    heads += ["Weights", "GFLOP/image, forward", "Images/s", "Seeds"]
+    datasets = list(dict.fromkeys(runs["dataset"]))
+    numbers = [value.number for value in rows[0].values]
+    caption = "Every network, mean over seeds; the largest peak. Seconds: steps, validations and saving."
+    return Grid("cost", caption, heads, numbers, rows, {"data set": datasets} if len(datasets) > 1 else {}, {})
+
+
+def epochs_grid(runs: pd.DataFrame, results: Path, settings: Mapping[str, Any]) -> Grid:
+    """Return the table of trainings: how long each ran, why it ended, and how it did on validation images."""
+    rows = []
+    for run in runs.to_dict("records"):
+        cell = Cell(*(run[name] for name in Cell._fields))
+        history = read_csv(results / "cells" / cell.path / "history.csv")
+        best = history[history["epoch"] == run["best_epoch"]].iloc[0]
+        names = [words(str(run[name])) for name in NAMES]
+        values = [words(_marked(cell.dataset, settings), cell.dataset), *names, number(cell.seed, 0)]
+        values += [number(run["epochs"], 0), number(run["best_epoch"], 0), words(run["stopped"])]
+        values += [number(best["train_loss"], 4), number(best["val_loss"], 4), number(best["val_dice"])]
+        rows.append(Row(values, False, {"data set": cell.dataset}))
+    heads = ["Data set", *NAMES.values(), "Seed", "Epochs", "Best epoch", "Ended by"]
+    heads += ["Training loss", "Validation loss", "Validation Dice"]
+    datasets = list(dict.fromkeys(runs["dataset"]))
+    caption = "Every training; losses and Dice at its best epoch, whose weights are kept."
+    filters = {"data set": datasets} if len(datasets) > 1 else {}
+    return Grid("trainings", caption, heads, [value.number for value in rows[0].values], rows, filters, {})
+
+
+def pareto(key: str, table: pd.DataFrame, settings: Mapping[str, Any]) -> list[Scores]:
+    """Return the plots of an experiment, one for each data set: the first column of its table against seconds.
+
+    Args:
+        key: name of the experiment.
+        table: `tables/<experiment>.csv`.
+        settings: see `segstudy.report.settings`.
+    """
+    found = []
+    for dataset, own in table[table["row"].eq("cell") & table["seconds_mean"].notna()].groupby("dataset", sort=False):
+        block = settings["datasets"][dataset]
+        column = (SEVERAL if block["several"] else one_class(settings["evaluation"]["metrics"]))[0]
+        sign = -1 if METRICS[column.metric].direction == "lower" else 1
+        known = own[own[column.name("test", "mean")].notna()]
+        means, seconds = known[column.name("test", "mean")], known["seconds_mean"]
+        points = [
+            Point(
+                "/".join(line[name] for name in NAMES),
+                line["seconds_mean"],
+                line[column.name("test", "mean")],
+                line[column.name("test", "low")],
+                line[column.name("test", "high")],
+                not (
+                    (sign * means >= sign * line[column.name("test", "mean")])
+                    & (seconds <= line["seconds_mean"])
+                    & ((sign * means > sign * line[column.name("test", "mean")]) | (seconds < line["seconds_mean"]))
+                ).any(),
+            )
+            for line in known.to_dict("records")
+        ]
+        if points:
+            found.append(Scores(str(dataset), block["phantom"] is not None, column.head, points))
+    return found
+
+
+def _memory(megabytes: float) -> Value:
+    return number(megabytes, 0)
+
+
+def _marked(dataset: str, settings: Mapping[str, Any]) -> str:
+    return f"{dataset} (PHANTOM)" if settings["datasets"][dataset]["phantom"] else dataset

@@ -1,0 +1,120 @@
+"""How a study was made: config, versions, code, hashes, and what the checks said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from segstudy.config import Cell
+from segstudy.files import read_json
+from segstudy.provenance import file_hash
+
+
+class Remark(NamedTuple):
+    """What a check said: a warning, or a finding that the config accepts for a reason."""
+
+    where: str
+    text: str
+    reason: str  # empty for a warning
+
+
+class Made(NamedTuple):
+    """Everything of the last section."""
+
+    config: str  # YAML
+    versions: list[tuple[str, str]]
+    code: list[tuple[str, str]]
+    hashes: list[tuple[str, str]]
+    remarks: list[Remark]
+    commands: list[str]
+
+
+def made(settings: Mapping[str, Any], cells: Sequence[Cell], results: Path) -> Made:
+    """Return how the study was made, from its records and checks.
+
+    Args:
+        settings: see `segstudy.report.settings`.
+        cells: every cell, once.
+        results: folder of the study.
+    """
+    runs = {cell: read_json(results / "cells" / cell.path / "run.json") for cell in cells}
+    pairs = dict.fromkeys((cell.dataset, cell.seed) for cell in cells)
+    return Made(
+        yaml.safe_dump(_without_cells(settings), sort_keys=False, allow_unicode=True, width=100),
+        _versions(list(runs.values())),
+        _code(list(runs.values())),
+        _hashes(runs, settings, results),
+        [*_remarks(settings, list(pairs), results)],
+        [f"{run['command']}" for run in runs.values()],
+    )
+
+
+def _without_cells(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings with the cells of each experiment as paths: one line each."""
+    experiments = {
+        name: {"question": e["question"], "cells": [Cell(*cell).path for cell in e["cells"]]}
+        for name, e in settings["experiments"].items()
+    }
+    return {**settings, "experiments": experiments}
+
+
+def _versions(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return name and version of every package; where trainings differ, each version with its number of trainings."""
+    found: dict[str, Counter[str]] = {}
+    for run in runs:
+        libraries = {**run["packages"], "Python": run["python"], "system": run["system"], **run.get("libraries", {})}
+        for name, version in libraries.items():
+            found.setdefault(name, Counter())[version or "not installed"] += 1
+    return [(name, _counted(versions)) for name, versions in found.items()]
+
+
+def _code(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    commits = Counter(
+        f"{run['git']['commit']}{', with changes' if run['git']['dirty'] else ''}" if run["git"] else "no checkout"
+        for run in runs
+    )
+    devices = Counter(f"{run['device']}, {run['threads']} threads, {run['precision']}" for run in runs)
+    return [
+        ("git commit", _counted(commits)),
+        ("fingerprint of the training code", _counted(Counter(run["code"] for run in runs))),
+        ("device", _counted(devices)),
+        ("interrupted and continued", f"{sum(run['interruptions'] > 0 for run in runs)} of {len(runs)} trainings"),
+    ]
+
+
+def _counted(values: Counter[str]) -> str:
+    if len(values) == 1:
+        return next(iter(values))
+    return "; ".join(f"{value} ({number} trainings)" for value, number in values.items())
+
+
+def _hashes(
+    runs: Mapping[Cell, Mapping[str, Any]], settings: Mapping[str, Any], results: Path
+) -> list[tuple[str, str]]:
+    """Return file and SHA-256 of what trainings read: stores, splits, and the indexes that hold those of the images."""
+    found = {
+        f"data/{name}/index.csv": file_hash(results / "data" / name / "index.csv") for name in settings["datasets"]
+    }
+    for cell, run in runs.items():
+        for name, digest in run["data"].items():
+            path = f"splits/seed{cell.seed}.csv" if name == "split" else name
+            found[f"data/{cell.dataset}/{path}"] = digest
+    return sorted(found.items())
+
+
+def _remarks(settings: Mapping[str, Any], pairs: Sequence[tuple[str, int]], results: Path) -> list[Remark]:
+    files = {f"{name}, images": f"{name}/checks/images.json" for name in dict.fromkeys(pair[0] for pair in pairs)}
+    files |= {f"{name}, split of seed {seed}": f"{name}/checks/seed{seed}.json" for name, seed in pairs}
+    remarks = []
+    for where, path in files.items():
+        found = read_json(results / "data" / path)
+        remarks += [Remark(where, warning, "") for warning in found["warnings"]]
+        remarks += [Remark(where, item["text"], item["reason"]) for item in found["accepted"]]
+    for name in settings["datasets"]:
+        card = read_json(results / "data" / name / "card.json")
+        remarks += [Remark(f"{name}, reader", repair, "") for repair in card["repairs"]]
+    return remarks

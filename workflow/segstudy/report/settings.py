@@ -1,0 +1,35 @@
+"""What the report needs of the config, as plain values: the parameter of its rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from segstudy.config import Study
+
+
+def settings_of(study: Study) -> dict[str, Any]:
+    """Return the resolved config of everything that a study's experiments use, and the cells they ask for."""
+    models = dict.fromkeys(cell.model for cell in study.cells)
+    losses = {name: study.losses[name] for name in dict.fromkeys(cell.loss for cell in study.cells)}
+    recipes = dict.fromkeys((cell.dataset, cell.recipe) for cell in study.cells)
+    return {
+        "study": study.study,
+        "experiments": {
+            name: {"question": experiment.question, "cells": [list(cell) for cell in experiment.cells]}
+            for name, experiment in study.experiments.items()
+        },
+        "datasets": {
+            name: {
+                **study.datasets[name].model_dump(mode="json", exclude={"root"}),
+                "several": study.datasets[name].several,
+            }
+            for name in study.used_datasets
+        },
+        "models": {name: study.model_settings(name) for name in models},
+        "losses": {name: {"loss": loss.kind, **loss.options.model_dump(mode="json")} for name, loss in losses.items()},
+        "recipes": {
+            f"{recipe} on {dataset}": study.recipe(dataset, recipe).model_dump(mode="json")
+            for dataset, recipe in recipes
+        },
+        "evaluation": study.evaluation.model_dump(mode="json"),
+    }
