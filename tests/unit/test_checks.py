@@ -141,7 +141,7 @@ def test_the_record_counts_what_was_compared_and_met(data):
     index["group"] = ["case1", "case1", "case2", "case2", "case2", "alone"] + [""] * 6
     thumbnails[9] = np.rot90(thumbnails[0])
     record = check_split(index, samples, thumbnails, split, [exception("near_duplicate")])
-    assert record["near_duplicates"] == len(record["accepted"]) == 1
+    assert record["near_duplicates"] == len(record["accepted"]) == 1 and record["moved_copies"] == 0
     assert (record["groups"], record["grouped_images"]) == (2, 5)
 
 

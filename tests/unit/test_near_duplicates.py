@@ -49,7 +49,7 @@ def test_a_copy_is_found_and_nothing_else(kind, others):
     pictures = [texture(seed) for seed in range(others + 1)]
     rows = thumbnails(*pictures, COPIES[kind](pictures[0]))
     found = near_duplicates(rows, ["train"] * len(pictures) + ["test"])
-    assert [(pair.first, pair.second) for pair in found] == [(0, len(pictures))]
+    assert [(pair.first, pair.second, pair.moved) for pair in found] == [(0, len(pictures), False)]
 
 
 def cropped(image: Image.Image, left=0.05, top=0.05, right=0.05, bottom=0.05) -> Image.Image:
@@ -79,7 +79,7 @@ def test_a_moved_copy_is_found_and_nothing_else(kind, others, side):
     rows = thumbnails(*pictures, MOVED[kind](pictures[0]))
     subsets = ["train"] * len(pictures) + ["test"] if side == "few" else ["test"] + ["train"] * len(pictures)
     found = near_duplicates(rows, subsets)
-    assert [(pair.first, pair.second) for pair in found] == [(0, len(pictures))]
+    assert [(pair.first, pair.second, pair.moved) for pair in found] == [(0, len(pictures), True)]
 
 
 @pytest.mark.parametrize("reader", ["ph2", "drive", "hrf", "ebhi", "cmp", "rfmid"])

@@ -6,13 +6,15 @@ from segstudy.config.datasets import DatasetConfig
 from segstudy.files import write_json
 from segstudy.protocol import protocol
 
+MET = {"pairs_compared": 1320, "near_duplicates": 0, "moved_copies": 0, "groups": 0, "grouped_images": 0}
 
-def words(tmp_path, official=True, accepted=(), leaked=(0, 0), **options):
+
+def words(tmp_path, official=True, accepted=(), leaked=(0, 0), met=({}, {}), **options):
     rule = {"val": "carved", "test": "official" if official else "carved"}
     splits = [{"rule": rule, "test_in_training": n, "subsets": {"test": 20}} for n in leaked]
     write_json(tmp_path / "images.json", {"accepted": []})
     for seed in (0, 1):
-        write_json(tmp_path / f"seed{seed}.json", {"accepted": list(accepted), "split": splits[seed]})
+        write_json(tmp_path / f"seed{seed}.json", MET | met[seed] | {"accepted": list(accepted), "split": splits[seed]})
     paths = [tmp_path / f"{name}.json" for name in ("images", "seed0", "seed1")]
     return protocol(DatasetConfig.model_validate({"reader": "drive", **options}), paths)
 
@@ -44,6 +46,17 @@ def test_a_split_that_ignores_groups_says_how_much_of_it_leaks(tmp_path):
     text = words(tmp_path, official=False, leaked=(18, 15), split={"grouped": False})["split"]
     assert "groups are IGNORED: 82% of the test images" in text, "(18 + 15) / 40"
     assert "IGNORED" not in words(tmp_path, official=False)["split"]
+
+
+def test_what_the_checks_for_leaks_met_is_counted(tmp_path):
+    none = words(tmp_path)["split"]
+    assert none.endswith(
+        "; copies sought among 1,320 pairs across subsets in each split: no near-duplicate; no groups of several images"
+    )
+    some = {"near_duplicates": 3, "moved_copies": 1, "groups": 12, "grouped_images": 1070}
+    text = words(tmp_path, met=({}, some))["split"]
+    assert "in each split: up to 3 near-duplicates (1 moved copies); 12 groups of several images hold 1,070" in text
+    assert "in each split: 3 near-duplicates (1 moved" in words(tmp_path, met=(some, some))["split"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from segstudy.config.datasets import DeclaredException
 from segstudy.errors import StudyError
 from segstudy.findings import Finding, judged
 from segstudy.labels import Labels
-from segstudy.near_duplicates import compared, near_duplicates, pairs_compared
+from segstudy.near_duplicates import Pair, compared, near_duplicates, pairs_compared
 from segstudy.polarity import looks_inverted
 from segstudy.splits import PARTS, describe_split
 
@@ -82,7 +82,8 @@ def check_split(
 
     Returns:
         As `check_images`, and what was looked at and met: `pairs_compared` and `near_duplicates` (pairs of images in
-        different subsets), `groups` (of several images), `grouped_images`, `split` (see `splits.describe_split`).
+        different subsets), `moved_copies` (those of them that are cropped or slightly turned), `groups` (of several
+        images), `grouped_images`, `split` (see `splits.describe_split`).
 
     Raises:
         StudyError: as `check_images`; also where train or test is empty although there are masks, or an image that is
@@ -93,9 +94,10 @@ def check_split(
     _check_usable(index, split)
     decoded = thumbnails.any(axis=(1, 2))
     looked_at = np.where(decoded, split["subset"].to_numpy(dtype=object), "").tolist()
+    pairs = _not_the_same_file(index, near_duplicates(thumbnails, looked_at))
     findings = [
         *_duplicates(index, split),
-        *_near_duplicates(index, thumbnails, looked_at),
+        *_near_duplicates(index, pairs, looked_at),
         *_straddling(index, split),
         *_empty_strata(index, split),
     ]
@@ -104,7 +106,8 @@ def check_split(
     return record | {
         "images": len(index),
         "pairs_compared": pairs_compared(looked_at),
-        "near_duplicates": sum(finding.kind == "near_duplicate" for finding in findings),
+        "near_duplicates": len(pairs),
+        "moved_copies": sum(pair.moved for pair in pairs),
         "groups": int((sizes > 1).sum()),
         "grouped_images": int(sizes[sizes > 1].sum()),
         "split": describe_split(split, index),
@@ -154,11 +157,14 @@ def _duplicates(index: pd.DataFrame, split: pd.DataFrame) -> Iterator[Finding]:
             yield Finding("duplicate", tuple(copies["sample"]), f"{' and '.join(names)} are the same file")
 
 
-def _near_duplicates(index: pd.DataFrame, thumbnails: NDArray[np.floating], subsets: list[str]) -> Iterator[Finding]:
-    sample, digest = index["sample"].tolist(), index["image_sha256"].tolist()
-    for a, b, score in near_duplicates(thumbnails, subsets):
-        if digest[a] and digest[a] == digest[b]:
-            continue  # the same file: already a duplicate
+def _not_the_same_file(index: pd.DataFrame, pairs: Iterable[Pair]) -> list[Pair]:
+    digest = index["image_sha256"].tolist()  # the same file is already a duplicate
+    return [pair for pair in pairs if not digest[pair.first] or digest[pair.first] != digest[pair.second]]
+
+
+def _near_duplicates(index: pd.DataFrame, pairs: Iterable[Pair], subsets: list[str]) -> Iterator[Finding]:
+    sample = index["sample"].tolist()
+    for a, b, score, _ in pairs:
         first, second = _with_subset((sample[a], sample[b]), (subsets[a], subsets[b]))
         text = f"{first} and {second} show the same picture (similarity {score:.2f})"
         yield Finding("near_duplicate", (sample[a], sample[b]), text)

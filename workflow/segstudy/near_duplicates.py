@@ -29,6 +29,7 @@ class Pair(NamedTuple):
     first: int
     second: int
     score: float
+    moved: bool = False  # cropped or slightly turned: alike in register alone
 
 
 def near_duplicates(
@@ -65,7 +66,7 @@ def near_duplicates(
     known = {(pair.first, pair.second) for pair in pairs}
     rows = [(np.flatnonzero(names == small), np.flatnonzero(names == large)) for small, large in sides]
     for a, b, score in moved_copies(thumbnails, rows):
-        pair = Pair(min(a, b), max(a, b), round(min(score, 1.0), 3))
+        pair = Pair(min(a, b), max(a, b), round(min(score, 1.0), 3), moved=True)
         if pair[:2] not in known:
             pairs.append(pair)
     return sorted(pairs, key=lambda pair: (-pair.score, pair.first, pair.second))

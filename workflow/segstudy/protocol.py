@@ -22,13 +22,14 @@ def protocol(options: DatasetConfig, checks: Sequence[str | Path]) -> Protocol:
         checks: the json files of its image check and of the check of each of its splits.
     """
     found = [read_json(path) for path in checks]
-    splits = [item["split"] for item in found if "split" in item]
+    of_splits = [item for item in found if "split" in item]
+    splits = [item["split"] for item in of_splits]
     official = bool(splits) and splits[0]["rule"]["test"] == "official"
     leak = "" if options.split.grouped else _leak_words(splits)
     accepted = _accepted([item for one in found for item in one["accepted"]])
     exceptions = f"; declared exceptions: {'; '.join(accepted)}" if accepted else ""
     return Protocol(
-        split=split_words(options.split, official) + leak + exceptions,
+        split=split_words(options.split, official) + leak + _copy_words(of_splits) + exceptions,
         size=_size_words(options.size) + _tile_words(options.prediction),
         phantom=options.phantom is not None,
     )
@@ -61,6 +62,21 @@ def _leak_words(splits: Sequence[Mapping[str, Any]]) -> str:
     shared = sum(split["test_in_training"] for split in splits)
     tested = sum(split["subsets"]["test"] for split in splits)
     return f"; groups are IGNORED: {shared / tested:.0%} of the test images belong to groups that are trained on"
+
+
+def _copy_words(checks: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the checks of the splits looked for and met: the numbers are those of the worst seed."""
+    if not checks:
+        return ""
+    pairs, near, moved, groups, grouped = (
+        max(check[name] for check in checks)
+        for name in ("pairs_compared", "near_duplicates", "moved_copies", "groups", "grouped_images")
+    )
+    each = " in each split" if len(checks) > 1 else ""
+    most = "up to " if len({check["near_duplicates"] for check in checks}) > 1 else ""
+    met = f"{most}{near:,} near-duplicates ({moved:,} moved copies)" if near else "no near-duplicate"
+    kept = f"{groups:,} groups of several images hold {grouped:,}" if groups else "no groups of several images"
+    return f"; copies sought among {pairs:,} pairs across subsets{each}: {met}; {kept}"
 
 
 def _size_words(size: Size | str) -> str:
