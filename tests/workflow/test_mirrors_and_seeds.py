@@ -15,7 +15,8 @@ def gained(tmp_path_factory):
     copy = new_copy(tmp_path_factory.mktemp("gained"))
     copy.study["evaluation"] = {"tta": "flips", "ensemble": True, "policies": ["fixed", "validation", "oracle"]}
     copy.study["experiments"]["losses"] |= {"datasets": ["drive"], "losses": ["bce"]}
-    outcome = copy.snakemake("results/tiny/tables/losses.html")
+    wanted = ("tables/losses.html", "tables/losses.comparisons.html", "figures/losses/ranking.png")
+    outcome = copy.snakemake(*(f"results/tiny/{path}" for path in wanted))
     assert outcome.code == 0, outcome.text
     assert outcome.jobs["train"] == outcome.jobs["predict_flips"] == 2
     assert outcome.jobs["ensemble"] == outcome.jobs["measure_ensemble"] == 2
@@ -42,6 +43,17 @@ def test_each_stands_beside_its_row_with_the_same_images(gained):
     assert rows["test_dice_mean"].nunique() > 1
     text = gained.file("results/tiny/tables/losses.md").read_text()
     assert "'+ flips'" in text and "'seeds together'" in text
+
+
+@pytest.mark.slow
+def test_its_gain_is_compared_and_ranked(gained):
+    pairs = pd.read_csv(gained.file("results/tiny/tables/losses.comparisons.csv"))
+    means = table(gained)["test_dice_mean"]
+    assert list(pairs["recipe_a"]) == list(means.index[1:]) and set(pairs["recipe_b"]) == {"default"}
+    assert list(pairs["difference"]) == pytest.approx(list(means.iloc[1:] - means.iloc[0]))
+    ranked = pd.read_csv(gained.file("results/tiny/tables/losses.ranking.csv"))
+    gains = ranked[ranked["row"] == "gain"].set_index("recipe")["mean"]
+    assert gains.to_dict() == pytest.approx(means.iloc[1:].to_dict())
 
 
 @pytest.mark.slow

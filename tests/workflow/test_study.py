@@ -22,6 +22,7 @@ def test_everything_is_there(finished):
         "results/tiny/tables/losses.comparisons.html",
         "results/tiny/tables/losses.ranking.csv",
         "results/tiny/figures/losses/ranking.svg",
+        "results/tiny/figures/losses/strips.png",
         "results/tiny/figures/losses/curves.png",
         "results/tiny/figures/losses/ablation.svg",
         "results/tiny/figures/gallery/ph2/unet/bce/default/seed1.png",
