@@ -71,6 +71,22 @@ def test_a_share_of_the_labels_reaches_the_teacher_but_not_who_reads_no_labels()
     assert few.sources(cell("finetuned_labels25")) == {"start": cell("denoising", "rfmid", "mse")}
 
 
+def test_rows_of_a_grid_may_be_named_one_by_one_and_have_shares_too():
+    rows = ["unet/dice/default", "unet/mse/pseudo"]
+    few = study(
+        experiments__few__losses=["dice", "mse"], experiments__few__only=rows, experiments__few__labels=[1, 0.5]
+    )
+    assert few.experiments["few"].rows == 4
+    assert {f"{c.loss}/{c.recipe}" for c in few.cells} == {
+        *("dice/default", "dice/default_labels50", "mse/pseudo", "mse/pseudo_labels50")
+    }
+
+
+def test_an_unlabelled_data_set_needs_no_validation_images():
+    few = study(datasets__rfmid__split={"validation": 0}, evaluation={"policies": ["fixed", "validation"]})
+    assert few.used_datasets == ["hrf", "rfmid"]
+
+
 CHAIN = {"recipe": "pseudo"}
 REFUSED = {
     "nothing defines": {"recipes__finetuned__start_from__recipe": "denoisign"},
@@ -91,6 +107,9 @@ REFUSED = {
     "low <= high": {"recipes__denoising__denoising": {"gaussian": [0.3, 0.1]}},
     "less than or equal to 1": {"recipes__denoising__denoising": {"speckle": [0.3, 1.5]}},
     "choose one": {"recipes__pseudo__consistency": {"unlabelled": "rfmid"}},
+    "no model/loss/recipe of its lists. Did you mean 'unet/dice/pseudo'": {
+        "experiments__few__only": ["unet/dice/pseud"]
+    },
     "different shares": {"experiments__few__labels": [0.5, 0.5]},
     "make too": {"recipes__default_labels50": {}, "experiments__few__labels": [0.5]},
 }

@@ -46,8 +46,10 @@ def expanded(study: Study) -> Study:
         wanted = [(item, share) for item in experiment.recipes for share in experiment.labels]
         for item, share in wanted:
             _share(recipes, item, share)
-        names = [with_share(item, share) for item, share in wanted]
-        experiments[name] = experiment.model_copy(update={"recipes": names})
+        changes = {"recipes": [with_share(item, share) for item, share in wanted]}
+        if experiment.only:
+            changes["only"] = [with_share(row, share) for row in experiment.only for share in experiment.labels]
+        experiments[name] = experiment.model_copy(update=changes)
     return study.model_copy(update={"recipes": recipes, "experiments": experiments})
 
 

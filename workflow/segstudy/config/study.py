@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import yaml
-from pydantic import Field, InstanceOf, field_validator
+from pydantic import Field, InstanceOf, field_validator, model_validator
 
 from segstudy.config import chains
 from segstudy.config.base import Name, Options
@@ -34,6 +34,9 @@ class Experiment(Options):
     models: list[str] = Field(min_length=1)
     losses: list[str] = Field(min_length=1)
     recipes: list[str] = Field(["default"], min_length=1)
+    only: list[str] | None = Field(
+        None, min_length=1, description="rows of the grid that are wanted, as model/loss/recipe; left out, all of them"
+    )
     seeds: list[int] = Field([0], description="a number of seeds, or their list")
     labels: list[Annotated[float, Field(gt=0, le=1)]] = Field(
         [1.0],
@@ -60,6 +63,15 @@ class Experiment(Options):
             raise ValueError("labels are different shares, such as [0.1, 0.5, 1]")
         return sorted(labels)
 
+    @model_validator(mode="after")
+    def _only(self) -> Experiment:
+        rows = [f"{model}/{loss}/{recipe}" for model in self.models for loss in self.losses for recipe in self.recipes]
+        strange = [row for row in self.only or [] if row not in rows]
+        if strange:
+            hint = nearest(strange[0], rows)
+            raise ValueError(f"only names '{strange[0]}', which is no model/loss/recipe of its lists.{hint}")
+        return self
+
     @property
     def rows(self) -> int:
         """Number of networks of a data set's table, each with its loss and recipe."""
@@ -74,6 +86,7 @@ class Experiment(Options):
             for recipe in self.recipes
             for model in self.models
             for loss in self.losses
+            if self.only is None or f"{model}/{loss}/{recipe}" in self.only
             for seed in self.seeds
         ]
 
