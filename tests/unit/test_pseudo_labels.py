@@ -62,13 +62,13 @@ def photos(tmp_path):
     return tmp_path, index, pd.DataFrame({"sample": index["sample"], "subset": SUBSETS})
 
 
-def label(photos, monkeypatch, network=None, size="native", **meta):
+def label(photos, monkeypatch, network=None, size="native", tile=None, **meta):
     folder, index, split = photos
     build_store(index, folder / "raw", folder / "store", size, "rgb", "folder", binary("cell"), 1)
     monkeypatch.setattr(checkpoint, "load_model", lambda path, device: (network or Oracle(), META | meta))
     outputs = {"probabilities": folder / "out/probabilities"}
     outputs |= {"targets": folder / "out/targets.npy", "measures": folder / "out/measures.csv"}
-    label_images(folder / "model", folder / "store", split, index, folder / "raw", outputs, "photos")
+    label_images(folder / "model", folder / "store", split, index, folder / "raw", outputs, "photos", tile)
     return read_csv(outputs["measures"]), np.load(outputs["targets"])
 
 
@@ -149,6 +149,13 @@ def test_a_teacher_that_cannot_label_these_images_is_refused_and_nothing_written
 def test_a_teacher_that_learned_from_crops_takes_any_canvas(photos, monkeypatch):
     measures, _ = label(photos, monkeypatch, canvas=[96, 128], settings={"recipe": {"crop": [32, 32]}})
     assert len(measures) == 3
+
+
+def test_tiles_take_any_canvas_and_say_the_same_where_the_network_sees_single_pixels(photos, monkeypatch):
+    whole, targets = label(photos, monkeypatch)
+    measures, same = label(photos, monkeypatch, canvas=[96, 128], tile=(32, 32))
+    assert np.abs(same.astype(int) - targets).max() <= 1
+    assert measures["white"].tolist() == pytest.approx(whole["white"].tolist(), abs=0.01)
 
 
 def test_no_image_to_label_is_explained(photos):
