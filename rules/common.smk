@@ -337,12 +337,6 @@ def common_split(wildcards):
     return path.format(dataset=wildcards.dataset, seed=wildcards.seeds.split("-")[0])
 
 
-def cell_of(wildcards):
-    """The cell that the wildcards name."""
-    names = (wildcards.dataset, wildcards.model, wildcards.loss, wildcards.recipe)
-    return Cell(*names, int(wildcards.seed))
-
-
 def recipe_of(wildcards):
     """Its recipe, as its data set is trained with it."""
     return STUDY.recipe(wildcards.dataset, wildcards.recipe)
@@ -350,7 +344,7 @@ def recipe_of(wildcards):
 
 def teacher_of(wildcards):
     """The cell that labels images for it; None where it learns from masks alone."""
-    return STUDY.sources(cell_of(wildcards)).get("teacher")
+    return sources_of_cell(cell_of(wildcards)).get("teacher")
 
 
 def unlabelled_of(wildcards):
