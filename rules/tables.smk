@@ -32,16 +32,14 @@ rule compare:
         runtime=60,
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
-        gains=lambda wildcards: [
-            list(gain.cell) for gain in gains(wildcards.experiment)
-        ],
+        gains=lambda wildcards: [list(gain) for gain in gains(wildcards.experiment)],
         pairs=lambda wildcards: pairs_of(wildcards.experiment),
         question=lambda wildcards: STUDY.experiments[wildcards.experiment].question,
         policy=STUDY.evaluation.headline,
         metrics=STUDY.evaluation.metrics,
         tolerance=STUDY.evaluation.tolerance,
         datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
-        code=fingerprint.code("segstudy.tables", "segstudy.protocol", "segstudy.gains"),
+        code=fingerprint.code("segstudy.tables", "segstudy.table_inputs"),
     script:
         "../workflow/scripts/compare.py"
 
@@ -79,7 +77,7 @@ rule strata:
         question=lambda wildcards: STUDY.experiments[wildcards.experiment].question,
         policy=STUDY.evaluation.headline,
         datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
-        code=fingerprint.code("segstudy.strata", "segstudy.protocol"),
+        code=fingerprint.code("segstudy.strata", "segstudy.table_inputs"),
     script:
         "../workflow/scripts/strata.py"
 
@@ -116,7 +114,7 @@ rule classes:
         question=lambda wildcards: STUDY.experiments[wildcards.experiment].question,
         policy=STUDY.evaluation.headline,
         datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
-        code=fingerprint.code("segstudy.class_scores", "segstudy.protocol"),
+        code=fingerprint.code("segstudy.class_scores", "segstudy.table_inputs"),
     script:
         "../workflow/scripts/classes.py"
 
@@ -156,6 +154,6 @@ rule comparisons:
         policy=STUDY.evaluation.headline,
         metric=STUDY.evaluation.comparison,
         datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
-        code=fingerprint.code("segstudy.comparisons", "segstudy.protocol"),
+        code=fingerprint.code("segstudy.comparisons", "segstudy.table_inputs"),
     script:
         "../workflow/scripts/comparisons.py"

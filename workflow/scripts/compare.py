@@ -3,26 +3,18 @@
 from segstudy.jobs import job
 
 with job(snakemake):
-    from segstudy.config import Cell
-    from segstudy.config.datasets import DatasetConfig
     from segstudy.gains import gain_words
-    from segstudy.protocol import protocols
+    from segstudy.table_inputs import gain_inputs, table_inputs
     from segstudy.tables import compare
 
-    params, given = snakemake.params, snakemake.input
-    cells, gains = ([Cell(*cell) for cell in rows] for rows in (params.cells, params.gains))
-    datasets = {name: DatasetConfig.model_validate(block) for name, block in params.datasets.items()}
+    inputs, params = table_inputs(snakemake), snakemake.params
+    trained = [cell for cell, _ in inputs["cells"]]
+    gains = [(gain.cell, path) for gain, path in gain_inputs(snakemake)]
+    inputs["cells"] += gains
     compare(
-        list(zip(cells + gains, [*given.counts, *given.gains], strict=True)),
-        [(*pair, path) for pair, path in zip(params.pairs, given.controls, strict=True)],
-        list(zip(cells, given.runs, strict=True)),
-        experiment=snakemake.wildcards.experiment,
-        question=params.question,
-        policy=params.policy,
+        **inputs,
+        runs=list(zip(trained, snakemake.input.runs, strict=True)),
         metrics=params.metrics,
         tolerance=params.tolerance,
-        notes=gain_words(gains),
-        regions={name: options.region for name, options in datasets.items()},
-        protocols=protocols(datasets, given.checks),
-        outputs=dict(snakemake.output.items()),
+        notes=gain_words([cell for cell, _ in gains]),
     )

@@ -5,7 +5,7 @@ from segstudy.jobs import job
 with job(snakemake):
     from segstudy.config import Cell
     from segstudy.figures.ranking import draw_ranking
-    from segstudy.gains import gain_of
+    from segstudy.table_inputs import gain_inputs
 
     params = snakemake.params
     draw_ranking(
@@ -17,5 +17,5 @@ with job(snakemake):
         metric=params.metric,
         regions=params.regions,
         phantoms=params.phantoms,
-        gains=[(gain_of(gain), path) for gain, path in zip(params.gains, snakemake.input.gains, strict=True)],
+        gains=gain_inputs(snakemake),
     )

@@ -3,21 +3,8 @@
 from segstudy.jobs import job
 
 with job(snakemake):
-    from segstudy.config import Cell
-    from segstudy.config.datasets import DatasetConfig
-    from segstudy.protocol import protocols
     from segstudy.strata import compare_strata
+    from segstudy.table_inputs import table_inputs
 
-    params, given = snakemake.params, snakemake.input
-    datasets = {name: DatasetConfig.model_validate(block) for name, block in params.datasets.items()}
-    compare_strata(
-        [(Cell(*cell), path) for cell, path in zip(params.cells, given.counts, strict=True)],
-        [(*pair, path) for pair, path in zip(params.pairs, given.controls, strict=True)],
-        dict(zip(datasets, given.indexes, strict=True)),
-        experiment=snakemake.wildcards.experiment,
-        question=params.question,
-        policy=params.policy,
-        regions={name: options.region for name, options in datasets.items()},
-        protocols=protocols(datasets, given.checks),
-        outputs=dict(snakemake.output.items()),
-    )
+    indexes = dict(zip(snakemake.params.datasets, snakemake.input.indexes, strict=True))
+    compare_strata(**table_inputs(snakemake), indexes=indexes)
