@@ -9,6 +9,7 @@ with job(snakemake):
     from segstudy.evaluation import measure
     from segstudy.files import read_csv, read_json, write_arrays, write_csv
     from segstudy.mask_shapes import Measures
+    from segstudy.published import forget, of_counts
 
     names, tolerance = snakemake.params.measures
     counts, histograms = measure(
@@ -25,3 +26,5 @@ with job(snakemake):
     )
     write_csv(snakemake.output.counts, counts)
     write_arrays(snakemake.output.histograms, histograms)
+    if snakemake.rule == "measure":
+        forget(of_counts(Path(snakemake.output.counts)))  # no later job of the cell can lose its training any more

@@ -6,6 +6,7 @@ from segstudy.jobs import job, repeating_command
 
 with job(snakemake, resume=Path(snakemake.params.resume)):
     from segstudy.cells import train_cell
+    from segstudy.published import place
 
     train_cell(
         Path(snakemake.input.store),
@@ -21,4 +22,5 @@ with job(snakemake, resume=Path(snakemake.params.resume)):
         encoder=Path(snakemake.input.encoder) if snakemake.input.encoder else None,
         start=Path(snakemake.input.start) if snakemake.input.start else None,
         sources=snakemake.params.sources,
+        kept=place(Path(snakemake.params.resume)),
     )

@@ -10,7 +10,19 @@ from typing import Any
 
 import torch
 
-from segstudy import checkpoint, files, fingerprint, memory, models, objective, precision, provenance, seeds, transfer
+from segstudy import (
+    checkpoint,
+    files,
+    fingerprint,
+    memory,
+    models,
+    objective,
+    precision,
+    provenance,
+    published,
+    seeds,
+    transfer,
+)
 from segstudy.config.recipes import Recipe
 from segstudy.material import gather, stratum_counts
 from segstudy.models import cost
@@ -34,6 +46,7 @@ def train_cell(
     encoder: Path | None = None,
     start: Path | None = None,
     sources: Mapping[str, str] | None = None,
+    kept: Path | None = None,
 ) -> None:
     """Train a network as `settings` say and publish what came of it, run.json last.
 
@@ -51,6 +64,8 @@ def train_cell(
         encoder: weights that the network's encoder starts from, where its options ask for some.
         start: model file of the cell whose weights the recipe starts from.
         sources: path of each cell that this one builds on, by its role (`start`, `teacher`).
+        kept: where what is published is kept until somebody takes it away (see `segstudy.published`); what this very
+            training has left there is published again instead of being trained again.
 
     Raises:
         StudyError: the split has no labelled training images, or none of its validation images is labelled; there are
@@ -70,6 +85,9 @@ def train_cell(
     taken = transfer.start_from(network, recipe, encoder, start, channels, opened.meta["classes"])
     data = data_hashes(store, split, index=index if material.index_read else None, **taken.files)
     slot = checkpoint.Slot(resume, {"settings": settings, "seed": seed, "data": data, "code": code})
+    if kept and published.restore(kept, outputs, slot.identity):
+        logger.info("trained before, and a later job of the cell failed: what was published is put back")
+        return
     height, width = recipe.crop or opened.images.shape[1:3]
     arithmetic = precision.choose_precision(recipe.precision, device)
     per_epoch = stratum_counts(material.train, material.strata, recipe.crops_per_image, recipe.crops_per_epoch)
@@ -122,6 +140,8 @@ def train_cell(
         **facts,
     )
     publish(outputs, trained, meta, record)
+    if kept:
+        published.keep(kept, outputs, slot.identity)
     slot.remove()
 
 

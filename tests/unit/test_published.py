@@ -1,0 +1,72 @@
+"""A training whose outputs Snakemake deleted, since a later job of the same submission failed, is not trained again."""
+
+import os
+from pathlib import Path
+
+import pytest
+import small_cell
+
+from segstudy import published
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    return small_cell.write_inputs(tmp_path / "inputs")
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """Return a list that grows with every step."""
+    from segstudy import training
+
+    taken, real = [], training.take_step
+    monkeypatch.setattr(training, "take_step", lambda *args: taken.append(1) or real(*args))
+    return taken
+
+
+def test_what_was_published_is_put_back_without_a_step(inputs, tmp_path, steps):
+    kept = published.place(tmp_path / "resume")
+    small_cell.run(inputs, tmp_path, kept=kept)
+    outputs = small_cell.outputs(tmp_path).values()
+    before, taken = [path.read_bytes() for path in outputs], len(steps)
+    assert taken
+    for path in outputs:
+        path.unlink()
+    small_cell.run(inputs, tmp_path, kept=kept)
+    assert [path.read_bytes() for path in outputs] == before
+    assert len(steps) == taken
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"code": "other"}])
+def test_another_training_is_trained(inputs, tmp_path, steps, change):
+    kept = published.place(tmp_path / "resume")
+    small_cell.run(inputs, tmp_path, kept=kept)
+    taken = len(steps)
+    small_cell.run(inputs, tmp_path, kept=kept, **change)
+    assert len(steps) == 2 * taken
+
+
+def test_half_kept_is_not_kept(inputs, tmp_path, steps):
+    kept = published.place(tmp_path / "resume")
+    small_cell.run(inputs, tmp_path, kept=kept)
+    taken = len(steps)
+    (kept / "history").unlink()
+    small_cell.run(inputs, tmp_path, kept=kept)
+    assert len(steps) == 2 * taken
+
+
+def test_a_damaged_output_does_not_reach_what_is_kept(inputs, tmp_path):
+    """Published files are replaced, never written into; and what is put back is a copy."""
+    kept = published.place(tmp_path / "resume")
+    small_cell.run(inputs, tmp_path, kept=kept)
+    model = small_cell.outputs(tmp_path)["model"]
+    content = model.read_bytes()
+    os.remove(model)
+    small_cell.run(inputs, tmp_path, kept=kept)
+    model.write_bytes(b"damaged")
+    assert (kept / "model").read_bytes() == content
+
+
+def test_measuring_knows_what_to_take_away():
+    counts = Path("results/demo/cells/drive/unet/bce/default/seed3/counts.csv")
+    assert published.of_counts(counts) == Path("results/demo/resume/drive/unet/bce/default/seed3.published")
