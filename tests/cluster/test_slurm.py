@@ -1,0 +1,146 @@
+"""`--profile slurm` over a real SLURM: jobs are cancelled, a node is lost, and the study ends with the same bytes."""
+
+import contextlib
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import slurm_daemons as slurm
+
+from segstudy import live
+
+# Its fixtures' helpers: a working copy of the project. A conftest of another folder has no name to be imported by.
+_PLACE = Path(__file__).resolve().parents[1] / "workflow/conftest.py"
+_SPEC = importlib.util.spec_from_file_location("workflow_copies", _PLACE)
+copies = importlib.util.module_from_spec(_SPEC)
+sys.modules["workflow_copies"] = copies
+_SPEC.loader.exec_module(copies)
+
+CELLS = [f"drive/unet/{loss}/default/seed0" for loss in ("bce", "focal")]
+COUNTS = [f"results/tiny/cells/{cell}/counts.csv" for cell in CELLS]
+SAME = ("model.safetensors", "history.csv", "counts.csv", "thresholds.json")
+# Nobody wants to wait half a minute for what takes a second here.
+QUICK = ["--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "2"]
+QUICK += ["--latency-wait", "5", "--slurm-status-command", "squeue", "--slurm-no-account"]
+THREADS = ["--set-threads", "train=1", "predict=1"]
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    reason = slurm.why_not()
+    if reason:
+        pytest.skip(f"no SLURM: {reason}")
+    started = slurm.Slurm(tmp_path_factory.mktemp("slurm"))
+    try:
+        started.start()
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A study whose two cells have run on this machine, long enough for a job to be killed; their files' bytes."""
+    copy = copies.new_copy(tmp_path_factory.mktemp("study"))
+    del copy.study["datasets"]["ph2"]
+    copy.study["recipes"]["default"]["epochs"] = 250
+    copy.study["experiments"]["losses"] |= {"datasets": ["drive"], "seeds": 1}
+    outcome = copy.snakemake(*COUNTS)
+    assert outcome.code == 0, outcome.text
+    folder = copy.file("results/tiny/cells")
+    bytes_of = {f"{cell}/{name}": (folder / cell / name).read_bytes() for cell in CELLS for name in SAME}
+    shutil.rmtree(folder)
+    return copy, bytes_of
+
+
+def submit(copy):
+    """Start Snakemake over the cluster; return its process."""
+    copy.write()
+    command = ["snakemake", *COUNTS, "--profile", "profiles/slurm", "--configfile", "study.yaml", *QUICK, *THREADS]
+    path = f"{Path(sys.executable).parent}:{slurm.PATH}"
+    package = os.pathsep.join(filter(None, [str(copy.folder / "workflow"), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": package, "PATH": path}
+    with (copy.folder / "snakemake.out").open("ab") as out:
+        return subprocess.Popen(command, cwd=copy.folder, env=environment, stdout=out, stderr=out)
+
+
+def training(copy, cell):
+    """Return what a running training of the cell tells of itself, None where there is none."""
+    return live.read(copy.file(f"results/tiny/resume/{cell}/status.json"))
+
+
+def wait_for(what, ready, process, copy, seconds=240):
+    end = time.monotonic() + seconds
+    while not ready():
+        told = copy.file("snakemake.out").read_text()[-6000:]
+        assert process.poll() is None, f"Snakemake ended before {what}:\n{told}"
+        assert time.monotonic() < end, f"no {what} in {seconds} s:\n{told}"
+        time.sleep(0.2)
+
+
+def begun(copy, cell, after=0):
+    """Return whether another process than `after` trains the cell, and some epochs are done."""
+    facts = training(copy, cell)
+    return bool(facts) and facts["pid"] != after and facts["epoch"] > 3
+
+
+def test_cancelled_and_lost_jobs_end_with_the_same_bytes(cluster, study):
+    copy, bytes_of = study
+    process = submit(copy)
+    try:
+        wait_for("training", lambda: begun(copy, CELLS[0]), process, copy)
+        numbers = cluster.jobs()
+        first = training(copy, CELLS[0])["pid"]
+        cluster("scancel", *numbers)  # as an administrator would: whatever runs
+        wait_for("training again", lambda: begun(copy, CELLS[0], first), process, copy)
+        second = training(copy, CELLS[0])["pid"]
+        lose_the_node(cluster, second)
+        cluster.start_node()
+        code = process.wait(timeout=400)
+    finally:
+        if process.poll() is None:
+            process.kill()
+    told = copy.file("snakemake.out").read_text()
+    assert code == 0, told[-6000:]
+    folder = copy.file("results/tiny/cells")
+    for path, content in bytes_of.items():
+        assert (folder / path).read_bytes() == content, path
+    interruptions = [json.loads((folder / cell / "run.json").read_text())["interruptions"] for cell in CELLS]
+    assert max(interruptions) >= 2, told
+    # A cell was one submission each time: training, prediction and measuring went together.
+    assert "group_cell" in " ".join(path.name for path in copy.file(".snakemake/slurm_logs").iterdir())
+
+
+def lose_the_node(cluster, pid):
+    """Take away the node's daemon and everything it had started, as a power cut does."""
+    daemon = cluster.daemons.pop("slurmd")
+    steps = [p for p in psutil.process_iter(["name"]) if "slurmstepd" in (p.info["name"] or "")]
+    victims = [*(child for step in steps for child in step.children(recursive=True)), *steps]
+    daemon.kill()
+    for victim in victims:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            victim.send_signal(signal.SIGKILL)
+    daemon.wait()
+    assert not alive(pid)
+
+
+def alive(pid):
+    """Return whether a process still runs after a while; what nobody has waited for yet does not."""
+    for _ in range(100):
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return False
+        except psutil.NoSuchProcess:
+            return False
+        time.sleep(0.1)
+    return True
