@@ -11,6 +11,10 @@ rule train:
         encoder=encoder_of,
         start=start_of,
         chain=chain_of,
+        unlabelled=of_unlabelled("store"),
+        unlabelled_split=of_unlabelled("splits/seed{seed}.csv"),
+        targets=of_teacher("targets.npy"),
+        accepted=accepted_of,
     output:
         model=f"{CELL}/model.safetensors",
         history=f"{CELL}/history.csv",

@@ -142,8 +142,8 @@ def test_a_training_that_dies_publishes_nothing(inputs, tmp_path):
 
 
 def test_samples_of_a_diverged_batch_are_named_by_row_not_by_its_text(inputs):
-    from segstudy.material import names_of
     from segstudy.store import open_store
+    from segstudy.training_rows import names_of
 
     assert names_of(open_store(inputs[0])) == [f"s{row:02d}" for row in range(16)]  # row 10 is not the third
 

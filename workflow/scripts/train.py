@@ -6,11 +6,17 @@ from segstudy.jobs import job, repeating_command
 
 with job(snakemake, resume=Path(snakemake.params.resume)):
     from segstudy.cells import train_cell
+    from segstudy.material import Unlabelled
     from segstudy.published import place
 
+    given = {name: Path(path) for name, path in snakemake.input.items() if path}
+    unlabelled = None
+    if "unlabelled" in given:
+        places = given["unlabelled"], given["unlabelled_split"], given.get("targets"), given.get("accepted")
+        unlabelled = Unlabelled(*places)
     train_cell(
-        Path(snakemake.input.store),
-        Path(snakemake.input.split),
+        given["store"],
+        given["split"],
         snakemake.params.settings,
         seed=int(snakemake.wildcards.seed),
         outputs={name: Path(path) for name, path in snakemake.output.items()},
@@ -18,9 +24,10 @@ with job(snakemake, resume=Path(snakemake.params.resume)):
         threads=snakemake.threads,
         code=snakemake.params.code,
         command=repeating_command(snakemake),
-        index=Path(snakemake.input.index) if snakemake.input.index else None,
-        encoder=Path(snakemake.input.encoder) if snakemake.input.encoder else None,
-        start=Path(snakemake.input.start) if snakemake.input.start else None,
+        index=given.get("index"),
+        encoder=given.get("encoder"),
+        start=given.get("start"),
         sources=snakemake.params.sources,
         kept=place(Path(snakemake.params.resume)),
+        unlabelled=unlabelled,
     )

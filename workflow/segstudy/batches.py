@@ -14,6 +14,7 @@ from torch import Tensor
 from segstudy import augment, seeds
 from segstudy.config.recipes import Recipe
 from segstudy.errors import StudyError
+from segstudy.joined import Joined
 from segstudy.progress import track
 
 logger = logging.getLogger("segstudy")
@@ -46,7 +47,7 @@ def hold(images: np.ndarray, masks: np.ndarray, rois: np.ndarray, device: torch.
     most 2 GiB and half of what is free; else it stays memory-mapped. Where it lies does not change a bit.
 
     Args:
-        images: uint8 (N, H, W, C), in memory or memory-mapped.
+        images: uint8 (N, H, W, C), in memory or memory-mapped; or several such seen as one (`segstudy.joined`).
         masks: uint8 (N, H, W).
         rois: uint8 (N, H, W).
         device: where batches are wanted.
@@ -70,7 +71,7 @@ def hold(images: np.ndarray, masks: np.ndarray, rois: np.ndarray, device: torch.
 
         return on_gpu
 
-    mapped = isinstance(images, np.memmap)
+    mapped = isinstance(images, np.memmap | Joined)
     if mapped and size <= min(HOST_BUDGET, psutil.virtual_memory().available // 2):
         images, masks, rois, mapped = np.array(images), np.array(masks), np.array(rois), False
     logger.info("data set: %.1f MB %s", size / 1e6, "memory-mapped" if mapped else "in main memory")
@@ -123,7 +124,7 @@ def epoch_batches(
     once = np.asarray(rows, np.int64)
     visits = np.repeat(once, repeats)
     if total is not None:
-        visits = _topped_up(once, total, seeds.numpy_generator(seed, "crops", epoch))
+        visits = topped_up(once, total, seeds.numpy_generator(seed, "crops", epoch))
     order = seeds.numpy_generator(seed, "order", epoch).permutation(visits)
     batches = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
     if len(batches) > 1 and len(batches[-1]) == 1 < batch_size:
@@ -147,10 +148,10 @@ def balanced(rows: Rows, strata: Sequence[str], seed: int, epoch: int) -> np.nda
     names, members = np.unique(np.asarray(strata, dtype=str), return_inverse=True)
     groups = [np.asarray(rows, np.int64)[members == name] for name in range(len(names))]
     largest, draw = max(map(len, groups)), seeds.numpy_generator(seed, "balance", epoch)
-    return np.concatenate([_topped_up(group, largest, draw) for group in groups])
+    return np.concatenate([topped_up(group, largest, draw) for group in groups])
 
 
-def _topped_up(rows: np.ndarray, total: int, draw: np.random.Generator) -> np.ndarray:
+def topped_up(rows: np.ndarray, total: int, draw: np.random.Generator) -> np.ndarray:
     """Return `total` rows: each as often as all can come, and as many as are then missing, drawn, once more."""
     times, rest = divmod(total, len(rows))
     return np.concatenate([np.repeat(rows, times), draw.choice(rows, rest, replace=False)])

@@ -24,10 +24,11 @@ from segstudy import (
     transfer,
 )
 from segstudy.config.recipes import Recipe
-from segstudy.material import gather, stratum_counts
+from segstudy.material import Unlabelled, gather
 from segstudy.models import cost
 from segstudy.store import Store, open_store
 from segstudy.training import Trained, train
+from segstudy.training_rows import stratum_counts
 
 logger = logging.getLogger("segstudy")
 
@@ -47,6 +48,7 @@ def train_cell(
     start: Path | None = None,
     sources: Mapping[str, str] | None = None,
     kept: Path | None = None,
+    unlabelled: Unlabelled | None = None,
 ) -> None:
     """Train a network as `settings` say and publish what came of it, run.json last.
 
@@ -66,6 +68,7 @@ def train_cell(
         sources: path of each cell that this one builds on, by its role (`start`, `teacher`).
         kept: where what is published is kept until somebody takes it away (see `segstudy.published`); what this very
             training has left there is published again instead of being trained again.
+        unlabelled: images that the recipe learns from beside the labelled ones.
 
     Raises:
         StudyError: the split has no labelled training images, or none of its validation images is labelled; there are
@@ -78,17 +81,21 @@ def train_cell(
     device = precision.choose_device()
     precision.configure(device, threads, recipe.deterministic)
     opened = open_store(store)
-    material = gather(opened, split, recipe, seed, index)
+    material = gather(opened, split, recipe, seed, index, unlabelled)
     channels = opened.images.shape[3]
     torch.manual_seed(seeds.number(seed, "weights"))
     network = models.build(settings["model"], channels, material.outputs)
     taken = transfer.start_from(network, recipe, encoder, start, channels, opened.meta["classes"])
     data = data_hashes(store, split, index=index if material.index_read else None, **taken.files)
+    if unlabelled:
+        data |= {f"unlabelled/{name}": value for name, value in data_hashes(unlabelled.store, unlabelled.split).items()}
+        labels = {"targets": unlabelled.targets, "accepted": unlabelled.accepted}
+        data |= {f"pseudo/{name}": provenance.file_hash(path) for name, path in labels.items() if path}
     slot = checkpoint.Slot(resume, {"settings": settings, "seed": seed, "data": data, "code": code})
     if kept and published.restore(kept, outputs, slot.identity):
         logger.info("trained before, and a later job of the cell failed: what was published is put back")
         return
-    height, width = recipe.crop or opened.images.shape[1:3]
+    height, width = recipe.crop or material.arrays[0].shape[1:3]
     arithmetic = precision.choose_precision(recipe.precision, device)
     per_epoch = stratum_counts(material.train, material.strata, recipe.crops_per_image, recipe.crops_per_epoch)
     flops = cost.count_flops(network, channels, height, width)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from segstudy import files, objective
+from segstudy.config.few_labels import PseudoLabels
 from segstudy.config.recipes import Recipe
 from segstudy.denoising import RemoveNoise, channel_by_channel, divided, images_used
 from segstudy.errors import StudyError
-from segstudy.label_shares import labelled_rows
-from segstudy.store import Store
+from segstudy.joined import join
+from segstudy.mean_teacher import MeanTeacher, varied
+from segstudy.mixture import Mixture
+from segstudy.splits import LEARNABLE
+from segstudy.store import Store, open_store
 from segstudy.tasks import Loss, Task
+from segstudy.training_rows import column_of, labels_used, names_of, share_of, strata_of, subset_rows
 
 logger = logging.getLogger("segstudy")
 
@@ -37,7 +42,23 @@ class Material(NamedTuple):
     labels: dict[str, Any] | None = None  # `images` whose labels are used, `of` how many, where not all `samples`
 
 
-def gather(store: Store, split: Path, recipe: Recipe, seed: int, index: Path | None = None) -> Material:
+class Unlabelled(NamedTuple):
+    """The data set whose masks are not read: where its images lie, and what a teacher says of them, if one does."""
+
+    store: Path
+    split: Path
+    targets: Path | None = None  # .npy, uint8 (N, H, W): probability times 255, rows and canvas of the store
+    accepted: Path | None = None  # CSV with sample, accepted (1/0)
+
+
+def gather(
+    store: Store,
+    split: Path,
+    recipe: Recipe,
+    seed: int,
+    index: Path | None = None,
+    unlabelled: Unlabelled | None = None,
+) -> Material:
     """Return what a cell of this recipe learns from.
 
     Args:
@@ -46,16 +67,18 @@ def gather(store: Store, split: Path, recipe: Recipe, seed: int, index: Path | N
         recipe: as the data set is trained with it.
         seed: of the training.
         index: CSV with sample, stratum, group; read only where the recipe needs it.
+        unlabelled: images that a recipe with `pseudo_labels` or `consistency` learns from too.
 
     Raises:
-        StudyError: there are no images to learn from or to choose by, or no strata to balance.
+        StudyError: there are no images to learn from or to choose by, or no strata to balance; images without labels
+            are asked for and there are none, or they have other channels.
     """
     if recipe.denoising:
         return _without_labels(store, split, recipe, seed, index)
     every, val = (subset_rows(store, split, name) for name in ("train", "val"))
     train = share_of(store, index, every, recipe.labels)
     classes = len(store.meta["classes"]) + 1
-    return Material(
+    material = Material(
         arrays=(store.images, store.masks, store.rois),
         train=train,
         val=val,
@@ -69,6 +92,66 @@ def gather(store: Store, split: Path, recipe: Recipe, seed: int, index: Path | N
         others={},
         labels=labels_used(store, train, len(every)),
     )
+    if recipe.pseudo_labels:
+        return _with_pseudo_labels(material, recipe, recipe.pseudo_labels, seed, unlabelled)
+    return _with_mean_teacher(material, store, recipe, seed, unlabelled) if recipe.consistency else material
+
+
+def _with_pseudo_labels(
+    material: Material, recipe: Recipe, options: PseudoLabels, seed: int, unlabelled: Unlabelled | None
+) -> Material:
+    """Return the material with the images that a teacher has labelled, those that are accepted."""
+    if unlabelled is None or unlabelled.targets is None or unlabelled.accepted is None:
+        raise ValueError("a recipe with pseudo_labels needs the targets and the list of those accepted")
+    others, table = open_store(unlabelled.store), files.read_csv(unlabelled.accepted)
+    targets = np.load(unlabelled.targets, mmap_mode="r")
+    arrays = join(material.arrays, (others.images, targets, others.rois))
+    first, canvas = len(material.names), material.arrays[0].shape
+    pseudo = first + others.rows(table.loc[table["accepted"].astype(int) == 1, "sample"])
+    crops = recipe.crops_per_epoch
+    return material._replace(
+        arrays=arrays,
+        names=[*material.names, *names_of(others)],
+        task=Mixture(pseudo, options.targets == "soft", options.real, (canvas[1], canvas[2]), seed, crops),
+        others={"pseudo": len(pseudo)},
+    )
+
+
+def _with_mean_teacher(
+    material: Material, store: Store, recipe: Recipe, seed: int, unlabelled: Unlabelled | None
+) -> Material:
+    """Return the material with a mean teacher, who speaks of images whose masks are not read."""
+    if unlabelled is None:
+        raise ValueError("a recipe with consistency needs images without labels")
+    others, split = open_store(unlabelled.store), files.read_csv(unlabelled.split)
+    rows = others.rows(split.loc[split["subset"].isin(LEARNABLE), "sample"])
+    if _same_place(others.images, store.images):
+        rows = np.setdiff1d(rows, material.train)  # the masks of these are known
+    name = recipe.consistency.unlabelled if recipe.consistency else ""
+    if not len(rows):
+        raise StudyError(
+            f"the data set '{name}' has no image for the mean teacher to speak of",
+            where=unlabelled.split,
+            allowed="at least one image of the subsets train and unlabelled whose mask is not learned from",
+            remedy="name another data set in the recipe's consistency.unlabelled, or use fewer labels (labels: 0.25)",
+        )
+    if others.images.shape[3] != store.images.shape[3]:
+        raise StudyError(
+            f"the labelled images have {store.images.shape[3]} channels, those of '{name}' {others.images.shape[3]}",
+            where="the recipe's consistency.unlabelled",
+            remedy="give both data sets the same 'colour:' in the config",
+        )
+    if not varied(recipe.augmentation):
+        logger.warning(
+            "the recipe's augmentation changes no intensities: the mean teacher and its student see the same pictures"
+        )
+    task = MeanTeacher((others.images, others.masks, others.rois), rows, recipe, seed)
+    return material._replace(task=task, others={"unlabelled": len(rows)})
+
+
+def _same_place(a: np.ndarray, b: np.ndarray) -> bool:
+    """Return whether two opened arrays are one file."""
+    return getattr(a, "filename", None) == getattr(b, "filename", "")
 
 
 def _without_labels(store: Store, split: Path, recipe: Recipe, seed: int, index: Path | None) -> Material:
@@ -97,94 +180,3 @@ def _without_labels(store: Store, split: Path, recipe: Recipe, seed: int, index:
         index_read=True,
         others={},
     )
-
-
-def subset_rows(store: Store, split: Path, subset: str) -> np.ndarray:
-    """Return the rows of the labelled images of a subset, in the order of the split.
-
-    A split may do without validation images: then there are no rows of subset `val`.
-
-    Raises:
-        StudyError: no image of the subset is labelled, there are none to train on, or the store lacks a sample.
-    """
-    table = files.read_csv(split)
-    rows = store.rows(table.loc[table["subset"] == subset, "sample"])
-    labelled = rows[store.geometry["labelled"].to_numpy()[rows] == 1]
-    if len(labelled) < len(rows):
-        logger.warning("%d images of subset %s have no mask: not used", len(rows) - len(labelled), subset)
-    if not len(labelled) and (len(rows) or subset != "val"):
-        none = set(table["subset"]) == {"unlabelled"}
-        raise StudyError(
-            f"the split has no labelled image in subset '{subset}'" + ": none of the data set has a mask" * none,
-            where=split,
-            remedy="a data set without masks serves recipes that name it as 'unlabelled', and those with 'denoising'"
-            if none
-            else "change the shares under the data set's 'split:', or give it more images",
-        )
-    return labelled
-
-
-def strata_of(store: Store, index: Path | None, rows: np.ndarray) -> list[str]:
-    """Return the stratum of each row, as the index has it.
-
-    Raises:
-        StudyError: one of them has none.
-    """
-    names, strata = np.asarray(names_of(store))[rows], known_strata(store, index, rows)
-    lacking = [str(name) for name, stratum in zip(names, strata, strict=True) if not stratum]
-    if lacking:
-        shown = ", ".join(lacking[:5]) + " ..." * (len(lacking) > 5)
-        raise StudyError(
-            f"the recipe balances strata, but {len(lacking)} of {len(names)} training images have none ({shown})",
-            where=index or "the recipe's balance",
-            allowed="strata come with the data set (a diagnosis, a class): column stratum of its index",
-            remedy="set balance: none in the recipe, or for this data set alone under its 'training:' in the config",
-        )
-    return strata
-
-
-def column_of(index: Path | None, column: str) -> dict[str, str]:
-    """Return what a column of index.csv says of each sample, '' where it says nothing; empty without an index."""
-    if index is None:
-        return {}
-    table = files.read_csv(index)
-    return dict(zip(table["sample"].astype(str), table[column].fillna("").astype(str), strict=True))
-
-
-def known_strata(store: Store, index: Path | None, rows: np.ndarray) -> list[str]:
-    """Return the stratum of each row, '' where the index has none."""
-    known = column_of(index, "stratum")
-    return [known.get(str(name), "") for name in np.asarray(names_of(store))[rows]]
-
-
-def share_of(store: Store, index: Path | None, rows: np.ndarray, share: float) -> np.ndarray:
-    """Return the training rows whose labels a recipe uses; see `label_shares`."""
-    if share == 1:
-        return rows
-    return labelled_rows(rows, np.asarray(names_of(store))[rows].tolist(), known_strata(store, index, rows), share)
-
-
-def labels_used(store: Store, rows: np.ndarray, of_all: int) -> dict[str, Any]:
-    """Return what run.json says of the labels: of how many images, out of how many; their names where not all."""
-    names = np.asarray(names_of(store))[rows].tolist()
-    return {"images": len(rows), "of": of_all, "samples": sorted(names) if len(rows) < of_all else None}
-
-
-def stratum_counts(
-    rows: np.ndarray, strata: Sequence[str] | None, crops: int, total: int | None = None
-) -> dict[str, dict[str, int]]:
-    """Return `images` and what an epoch trains on (`per_epoch`, crops counted) of each stratum, by its name.
-
-    Without `strata` all rows are one, without a name, and not balanced: `crops` of each, or `total` of them together.
-    """
-    if strata is None:
-        return {"": {"images": len(rows), "per_epoch": total or len(rows) * crops}}
-    counts = {name: strata.count(name) for name in sorted(set(strata))}
-    largest = max(counts.values())
-    return {name: {"images": count, "per_epoch": largest * crops} for name, count in counts.items()}
-
-
-def names_of(store: Store) -> list[str]:
-    """Return the sample of each row. Rows are read as text, in which 10 comes before 2."""
-    names = dict(zip(store.geometry["row"].astype(int), store.geometry["sample"].astype(str), strict=True))
-    return [names[row] for row in range(len(names))]

@@ -22,8 +22,8 @@ from segstudy.figures import tiles
 from segstudy.figures.tiles import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN, Entries
 from segstudy.files import atomic_path
 from segstudy.labels import Labels
-from segstudy.material import strata_of, subset_rows
 from segstudy.store import open_store
+from segstudy.training_rows import strata_of, subset_rows
 
 SAMPLES, ACROSS = 16, 4
 # Cyan is rare in skin and retina alike; white stands out against the darkened image beyond the roi.

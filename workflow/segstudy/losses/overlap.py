@@ -22,7 +22,7 @@ def dice(logits: Tensor, target: Tensor, roi: Tensor, *, form: str, smooth: floa
     p, y = p * m, y * m
     axes = (0, 2, 3) if batch else (2, 3)
     overlap = (p * y).sum(axes)
-    total = (p.square() if form == "square" else p).sum(axes) + y.sum(axes)
+    total = p.square().sum(axes) + y.square().sum(axes) if form == "square" else p.sum(axes) + y.sum(axes)
     counted = m.sum(axes)
     if form == "mean":
         overlap, total = overlap / counted.clamp(min=1), total / counted.clamp(min=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -17,7 +19,7 @@ def bce(logits: Tensor, target: Tensor, roi: Tensor) -> Tensor:
     stay (torch's binary_cross_entropy_with_logits adds z to log sigmoid(z) and loses them).
     """
     z, y = binary(logits, target)
-    return mean(-functional.logsigmoid(z * (2 * y - 1)), roi)
+    return mean(_expected(lambda y: -functional.logsigmoid(z * (2 * y - 1)), y, target), roi)
 
 
 def bce_probability(logits: Tensor, target: Tensor, roi: Tensor, *, epsilon: float) -> Tensor:
@@ -27,8 +29,13 @@ def bce_probability(logits: Tensor, target: Tensor, roi: Tensor, *, epsilon: flo
     confidently wrong (|z| > 16 for e = 1e-7) teaches nothing.
     """
     z, y = binary(logits, target)
-    p_y = 1 - y + (2 * y - 1) * z.sigmoid()  # p where y = 1, 1 - p where y = 0: one logarithm does for both
-    return mean(-p_y.clamp(epsilon, 1 - epsilon).log(), roi)
+    p = z.sigmoid()
+
+    def values(y: Tensor) -> Tensor:
+        p_y = 1 - y + (2 * y - 1) * p  # p where y = 1, 1 - p where y = 0: one logarithm does for both
+        return -p_y.clamp(epsilon, 1 - epsilon).log()
+
+    return mean(_expected(values, y, target), roi)
 
 
 def weighted_bce(logits: Tensor, target: Tensor, roi: Tensor, *, positive_weight: float) -> Tensor:
@@ -38,7 +45,11 @@ def weighted_bce(logits: Tensor, target: Tensor, roi: Tensor, *, positive_weight
     weigh the same in total.
     """
     z, y = binary(logits, target)
-    return mean(-functional.logsigmoid(z * (2 * y - 1)) * (1 + (positive_weight - 1) * y), roi)
+
+    def values(y: Tensor) -> Tensor:
+        return -functional.logsigmoid(z * (2 * y - 1)) * (1 + (positive_weight - 1) * y)
+
+    return mean(_expected(values, y, target), roi)
 
 
 def focal(
@@ -54,22 +65,40 @@ def focal(
     """
     if logits.shape[1] == 1:
         z, y = binary(logits, target)
-        z_t = z * (2 * y - 1)
-        log_p = functional.logsigmoid(z_t)
-        log_rest = log_p - z_t
-    else:
-        y = (target > 0).to(logits.dtype)
-        ids = torch.where(roi > 0, target.long(), IGNORED)
-        log_p = -functional.cross_entropy(logits, ids, reduction="none", ignore_index=IGNORED)
-        truth = ids.unsqueeze(1) == torch.arange(logits.shape[1], device=ids.device).view(1, -1, 1, 1)
-        log_rest = logits.masked_fill(truth, -torch.inf).logsumexp(1) - logits.logsumexp(1)
+
+        def of_mask(y: Tensor) -> Tensor:
+            z_t = z * (2 * y - 1)
+            log_p = functional.logsigmoid(z_t)
+            return _focused(log_p, log_p - z_t, y, gamma, alpha, form)
+
+        return mean(_expected(of_mask, y, target), roi)
+    y = (target > 0).to(logits.dtype)
+    ids = torch.where(roi > 0, target.long(), IGNORED)
+    log_p = -functional.cross_entropy(logits, ids, reduction="none", ignore_index=IGNORED)
+    truth = ids.unsqueeze(1) == torch.arange(logits.shape[1], device=ids.device).view(1, -1, 1, 1)
+    log_rest = logits.masked_fill(truth, -torch.inf).logsumexp(1) - logits.logsumexp(1)
+    return mean(_focused(log_p, log_rest, y, gamma, alpha, form), roi)
+
+
+def _focused(log_p: Tensor, log_rest: Tensor, y: Tensor, gamma: float, alpha: float | None, form: str) -> Tensor:
+    """Return the values of `focal`, given log p_t and log(1 - p_t)."""
     # exp(gamma * log(1 - p_t)) and not a power: that of an underflowed probability has no finite gradient for
-    # gamma < 1. log(1 - p_t) is log_rest.
+    # gamma < 1.
     exponent = gamma * log_rest
     if form == "positive":
         exponent = exponent * y
     values = -exponent.exp() * log_p
-    return mean(values if alpha is None else values * (1 - alpha + (2 * alpha - 1) * y), roi)
+    return values if alpha is None else values * (1 - alpha + (2 * alpha - 1) * y)
+
+
+def _expected(values: Callable[[Tensor], Tensor], y: Tensor, target: Tensor) -> Tensor:
+    """Return the values for the mask y; where the target holds probabilities (floats), those expected under them.
+
+    That is y values(1) + (1 - y) values(0), the definition of every loss here whose formula is for y in {0, 1}.
+    """
+    if not target.is_floating_point():
+        return values(y)
+    return y * values(torch.ones_like(y)) + (1 - y) * values(torch.zeros_like(y))
 
 
 def smooth_l1(logits: Tensor, target: Tensor, roi: Tensor, *, beta: float) -> Tensor:

@@ -41,7 +41,7 @@ def boundary(logits: Tensor, target: Tensor, roi: Tensor, *, normalise: bool) ->
     """
     p, y = foreground(logits, target)
     with torch.no_grad():
-        phi = signed_distance(y > 0, (roi > 0).unsqueeze(1)).to(p.dtype)
+        phi = signed_distance(y > 0.5, (roi > 0).unsqueeze(1)).to(p.dtype)
         if normalise:
             phi = phi / (phi.shape[2] ** 2 + phi.shape[3] ** 2) ** 0.5
     return mean((phi * p).mean(1), roi)
