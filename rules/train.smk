@@ -40,6 +40,46 @@ rule train:
         "../workflow/scripts/train.py"
 
 
+rule denoised:
+    """How much noise a denoising cell removes: figures, and pictures to look at."""
+    input:
+        model=f"{CELL}/model.safetensors",
+        store=f"{DATA}/store",
+        split=f"{DATA}/splits/seed{{seed}}.csv",
+        index=f"{DATA}/index.csv",
+    output:
+        table=f"{CELL}/denoising.csv",
+        png=report(
+            f"{RESULTS}/figures/denoising/{NAMES}.png",
+            caption="../workflow/report/denoised.rst",
+            category="Denoising",
+            subcategory="{dataset}",
+            labels={
+                "model": "{model}",
+                "loss": "{loss}",
+                "recipe": "{recipe}",
+                "seed": "{seed}",
+            },
+        ),
+    log:
+        log_of("denoised", NAMES),
+    benchmark:
+        benchmark_of("denoised", NAMES)
+    conda:
+        "../envs/segstudy.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(8000),
+        runtime=60,
+        gpu=GPU,
+    params:
+        title=lambda wildcards: cell_of(wildcards).path,
+        phantom=lambda wildcards: wildcards.dataset in PHANTOMS,
+        code=network_code("segstudy.denoised"),
+    script:
+        "../workflow/scripts/denoised.py"
+
+
 rule predict:
     """Probabilities and masks of every labelled image, at its original size."""
     input:

@@ -61,6 +61,12 @@ def draw_noise(images: int, options: Denoising, draws: torch.Generator) -> list[
     return [(k, ranges[k][0] + u * (ranges[k][1] - ranges[k][0])) for k, (_, u) in zip(kinds, drawn, strict=True)]
 
 
+def middle_levels(options: Denoising) -> list[Noise]:
+    """Return each kind of noise asked for, at the middle of its range."""
+    ranges = [(kind, getattr(options, kind)) for kind in KINDS if getattr(options, kind)]
+    return [(kind, (low + high) / 2) for kind, (low, high) in ranges]
+
+
 def add_noise(images: Tensor, noise: Sequence[Noise], draws: torch.Generator) -> Tensor:
     """Return images (B, C, H, W) in 0..1 with noise of a level each, clamped to 0..1.
 

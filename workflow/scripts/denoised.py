@@ -1,0 +1,18 @@
+"""Measure what a denoising cell removes, and draw it."""
+
+from pathlib import Path
+
+from segstudy.jobs import job
+
+with job(snakemake):
+    from segstudy.denoised import measure_denoising
+
+    measure_denoising(
+        Path(snakemake.input.model),
+        Path(snakemake.input.store),
+        Path(snakemake.input.split),
+        Path(snakemake.input.index),
+        {name: Path(path) for name, path in snakemake.output.items()},
+        title=snakemake.params.title,
+        phantom=snakemake.params.phantom,
+    )
