@@ -111,9 +111,10 @@ def _same_pictures(
         labels += [label if name in chosen else "" for name in names[at : at + count]]
         at += count
     looked_at = np.where(thumbnails.any(axis=(1, 2)), np.array(labels, dtype=object), "").tolist()
-    for a, b, score, _ in near_duplicates(thumbnails, looked_at):
+    for pair in near_duplicates(thumbnails, looked_at):
+        a, b = pair.first, pair.second
         if not digests[a] or digests[a] != digests[b]:  # the same file: found already
-            yield names[a], names[b], f" and {other}/{names[b]} show the same picture (similarity {score:.2f})"
+            yield names[a], names[b], f" and {other}/{names[b]} show the same picture (similarity {pair.score:.2f})"
 
 
 def _subsets(split: pd.DataFrame) -> dict[str, str]:
