@@ -35,3 +35,44 @@ rule check_chain:
         code=fingerprint.code("segstudy.chain_checks"),
     script:
         "../workflow/scripts/check_chain.py"
+
+
+rule label_efficiency:
+    """What each approach of one experiment makes of few labels."""
+    input:
+        counts=experiment_cells(f"{CELL}/counts.csv"),
+        controls=experiment_controls,
+        runs=experiment_cells(f"{CELL}/run.json"),
+    output:
+        svg=f"{RESULTS}/figures/{{experiment}}/label_efficiency.svg",
+        png=report(
+            f"{RESULTS}/figures/{{experiment}}/label_efficiency.png",
+            caption="../workflow/report/label_efficiency.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "label efficiency"},
+        ),
+        csv=f"{RESULTS}/tables/{{experiment}}.labels.csv",
+    log:
+        log_of("label_efficiency", "{experiment}"),
+    benchmark:
+        benchmark_of("label_efficiency", "{experiment}")
+    conda:
+        "../envs/segstudy.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
+        shares=lambda wildcards: [
+            list(chains.share_of(STUDY, cell))
+            for cell in cells_of(wildcards.experiment)
+        ],
+        pairs=lambda wildcards: pairs_of(wildcards.experiment),
+        policy=STUDY.evaluation.headline,
+        metric=STUDY.evaluation.comparison,
+        regions={name: dataset.region for name, dataset in STUDY.datasets.items()},
+        phantoms=PHANTOMS,
+        code=fingerprint.code("segstudy.figures.label_efficiency"),
+    script:
+        "../workflow/scripts/label_efficiency.py"

@@ -167,8 +167,22 @@ def all_results():
                 name for name, own in STUDY.experiments.items() if own.rows > 1
             ],
         ),
+        *expand(
+            f"{RESULTS}/figures/{{experiment}}/label_efficiency.png",
+            experiment=[
+                name for name, own in STUDY.experiments.items() if len(own.labels) > 1
+            ],
+        ),
         *expand(f"{RESULTS}/data/{{dataset}}/card.md", dataset=datasets),
         *of_cells(f"{RESULTS}/figures/gallery/{NAMES}.png", STUDY.cells),
+        *of_cells(
+            f"{RESULTS}/figures/pseudo/{NAMES}.png",
+            [
+                cell
+                for cell in [*STUDY.cells, *STUDY.ancestors]
+                if "teacher" in STUDY.sources(cell)
+            ],
+        ),
         *[
             f"{RESULTS}/figures/networks/{dataset}/{model}.png"
             for dataset, model in networks
@@ -187,7 +201,7 @@ def study_tables():
 
 def study_figures():
     """The figures of the study's experiments."""
-    kinds = ("curves", "ablation", "ranking", "failures")
+    kinds = ("curves", "ablation", "ranking", "label_efficiency", "failures")
     figures = {
         f"{RESULTS}/figures/{e}/{kind}.png" for e in STUDY.experiments for kind in kinds
     }

@@ -29,6 +29,12 @@ def with_share(recipe: str, share: float) -> str:
     return recipe if share == 1 else f"{recipe}_labels{share * 100:g}"
 
 
+def share_of(study: Study, cell: Cell) -> tuple[str, float]:
+    """Return the name that a cell's recipe has without its share of the labels, and that share."""
+    share = study.recipes[cell.recipe].labels
+    return cell.recipe.removesuffix(with_share("", share)), share
+
+
 def expanded(study: Study) -> Study:
     """Return the study with a recipe for every round and every share of labels that is asked for.
 

@@ -150,11 +150,11 @@ def _draw(axes: Axes, scores: Scores, metric: str, losses: Sequence[str], series
     style.bare(axes)
     controls = scores.means.loc[scores.means["row"] == "control", ["model", metric]].dropna()
     values = {name.replace("_", " "): value for name, value in controls.itertuples(index=False, name=None)}
-    axes.set_ylim(*_limits([value for value in seen if np.isfinite(value)], list(values.values())))
-    _draw_controls(axes, values)
+    axes.set_ylim(*limits([value for value in seen if np.isfinite(value)], list(values.values())))
+    draw_controls(axes, values)
 
 
-def _limits(networks: Sequence[float], controls: Sequence[float]) -> tuple[float, float]:
+def limits(networks: Sequence[float], controls: Sequence[float]) -> tuple[float, float]:
     """Return limits that show the networks large, and those controls that lie near them."""
     if not networks:
         return 0.0, 1.0
@@ -166,7 +166,7 @@ def _limits(networks: Sequence[float], controls: Sequence[float]) -> tuple[float
     return max(low - margin, -0.02), min(high + margin, 1.02)
 
 
-def _draw_controls(axes: Axes, values: Mapping[str, float]) -> None:
+def draw_controls(axes: Axes, values: Mapping[str, float]) -> None:
     """Draw a dashed line for each control within the limits; name all of them, with their value, on the right."""
     low, high = axes.get_ylim()
     labels = []
