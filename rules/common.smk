@@ -15,6 +15,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(SEARCHED))
 
 from segstudy import fingerprint, job_resources
 from segstudy.config import Cell, chains, load_study
+from segstudy.config.chain_words import chain_words
 from segstudy.config.datasets import WITHOUT_STRATA
 from segstudy.errors import StudyError
 from segstudy.estimates import Estimates

@@ -39,6 +39,7 @@ rule compare:
         metrics=STUDY.evaluation.metrics,
         tolerance=STUDY.evaluation.tolerance,
         datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
+        chains=experiment_chains,
         code=fingerprint.code("segstudy.tables", "segstudy.table_inputs"),
     script:
         "../workflow/scripts/compare.py"
@@ -77,6 +78,7 @@ rule strata:
         question=lambda wildcards: STUDY.experiments[wildcards.experiment].question,
         policy=STUDY.evaluation.headline,
         datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
+        chains=experiment_chains,
         code=fingerprint.code("segstudy.strata", "segstudy.table_inputs"),
     script:
         "../workflow/scripts/strata.py"
@@ -114,6 +116,7 @@ rule classes:
         question=lambda wildcards: STUDY.experiments[wildcards.experiment].question,
         policy=STUDY.evaluation.headline,
         datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
+        chains=experiment_chains,
         code=fingerprint.code("segstudy.class_scores", "segstudy.table_inputs"),
     script:
         "../workflow/scripts/classes.py"
@@ -154,6 +157,7 @@ rule comparisons:
         policy=STUDY.evaluation.headline,
         metric=STUDY.evaluation.comparison,
         datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
+        chains=experiment_chains,
         code=fingerprint.code("segstudy.comparisons", "segstudy.table_inputs"),
     script:
         "../workflow/scripts/comparisons.py"

@@ -57,7 +57,17 @@ def experiment_checks(wildcards):
     pairs = pairs_of(wildcards.experiment)
     names = [f"{dataset}/checks/seed{seed}.json" for dataset, seed in pairs]
     names += [f"{dataset}/checks/images.json" for dataset in dict(pairs)]
-    return [f"{RESULTS}/data/{name}" for name in names]
+    of_chains = [
+        f"{RESULTS}/checks/chains/{cell.path}.json"
+        for cell in cells_of(wildcards.experiment)
+        if seen_by_sources(cell)
+    ]
+    return [*(f"{RESULTS}/data/{name}" for name in names), *of_chains]
+
+
+def experiment_chains(wildcards):
+    """What captions say of the sources of the experiment's cells, by data set."""
+    return chain_words(STUDY, cells_of(wildcards.experiment))
 
 
 def experiment_indexes(wildcards):

@@ -6,6 +6,7 @@ import pytest
 
 from segstudy.config import load_study
 from segstudy.config.cells import Cell
+from segstudy.config.chain_words import chain_words
 from segstudy.errors import StudyError
 
 CONFIG = {
@@ -126,3 +127,22 @@ def test_without_a_loss_for_images_a_denoising_recipe_is_refused():
     del config["losses"]["mse"]
     with pytest.raises(StudyError, match="mse or smooth_l1"):
         load_study(config)
+
+
+def test_captions_say_what_rows_were_made_of():
+    few = study(
+        experiments__few__labels=[1, 0.25],
+        recipes__finetuned__transfer={"freeze": 5, "rate": 0.1},
+        recipes__pseudo__pseudo_labels__real=0.5,
+    )
+    said = chain_words(few, few.cells)["hrf"]
+    assert (
+        "finetuned: starts from the weights of rfmid/unet/mse/denoising, which removes noise, "
+        "what it starts from stands still for 5 epochs, what it starts from learns at 0.1 of the rate" in said
+    )
+    assert (
+        "pseudo: learns from rfmid too, labelled by hrf/unet/dice/default (hard targets, 50% of the crops with real "
+        "labels)" in said
+    )
+    assert "mean_teacher: mean teacher on images of rfmid without masks" in said and "training labels (0.25)" in said
+    assert "default:" not in said and chain_words(few, [cell("default")]) == {"hrf": ""}

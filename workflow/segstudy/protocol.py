@@ -11,15 +11,17 @@ from segstudy.files import read_json
 from segstudy.splits import split_words
 from segstudy.table_captions import Protocol
 
+ABOVE = ("data", "chains")  # folders of checks: of data sets and splits, of chains
 SHOWN = 3  # accepted findings of one kind and reason that a caption writes out
 
 
-def protocol(options: DatasetConfig, checks: Sequence[str | Path]) -> Protocol:
+def protocol(options: DatasetConfig, checks: Sequence[str | Path], sources: str = "") -> Protocol:
     """Return what captions say of a data set.
 
     Args:
         options: its config.
-        checks: the json files of its image check and of the check of each of its splits.
+        checks: the json files of its image check, of the check of each of its splits, and of those of its chains.
+        sources: what its cells were made of, see `chain_words`.
     """
     found = [read_json(path) for path in checks]
     of_splits = [item for item in found if "split" in item]
@@ -32,15 +34,19 @@ def protocol(options: DatasetConfig, checks: Sequence[str | Path]) -> Protocol:
         split=split_words(options.split, official) + leak + _copy_words(of_splits) + exceptions,
         size=_size_words(options.size) + _tile_words(options.prediction),
         phantom=options.phantom is not None,
+        sources=sources,
     )
 
 
-def protocols(datasets: Mapping[str, DatasetConfig], checks: Sequence[str | Path]) -> dict[str, Protocol]:
-    """Return what captions say of each data set; its checks are those whose path holds `/data/<name>/`."""
-    return {
-        name: protocol(options, [path for path in checks if f"/data/{name}/" in Path(path).as_posix()])
-        for name, options in datasets.items()
-    }
+def protocols(
+    datasets: Mapping[str, DatasetConfig], checks: Sequence[str | Path], sources: Mapping[str, str] | None = None
+) -> dict[str, Protocol]:
+    """Return what captions say of each data set; its checks have its name below `ABOVE` in their path."""
+
+    def own(name: str) -> list[str | Path]:
+        return [path for path in checks if any(f"/{above}/{name}/" in Path(path).as_posix() for above in ABOVE)]
+
+    return {name: protocol(options, own(name), (sources or {}).get(name, "")) for name, options in datasets.items()}
 
 
 def _accepted(items: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import pandas as pd
 
@@ -21,6 +21,7 @@ class Protocol(TypedDict):
     split: str  # such as "official test set; 20 % of the rest for validation, drawn anew for each seed"
     size: str  # such as "networks see the original pixels", and in which tiles they predict them
     phantom: bool  # drawn stand-ins instead of real images
+    sources: NotRequired[str]  # what cells were made of beside its training images: weights, labels of a teacher
 
 
 def dataset_words(dataset: str, shown: pd.DataFrame, protocol: Protocol) -> str:
@@ -38,10 +39,11 @@ def dataset_words(dataset: str, shown: pd.DataFrame, protocol: Protocol) -> str:
     full = counts.loc[counts["region"] != counts["own_region"], "sample"].nunique()
     if full:
         region += f" ({full} image{'s' if full > 1 else ''} without one count{'' if full > 1 else 's'} in full)"
+    made = f" {protocol['sources'].rstrip('.')}." if protocol.get("sources") else ""
     return (
         f"{dataset}: {'PHANTOM, drawn stand-ins and no real images; ' if protocol['phantom'] else ''}"
         f"{protocol['split'].rstrip('.')}; {', '.join(numbers)} images per seed, {repeats}; {classes}"
-        f"{protocol['size'].rstrip('.')}; measured at the original resolution of the masks, {region}."
+        f"{protocol['size'].rstrip('.')}; measured at the original resolution of the masks, {region}.{made}"
     )
 
 

@@ -22,7 +22,7 @@ def table_inputs(snakemake: Any) -> dict[str, Any]:
         "question": params.question,
         "policy": params.policy,
         "regions": {name: options.region for name, options in datasets.items()},
-        "protocols": protocols(datasets, given.checks),
+        "protocols": protocols(datasets, given.checks, params.chains),
         "outputs": dict(snakemake.output.items()),
     }
 
