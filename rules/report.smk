@@ -19,6 +19,7 @@ rule study_report:
             for name in ("run.json", "history.csv", "counts.csv", "thresholds.json")
             for path in of_cells(f"{CELL}/{name}", STUDY.cells)
         ],
+        ancestors=of_cells(f"{CELL}/run.json", STUDY.ancestors),
         predictions=[
             path
             for name in ("probabilities", "masks")

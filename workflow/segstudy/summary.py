@@ -35,11 +35,13 @@ def show(study: Study, results: Path, console: Console) -> None:
             for said in _sentences(results / "tables" / f"{name}.comparisons.csv"):
                 console.print(said, highlight=False, markup=False)
     console.print()
+    console.print(f"  {'everything on one page':<40}{results / 'report.html'}", highlight=False)
     for what, path in (
         ("tables", results / "tables"),
         ("figures", results / "figures"),
         ("data cards", results / "data"),
         ("weights, history, predictions, counts", results / "cells"),
+        ("tables and figures for LaTeX", results / "paper"),
     ):
         console.print(f"  {what:<40}{path}/", highlight=False)
     console.print()

@@ -79,7 +79,8 @@ def collect(settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]
         roots: folder of the raw data of each data set.
     """
     cells = list(dict.fromkeys(Cell(*cell) for e in settings["experiments"].values() for cell in e["cells"]))
-    runs = read_runs(cells, results)
+    everything = [*cells, *(Cell(*cell) for cell in settings["ancestors"])]
+    runs = read_runs(everything, results)
     return Content(
         settings["study"],
         [name for name, block in settings["datasets"].items() if block["phantom"]],
@@ -88,11 +89,11 @@ def collect(settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]
         [_experiment(name, settings, results) for name in settings["experiments"]],
         gallery(settings, results, roots),
         _samples(cells, results),
-        epochs_grid(runs, results, settings),
+        epochs_grid(runs[: len(cells)], results, settings),
         spent(runs),
         cost_grid(runs, settings),
         flow_svg(settings),
-        made(settings, cells, results),
+        made(settings, everything, results),
     )
 
 

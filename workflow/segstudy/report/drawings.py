@@ -86,6 +86,7 @@ def pareto_svg(plot: Scores) -> str:
 def flow_svg(settings: Mapping[str, Any]) -> str:
     """Return the steps of the study from raw files to this report, with how often each was done."""
     cells = {tuple(cell) for experiment in settings["experiments"].values() for cell in experiment["cells"]}
+    cells |= {tuple(cell) for cell in settings["ancestors"]}
     numbers = {
         "datasets": len(settings["datasets"]),
         "splits": len({(cell[0], cell[-1]) for cell in cells}),

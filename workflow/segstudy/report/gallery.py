@@ -65,7 +65,7 @@ def gallery(settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]
     scores = {cell: _scores(cell, sources[cell.dataset], settings, results) for cell in cells}
     chosen = choose(scores, sources)
     found = _read(chosen, scores, sources, results)
-    side, coded = _fitting(found, sources)
+    side, coded = fitting(found, sources)
     return {
         "side": side,
         "datasets": {name: _dataset(source, settings["datasets"][name]) for name, source in sources.items()},
@@ -226,7 +226,7 @@ def _ids(ids: np.ndarray, size: tuple[int, int], labels: Labels) -> Levels:
     return np.asarray(Image.fromarray(ids).resize(size, Image.Resampling.NEAREST))
 
 
-def _fitting(found: Found, sources: Mapping[str, Source]) -> tuple[int, dict[str, str]]:
+def fitting(found: Found, sources: Mapping[str, Source]) -> tuple[int, dict[str, str]]:
     """Return the largest of SIDES at which all pictures have at most BYTES, and the pictures; the last fits always."""
     for side in SIDES:
         coded = dict(_coded(found, sources, side))

@@ -97,7 +97,7 @@ def _results(key: str, table: pd.DataFrame, columns: Sequence[Column], settings:
         for place, line in zip(table.index, table.to_dict("records"), strict=True):
             filters = {"data set": line["dataset"], "images": SUBSET_WORDS[subset]}
             rows.append(_row(line, names, settings, filters, _measures(line, shown, subset, best, place)))
-    datasets = list(dict.fromkeys(table["dataset"]))
+    filters_of = {"data set": list(dict.fromkeys(table["dataset"])), "images": [SUBSET_WORDS[s] for s in subsets]}
     heads = ["Data set", *(NAMES[name] for name in names), *(column.head for column in shown), "Images", "Seconds"]
     return Grid(
         key,
@@ -105,7 +105,7 @@ def _results(key: str, table: pd.DataFrame, columns: Sequence[Column], settings:
         heads,
         [*[False] * (1 + len(names)), *[True] * (len(shown) + 2)],
         rows,
-        {"data set": datasets, "images": [SUBSET_WORDS[subset] for subset in subsets]},
+        {name: values for name, values in filters_of.items() if len(values) > 1},
         {"images": SUBSET_WORDS[subsets[0]]},
         ["Bold: best network of its data set. Rows in italics are controls: they need no training."],
     )

@@ -59,7 +59,7 @@ def _without_cells(settings: Mapping[str, Any]) -> dict[str, Any]:
         name: {"question": e["question"], "cells": [Cell(*cell).path for cell in e["cells"]]}
         for name, e in settings["experiments"].items()
     }
-    return {**settings, "experiments": experiments}
+    return {**settings, "experiments": experiments, "ancestors": [Cell(*cell).path for cell in settings["ancestors"]]}
 
 
 def _versions(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

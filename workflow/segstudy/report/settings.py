@@ -9,15 +9,17 @@ from segstudy.config import Study
 
 def settings_of(study: Study) -> dict[str, Any]:
     """Return the resolved config of everything that a study's experiments use, and the cells they ask for."""
-    models = dict.fromkeys(cell.model for cell in study.cells)
-    losses = {name: study.losses[name] for name in dict.fromkeys(cell.loss for cell in study.cells)}
-    recipes = dict.fromkeys((cell.dataset, cell.recipe) for cell in study.cells)
+    cells = [*study.cells, *study.ancestors]
+    models = dict.fromkeys(cell.model for cell in cells)
+    losses = {name: study.losses[name] for name in dict.fromkeys(cell.loss for cell in cells)}
+    recipes = dict.fromkeys((cell.dataset, cell.recipe) for cell in cells)
     return {
         "study": study.study,
         "experiments": {
             name: {"question": experiment.question, "cells": [list(cell) for cell in experiment.cells]}
             for name, experiment in study.experiments.items()
         },
+        "ancestors": [list(cell) for cell in study.ancestors],
         "datasets": {
             name: {
                 **study.datasets[name].model_dump(mode="json", exclude={"root"}),
