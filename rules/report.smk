@@ -40,7 +40,6 @@ rule study_report:
         runtime=60,
     params:
         settings=settings_of_report(STUDY),
-        results=RESULTS,
         roots={
             name: root_of(SimpleNamespace(dataset=name))
             for name in STUDY.used_datasets

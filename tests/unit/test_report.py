@@ -216,7 +216,14 @@ def content(phantoms=()):
     (grid,) = grids.results("losses", table(), SETTINGS)
     experiment = Experiment(
         *("losses", "Which <loss>?", "words", bool(phantoms), [grid], picture, picture),
-        *({"real": [f"sentence {i}" for i in range(7)]}, [grid], picture, None, None, [("real", "<svg></svg>")]),
+        *(
+            {"real": [f"sentence {i}" for i in range(7)]},
+            [grid._replace(key="losses-strata")],
+            picture,
+            None,
+            None,
+            [("real", "<svg></svg>")],
+        ),
     )
     shown = {"side": 384, "datasets": {}, "samples": {}, "cells": [], "left_out": 3}
     made = Made(
@@ -233,9 +240,9 @@ def content(phantoms=()):
             [experiment],
             shown,
             [picture],
-            grid,
+            grid._replace(key="trainings"),
             Spent(1, 1.0, 0.0, 500.0, 0.0, ["CPU"]),
-            grid,
+            grid._replace(key="cost"),
             "<svg></svg>",
             made,
         ),
@@ -254,7 +261,7 @@ def test_the_page_needs_nothing_else_and_every_picture_has_words():
     assert "Which <loss>?" in "".join(page.text)  # escaped in the source
     heads = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
     assert heads[0] == 1 and all(b <= a + 1 for a, b in pairwise(heads))
-    identifiers = [a["id"] for _, a in page.tags if "id" in a and not a["id"].endswith(("losses-one",))]
+    identifiers = [a["id"] for _, a in page.tags if "id" in a]
     assert len(set(identifiers)) == len(identifiers)
     assert "3 cells of the study are not shown" in text and "2 more sentences on real" in text
 

@@ -3,7 +3,9 @@
 from segstudy.jobs import job
 
 with job(snakemake):
+    from pathlib import Path
+
     from segstudy.report.page import write_report
 
-    params = snakemake.params
-    write_report(params.settings, params.results, params.roots, snakemake.output.html)
+    params, html = snakemake.params, snakemake.output.html
+    write_report(params.settings, Path(html).parent, params.roots, html)

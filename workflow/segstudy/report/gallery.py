@@ -81,9 +81,9 @@ def gallery(settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]
             {
                 "dataset": cell.dataset,
                 "name": f"{cell.model}, {cell.loss}, {cell.recipe}, seed {cell.seed}",
-                "threshold": _threshold(results / "cells" / cell.path, settings["evaluation"]["headline"])
-                if not sources[cell.dataset].labels.several
-                else None,
+                "threshold": None
+                if sources[cell.dataset].labels.several
+                else read_json(results / "cells" / cell.path / "thresholds.json")[settings["evaluation"]["headline"]],
                 "items": [
                     {
                         "sample": row["sample"],
@@ -162,10 +162,6 @@ def _scores(cell: Cell, source: Source, settings: Mapping[str, Any], results: Pa
     has_region = counts["region"].eq(source.region).groupby(counts["sample"]).transform("any")
     counts = counts[counts["region"].eq(source.region) | (counts["region"].eq("full") & ~has_region)]
     return per_image(counts).groupby(["sample", "subset"], sort=False)["dice"].mean().reset_index()
-
-
-def _threshold(folder: Path, policy: str) -> float:
-    return float(read_json(folder / "thresholds.json")[policy])
 
 
 def _dataset(source: Source, block: Mapping[str, Any]) -> dict[str, Any]:

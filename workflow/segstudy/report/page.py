@@ -20,7 +20,7 @@ LIMIT = 25_000_000  # bytes of the page
 logger = logging.getLogger("segstudy")
 
 
-def write_report(settings: Mapping[str, Any], results: str | Path, roots: Mapping[str, str], path: str | Path) -> None:
+def write_report(settings: Mapping[str, Any], results: Path, roots: Mapping[str, str], path: str | Path) -> None:
     """Write the report of a finished study.
 
     Args:
@@ -29,7 +29,7 @@ def write_report(settings: Mapping[str, Any], results: str | Path, roots: Mappin
         roots: folder of the raw data of each data set.
         path: of the page.
     """
-    text = render(collect(settings, Path(results), roots))
+    text = render(collect(settings, results, roots))
     size = len(text.encode("utf-8"))
     if size > LIMIT:
         logger.warning("the report has %.1f MB, more than %.0f: it may open slowly", size / 1e6, LIMIT / 1e6)
