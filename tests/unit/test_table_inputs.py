@@ -26,7 +26,7 @@ def snakemake(tmp_path):
     write_json(check, MET | {"accepted": [], "split": split})
     gains = gains_of(CELLS, flips=True, together=True)
     params = {"cells": CELLS, "pairs": [("drive", 0), ("drive", 1)], "question": "Which?", "policy": "fixed"}
-    params |= {"gains": gains, "datasets": {"drive": {"reader": "drive", "region": "roi"}}}
+    params |= {"gains": gains, "datasets": {"drive": {"reader": "drive", "region": "roi"}}, "chains": {}}
     files = {"counts": ["0.csv", "1.csv"], "controls": ["c0.csv", "c1.csv"], "checks": [check]}
     return SimpleNamespace(
         params=SimpleNamespace(**json.loads(json.dumps(params))),  # Snakemake makes lists of them
