@@ -64,6 +64,14 @@ ASKED = workflow.resource_settings
 # Minutes of the longest job: a resource that no job uses, so that the profile can state it among the others.
 LONGEST = of_profile(ASKED.resources, "walltime", job_resources.LONGEST)
 GALLERY_MINUTES = 30
+
+
+def probabilities_in(folder):
+    """An output: the folder of a prediction's probabilities, deleted after use if the config says so."""
+    path = directory(f"{folder}/probabilities")
+    return path if STUDY.evaluation.keep_predictions else temp(path)
+
+
 ESTIMATES = Estimates(
     STUDY,
     Path(RESULTS),

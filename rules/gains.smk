@@ -3,7 +3,7 @@
 
 use rule predict as predict_flips with:
     output:
-        probabilities=directory(f"{CELL}/tta/probabilities"),
+        probabilities=probabilities_in(f"{CELL}/tta"),
         masks=directory(f"{CELL}/tta/masks"),
         thresholds=f"{CELL}/tta/thresholds.json",
     log:
@@ -44,7 +44,7 @@ rule ensemble:
         index=f"{DATA}/index.csv",
         split=common_split,
     output:
-        probabilities=directory(f"{ENSEMBLE}{{views}}/probabilities"),
+        probabilities=probabilities_in(f"{ENSEMBLE}{{views}}"),
         masks=directory(f"{ENSEMBLE}{{views}}/masks"),
         thresholds=f"{ENSEMBLE}{{views}}/thresholds.json",
     log:

@@ -88,7 +88,7 @@ rule predict:
         split=f"{DATA}/splits/seed{{seed}}.csv",
         index=f"{DATA}/index.csv",
     output:
-        probabilities=directory(f"{CELL}/probabilities"),
+        probabilities=probabilities_in(CELL),
         masks=directory(f"{CELL}/masks"),
         thresholds=f"{CELL}/thresholds.json",
     log:

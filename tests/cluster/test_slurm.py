@@ -32,7 +32,7 @@ QUICK = ["--slurm-init-seconds-before-status-checks", "1", "--seconds-between-st
 QUICK += ["--latency-wait", "5", "--slurm-status-command", "squeue", "--slurm-no-account"]
 THREADS = ["--set-threads", "train=1", "predict=1"]
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def study(tmp_path_factory):
     """A study whose two cells have run on this machine, long enough for a job to be killed; their files' bytes."""
     copy = copies.new_copy(tmp_path_factory.mktemp("study"))
     del copy.study["datasets"]["ph2"]
-    copy.study["recipes"]["default"]["epochs"] = 250
+    copy.study["recipes"]["default"]["epochs"] = 150
     copy.study["experiments"]["losses"] |= {"datasets": ["drive"], "seeds": 1}
     outcome = copy.snakemake(*COUNTS)
     assert outcome.code == 0, outcome.text
@@ -79,7 +79,7 @@ def training(copy, cell):
     return live.read(copy.file(f"results/tiny/resume/{cell}/status.json"))
 
 
-def wait_for(what, ready, process, copy, seconds=240):
+def wait_for(what, ready, process, copy, seconds=600):
     end = time.monotonic() + seconds
     while not ready():
         told = copy.file("snakemake.out").read_text()[-6000:]
@@ -106,7 +106,7 @@ def test_cancelled_and_lost_jobs_end_with_the_same_bytes(cluster, study):
         second = training(copy, CELLS[0])["pid"]
         lose_the_node(cluster, second)
         cluster.start_node()
-        code = process.wait(timeout=400)
+        code = process.wait(timeout=900)
     finally:
         if process.poll() is None:
             process.kill()

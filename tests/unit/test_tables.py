@@ -365,3 +365,18 @@ def test_the_config_chooses_the_columns_and_an_empty_mask_is_the_worst_when_rank
     assert "forgives up to 3 pixels" in text and "diagonal of the image" in text
     assert "HD95 (px) is not defined for images where a mask is empty" in text
     assert "Not measured of all background: HD95 (px), Surface Dice." in text
+
+
+def test_cells_of_different_versions_are_reported(tmp_path, study):
+    cells, controls = study
+    runs = [(cell, write_run(tmp_path / f"run{i}.json")) for i, (cell, _) in enumerate(cells)]
+
+    def mixed(versions):
+        for (_, path), torch in zip(runs, versions, strict=True):
+            packages = {"torch": torch, "numpy": "2.4.6"}
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"packages": packages, "python": "3.12.1"}))
+        return run(tmp_path, cells, controls, runs=runs)["md"]
+
+    words = "not all cells were trained with the same packages: torch 2.13.0 (3 cells), 2.12.0 (1 cells)"
+    assert f"VERSIONS ARE MIXED: {words}" in mixed(["2.13.0", "2.13.0", "2.12.0", "2.13.0"])
+    assert "MIXED" not in mixed(["2.13.0"] * 4)

@@ -30,7 +30,8 @@ RECORDS = 3  # of earlier cells, for one answer
 BASE_MB, BASE_GPU_MB = 700.0, 4000.0
 OVERHEAD = 1.5  # of memory, as in `segstudy.memory`
 HELD_MB = 2048.0  # the largest store that is held in memory
-BYTES_PER_PIXEL = 1.4  # of a probability (16-bit PNG) and its mask, as drawn and real data sets have shown
+# Of a probability (16-bit PNG) and of its mask, as drawn and real data sets have shown.
+PROBABILITY_BYTES, MASK_BYTES = 1.25, 0.15
 # Seconds per pixel: writing a prediction; measuring it (outlines, centre lines, objects, scores), and every image.
 WRITING, MEASURING, PER_IMAGE = 2e-7, 1.5e-6, 0.02
 BASES = ("measured", "scaled", "guessed")  # on what a time rests, best first
@@ -116,7 +117,7 @@ class Estimates:
             training_mb=max((r.host_mb for r in alike), default=0.0)
             or self._training_mb(size, cost, options.batch_size / options.accumulate * pixels),
             prediction_mb=self._prediction_mb(size, cost, float(math.prod(prediction.tile or size.canvas))),
-            disk_mb=(4 * cost.parameters + self._predictions() * BYTES_PER_PIXEL * size.pixels * size.images) / 1e6,
+            disk_mb=(4 * cost.parameters + self._predictions() * self._stays() * size.pixels * size.images) / 1e6,
             basis=basis,
         )
 
@@ -130,6 +131,10 @@ class Estimates:
     def _predictions(self) -> int:
         """Return how many predictions of each image stay."""
         return 2 if self.study.evaluation.tta == "flips" else 1
+
+    def _stays(self) -> float:
+        """Return the bytes of a pixel of a prediction."""
+        return MASK_BYTES + PROBABILITY_BYTES * self.study.evaluation.keep_predictions
 
     def _evaluation(self, dataset: str, model: str, recipe: str, prediction: float) -> float:
         """Return the seconds of predicting and measuring: as earlier cells took, else by pixels."""

@@ -77,13 +77,15 @@ def missing_table(missing: Missing) -> pd.DataFrame:
 
 
 def with_missing_cells(table: Table, missing: Missing, cells: int) -> Table:
-    """Return a table that names the cells it has to do without.
+    """Return a table that names the cells it has to do without; where there are none, the table as it is.
 
     Args:
         table: of the cells that are there.
         missing: the others.
         cells: number of all.
     """
+    if not missing:
+        return table
     names = [head.lower() for head in table.name_heads if head != "Class"]
     lines = [
         Line(

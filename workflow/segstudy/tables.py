@@ -80,7 +80,7 @@ def compare(
             measured.
         tolerance: of the surface Dice, in pixels.
         notes: sentences that end the protocol.
-        missing: cells of the experiment that are not there, and why: the table then says so, and is called partial.
+        missing: cells of the experiment that are not there, and why: the table then says so.
 
     Raises:
         StudyError: if there is no cell, a file lacks columns or rows, or no count belongs to `policy`.
@@ -94,10 +94,8 @@ def compare(
     wide = wide.merge(training_times(runs), on=["dataset", "model", "loss", "recipe"], how="left")
     write_csv(outputs["csv"], with_missing_rows(wide, missing) if missing else wide)
     table = readable(wide, shown, experiment, question, protocols, [*time_words(runs), *notes], metrics, tolerance)
-    if missing:
-        table = with_missing_cells(table, missing, len(runs) + len(missing))
     for name, spell in FORMATS.items():
-        write_text(outputs[name], spell(table))
+        write_text(outputs[name], spell(with_missing_cells(table, missing, len(runs) + len(missing))))
 
 
 def read_counts(

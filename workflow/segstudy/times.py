@@ -1,7 +1,8 @@
-"""How long trainings took, and on what."""
+"""How long trainings took, on what, and with which versions."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,11 +34,33 @@ def training_times(runs: Runs) -> pd.DataFrame:
 
 
 def time_words(runs: Runs) -> list[str]:
-    """Return what a caption says of the times: on which devices, every process of an interrupted training counted."""
+    """Return what a caption says of the times: on which devices, every process of an interrupted training counted.
+
+    Where the cells were not all trained with the same packages, it says that too.
+    """
     starts = [start for _, path in runs for start in read_json(path)["starts"]]
     devices = sorted({f"{start['device']} ({_threads(start['threads'])})" for start in starts})
     few = "" if len(devices) == 1 else "; different devices, so that times of different rows may not be comparable"
-    return [f"Time: seconds of a training (steps, validation, saving), mean over seeds, on {', '.join(devices)}{few}."]
+    words = f"Time: seconds of a training (steps, validation, saving), mean over seeds, on {', '.join(devices)}{few}."
+    return [words, *version_words(runs)]
+
+
+def version_words(runs: Runs) -> list[str]:
+    """Return what a caption says where not all cells were trained with the same packages; nothing where they were."""
+    found: dict[str, Counter[str]] = {}
+    for _, path in runs:
+        record = read_json(path)
+        versions = {"Python": record.get("python"), **record.get("packages", {}), **record.get("libraries", {})}
+        for name, version in versions.items():
+            found.setdefault(name, Counter())[str(version)] += 1
+    mixed = {name: versions for name, versions in found.items() if len(versions) > 1}
+    if not mixed:
+        return []
+    words = [
+        f"{name} {', '.join(f'{version} ({cells} cells)' for version, cells in versions.most_common())}"
+        for name, versions in sorted(mixed.items())
+    ]
+    return [f"VERSIONS ARE MIXED: not all cells were trained with the same packages: {'; '.join(words)}."]
 
 
 def _threads(number: int) -> str:

@@ -53,6 +53,11 @@ class Evaluation(Options):
         description="a row beside each network's: the mean of the probabilities of all its seeds. For one foreground "
         "class, and split.repeat fixed_split",
     )
+    keep_predictions: bool = Field(
+        True,
+        description="false: probabilities are deleted once everything that reads them is done, and made anew where a "
+        "changed measure asks for them. They are most of what a study takes on disk; masks and histograms stay",
+    )
     controls: list[Control] = Field(
         list(CONTROLS), description="rows that need no training; each is for one foreground class, for several, or both"
     )
