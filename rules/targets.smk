@@ -193,6 +193,10 @@ def all_results():
                 if "teacher" in STUDY.sources(cell)
             ],
         ),
+        *of_cells(
+            f"{RESULTS}/figures/denoising/{NAMES}.png",
+            [cell for cell in STUDY.ancestors if STUDY.recipes[cell.recipe].denoising],
+        ),
         *[
             f"{RESULTS}/figures/networks/{dataset}/{model}.png"
             for dataset, model in networks

@@ -78,6 +78,7 @@ def measure_denoising(
             figures = {"psnr_noisy": before[0], "psnr": after[0], "ssim_noisy": before[1], "ssim": after[1]}
             table.append({"sample": rows.names[row], "noise": kind, "level": level, **figures})
             if row in shown_rows:
+                denoised = denoised * inside[..., None]  # no loss looked at the rest
                 shown.append(Shown(rows.names[row], kind, level, (clean, noisy, denoised), before, after))
     draw_denoised(shown, outputs["png"], title=title, phantom=phantom)
     files.write_csv(outputs["table"], pd.DataFrame(table, columns=COLUMNS).round(6))
