@@ -215,7 +215,7 @@ def study_tables():
 
 def study_figures():
     """The figures of the study's experiments."""
-    kinds = ("curves", "ablation", "ranking", "label_efficiency", "failures")
+    kinds = ("curves", "ablation", "ranking", "label_efficiency", "failures", "strips")
     figures = {
         f"{RESULTS}/figures/{e}/{kind}.png" for e in STUDY.experiments for kind in kinds
     }

@@ -221,6 +221,7 @@ def content(phantoms=()):
             [grid._replace(key="losses-strata")],
             picture,
             None,
+            picture,
             None,
             [("real", "<svg></svg>")],
         ),

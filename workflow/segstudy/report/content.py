@@ -20,6 +20,7 @@ from segstudy.report.grids import Grid
 from segstudy.report.made import Made, made
 from segstudy.table_comparisons import spoken
 
+STRIPS = 6000  # pixels of the height of the strips at most: as many lines as it takes to be read
 EXAMPLES = 1200  # pixels of the longer side of a data card's example pictures
 
 
@@ -49,6 +50,7 @@ class Experiment(NamedTuple):
     more: list[Grid]  # comparisons, strata, classes
     curves: Picture
     failures: Picture | None
+    strips: Picture | None
     hardest: Grid | None
     pareto: list[tuple[str, str]]  # data set, SVG
 
@@ -164,9 +166,18 @@ def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experi
         figure("failures", "Dice by size of the object and by threshold, calibration, ROC and precision-recall")
         if failed is not None
         else None,
+        _strips(name, cells, figures / "strips.png"),
         grids.hardest(f"{name}-hardest", failed, settings) if failed is not None and len(failed) else None,
         [(plot.dataset, pareto_svg(plot)) for plot in pareto(name, table, settings)],
     )
+
+
+def _strips(name: str, cells: list[Cell], path: Path) -> Picture | None:
+    """Return the strips of an experiment of several rows: of one alone there is nothing to put side by side."""
+    if len({cell[1:4] for cell in cells}) < 2:
+        return None
+    alt = f"Test images of experiment {name} from worst to best, with the errors of every row side by side"
+    return embed.picture(path, alt, height=STRIPS)
 
 
 def _table(path: Path) -> pd.DataFrame | None:

@@ -30,11 +30,11 @@ def uri_of(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def picture(path: str | Path, alt: str, side: int = SIDE) -> Picture:
-    """Return an image file as WebP, its longer side at most `side` pixels."""
+def picture(path: str | Path, alt: str, side: int = SIDE, height: int | None = None) -> Picture:
+    """Return an image file as WebP, at most `side` pixels wide and `height` high (`side` unless told)."""
     with Image.open(path) as opened:
         image = opened.convert("RGB")
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    image.thumbnail((side, height or side), Image.Resampling.LANCZOS)
     return Picture(uri_of(_saved(image, format="WEBP", quality=QUALITY, method=4), "image/webp"), *image.size, alt)
 
 

@@ -21,6 +21,7 @@ WORDS = {
     "ablation": "Metrics by loss and network, with control rows",
     "curves": "Loss and validation Dice by epoch",
     "failures": "Dice by size of the object and by threshold, calibration, ROC and precision-recall",
+    "strips": "Test images from worst to best, with the errors of every row side by side",
 }
 
 
