@@ -75,6 +75,7 @@
 
   const draw = async () => {
     const turn = (order += 1), kind = view(), cut = threshold();
+    delete at("cards").dataset.drawn;
     const loaded = await Promise.all(items.map(load));
     if (turn !== order) return; // a newer wish came while pictures were decoded
     let sum = 0, number = 0;
