@@ -9,7 +9,7 @@ rule study_report:
         checks=[
             f"{RESULTS}/data/{dataset}/checks/{name}.json"
             for dataset, seed in dict.fromkeys(
-                (cell.dataset, cell.seed) for cell in STUDY.cells
+                (cell.dataset, cell.seed) for cell in [*STUDY.cells, *STUDY.ancestors]
             )
             for name in ("images", f"seed{seed}")
         ],

@@ -215,7 +215,7 @@ def content(phantoms=()):
     picture = Picture("data:image/webp;base64,AAAA", 8, 6, 'curves of "losses" <1>')
     (grid,) = grids.results("losses", table(), SETTINGS)
     experiment = Experiment(
-        *("losses", "Which <loss>?", "words", bool(phantoms), [grid], picture, picture),
+        *("losses", "Which <loss>?", "words", bool(phantoms), [grid], picture, picture, picture),
         *(
             {"real": [f"sentence {i}" for i in range(7)]},
             [grid._replace(key="losses-strata")],
@@ -240,6 +240,7 @@ def content(phantoms=()):
             [picture],
             [experiment],
             shown,
+            [picture],
             [picture],
             grid._replace(key="trainings"),
             Spent(1, 1.0, 0.0, 500.0, 0.0, ["CPU"]),

@@ -20,6 +20,7 @@ from segstudy.report.grids import Grid
 from segstudy.report.made import Made, made
 from segstudy.table_comparisons import spoken
 
+STUDENTS = 6  # cells whose pseudo-labels are shown, the first of the config
 STRIPS = 6000  # pixels of the height of the strips at most: as many lines as it takes to be read
 EXAMPLES = 1200  # pixels of the longer side of a data card's example pictures
 
@@ -46,6 +47,7 @@ class Experiment(NamedTuple):
     results: list[Grid]
     ranking: Picture
     ablation: Picture
+    labels: Picture | None  # by share of the labels
     sentences: dict[str, list[str]]  # by data set
     more: list[Grid]  # comparisons, strata, classes
     curves: Picture
@@ -65,6 +67,7 @@ class Content(NamedTuple):
     experiments: list[Experiment]
     gallery: dict[str, Any]
     samples: list[Picture]
+    students: list[Picture]
     trainings: Grid
     spent: Spent
     cost: Grid
@@ -91,6 +94,7 @@ def collect(settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]
         [_experiment(name, settings, results) for name in settings["experiments"]],
         gallery(settings, results, roots),
         _samples(cells, results),
+        _students(settings, results),
         epochs_grid(runs[: len(cells)], results, settings),
         spent(runs),
         cost_grid(runs, settings),
@@ -160,6 +164,9 @@ def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experi
             "ranking", "Forest plot: every network and control with its 95 % interval; its numbers are in the table"
         ),
         figure("ablation", "Metrics by loss and network, with control rows; its numbers are in the table"),
+        figure("label_efficiency", "Dice over the share of the training labels, with intervals")
+        if len(block["labels"]) > 1
+        else None,
         sentences,
         more,
         figure("curves", "Training and validation curves of every network"),
@@ -219,4 +226,17 @@ def _samples(cells: list[Cell], results: Path) -> list[Picture]:
             EXAMPLES,
         )
         for (dataset, recipe), seed in firsts.items()
+    ]
+
+
+def _students(settings: Mapping[str, Any], results: Path) -> list[Picture]:
+    """Return accepted and rejected pseudo-labels of the first cells that learn from a teacher."""
+    cells = [Cell(*cell) for cell in settings["students"][:STUDENTS]]
+    return [
+        embed.picture(
+            results / "figures/pseudo" / f"{cell.path}.png",
+            f"Accepted and rejected pseudo-labels of {cell.path}",
+            EXAMPLES,
+        )
+        for cell in cells
     ]

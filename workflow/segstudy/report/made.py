@@ -54,12 +54,14 @@ def made(settings: Mapping[str, Any], cells: Sequence[Cell], results: Path) -> M
 
 
 def _without_cells(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings with the cells of each experiment as paths: one line each."""
-    experiments = {
-        name: {"question": e["question"], "cells": [Cell(*cell).path for cell in e["cells"]]}
-        for name, e in settings["experiments"].items()
-    }
-    return {**settings, "experiments": experiments, "ancestors": [Cell(*cell).path for cell in settings["ancestors"]]}
+    """Return the settings with every cell as its path: one line each."""
+
+    def paths(cells: Sequence[Sequence[Any]]) -> list[str]:
+        return [Cell(*cell).path for cell in cells]
+
+    experiments = {name: {**block, "cells": paths(block["cells"])} for name, block in settings["experiments"].items()}
+    others = {kind: paths(settings[kind]) for kind in ("ancestors", "students")}
+    return {**settings, "experiments": experiments, **others}
 
 
 def _versions(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

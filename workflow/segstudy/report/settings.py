@@ -16,10 +16,15 @@ def settings_of(study: Study) -> dict[str, Any]:
     return {
         "study": study.study,
         "experiments": {
-            name: {"question": experiment.question, "cells": [list(cell) for cell in experiment.cells]}
+            name: {
+                "question": experiment.question,
+                "labels": experiment.labels,
+                "cells": [list(cell) for cell in experiment.cells],
+            }
             for name, experiment in study.experiments.items()
         },
         "ancestors": [list(cell) for cell in study.ancestors],
+        "students": [list(cell) for cell in cells if "teacher" in study.sources(cell)],
         "datasets": {
             name: {
                 **study.datasets[name].model_dump(mode="json", exclude={"root"}),
