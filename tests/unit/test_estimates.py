@@ -150,3 +150,22 @@ def test_estimating_imports_nothing_heavy():
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_who_learns_to_remove_noise_is_counted_with_the_images_that_have_no_mask(study, tmp_path):
+    config = read_config(*FILES)
+    config["recipes"]["denoising"] = {**config["recipes"]["default"], "denoising": {"validation": 0.25}}
+    study = load_study(config)
+    dataset, model = study.cells[0].dataset, study.cells[0].model
+    data = tmp_path / "data" / dataset
+    (data / "splits").mkdir(parents=True)
+
+    def training(images):
+        rows = [f"s{i},,96,128\n" for i in range(images)]
+        (data / "index.csv").write_text("sample,mask,height,width\n" + "".join(rows))
+        (data / "splits/seed0.csv").write_text("sample,subset\n" + "".join(f"s{i},unlabelled\n" for i in range(images)))
+        found = Estimates(study, tmp_path, gpu=False)
+        assert found.size(dataset).unlabelled == images
+        return found.cell(dataset, model, "denoising").training - START
+
+    assert training(16) == pytest.approx(2 * training(8)) and training(8) > 0

@@ -43,6 +43,7 @@ class DataSize(NamedTuple):
     channels: int
     outputs: int  # logits of a pixel
     guess: bool  # as published: nobody has looked at the files yet
+    unlabelled: int = 0  # images without a mask, as far as the files tell
 
     @property
     def store_bytes(self) -> int:
@@ -55,10 +56,13 @@ def data_size(study: Study, dataset: str, results: Path) -> DataSize:
     options, folder = study.datasets[dataset], results / "data" / dataset
     try:
         with (folder / "index.csv").open(encoding="utf-8", newline="") as stream:
-            rows = [(int(row["width"]), int(row["height"])) for row in csv.DictReader(stream) if row["mask"]]
+            listed = [(int(row["width"]), int(row["height"]), row["mask"]) for row in csv.DictReader(stream)]
+        labelled = [(width, height) for width, height, mask in listed if mask]
+        # Of a data set without any mask, its images are the size.
+        rows, unlabelled = labelled or [item[:2] for item in listed], len(listed) - len(labelled)
     except OSError:
         images, height, width = _expected(options)
-        rows = [(width, height)] * images
+        rows, unlabelled = [(width, height)] * images, 0
     guess = not (folder / "index.csv").exists() and not options.phantom
     subsets = _subsets(folder / "splits", options, len(rows))
     classes = len(set(options.classes) - {BACKGROUND}) if options.classes else CLASSES.get(options.reader, 1)
@@ -71,6 +75,7 @@ def data_size(study: Study, dataset: str, results: Path) -> DataSize:
         channels=CHANNELS[options.colour],
         outputs=1 if classes == 1 else classes + 1,
         guess=guess,
+        unlabelled=unlabelled,
     )
 
 

@@ -95,9 +95,13 @@ class Estimates:
         own = [record for record in self._found(f"{dataset}/{model}/*/*") if self._same(record, model)]
         near = own or [record for record in self._found(f"*/{model}/*/*") if self._same(record, model)]
         others = near or self._found("*/*/*/*")
-        visits = options.crops_per_epoch or size.train * options.crops_per_image
+        train, val = size.train, size.val
+        if options.denoising:  # all images that are not measured, divided anew
+            val = round(options.denoising.validation * (size.train + size.unlabelled))
+            train = size.train + size.unlabelled - val
+        visits = options.crops_per_epoch or max(1, train) * options.crops_per_image
         # Validation is one forward pass over whole images.
-        more = size.val * canvas / (PASSES * visits * pixels * options.validate_every)
+        more = val * canvas / (PASSES * visits * pixels * options.validate_every)
         if near:
             per_image = fmean(r.per_image * pixels / r.pixels for r in near)
         elif speeds := [record.speed for record in others if record.speed]:
