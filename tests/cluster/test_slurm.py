@@ -116,7 +116,8 @@ def test_cancelled_and_lost_jobs_end_with_the_same_bytes(cluster, study):
     for path, content in bytes_of.items():
         assert (folder / path).read_bytes() == content, path
     interruptions = [json.loads((folder / cell / "run.json").read_text())["interruptions"] for cell in CELLS]
-    assert max(interruptions) >= 2, told
+    # A start that is killed before it saves anything leaves no trace: the lost node may count or not.
+    assert min(interruptions) >= 1, told
     # A cell was one submission each time: training, prediction and measuring went together.
     assert "group_cell" in " ".join(path.name for path in copy.file(".snakemake/slurm_logs").iterdir())
 
