@@ -34,7 +34,7 @@
     const { several, colours } = set();
     canvas.width = width;
     canvas.height = height;
-    const context = canvas.getContext("2d");
+    const context = canvas.getContext("2d", { willReadFrequently: true }); // pixels are put, nothing is drawn: no GPU needed
     const out = context.createImageData(width, height);
     let both = 0, either = 0;
     for (let i = 0; i < width * height; i += 1) {
