@@ -32,7 +32,8 @@ QUICK = ["--slurm-init-seconds-before-status-checks", "1", "--seconds-between-st
 QUICK += ["--latency-wait", "5", "--slurm-status-command", "squeue", "--slurm-no-account"]
 THREADS = ["--set-threads", "train=1", "predict=1"]
 
-pytestmark = pytest.mark.timeout(1800)
+# Minutes long, and the executor beside a SLURM that does not answer makes every start of Snakemake wait.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
