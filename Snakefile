@@ -12,7 +12,11 @@ report: "workflow/report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/resources.smk"
+include: "rules/settings.smk"
+include: "rules/sources.smk"
 include: "rules/targets.smk"
+include: "rules/results.smk"
 include: "rules/data.smk"
 include: "rules/encoders.smk"
 include: "rules/train.smk"

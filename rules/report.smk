@@ -1,4 +1,5 @@
 # The report: one page of everything, and the same tables and figures for LaTeX.
+from segstudy.report.settings import settings_of as settings_of_report
 
 
 rule study_report:
