@@ -15,7 +15,7 @@ FLIPS_WORDS = (
 )
 TOGETHER_WORDS = (
     "'seeds together': one prediction, the mean of the probabilities of the networks of these seeds. Thresholds are "
-    "chosen anew on its own validation images. No such row is trained, so it has no time of its own."
+    "chosen anew on its own probabilities. No such row is trained, so it has no time of its own."
 )
 
 
