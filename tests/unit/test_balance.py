@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_training import bce, network, same, small
 
-from segstudy import batches, cells, checkpoint
+from segstudy import batches, checkpoint, material
 from segstudy.errors import StudyError
+from segstudy.store import open_store
 
 ROWS, STRATA = [7, 3, 9, 1, 4, 8, 2], ["polyp", "normal", "polyp", "polyp", "polyp", "polyp", "normal"]
 
@@ -139,4 +140,4 @@ def test_images_without_a_stratum_are_named(inputs, tmp_path, strata, lacking, n
 def test_strata_of_rows_follow_the_names_not_the_order(inputs, tmp_path):
     path = index(tmp_path / "index.csv", [f"of{row}" for row in range(16)])
     pd.read_csv(path).sample(frac=1, random_state=0).to_csv(path, index=False)
-    assert cells.strata_of(cells.open_store(inputs[0]), path, np.array([4, 0])) == ["of4", "of0"]
+    assert material.strata_of(open_store(inputs[0]), path, np.array([4, 0])) == ["of4", "of0"]

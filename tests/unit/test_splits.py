@@ -198,7 +198,6 @@ def test_dealt_folds_hold_every_stratum_that_has_a_unit_for_each(units, seed):
     [
         (make_index(2), Split(), 0, "only 2 groups of labelled images are left"),
         (make_index(9, group="one"), Split(), 0, "only 1 groups"),
-        (make_index(9, mask=""), Split(), 0, "only 0 groups"),
         (
             make_index(9, official_subset=["test"] * 8 + ["train"]),
             Split(),
@@ -268,3 +267,7 @@ def test_words_for_captions():
     assert split_words(fixed, False) == "test 30% of all; validation 20% of the rest, the same split for all seeds"
     assert "5-fold cross-validation, the fold is the test set" in split_words(Split(repeat="kfold"), False)
     assert "the fold is the validation set" in split_words(Split(repeat="kfold"), True)
+
+
+def test_a_data_set_without_any_mask_is_unlabelled_as_a_whole():
+    assert set(make_split(make_index(9, mask=""), Split(), 0)["subset"]) == {"unlabelled"}
