@@ -11,9 +11,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(autouse=True)
-def subnormal_numbers():
-    """A training flushes the smallest numbers to 0, for speed; the tests that come after it draw them."""
+@pytest.fixture(autouse=True, scope="module")
+def usual_arithmetic():
+    """A training sets the arithmetic of its whole process (`precision.configure`): the next tests get theirs back."""
     yield
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_flush_denormal(False)
+    if torch := sys.modules.get("torch"):
+        torch.set_flush_denormal(False)
+        torch.use_deterministic_algorithms(False)
