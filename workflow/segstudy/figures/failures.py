@@ -88,7 +88,8 @@ def draw_failures(
     title = f"Where the networks of experiment {experiment} fail, test images"
     drawn = any(dataset in phantoms for dataset in datasets)
     figure.suptitle(style.titled(title, drawn), x=0.01, ha="left", weight="bold")
-    figure.legend(handles=_keys(names, colours, shapes), loc="outside lower center", ncols=4, frameon=False)
+    # Names of rows are long: four columns of them would not fit the width.
+    figure.legend(handles=_keys(names, colours, shapes), loc="outside lower center", ncols=3, frameon=False)
     if drawn:
         style.watermark(figure)
     style.save(figure, outputs["svg"], outputs["png"])

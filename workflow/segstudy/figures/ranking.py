@@ -79,7 +79,7 @@ def draw_ranking(
         near, share = (figure.add_subplot(grid[i, j], sharey=whole) for j in (1, 2))
         _draw(whole, near, share, part)
     label = METRICS[metric].label
-    title = f"{label} of experiment {experiment} on test images: who is first, and how surely"
+    title = f"{label} of experiment {experiment}, test images:\nwho is first, and how surely"
     figure.suptitle(style.titled(title, bool(rows["phantom"].any())), x=0.01, ha="left", weight="bold")
     figure.legend(
         handles=_keys(rows), loc="outside lower center", ncols=3 if rows["row"].eq("gain").any() else 4, frameon=False

@@ -115,7 +115,7 @@ def _facts(name: str, settings: Mapping[str, Any], results: Path) -> Facts:
     if card["strata"]:
         facts.append(("strata", ", ".join(f"{s or 'none'} ({v['images']})" for s, v in card["strata"].items())))
     official = card["official_subsets"]
-    facts.append(("official split", ", ".join(f"{s} {number}" for s, number in official.items()) or "none"))
+    facts.append(("official split", ", ".join(f"{s} {part['images']}" for s, part in official.items()) or "none"))
     drawn = settings["datasets"][name]["phantom"] is not None
     alt = f"{'PHANTOM: drawn' if drawn else 'Example'} images of {card['title']} with their masks"
     examples = embed.picture(folder / "examples.png", alt, EXAMPLES)
