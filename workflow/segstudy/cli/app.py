@@ -1,0 +1,52 @@
+"""`segstudy --help`: the commands, and the frame that they run in.
+
+Exit codes: 0 done, 1 something the user can mend (one message says what), 2 a command line that is no command line.
+Commands import what they need when they run, so that help and completion come at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version as installed
+from typing import Annotated
+
+import typer
+
+from segstudy.cli import everyday
+from segstudy.errors import StudyError
+
+app = typer.Typer(
+    name="segstudy",
+    help="Studies of image-segmentation networks: look at one, plan it, use its models. Snakemake runs it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # a defect keeps its plain traceback
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(everyday.plan)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"segstudy {installed('segstudy')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which segstudy this is.")
+    ] = False,
+) -> None:
+    """Options of segstudy itself."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; a StudyError is one message and exit code 1."""
+    try:
+        app(arguments)
+    except StudyError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
