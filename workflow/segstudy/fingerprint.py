@@ -151,6 +151,7 @@ def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@cache
 def _imports(path: Path, module: str) -> list[str]:
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     found = []

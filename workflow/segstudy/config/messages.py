@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,7 +37,7 @@ def place(key: Key, files: Sequence[Path]) -> str:
     """Return 'file:line' of the deepest part of `key` that a file defines, later files first."""
     best: tuple[int, str] = (0, str(files[-1]) if files else "config")
     for path in reversed(files):
-        node = yaml.compose(path.read_text(encoding="utf-8"))
+        node = _composed(path.read_text(encoding="utf-8"))
         depth, line = 0, 1
         for part in key:
             step = _child(node, part)
@@ -47,6 +48,12 @@ def place(key: Key, files: Sequence[Path]) -> str:
         if depth > best[0]:
             best = (depth, f"{path}:{line}")
     return best[1]
+
+
+@lru_cache(maxsize=8)
+def _composed(text: str) -> yaml.Node | None:
+    """Return the nodes of a file: places are asked for again and again, and a large study takes a second to read."""
+    return yaml.compose(text)
 
 
 def _child(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node] | None:
