@@ -355,3 +355,53 @@ def test_a_turned_crop_is_what_a_crop_of_the_whole_turned_image_is():
         labels = ndimage.affine_transform(masks[i].numpy(), matrix, offset, tuple(turned), order=0)
         assert (labels[around:-around, around:-around] != mask[i].numpy()).mean() < 0.01  # halves round either way
     assert roi.all()
+
+
+TURNED = {"rotation": 30.0, "scale": (0.9, 1.2), "flip_horizontal": 0.5, "shear": 5.0, "shift": 0.1}
+
+
+def carried_out(plan, options, images, inside):
+    """Carry a plan out by cutting its windows from images (B, C, H, W) and, as masks and rois, `inside` (B, H, W)."""
+    (height, width), batches = plan.window, (images, inside, inside)
+    parts = [
+        torch.stack([one[..., y : y + height, x : x + width] for one, (y, x) in zip(batch, plan.corners, strict=True)])
+        for batch in batches
+    ]
+    return carry_out(plan, *parts, options, seeded())
+
+
+@pytest.mark.parametrize("options", [IDENTITY, Augmentation(**TURNED)])
+def test_crops_lie_inside_the_places_that_they_are_given_and_reach_all_of_them(options):
+    places = torch.tensor([[0, 0, 24, 30], [10, 4, 20, 50]], dtype=torch.float64).repeat(300, 1)
+    inside = torch.zeros(600, 40, 60, dtype=torch.uint8)
+    for mask, (top, left, height, width) in zip(inside, places.int().tolist(), strict=True):
+        mask[top : top + height, left : left + width] = 1
+    rows, columns = torch.meshgrid(torch.arange(40), torch.arange(60), indexing="ij")
+    images = torch.stack([rows * 4, columns * 4, rows * 0]).to(torch.uint8).expand(600, 3, 40, 60)
+    plan = draw(600, (40, 60), options, seeded(), (8, 8), places)
+    image, mask, roi = carried_out(plan, options, images, inside)
+    assert roi.all() and mask.all()
+    for number, (top, left, height, width) in enumerate(places[:2].tolist()):
+        for channel, (first, side) in enumerate([(top, height), (left, width)]):
+            seen = image[number::2, channel] * 255 / 4
+            assert seen.min() < first + 1 and seen.max() > first + side - 2
+
+
+@pytest.mark.parametrize("options", [IDENTITY, Augmentation(rotation=1e-9)])
+def test_a_place_smaller_than_the_crop_is_seen_whole(options):
+    places = torch.tensor([[0, 3, 6, 4], [30, 50, 10, 10]], dtype=torch.float64)
+    inside = torch.zeros(2, 40, 60, dtype=torch.uint8)
+    inside[0, :6, 3:7] = 1
+    inside[1, 30:, 50:] = 1
+    plan = draw(2, (40, 60), options, seeded(), (20, 20), places)
+    _, mask, roi = carried_out(plan, options, inside[:, None].repeat(1, 3, 1, 1), inside)
+    assert [int(one.sum()) for one in roi] == [24, 100] == [int(one.sum()) for one in mask]
+
+
+@pytest.mark.parametrize("options", [IDENTITY, Augmentation(**TURNED)])
+@pytest.mark.parametrize("crop", [None, (16, 16), (64, 16)])
+def test_the_whole_canvas_as_place_changes_nothing(options, crop):
+    whole = torch.tensor([[0, 0, 40, 60]], dtype=torch.float64).expand(5, 4)
+    one, other = (draw(5, (40, 60), options, seeded(), crop, places) for places in (None, whole))
+    assert one.corners == other.corners and one.window == other.window
+    assert (one.affine is None and other.affine is None) or torch.equal(one.affine, other.affine)

@@ -180,6 +180,24 @@ def test_a_training_on_both_continues_with_its_bits(tmp_path, options):
     assert undisturbed.images_seen == 2 * (8 if options["real"] else 14)
 
 
+@pytest.mark.parametrize("augmentation", [{}, {"rotation": 20.0, "scale": [0.8, 1.2]}])
+def test_crops_of_either_kind_lie_inside_their_own_images(augmentation):
+    """Neither store's canvas is the joined one, and the second one's images lie in the middle of theirs."""
+    recipe = Recipe.model_validate({"crop": [8, 8], "augmentation": augmentation})
+    rectangles = np.array([[0, 0, 24, 24]] * 6 + [[2, 5, 12, 22]] * 3)
+    others = np.zeros((3, 16, 30), np.uint8)
+    others[:, 2:14, 5:27] = 1
+    arrays = join((IMAGES, MASKS, np.ones_like(MASKS)), (*OTHERS[:2], others))
+    task, rows = Mixture((6, 7, 8), False, None, (24, 24), 1, rectangles=rectangles), np.repeat(range(9), 40)
+    batch_of = batches.hold(*arrays, CPU)
+    draws = (torch.Generator().manual_seed(4) for _ in range(2))
+    inside, anywhere = (
+        batches.drawn(batch_of, rows, (24, 30), recipe, next(draws), places)[2].float().mean()
+        for places in (task.places(rows), None)
+    )
+    assert inside == 1 and anywhere < 0.9
+
+
 SETTINGS = {
     "model": {"network": "unet", "depth": 2, "width": 4},
     "loss": {"loss": "bce"},
@@ -191,6 +209,7 @@ def test_a_cell_learns_from_what_was_accepted(tmp_path):
     inputs = small_cell.write_inputs(tmp_path / "labelled")
     store, split = small_cell.write_inputs(tmp_path / "others", images=6, side=48)
     np.save(tmp_path / "targets.npy", np.load(store / "masks.npy") * 200)
+    (tmp_path / "teacher.safetensors").write_bytes(b"weights")
     table = pd.DataFrame({"sample": [f"s{i:02d}" for i in range(6)], "accepted": [1, 0, 1, 1, 0, 0]})
     table.to_csv(tmp_path / "accepted.csv", index=False)
     pseudo = {"teacher": {"recipe": "default"}, "unlabelled": "others"}

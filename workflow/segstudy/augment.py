@@ -113,18 +113,31 @@ def draw(
     options: Augmentation,
     generator: torch.Generator,
     crop: tuple[int, int] | None = None,
+    places: torch.Tensor | None = None,
 ) -> Plan:
-    """Draw the changes of `samples` images of (height, width) `source`."""
+    """Draw the changes of `samples` images of (height, width) `source`.
+
+    Args:
+        samples: how many.
+        source: size of them all.
+        options: what is changed, and by how much.
+        generator: a CPU generator.
+        crop: (height, width) of random crops; None keeps whole images.
+        places: float64 (samples, 4): top, left, height, width of the part of each that shows anything. Crops lie
+            inside of it wherever they fit. None is all of the source.
+    """
     drawn = torch.rand(samples, len(DRAWS), generator=generator, dtype=torch.float64)
     u = dict(zip(DRAWS, drawn.unbind(1), strict=True))
     flip_x, flip_y = (
         u["flip_horizontal"] < options.flip_horizontal,
         u["flip_vertical"] < options.flip_vertical,
     )
+    if crop is None or places is None:
+        places = torch.tensor([[0, 0, *source]], dtype=torch.float64).expand(samples, 4)
     if options.rotation or options.shift or options.shear or options.scale != (1, 1):
-        corners, window, affine = _affine(u, flip_x, flip_y, source, options, crop)
+        corners, window, affine = _affine(u, flip_x, flip_y, source, options, crop, places)
     else:
-        corners, window, affine = *_corners(u, source, crop), None
+        corners, window, affine = *_corners(u, source, crop, places), None
     return Plan(
         size=crop or source,
         window=window,
@@ -143,13 +156,20 @@ def _between(u: torch.Tensor, low: float, high: float) -> torch.Tensor:
 
 
 def _corners(
-    u: dict[str, torch.Tensor], source: tuple[int, int], crop: tuple[int, int] | None
+    u: dict[str, torch.Tensor], source: tuple[int, int], crop: tuple[int, int] | None, places: torch.Tensor
 ) -> tuple[list[tuple[int, int]], tuple[int, int]]:
-    """Return top-left corners, uniform over all whole positions inside the source, and the size of the windows."""
+    """Return top-left corners, uniform over all whole positions inside the places, and the size of the windows.
+
+    A place that is smaller than the window lies in its middle, as nearly as the source allows.
+    """
     window = tuple(min(side, wanted) for side, wanted in zip(source, crop or source, strict=True))
-    tops = (u["crop_y"] * (source[0] - window[0] + 1)).long().tolist()
-    lefts = (u["crop_x"] * (source[1] - window[1] + 1)).long().tolist()
-    return list(zip(tops, lefts, strict=True)), (window[0], window[1])
+    along = []
+    for axis, key in enumerate(("crop_y", "crop_x")):
+        first, room = places[:, axis], places[:, 2 + axis] - window[axis]
+        inside, around = first + (u[key] * (room + 1)).floor(), first + (room / 2).floor()
+        start = torch.where(room < 0, around, inside).clamp(0, source[axis] - window[axis])
+        along.append(start.long().tolist())
+    return list(zip(*along, strict=True)), (window[0], window[1])
 
 
 def _affine(
@@ -159,15 +179,18 @@ def _affine(
     source: tuple[int, int],
     options: Augmentation,
     crop: tuple[int, int] | None,
+    places: torch.Tensor,
 ) -> tuple[list[tuple[int, int]], tuple[int, int], torch.Tensor]:
     """Return corners and size of the windows, and the maps (B, 2, 3) from the result into them.
 
-    A point at offset x from the image's centre goes to R S F x + shift: flipped, scaled, sheared by x += tan(s) y,
-    turned counter-clockwise (as one sees it; y points down). The result at offset o shows the source at
-    centre + (R S F)^-1 o.
+    A point at offset x from the centre of the image's place goes to R S F x + shift: flipped, scaled, sheared by
+    x += tan(s) y, turned counter-clockwise (as one sees it; y points down). The result at offset o shows the source
+    at centre + (R S F)^-1 o.
     """
     size = crop or source
-    sides = torch.tensor([source[1], source[0]], dtype=torch.float64)  # x, y: as in every vector here
+    whole = torch.tensor([source[1], source[0]], dtype=torch.float64)  # x, y: as in every vector here
+    sides = places[:, [3, 2]]
+    middle = places[:, [1, 0]] + sides / 2
     backward = torch.linalg.inv(_forward(u, flip_x, flip_y, options))
     half = (backward.abs() @ torch.tensor([size[1], size[0]], dtype=torch.float64)) / 2  # of the bounding box
     shift = torch.stack([_between(u[key], -1, 1) * options.shift for key in ("shift_x", "shift_y")], 1) * sides
@@ -178,13 +201,13 @@ def _affine(
         room = (sides / 2 - half).clamp(min=0)
         anywhere = torch.stack([_between(u[key], -1, 1) for key in ("crop_x", "crop_y")], 1) * room
         offset = torch.where(room > 0, anywhere, offset)
-        extent = torch.minimum((2 * half.amax(0)).ceil() + 2 * MARGIN, sides)
-        start = (sides / 2 + offset - extent / 2).floor().clamp(min=0).minimum(sides - extent)
+        extent = torch.minimum((2 * half.amax(0)).ceil() + 2 * MARGIN, whole)
+        start = (middle + offset - extent / 2).floor().clamp(min=0).minimum(whole - extent)
         corners = [(int(y), int(x)) for x, y in start.tolist()]
         window = int(extent[1]), int(extent[0])
     else:
-        start, extent = torch.zeros_like(offset), sides
-    centre = (sides / 2 + offset - start) * 2 / extent - 1
+        start, extent = torch.zeros_like(offset), whole
+    centre = (middle + offset - start) * 2 / extent - 1
     affine = torch.cat([backward * (2 / extent)[None, :, None], centre[:, :, None]], dim=2)
     return corners, window, affine.float()
 

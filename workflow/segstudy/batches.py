@@ -95,7 +95,14 @@ def _parts(array: Any, rows: Rows, windows: Windows) -> Iterator[Any]:
         yield array[int(row), top : top + height, left : left + width]
 
 
-def drawn(batch_of: BatchOf, rows: Rows, canvas: tuple[int, int], recipe: Recipe, draws: torch.Generator) -> Batch:
+def drawn(
+    batch_of: BatchOf,
+    rows: Rows,
+    canvas: tuple[int, int],
+    recipe: Recipe,
+    draws: torch.Generator,
+    places: Tensor | None = None,
+) -> Batch:
     """Return the batch of `rows` in random crops, changed as the recipe says: images are float32 in 0..1.
 
     Args:
@@ -104,8 +111,9 @@ def drawn(batch_of: BatchOf, rows: Rows, canvas: tuple[int, int], recipe: Recipe
         canvas: height and width of them all.
         recipe: its crop and augmentation.
         draws: a CPU generator.
+        places: where on the canvas the images lie, see `augment.draw`; None: anywhere.
     """
-    plan = augment.draw(len(rows), canvas, recipe.augmentation, draws, recipe.crop)
+    plan = augment.draw(len(rows), canvas, recipe.augmentation, draws, recipe.crop, places)
     windows = batch_of(rows, Windows(plan.corners, plan.window))
     return augment.carry_out(plan, *windows, recipe.augmentation, draws)
 

@@ -20,7 +20,7 @@ from segstudy.mixture import Mixture
 from segstudy.splits import LEARNABLE
 from segstudy.store import Store, open_store
 from segstudy.tasks import Loss, Task
-from segstudy.training_rows import column_of, labels_used, names_of, share_of, strata_of, subset_rows
+from segstudy.training_rows import column_of, labels_used, names_of, rectangles_of, share_of, strata_of, subset_rows
 
 logger = logging.getLogger("segstudy")
 
@@ -93,12 +93,12 @@ def gather(
         labels=labels_used(store, train, len(every)),
     )
     if recipe.pseudo_labels:
-        return _with_pseudo_labels(material, recipe, recipe.pseudo_labels, seed, unlabelled)
+        return _with_pseudo_labels(material, store, recipe, recipe.pseudo_labels, seed, unlabelled)
     return _with_mean_teacher(material, store, recipe, seed, unlabelled) if recipe.consistency else material
 
 
 def _with_pseudo_labels(
-    material: Material, recipe: Recipe, options: PseudoLabels, seed: int, unlabelled: Unlabelled | None
+    material: Material, store: Store, recipe: Recipe, options: PseudoLabels, seed: int, unlabelled: Unlabelled | None
 ) -> Material:
     """Return the material with the images that a teacher has labelled, those that are accepted."""
     if unlabelled is None or unlabelled.targets is None or unlabelled.accepted is None:
@@ -108,11 +108,11 @@ def _with_pseudo_labels(
     arrays = join(material.arrays, (others.images, targets, others.rois))
     first, canvas = len(material.names), material.arrays[0].shape
     pseudo = first + others.rows(table.loc[table["accepted"].astype(int) == 1, "sample"])
-    crops = recipe.crops_per_epoch
+    crops, rectangles = recipe.crops_per_epoch, np.concatenate([rectangles_of(store), rectangles_of(others)])
     return material._replace(
         arrays=arrays,
         names=[*material.names, *names_of(others)],
-        task=Mixture(pseudo, options.targets == "soft", options.real, (canvas[1], canvas[2]), seed, crops),
+        task=Mixture(pseudo, options.targets == "soft", options.real, (canvas[1], canvas[2]), seed, crops, rectangles),
         others={"pseudo": len(pseudo)},
     )
 

@@ -23,6 +23,8 @@ class Mixture(Task):
         canvas: (height, width) of the labelled images, which are validated without the padding of the joined ones.
         seed: of the training.
         total: crops of an epoch with `real`; None takes as many as the labelled images have.
+        rectangles: (N, 4): top, left, height, width of the image in each of the joined rows; crops lie inside of it
+            wherever they fit, since canvases of two data sets may differ by far. None takes them anywhere.
     """
 
     def __init__(
@@ -33,9 +35,11 @@ class Mixture(Task):
         canvas: tuple[int, int],
         seed: int,
         total: int | None = None,
+        rectangles: np.ndarray | None = None,
     ) -> None:
         self.pseudo, self.soft, self.real = np.asarray(pseudo, np.int64), soft, real
         self.canvas, self.seed, self.total = canvas, seed, total
+        self.rectangles = None if rectangles is None else torch.as_tensor(rectangles, dtype=torch.float64)
 
     def crops(self, rows: Rows, times: int, epoch: int) -> np.ndarray:
         """Return the rows of all crops of an epoch: all of both, or the shares asked for."""
@@ -46,6 +50,10 @@ class Mixture(Task):
         return np.concatenate(
             [topped_up(np.asarray(rows, np.int64), own, draw), topped_up(self.pseudo, total - own, draw)]
         )
+
+    def places(self, rows: Rows) -> Tensor | None:
+        """Return the rectangles of these rows."""
+        return None if self.rectangles is None else self.rectangles[np.asarray(rows, np.int64)]
 
     def prepared(self, batch: Batch, epoch: int, step: int) -> Batch:
         """Return the batch with its targets as class ids, or as probabilities."""

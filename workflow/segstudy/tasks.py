@@ -45,6 +45,10 @@ class Task:
             steps: of an epoch.
         """
 
+    def places(self, rows: Rows) -> Tensor | None:
+        """Return where crops of these rows may lie (see `augment.draw`); None: anywhere on the canvas."""
+        return None
+
     def prepared(self, batch: Batch, epoch: int, step: int) -> Batch:
         """Return what the network is shown, what it should say, and where that counts; `batch` is augmented."""
         return batch

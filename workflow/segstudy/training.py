@@ -160,7 +160,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
                 if step < state["step"]:
                     continue  # done before the interruption
                 draws = seeds.generator(seed, "augment", epoch, step)
-                batch = task.prepared(drawn(batch_of, rows, canvas, recipe, draws), epoch, step)
+                batch = task.prepared(drawn(batch_of, rows, canvas, recipe, draws, task.places(rows)), epoch, step)
                 for group, rate in zip(optimiser.param_groups, rates, strict=True):
                     group["lr"] = rate * factor(step)
                 draw, parts = seeds.number(seed, "dropout", epoch, step), state["accumulate"]

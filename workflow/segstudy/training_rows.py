@@ -106,3 +106,8 @@ def names_of(store: Store) -> list[str]:
     """Return the sample of each row. Rows are read as text, in which 10 comes before 2."""
     names = dict(zip(store.geometry["row"].astype(int), store.geometry["sample"].astype(str), strict=True))
     return [names[row] for row in range(len(names))]
+
+
+def rectangles_of(store: Store) -> np.ndarray:
+    """Return where the image of each row lies on the canvas: (N, 4), top, left, height, width."""
+    return store.geometry.set_index("row").sort_index()[["top", "left", "height", "width"]].to_numpy(dtype=float)
