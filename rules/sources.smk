@@ -29,6 +29,12 @@ def start_of(wildcards):
     return f"{CELL}/model.safetensors".format(**start._asdict()) if start else []
 
 
+def teacher_model_of(wildcards):
+    """The model that labels images for the cell, so that its record names it; nothing where there is none."""
+    teacher = teacher_of(wildcards)
+    return f"{CELL}/model.safetensors".format(**teacher._asdict()) if teacher else []
+
+
 def sources_of(wildcards):
     """The cells that a cell builds on, by their role."""
     sources = sources_of_cell(cell_of(wildcards))

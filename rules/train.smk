@@ -13,6 +13,7 @@ rule train:
         chain=chain_of,
         unlabelled=of_unlabelled("store"),
         unlabelled_split=of_unlabelled("splits/seed{seed}.csv"),
+        teacher=teacher_model_of,
         targets=of_teacher("targets.npy"),
         accepted=accepted_of,
     output:

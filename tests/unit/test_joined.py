@@ -1,5 +1,6 @@
 """Two stores read as one, and a training on both."""
 
+import hashlib
 import json
 import os
 import signal
@@ -209,18 +210,22 @@ def test_a_cell_learns_from_what_was_accepted(tmp_path):
     inputs = small_cell.write_inputs(tmp_path / "labelled")
     store, split = small_cell.write_inputs(tmp_path / "others", images=6, side=48)
     np.save(tmp_path / "targets.npy", np.load(store / "masks.npy") * 200)
-    (tmp_path / "teacher.safetensors").write_bytes(b"weights")
+    (tmp_path / "teacher.bin").write_bytes(b"weights")
     table = pd.DataFrame({"sample": [f"s{i:02d}" for i in range(6)], "accepted": [1, 0, 1, 1, 0, 0]})
     table.to_csv(tmp_path / "accepted.csv", index=False)
     pseudo = {"teacher": {"recipe": "default"}, "unlabelled": "others"}
     recipe = SETTINGS["recipe"] | {"pseudo_labels": pseudo}
-    unlabelled = Unlabelled(store, split, tmp_path / "targets.npy", tmp_path / "accepted.csv")
-    small_cell.run(inputs, tmp_path, SETTINGS | {"recipe": recipe}, unlabelled=unlabelled)
+    unlabelled = Unlabelled(store, split, *(tmp_path / name for name in ("targets.npy", "accepted.csv", "teacher.bin")))
+    sources = {"teacher": "labelled/unet/bce/default/seed0"}
+    small_cell.run(inputs, tmp_path, SETTINGS | {"recipe": recipe}, unlabelled=unlabelled, sources=sources)
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["images"] == {"train": 10, "val": 3, "pseudo": 3}
     assert record["images_seen"] == 26
     read = {"pseudo/targets", "pseudo/accepted", "unlabelled/split", "unlabelled/store/images.npy"}
     assert read <= set(record["data"])
+    sums = {name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("teacher.bin", "targets.npy")}
+    told = {"cell": sources["teacher"], "sha256": sums["teacher.bin"], "targets": sums["targets.npy"]}
+    assert record["sources"]["teacher"] == told and record["data"]["pseudo/targets"] == told["targets"]
     rows = np.flatnonzero(pd.read_csv(inputs[1])["subset"] == "train")
     white = int(np.load(inputs[0] / "masks.npy")[rows].sum())
     assert record["class_pixels"][1] == white  # of the masks that people drew

@@ -5,6 +5,8 @@ import json
 import pandas as pd
 import pytest
 
+from segstudy.provenance import file_hash
+
 CELLS = "results/tiny/cells/hrf/unet/bce"
 TABLES, FIGURES = "results/tiny/tables/losses", "results/tiny/figures"
 PSEUDO = {"teacher": {"recipe": "default"}, "unlabelled": "rfmid", "accept": {"white": None}, "real": 0.5}
@@ -50,6 +52,9 @@ def test_three_ways_to_use_images_without_labels_beside_the_labels_alone(few):
     told = record(few, "finetuned")["sources"]["start"]
     assert told["cell"] == "rfmid/unet/mse/denoising/seed0" and told["tensors"] > 5
     assert {name.partition(".")[0] for name in told["left"]} == {"head"}
+    told = record(few, "pseudo")["sources"]["teacher"]
+    assert told["cell"] == "hrf/unet/bce/default/seed0"
+    assert told["sha256"] == file_hash(few.file(f"{CELLS}/default/seed0/model.safetensors"))
     shares = {name: record(few, name)["labels"] for name in ("default", "default_labels50", "pseudo_labels50")}
     half = shares["default_labels50"]
     assert half == shares["pseudo_labels50"], "a student has the labels of its teacher, and no more"

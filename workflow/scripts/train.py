@@ -12,8 +12,8 @@ with job(snakemake, resume=Path(snakemake.params.resume)):
     given = {name: Path(path) for name, path in snakemake.input.items() if path}
     unlabelled = None
     if "unlabelled" in given:
-        places = given["unlabelled"], given["unlabelled_split"], given.get("targets"), given.get("accepted")
-        unlabelled = Unlabelled(*places)
+        taught = (given.get(name) for name in ("targets", "accepted", "teacher"))
+        unlabelled = Unlabelled(given["unlabelled"], given["unlabelled_split"], *taught)
     train_cell(
         given["store"],
         given["split"],

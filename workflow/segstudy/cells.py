@@ -91,6 +91,8 @@ def train_cell(
         data |= {f"unlabelled/{name}": value for name, value in data_hashes(unlabelled.store, unlabelled.split).items()}
         labels = {"targets": unlabelled.targets, "accepted": unlabelled.accepted}
         data |= {f"pseudo/{name}": provenance.file_hash(path) for name, path in labels.items() if path}
+    facts = {**taken.facts, "teacher": taught_by(unlabelled, data)}
+    learned = {role: {"cell": cell, **facts.get(role, {})} for role, cell in (sources or {}).items()}
     slot = checkpoint.Slot(resume, {"settings": settings, "seed": seed, "data": data, "code": code})
     if kept and published.restore(kept, outputs, slot.identity):
         logger.info("trained before, and a later job of the cell failed: what was published is put back")
@@ -114,7 +116,7 @@ def train_cell(
             task=material.task,
         )
     meta = model_meta(settings, opened, seed, trained, material.outputs)
-    facts = {
+    told = {
         "dataset": opened.meta,
         "images": {"train": len(material.train), "val": len(material.val)} | material.others,
         "strata": per_epoch if material.strata else {},
@@ -126,7 +128,7 @@ def train_cell(
         "accumulate_used": trained.accumulate,
         "normalisation": trained.normalisation,
         "encoder": taken.facts.get("encoder"),
-        "sources": {role: {"cell": cell, **taken.facts.get(role, {})} for role, cell in (sources or {}).items()},
+        "sources": learned,
         "labels": material.labels,
         "libraries": fingerprint.libraries(settings["model"]["network"]),
         "parameters": cost.count_parameters(network),
@@ -144,12 +146,19 @@ def train_cell(
         flops_per_image=flops,
         peak=peak,
         command=command,
-        **facts,
+        **told,
     )
     publish(outputs, trained, meta, record)
     if kept:
         published.keep(kept, outputs, slot.identity)
     slot.remove()
+
+
+def taught_by(unlabelled: Unlabelled | None, data: Mapping[str, str]) -> dict[str, str]:
+    """Return what a record says of a teacher: the SHA-256 of its model, and of what it said of the images."""
+    if not unlabelled or not unlabelled.teacher:
+        return {}
+    return {"sha256": provenance.file_hash(unlabelled.teacher), "targets": data["pseudo/targets"]}
 
 
 def data_hashes(store: Path, split: Path, **others: Path | None) -> dict[str, str]:

@@ -49,6 +49,7 @@ class Unlabelled(NamedTuple):
     split: Path
     targets: Path | None = None  # .npy, uint8 (N, H, W): probability times 255, rows and canvas of the store
     accepted: Path | None = None  # CSV with sample, accepted (1/0)
+    teacher: Path | None = None  # model file of the cell that says it, for the record
 
 
 def gather(
