@@ -152,6 +152,80 @@ def test_estimating_imports_nothing_heavy():
     assert done.stdout.split() == ["False", "False"]
 
 
+FEW = [ROOT / "config.yaml", ROOT / "studies/few_labels_small.yaml"]
+
+
+def few_labels(**recipes):
+    config = read_config(*FEW)
+    for name, changes in recipes.items():
+        config["recipes"][name] |= changes
+    return load_study(config, FEW)
+
+
+def training_of(study, results, recipe):
+    return Estimates(study, results, gpu=False).cell("hrf", "unet", recipe).training - START
+
+
+def test_few_labels_cost_what_is_seen(tmp_path):
+    """Per epoch: all crops of labelled and pseudo-labelled images, or as many as without, or a share of the labels."""
+    every = {"crops_per_epoch": None, "crops_per_image": 7, "validate_every": 10**6}
+    teacher = {"teacher": {"recipe": "supervised"}, "unlabelled": "drive_unlabelled"}
+    study = few_labels(supervised=every, pseudo=every | {"pseudo_labels": teacher}, finetuned=every | {"labels": 0.5})
+    size = Estimates(study, tmp_path, gpu=False).size
+    own, others = size("hrf").train, size("drive_unlabelled").learnable
+    assert others == 20  # DRIVE's official training images, all of them
+    alone = training_of(study, tmp_path, "supervised")
+    assert training_of(study, tmp_path, "pseudo") == pytest.approx(alone * (own + others) / own, rel=1e-3)
+    assert training_of(study, tmp_path, "finetuned") == pytest.approx(alone * round(own / 2) / own, rel=1e-3)
+    shared = few_labels(supervised=every, pseudo=every | {"pseudo_labels": teacher | {"real": 0.5}})
+    assert training_of(shared, tmp_path, "pseudo") == pytest.approx(alone, rel=1e-3)
+
+
+def test_a_mean_teacher_sees_more_for_each_labelled_image(tmp_path):
+    """As many unlabelled images, each forward, backward and once more forward: 3 + 4 passes in place of 3."""
+    rarely = {"validate_every": 10**6}
+    study = few_labels(supervised=rarely, mean_teacher=rarely)
+    alone = training_of(study, tmp_path, "supervised")
+    assert training_of(study, tmp_path, "mean_teacher") == pytest.approx(alone * 7 / 3, rel=1e-3)
+    half = {"consistency": {"unlabelled": "drive_unlabelled", "batch_size": 4}}
+    study = few_labels(mean_teacher=rarely | half)
+    assert training_of(study, tmp_path, "mean_teacher") == pytest.approx(alone * 5 / 3, rel=1e-3)
+
+
+def test_the_record_of_a_mean_teacher_tells_what_one_without_takes(tmp_path):
+    study = few_labels()
+    recipe = study.recipe("hrf", "mean_teacher").model_dump(mode="json")
+    settings = {"model": study.model_settings("unet"), "recipe": recipe}
+    known = RUNS["drive/unet/bce/default/seed0"]
+    path = tmp_path / "cells/hrf/unet/dice/mean_teacher/seed0/run.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        json.dumps(known | {"settings": settings, "images_seen": 3600, "seconds": dict.fromkeys(PARTS, 70)})
+    )
+    assert training_of(study, tmp_path, "mean_teacher") == pytest.approx(210)
+    assert training_of(study, tmp_path, "supervised") == pytest.approx(90)
+
+
+def test_labelling_takes_as_long_as_it_took_or_what_prediction_takes(tmp_path):
+    study = few_labels()
+    teacher = study.cells[0]
+    guess = Estimates(study, tmp_path, gpu=False).labelling(teacher, "drive_unlabelled")
+    config = read_config(*FEW)
+    config["datasets"]["drive_unlabelled"]["split"]["validation"] = 0.5
+    half = Estimates(load_study(config), tmp_path, gpu=False).labelling(teacher, "drive_unlabelled")
+    assert guess - START == pytest.approx(2 * (half - START))
+    path = tmp_path / "benchmarks/pseudo_predict/drive_unlabelled" / f"{teacher.path}.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"s": 12.5}\n')
+    assert Estimates(study, tmp_path, gpu=False).labelling(teacher, "drive_unlabelled") == 12.5
+
+
+def test_a_data_set_without_masks_has_no_image_to_train_on_by_masks(tmp_path):
+    files = [ROOT / "config.yaml", ROOT / "studies/hrf_few_labels.yaml"]
+    size = Estimates(load_study(read_config(*files), files), tmp_path, gpu=False).size("rfmid")
+    assert (size.train, size.val, size.unlabelled, size.learnable) == (0, 0, 3200, 3200)
+
+
 def test_who_learns_to_remove_noise_is_counted_with_the_images_that_have_no_mask(study, tmp_path):
     config = read_config(*FILES)
     config["recipes"]["denoising"] = {**config["recipes"]["default"], "denoising": {"validation": 0.25}}

@@ -77,6 +77,29 @@ def test_the_longest_chain_is_that_of_the_longest_cell(study, results):
     assert plan.chain(study, [row._replace(state="done") for row in rows], estimates)[0] == 0
 
 
+def test_what_others_learn_from_is_planned_too(tmp_path):
+    """One training each, no predictions; a teacher's labelling once, and the chain goes through what it waits for."""
+    files = [ROOT / "config.yaml", ROOT / "studies/few_labels_small.yaml"]
+    study = load_study(read_config(*files), files)
+    estimates = Estimates(study, tmp_path, gpu=False)
+    rows = {row.cell.path: row for row in plan.planned(study, tmp_path, estimates)}
+    assert len(rows) == len(study.cells) + 2
+    denoising = estimates.cell("drive_unlabelled", "unet", "denoising")
+    source = rows["drive_unlabelled/unet/mse/denoising/seed0"]
+    assert source.seconds == denoising.training and source.disk_mb == denoising.model_mb < denoising.disk_mb
+    teacher, student = (rows[f"hrf/unet/dice/{name}/seed0"] for name in ("supervised", "pseudo"))
+    labelling = estimates.labelling(teacher.cell, "drive_unlabelled")
+    assert student.seconds == pytest.approx(estimates.cell("hrf", "unet", "pseudo").seconds + labelling)
+    words = plan.chain(study, list(rows.values()), estimates)[1]
+    assert f"train of {teacher.cell.path}" in words and f"measure of {student.cell.path}" in words
+    assert "what they learn from" in printed(study, tmp_path)
+    run = tmp_path / "cells" / source.cell.path / "run.json"
+    run.parent.mkdir(parents=True)
+    run.write_text('{"seconds": {"steps": 1, "validation": 1, "saving": 0}}')
+    again = {row.cell.path: row.state for row in plan.planned(study, tmp_path, estimates)}
+    assert again[source.cell.path] == "done"
+
+
 def test_the_command_prints_text_and_says_what_is_wrong(tmp_path):
     shutil.copy(ROOT / "config.yaml", tmp_path)
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}

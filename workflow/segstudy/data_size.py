@@ -28,6 +28,7 @@ PUBLISHED = {
     "folder": (200, 512, 512),
 }
 OFFICIAL_TEST = {"drive": 0.5}  # share of the official test set, where it is none of the config's
+WITHOUT_MASKS = {"rfmid"}  # readers of data sets in which nothing is labelled
 CLASSES = {"cmp": 11}  # in the foreground
 CHANNELS = {"rgb": 3, "grey": 1, "green": 1}
 
@@ -35,7 +36,7 @@ CHANNELS = {"rgb": 3, "grey": 1, "green": 1}
 class DataSize(NamedTuple):
     """A data set before, or while, it is trained on."""
 
-    images: int  # labelled
+    images: int  # labelled; of a data set without any mask, all of them
     train: int
     val: int
     canvas: tuple[int, int]  # height, width of what networks see
@@ -44,6 +45,11 @@ class DataSize(NamedTuple):
     outputs: int  # logits of a pixel
     guess: bool  # as published: nobody has looked at the files yet
     unlabelled: int = 0  # images without a mask, as far as the files tell
+
+    @property
+    def learnable(self) -> int:
+        """Images that others may learn from without their masks: those of train, and those that have none."""
+        return self.train + self.unlabelled
 
     @property
     def store_bytes(self) -> int:
@@ -59,12 +65,13 @@ def data_size(study: Study, dataset: str, results: Path) -> DataSize:
             listed = [(int(row["width"]), int(row["height"]), row["mask"]) for row in csv.DictReader(stream)]
         labelled = [(width, height) for width, height, mask in listed if mask]
         # Of a data set without any mask, its images are the size.
-        rows, unlabelled = labelled or [item[:2] for item in listed], len(listed) - len(labelled)
+        rows, masks, every = labelled or [item[:2] for item in listed], len(labelled), len(listed)
     except OSError:
         images, height, width = _expected(options)
-        rows, unlabelled = [(width, height)] * images, 0
+        rows, every = [(width, height)] * images, images
+        masks = 0 if options.reader in WITHOUT_MASKS else images
     guess = not (folder / "index.csv").exists() and not options.phantom
-    subsets = _subsets(folder / "splits", options, len(rows))
+    subsets = _subsets(folder / "splits", options, masks)
     classes = len(set(options.classes) - {BACKGROUND}) if options.classes else CLASSES.get(options.reader, 1)
     return DataSize(
         images=len(rows),
@@ -75,7 +82,7 @@ def data_size(study: Study, dataset: str, results: Path) -> DataSize:
         channels=CHANNELS[options.colour],
         outputs=1 if classes == 1 else classes + 1,
         guess=guess,
-        unlabelled=unlabelled,
+        unlabelled=every - masks,
     )
 
 
@@ -94,6 +101,8 @@ def _subsets(folder: Path, options: DatasetConfig, images: int) -> dict[str, int
     test = OFFICIAL_TEST.get(options.reader, split.test) if split.official else split.test
     if split.repeat == "kfold":
         test = 1 / split.folds
+    if not images:
+        return {"train": 0, "val": 0}
     rest = max(1, round(images * (1 - test)))
     val = round(rest * split.validation)
     return {"train": max(1, rest - val), "val": val}

@@ -15,8 +15,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from segstudy.config import Study
+from segstudy.config import Cell, Study
 from segstudy.config.datasets import Prediction
+from segstudy.config.recipes import Recipe
 from segstudy.data_size import DataSize, data_size
 from segstudy.network_cost import Cost, network_cost
 
@@ -44,7 +45,8 @@ class Estimate(NamedTuple):
     evaluation: float  # seconds of prediction and measuring
     training_mb: float  # main memory
     prediction_mb: float
-    disk_mb: float  # of the files that stay
+    model_mb: float  # of the model file
+    disk_mb: float  # of all files that stay
     basis: str  # of `training`, one of BASES
 
     @property
@@ -64,6 +66,7 @@ class Record(NamedTuple):
     host_mb: float
     parameters: int
     gpu: bool
+    beside: float = 1.0  # of `beside_each`
 
 
 class Estimates:
@@ -99,11 +102,15 @@ class Estimates:
         if options.denoising:  # all images that are not measured, divided anew
             val = round(options.denoising.validation * (size.train + size.unlabelled))
             train = size.train + size.unlabelled - val
-        visits = options.crops_per_epoch or max(1, train) * options.crops_per_image
+        else:
+            train = max(1, round(options.labels * train))
+        if options.pseudo_labels and options.pseudo_labels.real is None:  # at most: all of them believed
+            train += self.size(options.pseudo_labels.unlabelled).learnable
+        visits, beside = options.crops_per_epoch or max(1, train) * options.crops_per_image, beside_each(options)
         # Validation is one forward pass over whole images.
-        more = val * canvas / (PASSES * visits * pixels * options.validate_every)
+        more = beside - 1 + val * canvas / (PASSES * visits * pixels * options.validate_every)
         if near:
-            per_image = fmean(r.per_image * pixels / r.pixels for r in near)
+            per_image = fmean(r.per_image * pixels / r.pixels * beside / r.beside for r in near)
         elif speeds := [record.speed for record in others if record.speed]:
             per_image = PASSES * cost.flops * pixels / fmean(speeds) * (1 + more)
         else:
@@ -115,15 +122,30 @@ class Estimates:
         prediction = self.study.datasets[dataset].prediction
         operations = cost.flops * predicted_pixels(size.canvas, prediction) * self._views()
         forward = operations / (GPU_SPEED if self.gpu else CPU_SPEED * self.threads)
+        weights = 4 * cost.parameters / 1e6
         return Estimate(
             training=START + images * per_image,
             evaluation=self._evaluation(dataset, model, recipe, size.images * (forward + size.pixels * WRITING)),
             training_mb=max((r.host_mb for r in alike), default=0.0)
             or self._training_mb(size, cost, options.batch_size / options.accumulate * pixels),
             prediction_mb=self._prediction_mb(size, cost, float(math.prod(prediction.tile or size.canvas))),
-            disk_mb=(4 * cost.parameters + self._predictions() * self._stays() * size.pixels * size.images) / 1e6,
+            model_mb=weights,
+            disk_mb=weights + self._predictions() * self._stays() * size.pixels * size.images / 1e6,
             basis=basis,
         )
+
+    def labelling(self, teacher: Cell, unlabelled: str) -> float:
+        """Return the seconds in which a teacher labels the images of a data set: as earlier ones took, else a guess."""
+        paths = (self.results / "benchmarks/pseudo_predict" / unlabelled / teacher.dataset / teacher.model).glob(
+            "*/*/*"
+        )
+        measured = [seconds for path in islice(paths, RECORDS) if (seconds := _benchmark(path)) is not None]
+        if measured:
+            return fmean(measured)
+        size, prediction = self.size(unlabelled), self.study.datasets[unlabelled].prediction
+        operations = self.cost(teacher.dataset, teacher.model).flops * predicted_pixels(size.canvas, prediction)
+        forward = operations / (GPU_SPEED if self.gpu else CPU_SPEED * self.threads)
+        return START + size.learnable * (forward + size.pixels * WRITING)
 
     def _same(self, record: Record, model: str) -> bool:
         return record.model == self.study.model_settings(model)
@@ -180,6 +202,16 @@ def predicted_pixels(canvas: tuple[int, int], prediction: Prediction) -> float:
     return math.prod(tile * (1 + max(0.0, side / tile - 1) / step) for side, tile in sides)
 
 
+def beside_each(recipe: Recipe) -> float:
+    """Return the work of a training image and of what is seen beside it, in steps of an image.
+
+    With a mean teacher an unlabelled image takes what a labelled one does, and another forward pass by the mean.
+    """
+    if recipe.consistency is None:
+        return 1.0
+    return 1 + (recipe.consistency.batch_size or recipe.batch_size) / recipe.batch_size * (PASSES + 1) / PASSES
+
+
 def _record(path: Path) -> Record | None:
     """Return what a run.json tells; None where it was not written by this version, or took no step."""
     with suppress(OSError, ValueError, KeyError, TypeError):
@@ -194,6 +226,7 @@ def _record(path: Path) -> Record | None:
             host_mb=run["peak_memory_mb"]["host"],
             parameters=run["parameters"],
             gpu="cuda" in run["peak_memory_mb"],
+            beside=beside_each(Recipe.model_validate(recipe)),
         )
     return None
 

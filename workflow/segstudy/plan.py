@@ -18,7 +18,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from segstudy.config import Cell, Study, load_study
+from segstudy.config import Cell, Study, chains, load_study
 from segstudy.config.study import read_config
 from segstudy.errors import StudyError
 from segstudy.estimates import BASES, Estimates
@@ -30,6 +30,7 @@ DATA_SECONDS = 2e-7  # of each original pixel, in index, data card and store: re
 TABLE_SECONDS = 60.0  # tables and figures of an experiment
 WIDTH = 110  # where there is no terminal
 TOTAL = "all, each cell once"
+SOURCES = "what they learn from"  # cells of no experiment that others start from, or that label for them
 WORDS = {
     "measured": "measured on earlier cells like it",
     "scaled": "scaled from other cells of the study",
@@ -49,18 +50,37 @@ class Planned(NamedTuple):
 
 
 def planned(study: Study, results: Path, estimates: Estimates) -> list[Planned]:
-    """Return every cell of the study with what is left of it."""
-    rows = []
+    """Return every cell of the study, and those that they learn from, with what is left of it.
+
+    A teacher's labelling is the work of the first of its students that is not trained; sources are trained alone.
+    """
+    rows, sources, labelled = [], set(study.ancestors), set()
     for training in trainings(study, results):
         cell = training.cell
         estimate = estimates.cell(cell.dataset, cell.model, cell.recipe)
         trained = training.state == "trained"
-        measured = trained and (results / "cells" / cell.path / "counts.csv").exists()
+        source = cell in sources
+        measured = trained and (source or (results / "cells" / cell.path / "counts.csv").exists())
         begun = trained or training.state in ("running", "stopped")
         state = "done" if measured else "begun" if begun else "to do"
-        left = 0.0 if measured else estimate.evaluation if trained else estimate.seconds
-        rows.append(Planned(cell, state, left, estimate.disk_mb, estimate.basis))
+        evaluation = 0.0 if source else estimate.evaluation
+        left = 0.0 if measured else evaluation if trained else estimate.training + evaluation
+        work = labelling(study, results, cell)
+        if work and not trained and work not in labelled:
+            labelled.add(work)
+            left += estimates.labelling(*work)
+        disk = estimate.model_mb if source else estimate.disk_mb
+        rows.append(Planned(cell, state, left, disk, estimate.basis))
     return rows
+
+
+def labelling(study: Study, results: Path, cell: Cell) -> tuple[Cell, str] | None:
+    """Return the teacher of a cell and the data set that it is to label yet; None where nothing is."""
+    teacher, unlabelled = study.sources(cell).get("teacher"), chains.unlabelled_of(study, cell)
+    if teacher is None or unlabelled is None:
+        return None
+    done = (results / "pseudo" / unlabelled / teacher.path / "measures.csv").exists()
+    return None if done else (teacher, unlabelled)
 
 
 def chain(study: Study, rows: Sequence[Planned], estimates: Estimates) -> tuple[float, str]:
@@ -70,12 +90,20 @@ def chain(study: Study, rows: Sequence[Planned], estimates: Estimates) -> tuple[
         return 0.0, "nothing is left to do"
     size = {name: estimates.size(name) for name in study.used_datasets}
     ready = {name: s.images * s.pixels * DATA_SECONDS for name, s in size.items()}
-    last = max(left, key=lambda row: row.seconds + ready[row.cell.dataset])
-    total = ready[last.cell.dataset] + last.seconds + TABLE_SECONDS
-    words = (
-        f"index, describe, check_images, preprocess, split, check_split, train, predict, measure of {last.cell.path}"
-    )
-    return total, f"{words} ({_hours(last.seconds)}), tables and figures"
+    to_do = {row.cell: row.seconds for row in left}
+
+    def path(cell: Cell) -> tuple[float, list[Cell]]:
+        """Return the seconds up to the end of a cell, and what it waits for and itself: those that are not done."""
+        ahead = [path(source) for source in study.sources(cell).values() if source in to_do]
+        longest, before = max(ahead, default=(ready[cell.dataset], []))
+        return longest + to_do[cell], [*before, cell]
+
+    seconds, cells = max((path(cell) for cell in to_do), key=lambda found: found[0])
+    words = "index, describe, check_images, preprocess, split, check_split"
+    words += "".join(f", train of {cell.path} ({_hours(to_do[cell])})" for cell in cells[:-1])
+    last = cells[-1]
+    words += f", train, predict, measure of {last.path} ({_hours(to_do[last])}), tables and figures"
+    return seconds + TABLE_SECONDS, words
 
 
 def table(study: Study, rows: Sequence[Planned], gpu: bool, threads: int = 1) -> Table:
@@ -88,6 +116,7 @@ def table(study: Study, rows: Sequence[Planned], gpu: bool, threads: int = 1) ->
     heads = ("experiment", "cells", *STATES, "GPU hours" if gpu else "core hours", "h per cell", "disk (GB)")
     for head, foot in zip(heads, whole, strict=True):
         shown.add_column(head, foot, justify="left" if head == heads[0] else "right", no_wrap=True)
+    parts |= {SOURCES: [by_cell[cell] for cell in study.ancestors]} if study.ancestors else {}
     for name, own in parts.items():
         shown.add_row(*_line(name, own, each))
     return shown

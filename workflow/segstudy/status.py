@@ -44,8 +44,8 @@ class Training(NamedTuple):
 
 
 def trainings(study: Study, results: Path) -> list[Training]:
-    """Return every cell of the study with its state, as the files below `results` tell it."""
-    return [_training(cell, results) for cell in study.cells]
+    """Return every cell of the study, and those they build on, with its state, as the files below `results` tell it."""
+    return [_training(cell, results) for cell in [*study.cells, *study.ancestors]]
 
 
 def _training(cell: Cell, results: Path) -> Training:
