@@ -69,7 +69,7 @@ def test_the_strips_have_a_column_for_each_row_and_its_errors(tmp_path, phantom)
             for i, (model, loss) in enumerate(NAMES)
         ]
     )
-    section = strips._section("ph2", {cell: masks for cell, _, masks in cells}, scores, source)
+    (section,) = strips._sections("ph2", {cell: masks for cell, _, masks in cells}, scores, source)
     assert section.heads == [("image",), ("truth",), *NAMES]
     assert [strip.words for strip in section.strips] == [
         "worst: b, mean Dice 0.500",
@@ -93,7 +93,9 @@ def test_data_sets_stand_below_each_other_with_their_own_keys(tmp_path):
     other.mkdir()
     counts, masks, index, root, _ = make_cell(other, {"x": 0.9})
     second = (Cell("drive", "unet", "bce", "long", 0), counts, masks)
-    alone = strips._section("drive", {second[0]: masks}, scores_of(second), one._replace(index_csv=index, root=root))
+    (alone,) = strips._sections(
+        "drive", {second[0]: masks}, scores_of(second), one._replace(index_csv=index, root=root)
+    )
     assert alone.heads[-1] == ("unet", "bce") and alone.legend == gallery.LEGEND
     png = tmp_path / "two.png"
     sources = {"ph2": one, "drive": one._replace(index_csv=index, root=root)}
@@ -101,6 +103,33 @@ def test_data_sets_stand_below_each_other_with_their_own_keys(tmp_path):
     both = Image.open(png).size
     strips.draw_strips(first, {"ph2": one}, "losses", png, policy="fixed")
     assert both[0] == Image.open(png).size[0] and both[1] > Image.open(png).size[1]
+
+
+def test_many_rows_are_drawn_in_parts_of_the_same_images(tmp_path):
+    cells, source = rows_of(tmp_path, {"a": 0.9, "b": 0.6, "c": 0.8, "d": 0.7})
+    _, counts, masks = cells[0]
+    many = [(Cell("ph2", f"net{i}", "bce", "default", 0), counts, masks) for i in range(17)]
+    png = tmp_path / "many.png"
+    strips.draw_strips(many, {"ph2": source}, "losses", png, policy="fixed")
+    assert Image.open(png).width <= (2 + strips.ACROSS) * (strips.SIDE + GAP) - GAP + 2 * MARGIN
+    scores = pd.DataFrame(
+        [
+            {"sample": name, "model": f"net{i}", "loss": "bce", "recipe": "default", "dice": value}
+            for name, value in {"a": 0.9, "b": 0.6, "c": 0.8, "d": 0.7}.items()
+            for i in range(17)
+        ]
+    )
+    parts = strips._sections("ph2", {cell: masks for cell, _, masks in many}, scores, source)
+    assert [head[0] for part in parts for head in part.heads[2:]] == [f"net{i}" for i in range(17)]
+    assert [part.title for part in parts] == [
+        f"ph2, seed 0, rows {rows} of 17" for rows in ("1 to 6", "7 to 12", "13 to 17")
+    ]
+    assert [[strip.words for strip in part.strips] for part in parts] == 3 * [
+        ["worst: b, mean Dice 0.600", "median: c, mean Dice 0.800", "best: a, mean Dice 0.900"]
+    ]
+    strata = dict.fromkeys("ab", "benign") | dict.fromkeys("cd", "melanoma")
+    dice = pd.Series({"a": 0.9, "b": 0.6, "c": 0.8, "d": 0.7})
+    assert strips.chosen(dice, strata, strips.FEW) == [("b", "worst"), ("d", "worst")]
 
 
 def scores_of(cell):

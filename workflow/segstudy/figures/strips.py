@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,8 @@ from segstudy.tables import headline, image_scores, read_counts
 SIDE = 240  # pixels of the longer side of a tile: many stand in a row
 STRATA = 3  # with more of them, the worst image of each is shown
 IMAGES = 9  # of a data set
+ACROSS = 8  # rows beside image and truth: with more of them the same images come again below, for the next rows
+FEW = 3  # images of a data set whose rows take more than one part
 NAMES = ("model", "loss", "recipe")
 
 
@@ -44,7 +46,7 @@ class Strip(NamedTuple):
 
 
 class Section(NamedTuple):
-    """One data set on the page."""
+    """One data set on the page, or at most ACROSS of its rows."""
 
     title: str
     heads: list[tuple[str, ...]]
@@ -63,7 +65,7 @@ def draw_strips(
     """Draw image, truth and the errors of every row for some test images of each data set, with their Dice.
 
     The images are those with the worst, the median and the best mean Dice over the rows (see `chosen`); colours are
-    those of the gallery.
+    those of the gallery. More than ACROSS rows are drawn in parts below each other, of fewer images.
 
     Args:
         cells: of one seed for each data set: the cell, the path of its `counts.csv`, the folder of its masks.
@@ -81,21 +83,22 @@ def draw_strips(
     sections = []
     for name, source in sources.items():
         own = {cell: Path(masks) for cell, _, masks in cells if cell.dataset == name}
-        sections.append(_section(name, own, scores[scores["dataset"] == name], source))
+        sections += _sections(name, own, scores[scores["dataset"] == name], source)
     phantom = any(source.phantom for source in sources.values())
     page = _page(f"Experiment {experiment}: errors on test images", sections, phantom)
     with atomic_path(png) as temporary:
         page.save(temporary, format="PNG")
 
 
-def chosen(dice: pd.Series, strata: Mapping[str, str]) -> list[tuple[str, str]]:
+def chosen(dice: pd.Series, strata: Mapping[str, str], most: int = IMAGES) -> list[tuple[str, str]]:
     """Return (sample, why) of the worst, the median and the best image, of each stratum where there are some.
 
-    Of more than STRATA strata it is the worst image of each; there are at most IMAGES, those of the hardest strata.
+    Of more than STRATA strata, or where `most` would not do, it is the worst image of each, the hardest strata first.
 
     Args:
         dice: mean over the rows, by sample; NaN where it is not defined.
         strata: sample -> stratum, empty where there is none.
+        most: images at most.
     """
     defined = dice.dropna().sort_values(kind="stable")
     groups = [own for _, own in defined.groupby([strata[name] for name in defined.index], sort=False)]
@@ -103,37 +106,56 @@ def chosen(dice: pd.Series, strata: Mapping[str, str]) -> list[tuple[str, str]]:
     found = []
     for own in groups:
         places = {0: "worst", len(own) // 2: "median", len(own) - 1: "best"}
-        places = {0: "worst"} if len(groups) > STRATA or len(own) == 1 else places
         if len(own) == 2:
             places = {0: "worst", 1: "best"}
+        if len(own) == 1 or len(groups) > min(STRATA, most // len(places)):
+            places = {0: "worst"}
         found += [(str(own.index[place]), why) for place, why in sorted(places.items())]
-    return found[:IMAGES]
+    return found[:most]
 
 
-def _section(dataset: str, cells: Mapping[Cell, Path], scores: pd.DataFrame, source: Source) -> Section:
+def _sections(dataset: str, cells: Mapping[Cell, Path], scores: pd.DataFrame, source: Source) -> list[Section]:
+    """Return the parts of a data set: images are chosen by all rows, and are the same in every part."""
     rows = {row["sample"]: row for row in read_csv(source.index_csv).to_dict("records")}
     dice = scores.pivot(index="sample", columns=list(NAMES), values="dice")
-    picked = chosen(dice.mean(axis=1), {name: rows[name]["stratum"] for name in dice.index})
+    strata = {name: rows[name]["stratum"] for name in dice.index}
+    picked = chosen(dice.mean(axis=1), strata, IMAGES if len(cells) <= ACROSS else FEW)
     if not picked:
         raise StudyError(
             f"no test image of data set '{dataset}' has a Dice",
             remedy="give its split a test set with objects in it",
         )
+    number = -(-len(cells) // ACROSS)
+    parts = [list(part) for part in np.array_split(np.arange(len(cells)), number)]  # of the same length, but for one
+    return [_section(dataset, cells, part, picked, rows, dice, source) for part in parts]
+
+
+def _section(
+    dataset: str,
+    cells: Mapping[Cell, Path],
+    part: Sequence[int],
+    picked: Sequence[tuple[str, str]],
+    rows: Mapping[str, Mapping[Any, Any]],
+    dice: pd.DataFrame,
+    source: Source,
+) -> Section:
+    """Return the part of a data set that shows some of its cells, by their places."""
+    shown = [list(cells)[place] for place in part]
     strips = []
     for sample, why in picked:
-        masks = [folder / f"{sample}.png" for folder in cells.values()]
-        parts = tiles_of(rows[sample], masks, Path(source.root), source.region, source.labels, SIDE)
-        values = dice.loc[sample].reindex([(cell.model, cell.loss, cell.recipe) for cell in cells]).to_numpy(float)
+        masks = [cells[cell] / f"{sample}.png" for cell in shown]
+        pictures = tiles_of(rows[sample], masks, Path(source.root), source.region, source.labels, SIDE)
+        values = dice.loc[sample].reindex([(cell.model, cell.loss, cell.recipe) for cell in shown]).to_numpy(float)
         stratum = f" ({rows[sample]['stratum']})" if rows[sample]["stratum"] else ""
-        words = f"{why}: {sample}{stratum}, mean Dice {np.nanmean(values):.3f}"
+        words = f"{why}: {sample}{stratum}, mean Dice {dice.loc[sample].mean():.3f}"
         below = ["", "", *("Dice not defined" if np.isnan(value) else f"Dice {value:.3f}" for value in values)]
-        strips.append(Strip(words, [*parts[:2], *parts[3::2]], below))
+        strips.append(Strip(words, [*pictures[:2], *pictures[3::2]], below))
     several = len({cell.recipe for cell in cells}) > 1
-    names = [(cell.model, cell.loss, *([cell.recipe] if several else [])) for cell in cells]
+    names = [(cell.model, cell.loss, *([cell.recipe] if several else [])) for cell in shown]
     classes = list(zip(source.labels.names, source.labels.colours, strict=True))
-    seed = next(iter(cells)).seed
     what = "; the wrong pixels in the colour of the truth" if source.labels.several else ""
-    title = f"{dataset}{' (PHANTOM)' if source.phantom else ''}, seed {seed}{what}"
+    of = f", rows {part[0] + 1} to {part[-1] + 1} of {len(cells)}" if len(part) < len(cells) else ""
+    title = f"{dataset}{' (PHANTOM)' if source.phantom else ''}, seed {shown[0].seed}{of}{what}"
     return Section(title, [("image",), ("truth",), *names], strips, classes if source.labels.several else LEGEND)
 
 
