@@ -14,6 +14,14 @@ rule study_report:
             )
             for name in ("images", f"seed{seed}")
         ],
+        chains=of_cells(
+            f"{RESULTS}/checks/chains/{NAMES}.json",
+            [
+                cell
+                for cell in [*STUDY.cells, *STUDY.ancestors]
+                if seen_by_sources(cell) and not STUDY.recipes[cell.recipe].denoising
+            ],
+        ),
         indexes=expand(f"{DATA}/index.csv", dataset=STUDY.used_datasets),
         cells=[
             path

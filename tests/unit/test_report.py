@@ -20,7 +20,8 @@ from segstudy.report import embed, gallery, grids
 from segstudy.report.cost import Point, Scores, Spent, cost_grid, pareto, spent
 from segstudy.report.drawings import ARROWS, STAGES, flow_svg, pareto_svg
 from segstudy.report.embed import Picture
-from segstudy.report.made import Made, Remark
+from segstudy.report.few_labels import FewLabels, by_share, few_labels
+from segstudy.report.made import Made, Remark, code_of
 from segstudy.report.page import embedded, render
 from segstudy.report.paper import gather
 from segstudy.report.settings import settings_of
@@ -82,13 +83,109 @@ def test_a_table_shows_intervals_and_marks_best_controls_and_drawn_data():
     assert grid.filters == {"data set": ["real", "drawn"]}
 
 
+def test_a_narrow_window_keeps_the_name_that_tells_rows_apart():
+    several = [table().assign(loss=f"loss{i}") for i in range(4)]
+    (grid,) = grids.results("losses", pd.concat(several, ignore_index=True), SETTINGS)
+    assert grid.heads[grid.kept] == "Loss"
+
+
+def few_files(results):
+    """A cell that removes noise, and one that takes labels of a teacher."""
+    noise = pd.DataFrame(
+        {
+            **{"sample": ["a", "b", "a"], "noise": ["gaussian", "gaussian", "salt_and_pepper"]},
+            **{"level": [0.125, 0.125, 0.06], "psnr_noisy": [18.0, 19.0, 17.0], "psnr": [28.0, 30.0, 25.0]},
+            **{"ssim_noisy": [0.1, 0.2, 0.3], "ssim": [0.7, 0.9, 0.6]},
+        }
+    )
+    settings = SETTINGS | {
+        "denoisers": [["drawn", "unet", "mse", "clean", 0]],
+        "students": [
+            {
+                "cell": ["real", "unet", "bce", "pseudo", 1],
+                "teacher": ["real", "unet", "bce", "default", 1],
+                "unlabelled": "drawn",
+            }
+        ],
+    }
+    denoiser, student = results / "cells/drawn/unet/mse/clean/seed0", results / "cells/real/unet/bce/pseudo/seed1"
+    (student / "pseudo").mkdir(parents=True)
+    denoiser.mkdir(parents=True)
+    noise.to_csv(denoiser / "denoising.csv", index=False)
+    for path in ("denoising/drawn/unet/mse/clean/seed0", "pseudo/real/unet/bce/pseudo/seed1"):
+        picture = results / "figures" / f"{path}.png"
+        picture.parent.mkdir(parents=True)
+        Image.new("RGB", (2400, 600), "white").save(picture)
+    found = {"white": [0.05, 0.235], "computed": {"images": 2}, "confidence": None, "images": 20, "accepted": 15}
+    (student / "pseudo/range.json").write_text(json.dumps(found))
+    return settings
+
+
+def told(grid, row):
+    return dict(zip(grid.heads, [value.text for value in grid.rows[row].values], strict=True))
+
+
+def test_noise_removed_and_labels_believed_are_told(tmp_path):
+    found = few_labels(few_files(tmp_path), tmp_path)
+    first, second = told(found.noise, 0), told(found.noise, 1)
+    assert (first["Noise"], first["Level"], first["Images"]) == ("gaussian", "0.125", "2")
+    assert (first["PSNR with noise, dB"], first["PSNR without, dB"]) == ("18.5", "29.0")
+    assert (first["SSIM with noise"], first["SSIM without"]) == ("0.150", "0.800")
+    assert first["Data set"] == "drawn (PHANTOM)" and second["Noise"] == "salt and pepper"
+    labels = told(found.accepted, 0)
+    assert (labels["Labelled by it"], labels["Accepted"], labels["Accepted, %"]) == ("20", "15", "75")
+    assert labels["White allowed, %"] == "5.0 to 23.5" and labels["Range from"] == "2 training masks"
+    assert labels["Teacher"] == "real/unet/bce/default/seed1" and labels["Least confidence"] == "–"
+    assert [decoded(picture.uri).size for picture in (*found.denoised, *found.sheets)] == [(1200, 300)] * 2
+
+
+def test_a_study_without_few_labels_shows_none(tmp_path):
+    assert few_labels(SETTINGS | {"denoisers": [], "students": []}, tmp_path) == FewLabels(None, [], None, [], 0)
+
+
+def test_labels_that_were_all_refused_or_none_at_all(tmp_path):
+    settings = few_files(tmp_path)
+    path = tmp_path / "cells/real/unet/bce/pseudo/seed1/pseudo/range.json"
+    path.write_text(json.dumps({"white": None, "computed": None, "confidence": 0.9, "images": 0, "accepted": 0}))
+    labels = told(few_labels(settings, tmp_path).accepted, 0)
+    assert (labels["Accepted, %"], labels["White allowed, %"]) == ("no image", "any")
+    assert (labels["Range from"], labels["Least confidence"]) == ("the config", "0.90")
+
+
+def test_scores_by_share_of_the_labels():
+    names = ["dataset", "row", "model", "loss", "recipe", "share", "labelled_images", "mean", "sd", "low", "high"]
+    lines = [
+        ("real", "cell", "unet", "bce", "default", 0.5, 2.5, 0.6, 0.02, 0.5, 0.7),
+        ("real", "control", "all_background", "", "", np.nan, np.nan, 0.0, 0.0, 0.0, 0.0),
+    ]
+    wide = pd.DataFrame(lines, columns=names).assign(metric="dice", test_images=4.0, seeds=2)
+    grid = by_share("shares", wide, SETTINGS)
+    cell, control = told(grid, 0), told(grid, 1)
+    assert (cell["Share of the labels, %"], cell["Labelled training images"]) == ("50", "2.5")
+    assert (cell["Dice"], cell["Dice 95 % interval"], cell["Test images"]) == ("0.600 ± 0.020", "0.500 to 0.700", "4")
+    assert control["Share of the labels, %"] == "–" and grid.rows[1].control
+
+
+def test_the_code_of_each_network_has_its_own_fingerprint():
+    def run(code, device="CPU"):
+        record = {"git": None, "device": device, "threads": 1, "precision": "bf16", "interruptions": 0}
+        return record | {"code": code}
+
+    cells = [Cell("real", model, "bce", "default", seed) for model in ("unet", "encdec") for seed in (0, 1)]
+    codes = ("aa", "aa", "bb", "cc")
+    facts = dict(code_of({cell: run(code) for cell, code in zip(cells, codes, strict=True)}))
+    assert facts["fingerprint of the training code, unet"] == "aa"
+    assert facts["fingerprint of the training code, encdec"] == "bb (1 training); cc (1 training)"
+    assert facts["device"] == "CPU, 1 thread, bf16"
+
+
 def test_the_front_holds_what_nothing_beats():
     plots = pareto("losses", table(), SETTINGS)
     assert [(plot.dataset, plot.phantom) for plot in plots] == [("real", False), ("drawn", True)]
     # focal is slower and worse than bce.
     assert [point.front for point in plots[0].points] == [True, False]
     drawing = pareto_svg(plots[1])
-    assert "PHANTOM" in drawing and 'role="img"' in drawing and "unet/bce/default, 0.500 after 5 s" in drawing
+    assert "PHANTOM" in drawing and 'role="img"' in drawing and "1: unet/bce, 0.500 after 5 s" in drawing
 
 
 @pytest.mark.parametrize("seconds", [(5.0,), (5.0, 5.0), (0.5, 40_000.0)])
@@ -217,13 +314,14 @@ def content(phantoms=()):
     experiment = Experiment(
         *("losses", "Which <loss>?", "words", bool(phantoms), [grid], picture, picture, picture),
         *(
+            grid._replace(key="losses-shares"),
             {"real": [f"sentence {i}" for i in range(7)]},
             [grid._replace(key="losses-strata")],
             picture,
             None,
             picture,
             None,
-            [("real", "<svg></svg>")],
+            [(Scores("real", False, "Dice", [Point("unet/bce", 5.0, 0.5, 0.4, 0.6, True)]), "<svg></svg>")],
         ),
     )
     shown = {"side": 384, "datasets": {}, "samples": {}, "cells": [], "left_out": 3}
@@ -241,7 +339,7 @@ def content(phantoms=()):
             [experiment],
             shown,
             [picture],
-            [picture],
+            FewLabels(grid._replace(key="noise"), [picture], grid._replace(key="accepted"), [picture], 2),
             grid._replace(key="trainings"),
             Spent(1, 1.0, 0.0, 500.0, 0.0, ["CPU"]),
             grid._replace(key="cost"),
@@ -265,6 +363,7 @@ def test_the_page_needs_nothing_else_and_every_picture_has_words():
     assert heads[0] == 1 and all(b <= a + 1 for a, b in pairwise(heads))
     identifiers = [a["id"] for _, a in page.tags if "id" in a]
     assert len(set(identifiers)) == len(identifiers)
+    assert "2 more pictures of this kind" in text and "0.500, 5 s" in "".join(page.text)
     assert "3 cells of the study are not shown" in text and "2 more sentences on real" in text
 
 

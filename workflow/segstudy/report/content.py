@@ -12,15 +12,15 @@ import pandas as pd
 from segstudy.config import Cell
 from segstudy.files import read_csv, read_json
 from segstudy.report import embed, grids
-from segstudy.report.cost import Spent, cost_grid, epochs_grid, pareto, read_runs, spent
+from segstudy.report.cost import Scores, Spent, cost_grid, epochs_grid, pareto, read_runs, spent
 from segstudy.report.drawings import flow_svg, pareto_svg
 from segstudy.report.embed import Picture
+from segstudy.report.few_labels import FewLabels, by_share, few_labels
 from segstudy.report.gallery import gallery
 from segstudy.report.grids import Grid
 from segstudy.report.made import Made, made
 from segstudy.table_comparisons import spoken
 
-STUDENTS = 6  # cells whose pseudo-labels are shown, the first of the config
 STRIPS = 6000  # pixels of the height of the strips at most: as many lines as it takes to be read
 EXAMPLES = 1200  # pixels of the longer side of a data card's example pictures
 
@@ -48,13 +48,14 @@ class Experiment(NamedTuple):
     ranking: Picture
     ablation: Picture
     labels: Picture | None  # by share of the labels
+    shares: Grid | None  # the same as numbers
     sentences: dict[str, list[str]]  # by data set
     more: list[Grid]  # comparisons, strata, classes
     curves: Picture
     failures: Picture | None
     strips: Picture | None
     hardest: Grid | None
-    pareto: list[tuple[str, str]]  # data set, SVG
+    pareto: list[tuple[Scores, str]]  # with its SVG
 
 
 class Content(NamedTuple):
@@ -67,7 +68,7 @@ class Content(NamedTuple):
     experiments: list[Experiment]
     gallery: dict[str, Any]
     samples: list[Picture]
-    students: list[Picture]
+    few: FewLabels
     trainings: Grid
     spent: Spent
     cost: Grid
@@ -94,7 +95,7 @@ def collect(settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]
         [_experiment(name, settings, results) for name in settings["experiments"]],
         gallery(settings, results, roots),
         _samples(cells, results),
-        _students(settings, results),
+        few_labels(settings, results),
         epochs_grid(runs[: len(cells)], results, settings),
         spent(runs),
         cost_grid(runs, settings),
@@ -142,6 +143,7 @@ def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experi
     table = read_csv(tables / f"{name}.csv")
     pairs = _table(tables / f"{name}.comparisons.csv")
     failed = _table(tables / f"{name}.failures.csv")
+    shares = _table(tables / f"{name}.labels.csv") if len(block["labels"]) > 1 else None
     more = [
         make(f"{name}-{kind}", found, settings)
         for kind, make in (("comparisons", grids.comparisons), ("strata", grids.strata), ("classes", grids.classes))
@@ -165,8 +167,9 @@ def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experi
         ),
         figure("ablation", "Metrics by loss and network, with control rows; its numbers are in the table"),
         figure("label_efficiency", "Dice over the share of the training labels, with intervals")
-        if len(block["labels"]) > 1
+        if shares is not None
         else None,
+        by_share(f"{name}-shares", shares, settings) if shares is not None else None,
         sentences,
         more,
         figure("curves", "Training and validation curves of every network"),
@@ -175,7 +178,7 @@ def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experi
         else None,
         _strips(name, cells, figures / "strips.png"),
         grids.hardest(f"{name}-hardest", failed, settings) if failed is not None and len(failed) else None,
-        [(plot.dataset, pareto_svg(plot)) for plot in pareto(name, table, settings)],
+        [(plot, pareto_svg(plot)) for plot in pareto(name, table, settings)],
     )
 
 
@@ -226,17 +229,4 @@ def _samples(cells: list[Cell], results: Path) -> list[Picture]:
             EXAMPLES,
         )
         for (dataset, recipe), seed in firsts.items()
-    ]
-
-
-def _students(settings: Mapping[str, Any], results: Path) -> list[Picture]:
-    """Return accepted and rejected pseudo-labels of the first cells that learn from a teacher."""
-    cells = [Cell(*cell) for cell in settings["students"][:STUDENTS]]
-    return [
-        embed.picture(
-            results / "figures/pseudo" / f"{cell.path}.png",
-            f"Accepted and rejected pseudo-labels of {cell.path}",
-            EXAMPLES,
-        )
-        for cell in cells
     ]

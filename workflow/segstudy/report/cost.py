@@ -12,7 +12,7 @@ import pandas as pd
 from segstudy.config import Cell
 from segstudy.files import read_csv, read_json
 from segstudy.formulas import METRICS
-from segstudy.report.grids import NAMES, Grid, Row, Value, number, spread, words
+from segstudy.report.grids import NAMES, Grid, Row, Value, number, spread, told_names, words
 from segstudy.table_columns import SEVERAL, one_class
 from segstudy.times import PARTS
 
@@ -142,6 +142,7 @@ def pareto(key: str, table: pd.DataFrame, settings: Mapping[str, Any]) -> list[S
         settings: see `segstudy.report.settings`.
     """
     found = []
+    names = told_names(table)
     for dataset, own in table[table["row"].eq("cell") & table["seconds_mean"].notna()].groupby("dataset", sort=False):
         block = settings["datasets"][dataset]
         column = (SEVERAL if block["several"] else one_class(settings["evaluation"]["metrics"]))[0]
@@ -150,7 +151,7 @@ def pareto(key: str, table: pd.DataFrame, settings: Mapping[str, Any]) -> list[S
         means, seconds = known[column.name("test", "mean")], known["seconds_mean"]
         points = [
             Point(
-                "/".join(line[name] for name in NAMES),
+                "/".join(line[name] for name in names),
                 line["seconds_mean"],
                 line[column.name("test", "mean")],
                 line[column.name("test", "low")],

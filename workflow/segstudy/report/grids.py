@@ -46,6 +46,13 @@ class Grid(NamedTuple):
     chosen: dict[str, str]
     notes: list[str] = []  # noqa: RUF012
 
+    @property
+    def kept(self) -> int:
+        """The column that stays when a narrow window scrolls: of the names in front, what tells most rows apart."""
+        front = next((i for i, number in enumerate(self.numbers) if number), len(self.numbers))
+        kinds = [len({row.values[i].text for row in self.rows}) for i in range(front)]
+        return kinds.index(max(kinds)) if kinds else 0
+
 
 def words(text: str, sort: float | str | None = None) -> Value:
     """Return a cell that is text."""
@@ -90,13 +97,13 @@ def results(key: str, table: pd.DataFrame, settings: Settings) -> list[Grid]:
 def _results(key: str, table: pd.DataFrame, columns: Sequence[Column], settings: Settings) -> Grid:
     subsets = [subset for subset in SUBSET_WORDS if table[f"{subset}_images"].gt(0).any()]
     shown = [column for column in columns if column.name("test", "mean") in table]
-    names = _told(table)
+    names = told_names(table)
     rows = []
     for subset in subsets:
         best = {column: _best(table, column, subset) for column in shown if not column.interval}
         for place, line in zip(table.index, table.to_dict("records"), strict=True):
             filters = {"data set": line["dataset"], "images": SUBSET_WORDS[subset]}
-            rows.append(_row(line, names, settings, filters, _measures(line, shown, subset, best, place)))
+            rows.append(named_row(line, names, settings, filters, _measures(line, shown, subset, best, place)))
     filters_of = {"data set": list(dict.fromkeys(table["dataset"])), "images": [SUBSET_WORDS[s] for s in subsets]}
     heads = ["Data set", *(NAMES[name] for name in names), *(column.head for column in shown), "Images", "Seconds"]
     return Grid(
@@ -135,19 +142,19 @@ def _best(table: pd.DataFrame, column: Column, subset: str) -> set[Any]:
 def strata(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
     """Return the table by stratum (`tables/<experiment>.strata.csv`)."""
     metrics = [name for name in ("dice", "iou", "pixel_error") if f"{name}_mean" in table]
-    names = _told(table)
+    names = told_names(table)
     rows = []
     for line in table.to_dict("records"):
         filters = {"data set": line["dataset"], "stratum": line["stratum"]}
         values = [words(line["stratum"]), *(spread(line[f"{m}_mean"], line[f"{m}_sd"]) for m in metrics)]
-        rows.append(_row(line, names, settings, filters, [*values, number(line["images"], 0)]))
+        rows.append(named_row(line, names, settings, filters, [*values, number(line["images"], 0)]))
     heads = ["Data set", *(NAMES[name] for name in names), "Stratum", *(METRICS[m].label for m in metrics), "Images"]
-    return _plain(key, "Test images by stratum: mean over images, then over seeds ± standard deviation.", heads, rows)
+    return plain(key, "Test images by stratum: mean over images, then over seeds ± standard deviation.", heads, rows)
 
 
 def classes(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
     """Return the table by class (`tables/<experiment>.classes.csv`)."""
-    names = _told(table)
+    names = told_names(table)
     rows = []
     for line in table.to_dict("records"):
         filters = {"data set": line["dataset"], "class": line["class"]}
@@ -155,27 +162,28 @@ def classes(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
         values = [words(line["class"]), number(100 * line["share"], 1), pooled[0]]
         values += [interval(line["iou_pooled_low"], line["iou_pooled_high"]), pooled[1]]
         values += [number(line[f"{m}_pooled"]) for m in ("sensitivity", "precision")]
-        rows.append(_row(line, names, settings, filters, values))
+        rows.append(named_row(line, names, settings, filters, values))
     heads = ["Data set", *(NAMES[name] for name in names), "Class", "Share of pixels, %", "IoU", "IoU 95 % interval"]
     heads += ["Dice", "Sensitivity", "Precision"]
-    return _plain(key, "Test images by class: all pixels of all images together, mean over seeds.", heads, rows)
+    return plain(key, "Test images by class: all pixels of all images together, mean over seeds.", heads, rows)
 
 
 def comparisons(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
     """Return the paired comparisons (`tables/<experiment>.comparisons.csv`)."""
     rows = []
     verdicts = {"first": "first is better", "second": "second is better", "open": "open"}
+    told = [name for name in NAMES if name != "recipe" or len({*table["recipe_a"], *table["recipe_b"]}) > 1]
     for line in table.to_dict("records"):
-        sides = ["/".join(str(line[f"{name}_{side}"]) for name in NAMES) for side in ("a", "b")]
+        sides = ["/".join(str(line[f"{name}_{side}"]) for name in told) for side in ("a", "b")]
         verdict = verdicts.get(line["verdict"], "interval and test disagree")
         values = [words(side) for side in sides]
         values += [number(line["difference"], text=f"{line['difference']:+.3f}"), interval(line["low"], line["high"])]
         values += [number(line["p_holm"], text="< 0.001" if line["p_holm"] < 0.001 else ""), number(line["images"], 0)]
         filters = {"data set": line["dataset"], "verdict": verdict}
-        rows.append(Row([_dataset(line["dataset"], settings), *values, words(verdict)], False, filters))
+        rows.append(Row([dataset_name(line["dataset"], settings), *values, words(verdict)], False, filters))
     metric = METRICS[table["metric"].iloc[0]].label
     heads = ["Data set", "First", "Second", f"Difference in {metric}", "95 % interval", "p (Holm)", "Images", "Verdict"]
-    return _plain(key, "Pairs of rows on the test images they share; first minus second.", heads, rows)
+    return plain(key, "Pairs of rows on the test images they share; first minus second.", heads, rows)
 
 
 def hardest(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
@@ -184,7 +192,7 @@ def hardest(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
     rows = [
         Row(
             [
-                *(_dataset(line["dataset"], settings), words(line["stratum"]), words(line["sample"])),
+                *(dataset_name(line["dataset"], settings), words(line["stratum"]), words(line["sample"])),
                 *(number(100 * line["share"], 1), number(line["hardest"])),
             ],
             False,
@@ -193,10 +201,11 @@ def hardest(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
         for line in each.to_dict("records")
     ]
     heads = ["Data set", "Stratum", "Test image", "Object, % of the region", "Mean Dice of all rows"]
-    return _plain(key, "The hardest test images.", heads, rows)
+    return plain(key, "The hardest test images.", heads, rows)
 
 
-def _plain(key: str, caption: str, heads: list[str], rows: list[Row]) -> Grid:
+def plain(key: str, caption: str, heads: list[str], rows: list[Row]) -> Grid:
+    """Return a table whose lists offer what its rows may be filtered by, where that is more than one value."""
     filters: dict[str, list[str]] = {}
     for row in rows:
         for name, value in row.filters.items():
@@ -206,18 +215,20 @@ def _plain(key: str, caption: str, heads: list[str], rows: list[Row]) -> Grid:
     return Grid(key, caption, heads, numbers, rows, {k: v for k, v in filters.items() if len(v) > 1}, {})
 
 
-def _row(
+def named_row(
     line: Mapping[Any, Any], names: Sequence[str], settings: Settings, filters: dict[str, str], values: list[Value]
 ) -> Row:
+    """Return a row of a network or control: data set, the names it needs, then its values."""
     told = [words(str(line[name]).replace("_", " ") if line["row"] == "control" else str(line[name])) for name in names]
-    return Row([_dataset(line["dataset"], settings), *told, *values], line["row"] == "control", filters)
+    return Row([dataset_name(line["dataset"], settings), *told, *values], line["row"] == "control", filters)
 
 
-def _dataset(name: str, settings: Settings) -> Value:
+def dataset_name(name: str, settings: Settings) -> Value:
+    """Return a data set's name, with a warning where its images are drawn."""
     return words(f"{name} (PHANTOM)" if settings["datasets"][name]["phantom"] else name, name)
 
 
-def _told(table: pd.DataFrame) -> list[str]:
+def told_names(table: pd.DataFrame) -> list[str]:
     """Return the names that a row needs: recipes only where there are several."""
     several = table.loc[table["row"].eq("cell"), "recipe"].nunique() > 1
     return ["model", "loss", *(["recipe"] if several else [])]

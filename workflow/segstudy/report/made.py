@@ -46,7 +46,7 @@ def made(settings: Mapping[str, Any], cells: Sequence[Cell], results: Path) -> M
     return Made(
         yaml.safe_dump(_without_cells(settings), sort_keys=False, allow_unicode=True, width=100),
         _versions(list(runs.values())),
-        _code(list(runs.values())),
+        code_of(runs),
         _hashes(runs, settings, results),
         [*_remarks(settings, list(pairs), results)],
         [f"{run['command']}" for run in runs.values()],
@@ -60,7 +60,8 @@ def _without_cells(settings: Mapping[str, Any]) -> dict[str, Any]:
         return [Cell(*cell).path for cell in cells]
 
     experiments = {name: {**block, "cells": paths(block["cells"])} for name, block in settings["experiments"].items()}
-    others = {kind: paths(settings[kind]) for kind in ("ancestors", "students")}
+    others = {kind: paths(settings[kind]) for kind in ("ancestors", "denoisers", "chains")}
+    others["students"] = paths([entry["cell"] for entry in settings["students"]])
     return {**settings, "experiments": experiments, **others}
 
 
@@ -74,15 +75,30 @@ def _versions(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     return [(name, _counted(versions)) for name, versions in found.items()]
 
 
-def _code(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+def code_of(found: Mapping[Cell, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return commit, code and machine of the trainings; where they differ, each with its number of trainings.
+
+    Args:
+        found: `run.json` of each cell.
+    """
+    runs = list(found.values())
     commits = Counter(
         f"{run['git']['commit']}{', with changes' if run['git']['dirty'] else ''}" if run["git"] else "no checkout"
         for run in runs
     )
-    devices = Counter(f"{run['device']}, {run['threads']} threads, {run['precision']}" for run in runs)
+    devices = Counter(
+        f"{run['device']}, {run['threads']} thread{'s' * (run['threads'] > 1)}, {run['precision']}" for run in runs
+    )
+    # A network's own module is part of the fingerprint of its trainings: of each network there is another one.
+    networks = {
+        f"fingerprint of the training code, {model}": Counter(
+            run["code"] for cell, run in found.items() if cell.model == model
+        )
+        for model in dict.fromkeys(cell.model for cell in found)
+    }
     return [
         ("git commit", _counted(commits)),
-        ("fingerprint of the training code", _counted(Counter(run["code"] for run in runs))),
+        *((name, _counted(codes)) for name, codes in networks.items()),
         ("device", _counted(devices)),
         ("interrupted and continued", f"{sum(run['interruptions'] > 0 for run in runs)} of {len(runs)} trainings"),
     ]
@@ -91,7 +107,7 @@ def _code(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 def _counted(values: Counter[str]) -> str:
     if len(values) == 1:
         return next(iter(values))
-    return "; ".join(f"{value} ({number} trainings)" for value, number in values.items())
+    return "; ".join(f"{value} ({number} training{'s' * (number > 1)})" for value, number in values.items())
 
 
 def _hashes(
@@ -109,11 +125,14 @@ def _hashes(
 
 
 def _remarks(settings: Mapping[str, Any], pairs: Sequence[tuple[str, int]], results: Path) -> list[Remark]:
-    files = {f"{name}, images": f"{name}/checks/images.json" for name in dict.fromkeys(pair[0] for pair in pairs)}
-    files |= {f"{name}, split of seed {seed}": f"{name}/checks/seed{seed}.json" for name, seed in pairs}
+    names = dict.fromkeys(pair[0] for pair in pairs)
+    files = {f"{name}, images": f"data/{name}/checks/images.json" for name in names}
+    files |= {f"{name}, split of seed {seed}": f"data/{name}/checks/seed{seed}.json" for name, seed in pairs}
+    paths = [Cell(*cell).path for cell in settings["chains"]]
+    files |= {f"{path}, what it builds on": f"checks/chains/{path}.json" for path in paths}
     remarks = []
     for where, path in files.items():
-        found = read_json(results / "data" / path)
+        found = read_json(results / path)
         remarks += [Remark(where, warning, "") for warning in found["warnings"]]
         remarks += [Remark(where, item["text"], item["reason"]) for item in found["accepted"]]
     for name in settings["datasets"]:

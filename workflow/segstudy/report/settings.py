@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from segstudy.config import Study
+from segstudy.config import Study, chains
 
 
 def settings_of(study: Study) -> dict[str, Any]:
@@ -24,7 +24,21 @@ def settings_of(study: Study) -> dict[str, Any]:
             for name, experiment in study.experiments.items()
         },
         "ancestors": [list(cell) for cell in study.ancestors],
-        "students": [list(cell) for cell in cells if "teacher" in study.sources(cell)],
+        "students": [
+            {
+                "cell": list(cell),
+                "teacher": list(study.sources(cell)["teacher"]),
+                "unlabelled": chains.unlabelled_of(study, cell),
+            }
+            for cell in cells
+            if "teacher" in study.sources(cell)
+        ],
+        "denoisers": [list(cell) for cell in study.ancestors if study.recipes[cell.recipe].denoising],
+        "chains": [
+            list(cell)
+            for cell in cells
+            if chains.seen(study, cell) and not study.recipe(cell.dataset, cell.recipe).denoising
+        ],
         "datasets": {
             name: {
                 **study.datasets[name].model_dump(mode="json", exclude={"root"}),
