@@ -51,7 +51,7 @@ lint: $(VENV)/.test ## style, types, Snakemake's own lint
 	@$(BIN)/ruff check --no-cache . # a cache forgets where modules live
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/snakefmt --check Snakefile rules
+	@$(BIN)/snakefmt --check Snakefile workflow/Snakefile rules
 	@$(BIN)/snakemake --lint
 
 bench: $(VENV)/.test ## seconds per stage, images/s, memory; PART=engine for one part (not part of the tests)

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 # The code of this checkout, whatever else is installed: what is fingerprinted must be what runs.
-PACKAGE = str(Path(workflow.basedir) / "workflow")
+PACKAGE = str(Path(str(workflow.current_basedir)).parent / "workflow")
 sys.path.insert(0, PACKAGE)
 SEARCHED = [PACKAGE, *filter(None, [os.environ.get("PYTHONPATH")])]
 os.environ.update(PYTHONPATH=os.pathsep.join(SEARCHED))
