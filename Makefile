@@ -31,12 +31,11 @@ $(VENV)/.test: $(VENV)/.run
 	@touch $@
 
 run: $(VENV)/.run ## the demo study on drawn data: minutes on two cores
-	@$(BIN)/python -m segstudy.status config.yaml studies/demo.yaml -- \
-	    $(SNAKEMAKE) --quiet rules host --configfile studies/demo.yaml
-	@$(BIN)/python -m segstudy.summary config.yaml studies/demo.yaml
+	@$(BIN)/segstudy run studies/demo.yaml -- --profile profiles/local --cores $(CORES) --quiet rules host
+	@$(BIN)/segstudy summary studies/demo.yaml
 
 plan: $(VENV)/.run ## cells, hours and disk of the demo study before it runs; STUDY=config.yaml for another
-	@$(BIN)/python -m segstudy.plan config.yaml $(filter-out config.yaml,$(or $(STUDY),studies/demo.yaml))
+	@$(BIN)/segstudy plan $(or $(STUDY),studies/demo.yaml)
 
 report: $(VENV)/.run ## the demo study's report, results/demo/report.html
 	@$(SNAKEMAKE) --configfile studies/demo.yaml -- results/demo/report.html

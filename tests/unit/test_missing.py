@@ -132,7 +132,7 @@ def test_a_finished_study_has_none(results):
 def test_the_command_says_what_is_missing(tmp_path):
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(CONFIG))
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
-    command = [sys.executable, "-m", "segstudy.partial", "study.yaml"]
+    command = [sys.executable, "-m", "segstudy", "partial", "study.yaml"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert "4 of 4 cells" in done.stdout and "results/small/partial/all.md" in done.stdout
     assert len(pd.read_csv(tmp_path / "results/small/partial/all.missing.csv")) == 4

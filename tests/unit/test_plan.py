@@ -103,14 +103,14 @@ def test_what_others_learn_from_is_planned_too(tmp_path):
 def test_the_command_prints_text_and_says_what_is_wrong(tmp_path):
     shutil.copy(ROOT / "config.yaml", tmp_path)
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
-    command = [sys.executable, "-m", "segstudy.plan", "--gpus", "2"]
+    command = [sys.executable, "-m", "segstudy", "plan", "--gpus", "2"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert "\x1b" not in done.stdout
     assert "Study exercise" in done.stdout and "taken to be as published: ph2, drive" in done.stdout
     assert not (tmp_path / "results").exists()
     (tmp_path / "wrong.yaml").write_text("experiments: {losses: {models: [unett]}}")
     done = subprocess.run(
-        [*command, "config.yaml", "wrong.yaml"],
+        [*command, "wrong.yaml"],
         cwd=tmp_path,
         env=environment,
         capture_output=True,

@@ -1,7 +1,7 @@
-"""What a running training shows: a small file for `segstudy.status`, and one line that is rewritten on a terminal.
+"""What a running training shows: a small file for `segstudy status`, and one line that is rewritten on a terminal.
 
 The line appears where it can be read: stderr is a terminal, and no other training of the study runs. Several of them
-would write over each other; they log a line now and then, and `segstudy.status` shows them all.
+would write over each other; they log a line now and then, and `segstudy status` shows them all.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tables of an unfinished study: `python -m segstudy.partial config.yaml studies/demo.yaml`.
+"""The tables of an unfinished study.
 
 A table of the workflow waits for all of its cells. These are made of the cells that are there, whatever runs or has
 failed, and name the others with the reason; they lie below `results/<study>/partial/`, so that nobody takes them for
@@ -8,13 +8,10 @@ the study's own. Snakemake writes them by itself when a run ends with failed job
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from segstudy.config import Cell, Study, load_study
-from segstudy.config.study import read_config
-from segstudy.errors import StudyError
+from segstudy.config import Cell, Study
 from segstudy.files import write_csv, write_text
 from segstudy.gains import gain_words, gains_of
 from segstudy.missing import finished, missing_cells, missing_table, nothing_but_missing, with_missing_cells
@@ -98,18 +95,3 @@ def _compare(
 
 def _folder(results: Path, cell: Cell, recipe: str = "") -> Path:
     return results / "cells" / cell._replace(recipe=recipe or cell.recipe).path
-
-
-def main() -> None:
-    """Command line."""
-    files = [Path(argument) for argument in sys.argv[1:]] or [Path("config.yaml")]
-    try:
-        study = load_study(read_config(*files), files)
-        said = write_partial(study, Path("results") / study.study)
-    except StudyError as error:
-        sys.exit(f"Error: {error}")
-    print("\n".join(said) or "no cell is missing")
-
-
-if __name__ == "__main__":
-    main()

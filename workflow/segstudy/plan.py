@@ -1,14 +1,12 @@
-"""What a study will cost, before anything is submitted: `python -m segstudy.plan config.yaml studies/demo.yaml`.
+"""What a study will cost, before anything is submitted.
 
-Prints for every experiment which cells are done, begun and to do, hours and disk, and the longest chain of jobs. Times
-rest on earlier cells of the study where there are any (see `segstudy.estimates`). With `--gpus N` trainings are
-taken to run on GPUs, N at once; 0 asks for CPU cores, of which `--threads T` train one cell.
+For every experiment: which cells are done, begun and to do, hours and disk, and the longest chain of jobs. Times rest
+on earlier cells of the study where there are any (see `segstudy.estimates`). Trainings are taken to run on GPUs,
+several at once, or on CPU cores.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,17 +16,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from segstudy.config import Cell, Study, chains, load_study
-from segstudy.config.study import read_config
-from segstudy.errors import StudyError
+from segstudy.config import Cell, Study, chains
 from segstudy.estimates import BASES, Estimates
-from segstudy.machine import has_gpu
 from segstudy.status import trainings
 
 STATES = ("done", "begun", "to do")
 DATA_SECONDS = 2e-7  # of each original pixel, in index, data card and store: reading, decoding, resizing
 TABLE_SECONDS = 60.0  # tables and figures of an experiment
-WIDTH = 110  # where there is no terminal
 TOTAL = "all, each cell once"
 SOURCES = "what they learn from"  # cells of no experiment that others start from, or that label for them
 WORDS = {
@@ -58,13 +52,12 @@ def planned(study: Study, results: Path, estimates: Estimates) -> list[Planned]:
     for training in trainings(study, results):
         cell = training.cell
         estimate = estimates.cell(cell.dataset, cell.model, cell.recipe)
-        trained = training.state == "trained"
-        source = cell in sources
-        measured = trained and (source or (results / "cells" / cell.path / "counts.csv").exists())
+        source, done = cell in sources, training.state == "done"
+        trained = done or (results / "cells" / cell.path / "run.json").exists()
         begun = trained or training.state in ("running", "stopped")
-        state = "done" if measured else "begun" if begun else "to do"
+        state = "done" if done else "begun" if begun else "to do"
         evaluation = 0.0 if source else estimate.evaluation
-        left = 0.0 if measured else evaluation if trained else estimate.training + evaluation
+        left = 0.0 if done else evaluation if trained else estimate.training + evaluation
         work = labelling(study, results, cell)
         if work and not trained and work not in labelled:
             labelled.add(work)
@@ -111,6 +104,8 @@ def table(study: Study, rows: Sequence[Planned], gpu: bool, threads: int = 1) ->
     by_cell = {row.cell: row for row in rows}
     shown = Table(title=f"Study {study.study}", box=box.SIMPLE_HEAD, show_footer=True)
     parts = {name: [by_cell[cell] for cell in experiment.cells] for name, experiment in study.experiments.items()}
+    if study.ancestors:
+        parts[SOURCES] = [by_cell[cell] for cell in study.ancestors]
     each = 1 if gpu else threads
     whole = _line(TOTAL, rows, each)
     heads = ("experiment", "cells", *STATES, "GPU hours" if gpu else "core hours", "h per cell", "disk (GB)")
@@ -160,23 +155,3 @@ def show(study: Study, results: Path, console: Console, gpus: int, threads: int)
 def _hours(seconds: float) -> str:
     minutes = seconds / 60
     return f"{minutes / 60:.1f} h" if minutes >= 60 else f"{minutes:.1f} min"
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m segstudy.plan", description="What a study will cost.")
-    parser.add_argument("files", nargs="*", default=["config.yaml"], help="config files, later ones winning")
-    parser.add_argument("--gpus", type=int, default=int(has_gpu()), help="trainings on GPUs at once; 0: on CPU cores")
-    parser.add_argument("--threads", type=int, default=1, help="of a training on CPU cores")
-    arguments = parser.parse_args()
-    files = [Path(file) for file in arguments.files]
-    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
-    try:
-        study = load_study(read_config(*files), files)
-        show(study, Path("results") / study.study, console, max(0, arguments.gpus), max(1, arguments.threads))
-    except StudyError as error:
-        sys.exit(f"Error: {error}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,81 +1,92 @@
-"""How a study stands: `python -m segstudy.status config.yaml studies/demo.yaml [--watch] [-- command ...]`.
-
-Prints which trainings are done, running, stopped or failed, and how long the rest may take. With `--watch` it goes on
-until all are done; with a command (Snakemake's) it runs that, shows its lines, and keeps the study's state below them.
-"""
+"""How a study stands, as the files of its jobs tell it: which cells are done, running or failed, and why."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from rich import box
-from rich.console import Console, Group
-from rich.table import Table
-from rich.text import Text
-
-from segstudy import live
-from segstudy.config import Cell, Study, load_study
-from segstudy.config.study import read_config
-from segstudy.errors import StudyError
+from segstudy import live, missing
+from segstudy.config import Cell, Study
 from segstudy.files import read_json
 from segstudy.progress import clock
 
-STATES = ("trained", "running", "stopped", "failed", "waiting")
-ROWS = 12  # trainings that are named at once
-FAILURE = "Error in train"  # how `segstudy.jobs` begins its message in the log
+# done: trained and measured; trained: not measured yet; failed: a job of the cell, or one of its data, has said why.
+STATES = ("done", "trained", "running", "stopped", "failed", "waiting")
+OPEN = ("running", "stopped", "waiting")  # their training is not over
 
 
 class Training(NamedTuple):
-    """One cell and how its training stands."""
+    """One cell and how it stands."""
 
     cell: Cell
     state: str  # of STATES
     facts: Mapping[str, Any]  # of a running one: `training_log.Reporter`
-    seconds: float  # that a finished one took
-    problem: str  # of a failed one
+    seconds: float  # that its training took, where that is over
+    problem: str  # why it has failed
 
 
 def trainings(study: Study, results: Path) -> list[Training]:
-    """Return every cell of the study, and those they build on, with its state, as the files below `results` tell it."""
-    return [_training(cell, results) for cell in [*study.cells, *study.ancestors]]
+    """Return every cell of the study with its state: first those that others start or learn from, then its own."""
+    sources = [_training(cell, results, measured=False) for cell in study.ancestors]
+    return sources + [_training(cell, results, measured=True) for cell in study.cells]
 
 
-def _training(cell: Cell, results: Path) -> Training:
+def _training(cell: Cell, results: Path, measured: bool) -> Training:
+    """Return the state of one cell; one that is not `measured` is done when it is trained."""
     record = results / "cells" / cell.path / "run.json"
     with suppress(FileNotFoundError):  # a record disappears when its training is made again
-        return Training(cell, "trained", {}, _seconds(record, record.stat().st_mtime_ns), "")
+        seconds = _seconds(record, record.stat().st_mtime_ns)
+        if not measured or record.with_name("counts.csv").exists():
+            return Training(cell, "done", {}, seconds, "")
+        problem = _problem(_logs(cell, results, ("measure", "predict")))
+        return Training(cell, "failed" if problem else "trained", {}, seconds, problem)
     resume = results / "resume" / cell.path
     facts = live.read(resume / live.STATUS)
     if facts:
         return Training(cell, "running", facts, 0.0, "")
-    problem = _problem(results / "logs/train" / f"{cell.path}.log")
+    problem = _problem(_logs(cell, results, ("train",)))
     if (resume / "state.pt").exists() and (not problem or "state saved" in problem):
         return Training(cell, "stopped", {}, 0.0, "")
+    problem = problem or _problem(_data_logs(cell, results))
     return Training(cell, "failed" if problem else "waiting", {}, 0.0, problem)
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _seconds(record: Path, changed: int) -> float:
     """Return the seconds of a finished training, whose run.json was `changed` then: it is read once."""
     seconds = read_json(record)["seconds"]
     return float(seconds["steps"] + seconds["validation"] + seconds["saving"])
 
 
-def _problem(log: Path) -> str:
-    """Return what the log of a training that failed says, else ''."""
-    try:
-        _, found, message = log.read_text(encoding="utf-8", errors="replace").rpartition(FAILURE)
-    except OSError:
-        return ""
-    return message.strip().partition("\n")[0].partition(": ")[2] if found else ""
+def _logs(cell: Cell, results: Path, rules: Sequence[str]) -> dict[str, Path]:
+    return {rule: results / "logs" / rule / f"{cell.path}.log" for rule in rules}
+
+
+def _data_logs(cell: Cell, results: Path) -> dict[str, Path]:
+    """Return the logs of the jobs that made what the cell is trained on."""
+    logs = {rule: results / "logs" / rule / f"{cell.dataset}/seed{cell.seed}.log" for rule in missing.OF_SPLITS}
+    return logs | {rule: results / "logs" / rule / f"{cell.dataset}.log" for rule in missing.OF_DATA}
+
+
+def _problem(logs: Mapping[str, Path]) -> str:
+    """Return what the first of these jobs that failed says, '' where none did."""
+    for rule, log in logs.items():
+        with suppress(FileNotFoundError):
+            status = log.stat()
+            if said := _said(log, rule, status.st_mtime_ns, status.st_size):
+                return said if rule == "train" else f"{rule}: {said}"
+    return ""
+
+
+@lru_cache(maxsize=4096)
+def _said(log: Path, rule: str, changed: int, size: int) -> str:
+    """Return the message in a log of this time and size: who watches a study reads each once."""
+    return missing.problem(log, rule)
 
 
 def seconds_left(found: Sequence[Training]) -> float | None:
@@ -84,7 +95,7 @@ def seconds_left(found: Sequence[Training]) -> float | None:
     A training that waits is taken to last as long as the finished and running ones of its data set and network do,
     else of its data set, else of all.
     """
-    known = [(t.cell, t.seconds) for t in found if t.state == "trained"]
+    known = [(t.cell, t.seconds) for t in found if t.seconds]
     known += [(t.cell, _whole(t.facts)) for t in found if t.state == "running" and t.facts["seconds_left"] is not None]
     waiting = [t.cell for t in found if t.state in ("waiting", "stopped")]
     running = [t.facts["seconds_left"] or 0.0 for t in found if t.state == "running"]
@@ -111,65 +122,9 @@ def _expected(cell: Cell, known: Sequence[tuple[Cell, float]]) -> float:
 def summary(found: Sequence[Training]) -> str:
     """Return the study's state as one line."""
     counts = Counter(training.state for training in found)
-    parts = [f"{counts['trained']} of {len(found)} cells trained"]
-    parts += [f"{counts[state]} {state}" for state in STATES[1:] if counts[state]]
+    words = {"trained": "trained and not measured yet"}
+    parts = [f"{counts['done']} of {len(found)} cells done"]
+    parts += [f"{counts[state]} {words.get(state, state)}" for state in STATES[1:] if counts[state]]
     left = seconds_left(found)
-    open_ = counts["running"] + counts["waiting"] + counts["stopped"]
     estimate = f"about {clock(left)} of training left" if left is not None else "time left not known yet"
-    return ", ".join([*parts, *([estimate] * bool(open_))])
-
-
-def view(found: Sequence[Training], extra: str = "") -> Group:
-    """Return the study's state to print: running trainings, failed ones, and the summary after `extra`."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
-    for column in ("training", "epoch", "train loss", "val loss", "val Dice", "images/s", "left"):
-        table.add_column(column, justify="left" if column == "training" else "right", no_wrap=True)
-    running = [training for training in found if training.state == "running"]
-    for training in running[:ROWS]:
-        facts = training.facts
-        left = facts["seconds_left"]
-        table.add_row(
-            training.cell.path,
-            f"{facts['epoch']}/{facts['epochs']}",
-            *(_figure(facts[key], form) for key, form in FIGURES.items()),
-            "" if left is None else clock(left),
-        )
-    failed = [training for training in found if training.state == "failed"]
-    lines = [Text(f"failed: {t.cell.path}: {t.problem}", style="red", overflow="ellipsis") for t in failed[:ROWS]]
-    lines += [
-        Text(f"... and {len(part) - ROWS} more {part[0].state}") for part in (running, failed) if len(part) > ROWS
-    ]
-    return Group(*([table] if running else []), *lines, Text(extra + summary(found), style="bold"))
-
-
-FIGURES = {"train_loss": ".4g", "val_loss": ".4g", "val_dice": ".4f", "images_per_second": ".1f"}
-
-
-def _figure(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
-
-
-def main() -> None:
-    """Command line."""
-    arguments, command = sys.argv[1:], []
-    if "--" in arguments:
-        place = arguments.index("--")
-        arguments, command = arguments[:place], arguments[place + 1 :]
-    files = [Path(argument) for argument in arguments if argument != "--watch"] or [Path("config.yaml")]
-    console = Console(stderr=bool(command))
-    try:
-        study = load_study(read_config(*files), files)
-    except StudyError as error:
-        sys.exit(f"Error: {error}")
-    results = Path("results") / study.study
-    if command and not console.is_terminal:
-        os.execvp(command[0], command)  # nobody to show it to: nothing stands between the command and its reader
-    if command or "--watch" in arguments:
-        from segstudy import watch
-
-        sys.exit(watch.run(study, results, console, command) if command else watch.watch(study, results, console))
-    console.print(view(trainings(study, results)))
-
-
-if __name__ == "__main__":
-    main()
+    return ", ".join([*parts, *([estimate] * any(counts[state] for state in OPEN))])

@@ -1,17 +1,15 @@
-"""What a finished study found, in the terminal: `python -m segstudy.summary config.yaml studies/demo.yaml`."""
+"""What a finished study found, in the terminal."""
 
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from segstudy.config import Study, load_study
-from segstudy.config.study import read_config
+from segstudy.config import Study
 from segstudy.errors import StudyError
 from segstudy.files import read_csv
 from segstudy.metrics import ARGMAX, headline_classes
@@ -87,17 +85,3 @@ def _table(study: Study, experiment: str, path: Path) -> Table:
             table.add_row(dataset, model, loss, *cells, style="dim" if row == "control" else "")
         table.add_section()
     return table
-
-
-def main() -> None:
-    """Command line."""
-    files = [Path(argument) for argument in sys.argv[1:]] or [Path("config.yaml")]
-    try:
-        study = load_study(read_config(*files), files)
-        show(study, Path("results") / study.study, Console())
-    except StudyError as error:
-        sys.exit(f"Error: {error}")
-
-
-if __name__ == "__main__":
-    main()

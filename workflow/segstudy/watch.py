@@ -7,31 +7,34 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from segstudy.config import Study
-from segstudy.status import trainings, view
+from segstudy.status import OPEN, Training, trainings
+from segstudy.status_view import view
 
 EVERY = 1.0  # seconds between two looks at the files
 JOBS = re.compile(r"(\d+) of (\d+) steps \(\d+%\) done")  # Snakemake's count
 EPOCH = re.compile(r"\[train [^]]*\] epoch \d")  # what the picture says better
 
 
-def watch(study: Study, results: Path, console: Console) -> int:
-    """Show the study's state until no training is open any more, or until Ctrl-C; return the exit code."""
+def watch(
+    look: Callable[[], list[Training]], draw: Callable[[list[Training]], RenderableType], console: Console
+) -> int:
+    """Draw what `look` finds until none of its trainings is open any more, or until Ctrl-C; return the exit code."""
     try:
-        found = trainings(study, results)
-        with Live(view(found), console=console, auto_refresh=False) as shown:
-            while any(training.state not in ("trained", "failed") for training in found):
+        found = look()
+        with Live(draw(found), console=console, auto_refresh=False) as shown:
+            while any(training.state in OPEN for training in found):
                 time.sleep(EVERY)
-                found = trainings(study, results)
-                shown.update(view(found), refresh=True)
+                found = look()
+                shown.update(draw(found), refresh=True)
     except KeyboardInterrupt:
         return 130
     return 0

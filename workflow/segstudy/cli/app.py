@@ -13,17 +13,22 @@ from typing import Annotated
 
 import typer
 
-from segstudy.cli import everyday
+from segstudy.cli import everyday, run
 from segstudy.errors import StudyError
 
 app = typer.Typer(
     name="segstudy",
-    help="Studies of image-segmentation networks: look at one, plan it, use its models. Snakemake runs it.",
+    help="Studies of image-segmentation networks: plan one, run it, look at it, use its models.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",  # otherwise the lines of a docstring end where they end in the source
     pretty_exceptions_enable=False,  # a defect keeps its plain traceback
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(everyday.plan)
+app.command(cls=run.Passing)(run.run)
+app.command()(everyday.status)
+app.command()(everyday.summary)
+app.command()(everyday.partial)
 
 
 def _version(wanted: bool) -> None:

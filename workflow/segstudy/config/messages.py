@@ -56,6 +56,35 @@ def _composed(text: str) -> yaml.Node | None:
     return yaml.compose(text)
 
 
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return what a config file holds.
+
+    Raises:
+        StudyError: it is missing, is no YAML, or holds something other than blocks.
+    """
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        beside = [str(other) for folder in {path.parent, Path("studies")} for other in folder.glob("*.y*ml")]
+        names = nearest(str(path), beside)
+        raise StudyError(
+            f"no such config file.{names}", where=path, remedy="check the path; it is relative to the current folder"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
+        mark = getattr(error, "problem_mark", None)
+        what = getattr(error, "problem", None) or error
+        raise StudyError(
+            f"this config file is no YAML: {what}",
+            where=f"{path}:{mark.line + 1}" if mark else path,
+            remedy="mend this line or the one above it: indents, a colon after each key, quotes and brackets closed",
+        ) from None
+    if found is not None and not isinstance(found, dict):
+        raise StudyError(
+            "a config file holds blocks of 'name: options' lines", where=path, remedy="see config.yaml for the blocks"
+        )
+    return found or {}
+
+
 def _child(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node] | None:
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:

@@ -19,7 +19,7 @@ from segstudy.config.evaluation import CONTROLS, Evaluation, check_ensemble
 from segstudy.config.library_networks import EncoderUNetOptions, is_library
 from segstudy.config.loss_classes import check_classes
 from segstudy.config.losses import LOSSES
-from segstudy.config.messages import Key, place, validated
+from segstudy.config.messages import Key, place, read_yaml, validated
 from segstudy.config.networks import LIBRARY, REGISTERED, block
 from segstudy.config.recipes import Recipe
 from segstudy.config.validation_images import check_validation
@@ -199,10 +199,14 @@ def load_study(config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> S
 
 
 def read_config(*files: str | Path) -> dict[str, Any]:
-    """Merge config files the way Snakemake does, later files winning; for use without Snakemake."""
+    """Merge config files the way Snakemake does, later files winning; for use without Snakemake.
+
+    Raises:
+        StudyError: a file is missing, is no YAML, or holds something other than blocks.
+    """
     merged: dict[str, Any] = {}
     for file in files:
-        _update(merged, yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {})
+        _update(merged, read_yaml(Path(file)))
     return merged
 
 

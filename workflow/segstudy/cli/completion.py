@@ -1,0 +1,54 @@
+"""What the shell may complete: names from the config and from results. Where these are wrong, it completes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from segstudy.cli.studies import opened
+
+if TYPE_CHECKING:
+    from segstudy.config import Study
+
+
+def datasets(context: typer.Context, incomplete: str) -> list[str]:
+    """Return data sets of the config."""
+    study = _study(context)
+    return _beginning(study.datasets if study else [], incomplete)
+
+
+def experiments(context: typer.Context, incomplete: str) -> list[str]:
+    """Return experiments of the study."""
+    study = _study(context)
+    return _beginning(study.experiments if study else [], incomplete)
+
+
+def cells(context: typer.Context, incomplete: str) -> list[str]:
+    """Return cells of the study, and those of any study that has results here, as a path to them."""
+    study = _study(context)
+    named = [cell.path for cell in study.cells] if study else []
+    trained = [str(path.parent) for path in sorted(Path("results").glob("*/cells/*/*/*/*/seed*/run.json"))]
+    return _beginning([*named, *trained], incomplete)
+
+
+def rows(context: typer.Context, incomplete: str) -> list[str]:
+    """Return what can be compared: rows of the study's tables, and cells."""
+    study = _study(context)
+    named = dict.fromkeys(cell.path.rpartition("/")[0] for cell in study.cells) if study else {}
+    return [*_beginning(named, incomplete), *cells(context, incomplete)]
+
+
+def _study(context: typer.Context) -> Study | None:
+    """Return the study of the config files that the line names so far."""
+    typed = [Path(file) for file in context.params.get("files") or []]
+    try:
+        return opened(typed)[0]
+    except Exception:  # a message would land in the middle of the line that is being typed
+        return None
+
+
+def _beginning(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]

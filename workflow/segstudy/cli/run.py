@@ -1,0 +1,75 @@
+"""Run a study: Snakemake, with the study's state below its lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+from segstudy.cli.studies import BASE, Files, opened, paper
+from segstudy.errors import StudyError
+
+PROFILE = "profiles/local"
+AFTER = "segstudy.after"  # where a context keeps what stands behind --
+
+
+class Passing(TyperCommand):
+    """A command that hands on, untouched, whatever stands behind `--`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take what stands behind the first `--` away before the rest is read."""
+        if "--" in args:
+            place = args.index("--")
+            ctx.meta[AFTER], args = args[place + 1 :], args[:place]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Say so in the line that help begins with."""
+        return [*super().collect_usage_pieces(ctx), "[-- SNAKEMAKE OPTIONS]"]
+
+
+def run(context: typer.Context, files: Files = None) -> None:
+    """Run a study with Snakemake. What stands behind -- is Snakemake's: targets, -n, --cores 4, --forcerun ...
+
+    The profile is that of --profile, else of SNAKEMAKE_PROFILE, else profiles/local. On a terminal the study's state
+    stands below Snakemake's lines: what runs, what failed, the time left. The exit code is Snakemake's.
+    """
+    study, results = opened(files)
+    if not any(Path(place).exists() for place in ("Snakefile", "workflow/Snakefile")):
+        raise StudyError("no Snakefile here", where=Path.cwd(), remedy="go to the folder of the workflow")
+    command = snakemake(list(files or []), context.meta.get(AFTER, []))
+    console = paper(stderr=True)
+    sys.stdout.flush()
+    if not console.is_terminal:  # nobody to show it to: nothing stands between Snakemake and its reader
+        os.execv(command[0], command)
+    from segstudy import watch
+
+    raise typer.Exit(watch.run(study, results, console, command))
+
+
+def snakemake(files: Sequence[Path], options: Sequence[str]) -> list[str]:
+    """Return the command that runs a study.
+
+    `--configfile` takes every word up to the next option: it stands first, and an option (the profile) always
+    follows. Of a profile that the options name, that one alone is left.
+    """
+    rest = list(options)
+    own = rest[: rest.index("--")] if "--" in rest else rest
+    profile = os.environ.get("SNAKEMAKE_PROFILE") or PROFILE
+    for place, word in enumerate(own):
+        if word == "--profile" and place + 1 < len(own):
+            profile = rest[place + 1]
+            del rest[place : place + 2]
+            break
+        if word.startswith("--profile="):
+            profile = word.partition("=")[2]
+            del rest[place]
+            break
+    overlays = [str(file) for file in files if file != BASE]
+    chosen = ["--configfile", *overlays] if overlays else []
+    return [sys.executable, "-m", "snakemake", *chosen, "--profile", profile, *rest]

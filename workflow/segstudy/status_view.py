@@ -1,0 +1,85 @@
+"""How a study stands, as pictures for a terminal: what runs and what failed, or every cell in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from segstudy import live
+from segstudy.missing import reason
+from segstudy.progress import clock
+from segstudy.status import Training, summary
+
+ROWS = 12  # trainings that are named at once
+STYLES = {"done": "green", "trained": "cyan", "running": "bold", "stopped": "yellow", "failed": "red", "waiting": "dim"}
+FIGURES = {"train_loss": ".4g", "val_loss": ".4g", "val_dice": ".4f", "images_per_second": ".1f"}
+
+
+def view(found: Sequence[Training], extra: str = "") -> Group:
+    """Return the study's state to print: running trainings, what failed, and the summary after `extra`."""
+    running = [training for training in found if training.state == "running"]
+    lines = failures(found)
+    more = [Text(f"... and {len(running) - ROWS} more running")] if len(running) > ROWS else []
+    table = [_running(running[:ROWS])] if running else []
+    return Group(*table, *more, *lines, Text(extra + summary(found), style="bold"))
+
+
+def _running(running: Sequence[Training]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("training", overflow="fold")
+    for column in ("epoch", "train loss", "val loss", "val Dice", "images/s", "left"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for training in running:
+        facts = training.facts
+        left = facts["seconds_left"]
+        table.add_row(
+            training.cell.path,
+            f"{facts['epoch']}/{facts['epochs']}",
+            *(_figure(facts[key], form) for key, form in FIGURES.items()),
+            "" if left is None else clock(left),
+        )
+    return table
+
+
+def failures(found: Sequence[Training]) -> list[Text]:
+    """Return a line for each message that cells have failed with: one broken data set stops many cells."""
+    said: dict[str, list[Training]] = {}
+    for training in found:
+        if training.state == "failed":
+            said.setdefault(training.problem, []).append(training)
+    lines = []
+    for problem, own in list(said.items())[:ROWS]:
+        others = f" and {len(own) - 1} more" if len(own) > 1 else ""
+        lines.append(Text(f"failed: {own[0].cell.path}{others}: {problem}", style=STYLES["failed"]))
+    if len(said) > ROWS:
+        lines.append(Text(f"... and {len(said) - ROWS} more failures", style=STYLES["failed"]))
+    return lines
+
+
+def listing(found: Sequence[Training], results: Path) -> Table:
+    """Return every cell with its state, and what is to say about it."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("cell", overflow="fold")
+    table.add_column("state", no_wrap=True)
+    table.add_column("")
+    for training in found:
+        state = Text(training.state, style=STYLES[training.state])
+        table.add_row(training.cell.path, state, Text(_words(training, results)))
+    return table
+
+
+def _words(training: Training, results: Path) -> str:
+    if training.state == "done":
+        return f"trained in {clock(training.seconds)}"
+    if training.state == "running":
+        return live.told(training.facts)
+    return training.problem or reason(training.cell, results)
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
