@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from segstudy.cli import everyday, run
+from segstudy.cli import compare, everyday, run
 from segstudy.errors import StudyError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command(cls=run.Passing)(run.run)
 app.command()(everyday.status)
 app.command()(everyday.summary)
 app.command()(everyday.partial)
+app.command()(compare.compare)
 
 
 def _version(wanted: bool) -> None:
