@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from segstudy.cli import compare, everyday, run
+from segstudy.cli import clean, compare, everyday, run
 from segstudy.errors import StudyError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command()(everyday.status)
 app.command()(everyday.summary)
 app.command()(everyday.partial)
 app.command()(compare.compare)
+app.command()(clean.clean)
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,98 @@
+"""Free disk: what nothing needs any more, shown before it goes."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from segstudy.cli.studies import Files, opened, paper
+from segstudy.errors import StudyError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from segstudy.leftovers import Leftover
+
+NAMED = 3  # paths of a kind that are shown
+
+
+class Kind(StrEnum):
+    """What can go; `segstudy.leftovers` knows where it lies."""
+
+    resume, predictions, partial, cells, phantoms = "resume", "predictions", "partial", "cells", "phantoms"
+    half_written, logs = "half-written", "logs"
+
+
+def clean(
+    files: Files = None,
+    only: Annotated[list[Kind] | None, typer.Option(help="Only what is of this kind; may be repeated.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Show what can go, and go.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask. Cells then go only where --only cells names them.")
+    ] = False,
+    paths: Annotated[bool, typer.Option("--paths", help="Name every path, not only the first of each kind.")] = False,
+) -> None:
+    """Free disk: show what nothing needs any more, ask, and remove it. Results and raw data always stay.
+
+    Nothing is removed while Snakemake works here or a training runs, and nothing that is of no listed kind.
+    """
+    from segstudy.leftovers import check_idle, leftovers, remove
+
+    study, results = opened(files)
+    if not dry_run:
+        check_idle(study, results)
+    kinds = list(only or Kind)
+    if yes and not only:  # hours of training are not to go because a config file was forgotten
+        kinds.remove(Kind.cells)
+    found = leftovers(study, results, [kind.value for kind in kinds])
+    if not found:
+        print(f"nothing of study '{study.study}' can go")
+        return
+    paper().print(_table(found, paths))
+    if dry_run:
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            raise StudyError(
+                "there is nobody to ask whether this may go", remedy="look at it with --dry-run, then say --yes"
+            )
+        if not typer.confirm("Remove all of this?"):
+            print("nothing was removed")
+            return
+        check_idle(study, results)  # a moment may have passed
+    remove(found)
+    print(f"removed: {_size(sum(item.size for item in found))}")
+
+
+def _table(found: Sequence[Leftover], every: bool) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    from segstudy.leftovers import KINDS
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_footer=True)
+    table.add_column("kind", "all", no_wrap=True)
+    table.add_column("what", overflow="fold")
+    table.add_column("number", str(len(found)), justify="right", no_wrap=True)
+    table.add_column("size", _size(sum(item.size for item in found)), justify="right", no_wrap=True)
+    for kind, (words, _) in KINDS.items():
+        own = [item for item in found if item.kind == kind]
+        if own:
+            shown = own if every else own[:NAMED]
+            lines = [words, *(f"  {item.path}" for item in shown)]
+            lines += [f"  ... and {len(own) - len(shown)} more"] if len(own) > len(shown) else []
+            table.add_row(kind, "\n".join(lines), str(len(own)), _size(sum(item.size for item in own)))
+    return table
+
+
+def _size(number: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"
