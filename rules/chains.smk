@@ -25,8 +25,8 @@ rule check_chain:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=longer(30),
     params:
         seen=lambda wildcards: [item._asdict() for item in seen_of(wildcards)],
         datasets=lambda wildcards: chain_datasets(wildcards),
@@ -60,8 +60,8 @@ rule label_efficiency:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=longer(60),
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
         shares=lambda wildcards: [

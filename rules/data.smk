@@ -14,7 +14,7 @@ rule phantom:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=30,
+        runtime=longer(30),
     params:
         reader=reader_of,
         phantom=dataset_block("phantom"),
@@ -38,7 +38,7 @@ rule index:
     threads: 2
     resources:
         mem_mb=growing(2000),
-        runtime=60,
+        runtime=longer(60),
     params:
         root=root_of,
         reader=reader_of,
@@ -74,7 +74,7 @@ rule describe:
     threads: 2
     resources:
         mem_mb=growing(4000),
-        runtime=120,
+        runtime=longer(120),
     params:
         labels=labels_of,
         root=root_of,
@@ -102,7 +102,7 @@ rule check_images:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=30,
+        runtime=longer(30),
     params:
         reader=reader_of,
         labels=labels_of,
@@ -127,7 +127,7 @@ rule split:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=30,
+        runtime=longer(30),
     params:
         split=dataset_block("split"),
         code=fingerprint.code("segstudy.splits"),
@@ -153,7 +153,7 @@ rule check_split:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=30,
+        runtime=longer(30),
     params:
         exceptions=dataset_block("exceptions"),
         code=fingerprint.code("segstudy.checks"),
@@ -177,7 +177,7 @@ rule preprocess:
     threads: 2
     resources:
         mem_mb=growing(4000),
-        runtime=120,
+        runtime=longer(120),
     params:
         labels=labels_of,
         root=root_of,

@@ -17,6 +17,6 @@ rule encoder:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=60,
+        runtime=longer(60),
     script:
         "../workflow/scripts/encoder.py"

@@ -50,7 +50,7 @@ rule controls:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=60,
+        runtime=longer(60),
     params:
         labels=labels_of,
         root=root_of,

@@ -22,7 +22,7 @@ rule curves:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=60,
+        runtime=longer(60),
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
         phantoms=PHANTOMS,
@@ -54,7 +54,7 @@ rule ablation:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=60,
+        runtime=longer(60),
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
         pairs=lambda wildcards: pairs_of(wildcards.experiment),
@@ -90,7 +90,7 @@ rule ranking:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=60,
+        runtime=longer(60),
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
         gains=lambda wildcards: [list(gain) for gain in gains(wildcards.experiment)],
@@ -132,7 +132,7 @@ rule failures:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=60,
+        runtime=longer(60),
     params:
         cells=lambda wildcards: [
             list(cell) for cell in binary_cells(wildcards.experiment)

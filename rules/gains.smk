@@ -62,7 +62,7 @@ rule ensemble:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=60,
+        runtime=longer(60),
     params:
         reader=reader_of,
         labels=labels_of,

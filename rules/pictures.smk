@@ -68,8 +68,8 @@ rule strips:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=longer(60),
     params:
         cells=lambda wildcards: [
             list(cell) for cell in first_cells(wildcards.experiment)
@@ -103,7 +103,7 @@ rule augmented:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=30,
+        runtime=longer(30),
     params:
         recipe=samples_of,
         reader=reader_of,
@@ -143,7 +143,7 @@ rule sketch:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=30,
+        runtime=longer(30),
     params:
         model=lambda wildcards: STUDY.model_settings(wildcards.model),
         title="{model} on {dataset}",

@@ -21,7 +21,7 @@ rule pseudo_predict:
     threads: 1
     resources:
         mem_mb=growing(8000),
-        runtime=240,
+        runtime=longer(240),
         gpu=GPU,
     params:
         root=for_unlabelled(root_of),
@@ -51,7 +51,7 @@ rule pseudo_accept:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=30,
+        runtime=longer(30),
     params:
         accept=accept_of,
         labels=lambda wildcards: recipe_of(wildcards).labels,
@@ -90,7 +90,7 @@ rule pseudo_sheet:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=30,
+        runtime=longer(30),
     params:
         root=for_unlabelled(root_of),
         title=lambda wildcards: f"{unlabelled_of(wildcards)}, labelled for "

@@ -45,8 +45,8 @@ rule study_report:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=longer(60),
     params:
         settings=settings_of_report(STUDY),
         roots={
@@ -79,8 +79,8 @@ rule paper:
         "../envs/segstudy.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=longer(30),
     params:
         study=STUDY.study,
         questions={

@@ -61,3 +61,8 @@ def cell_disk_mb(wildcards):
 def growing(megabytes):
     """Memory of a job that is the same for all cells: as much again at every attempt."""
     return lambda wildcards, attempt: megabytes * attempt
+
+
+def longer(minutes):
+    """Minutes of a job that is the same for all cells: as much again at every attempt, up to the longest job."""
+    return lambda wildcards, attempt: min(LONGEST, minutes * attempt)

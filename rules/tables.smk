@@ -29,7 +29,7 @@ rule compare:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=60,
+        runtime=longer(60),
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
         gains=lambda wildcards: [list(gain) for gain in gains(wildcards.experiment)],
@@ -71,7 +71,7 @@ rule strata:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=60,
+        runtime=longer(60),
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
         pairs=lambda wildcards: pairs_of(wildcards.experiment),
@@ -109,7 +109,7 @@ rule classes:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=60,
+        runtime=longer(60),
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
         pairs=lambda wildcards: pairs_of(wildcards.experiment),
@@ -148,7 +148,7 @@ rule comparisons:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=60,
+        runtime=longer(60),
     params:
         cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
         gains=lambda wildcards: [list(gain) for gain in gains(wildcards.experiment)],

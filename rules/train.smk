@@ -71,7 +71,7 @@ rule denoised:
     threads: 1
     resources:
         mem_mb=growing(8000),
-        runtime=60,
+        runtime=longer(60),
         gpu=GPU,
     params:
         title=lambda wildcards: cell_of(wildcards).path,

@@ -1,42 +1,122 @@
-"""`snakemake --profile lsf` submits, waits and finishes; over a stand-in for LSF that really runs the jobs."""
+"""`snakemake --profile lsf` over a stand-in for LSF: jobs are killed in every way, and the cells are the same bytes."""
 
 import json
 import os
 import re
 import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
-from lsf_stand_in import install
+import yaml
+from lsf_stand_in import Lsf
+from lsf_syntax import parsed
 
-CELL = "results/tiny/cells/drive/unet/focal/default/seed0"
+from conftest import new_copy
+from segstudy import live
 
-pytestmark = pytest.mark.slow  # the executor waits 20 seconds before it looks at a job
+CELLS = [f"drive/unet/{loss}/default/seed0" for loss in ("bce", "focal")]
+COUNTS = [f"results/tiny/cells/{cell}/counts.csv" for cell in CELLS]
+SAME = ("model.safetensors", "history.csv", "counts.csv", "thresholds.json")
+QUICK = ["--max-status-checks-per-second", "5", "--seconds-between-status-checks", "1", "--latency-wait", "5"]
+# The first attempt of a prediction is given less than it needs.
+SMALL = {"mem_mb": "100 if attempt == 1 else 4000"}
 
 
-def submissions(home):
-    """What was submitted, by rule."""
-    found = {}
-    for path in sorted(home.glob("job*/bsub.json")):
-        options = json.loads(path.read_text())["options"]
-        found[re.match(r"Snakemake_rule_(\w+)", options["-J"][0]).group(1)] = options
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A study of two cells that have run on this machine, long enough for a job to be killed; their files' bytes."""
+    copy = new_copy(tmp_path_factory.mktemp("study"))
+    del copy.study["datasets"]["ph2"]
+    copy.study["recipes"]["default"]["epochs"] = 150
+    copy.study["experiments"]["losses"] |= {"datasets": ["drive"], "seeds": 1}
+    outcome = copy.snakemake(*COUNTS)
+    assert outcome.code == 0, outcome.text
+    # Not by options: those of the command line take the place of the profile's whole block, queues and GPUs too.
+    path = copy.file("profiles/lsf/config.yaml")
+    profile = yaml.safe_load(path.read_text())
+    profile["set-threads"] |= {"train": 1, "predict": 1}
+    profile["set-resources"]["predict"] = profile["set-resources"]["predict"] | SMALL
+    path.write_text(yaml.safe_dump(profile))
+    folder = copy.file("results/tiny/cells")
+    bytes_of = {f"{cell}/{name}": (folder / cell / name).read_bytes() for cell in CELLS for name in SAME}
+    shutil.rmtree(folder)
+    return copy, bytes_of
+
+
+def begin(copy, lsf, *arguments):
+    """Start Snakemake over the cluster; return its process."""
+    copy.write()
+    path = f"{Path(sys.executable).parent}:{lsf.environment['PATH']}"
+    environment = os.environ | lsf.environment | {"PYTHONPATH": str(copy.folder / "workflow"), "PATH": path}
+    command = ["snakemake", *arguments, "--profile", "lsf", "--configfile", "study.yaml", *QUICK]
+    with (copy.folder / "snakemake.out").open("wb") as out:
+        return subprocess.Popen(command, cwd=copy.folder, env=environment, stdout=out, stderr=out)
+
+
+def wait_for(what, ready, process, copy, seconds=400):
+    end = time.monotonic() + seconds
+    while not (found := ready()):
+        told = copy.file("snakemake.out").read_text()[-6000:]
+        assert process.poll() is None, f"Snakemake ended before {what}:\n{told}"
+        assert time.monotonic() < end, f"no {what} in {seconds} s:\n{told}"
+        time.sleep(0.2)
     return found
 
 
-def test_a_cell_through_the_queue(changed, tmp_path, monkeypatch):
-    home = tmp_path / "lsf"
-    install(tmp_path / "bin", home)
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    monkeypatch.setenv("LSF_STAND_IN", str(home))
-    shutil.rmtree(changed.file(CELL))
-    quick = ["--max-status-checks-per-second", "5", "--seconds-between-status-checks", "1", "--latency-wait", "5"]
-    outcome = changed.snakemake(f"{CELL}/counts.csv", *quick, "--set-threads", "train=1", "predict=1", profile="lsf")
-    assert outcome.code == 0, outcome.text
-    assert changed.file(f"{CELL}/model.safetensors").exists() and changed.file(f"{CELL}/counts.csv").exists()
-    sent = submissions(home)
-    assert set(sent) == {"train", "predict", "measure"}
-    for rule in ("train", "predict"):
-        assert sent[rule]["-q"] == ["gpuv100"]
-        assert sent[rule]["-gpu"] == ["num=1:mode=exclusive_process"]
-        assert int(sent[rule]["-W"][0]) < 60  # estimated: seconds of work, and a start on a busy cluster
-    assert sent["measure"]["-q"] == ["hpc"] and "-gpu" not in sent["measure"]
-    assert "span[hosts=1]" in sent["train"]["-R"]
+def jobs_of(lsf, rule, **wildcards):
+    """Return the jobs of a rule that were submitted, oldest first."""
+    words = [f"{name}={value}" for name, value in wildcards.items()]
+    names = [(job, re.fullmatch(r"Snakemake_rule_(\w+):(.*)___\(.*\)", job["name"])) for job in lsf.jobs()]
+    return [job for job, name in names if name and name[1] == rule and set(words) <= set(name[2].split(","))]
+
+
+def strike(copy, lsf, pending):
+    """Do to every training what `pending` says as soon as it runs; return whether nothing is left to be done."""
+    for loss in list(pending):
+        status = copy.file(f"results/tiny/resume/drive/unet/{loss}/default/seed0/status.json")
+        if (live.read(status) or {}).get("epoch", 0) > 3:
+            pending.pop(loss)(jobs_of(lsf, "train", loss=loss)[-1]["id"])
+    return not pending
+
+
+def test_killed_lost_and_vanished_jobs_end_with_the_same_bytes(study, tmp_path):
+    copy, bytes_of = study
+    with Lsf(tmp_path / "lsf", slots=2, interval=5) as lsf:
+        process = begin(copy, lsf, *COUNTS)
+        try:
+            # One training is killed by its owner, the other meets its walltime.
+            bkill = lambda number: subprocess.run(["bkill", str(number)], env=os.environ | lsf.environment, check=True)
+            pending = {"bce": bkill, "focal": lsf.expire}
+            wait_for("training", lambda: strike(copy, lsf, pending), process, copy)
+            # What has been done is forgotten by bjobs before anybody asks.
+            done = wait_for(
+                "measuring",
+                lambda: [job for job in jobs_of(lsf, "measure") if job["stat"] == "DONE"],
+                process,
+                copy,
+            )
+            lsf.clean(done[0]["id"])
+            code = process.wait(timeout=400)
+        finally:
+            if process.poll() is None:
+                process.kill()
+        told = copy.file("snakemake.out").read_text()
+        assert code == 0, told[-6000:]
+        assert lsf.most["slots"] <= 2
+        ends = {loss: [job.get("reason") for job in jobs_of(lsf, "train", loss=loss)] for loss in ("bce", "focal")}
+        assert ends == {"bce": ["TERM_OWNER", ""], "focal": ["TERM_RUNLIMIT", ""]}, told[-6000:]
+        limited = jobs_of(lsf, "train", loss="focal")[0]
+        assert limited["code"] == 140
+        assert "TERM_RUNLIMIT" in Path(parsed(limited["arguments"]).options["-o"]).read_text()
+        memory = [job.get("reason") for job in jobs_of(lsf, "predict")]
+        assert sorted(memory) == ["", "", "TERM_MEMLIMIT", "TERM_MEMLIMIT"]
+        assert {job["queue"] for job in jobs_of(lsf, "measure")} == {"hpc"}
+        assert {job["queue"] for job in [*jobs_of(lsf, "train"), *jobs_of(lsf, "predict")]} == {"gpuv100"}
+    folder = copy.file("results/tiny/cells")
+    for path, content in bytes_of.items():
+        assert (folder / path).read_bytes() == content, path
+    interruptions = {cell: json.loads((folder / cell / "run.json").read_text())["interruptions"] for cell in CELLS}
+    assert interruptions == dict.fromkeys(CELLS, 1)

@@ -1,0 +1,102 @@
+"""What is sent to LSF for every rule of a full study, at every attempt, against the manual and DTU's limits."""
+
+import json
+import re
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from lsf_stand_in import QUEUES
+from lsf_syntax import parsed
+
+from conftest import new_copy
+
+DRIVER = Path(__file__).with_name("lsf_lines.py")
+# Nothing runs, so nothing needs to wait.
+QUICK = ["--seconds-between-status-checks", "0", "--latency-wait", "0", "--max-jobs-per-timespan", "1000/1s"]
+QUICK += ["--resources", "gpu=1000", "walltime=1440"]
+ON_GPU = {"train", "predict", "predict_flips", "pseudo_predict", "denoised"}
+# Every kind of rule but the local one: several classes, sources without labels, flips and ensembles, drawn data.
+EVERYTHING = {
+    "study": "everything",
+    "datasets": {
+        "cmp": {"phantom": {"images": 8, "height": 48, "width": 64}, "size": {"height": 32, "width": 48}},
+        "hrf": {
+            "phantom": {"images": 12, "height": 48, "width": 48},
+            "size": {"long_side": 48},
+            "split": {"repeat": "fixed_split"},
+        },
+        "rfmid": {"phantom": {"images": 8, "height": 48, "width": 48, "seed": 7}, "size": {"long_side": 48}},
+    },
+    "models": {"unet": {"depth": 2, "width": 2}},
+    "losses": {"mse": {}, "cross_entropy": {}},
+    "recipes": {
+        "default": {"epochs": 2},
+        "denoising": {"epochs": 2, "denoising": {}},
+        "finetuned": {"epochs": 2, "start_from": {"recipe": "denoising", "dataset": "rfmid"}},
+        "pseudo": {
+            "epochs": 2,
+            "pseudo_labels": {
+                **{"teacher": {"recipe": "default"}, "unlabelled": "rfmid"},
+                **{"accept": {"white": None}, "real": 0.5},
+            },
+        },
+    },
+    "evaluation": {"tta": "flips", "ensemble": True},
+    "experiments": {
+        "few": {
+            **{"question": "How few?", "datasets": ["hrf"], "models": ["unet"], "losses": ["bce"], "seeds": 2},
+            **{"recipes": ["default", "finetuned", "pseudo"], "labels": [0.5, 1]},
+        },
+        "houses": {
+            **{"question": "Which parts?", "datasets": ["cmp"], "models": ["unet"], "losses": ["cross_entropy"]},
+        },
+    },
+}
+
+
+def lines_of(copy, *arguments):
+    """Return what was sent: rule, attempt and arguments."""
+    outcome = copy.run(sys.executable, str(DRIVER), "lines", "--profile", "lsf", *QUICK, *arguments)
+    assert outcome.code == 0, outcome.text[-6000:]
+    return [json.loads(line) for line in copy.file("lines").read_text().splitlines()], outcome
+
+
+@pytest.mark.parametrize("study", ["the full study", "everything"])
+def test_every_line_is_what_the_manual_allows(tmp_path, study):
+    copy = new_copy(tmp_path / "copy")
+    arguments = []
+    if study == "everything":
+        copy.study = EVERYTHING
+        copy.write()
+        arguments = ["--configfile", "study.yaml"]
+    lines, outcome = lines_of(copy, *arguments)
+    sent = defaultdict(list)
+    for attempt, rule, given in lines:
+        asked = parsed(given)  # refuses what the manual does not allow
+        sent[rule].append((attempt, asked))
+        options = asked.options
+        assert options["-P"] == "segstudy" and options["-cwd"] == str(copy.folder)
+        assert asked.requirements["span"] == "hosts=1"
+        assert asked.minutes <= QUEUES[options["-q"]]["runlimit"]
+        assert 1000 <= asked.megabytes() <= 500_000, (rule, asked.requirements)
+        assert len(Path(options["-o"]).parent.name) <= 255, "a folder's name is longer than a file system takes"
+        # One line for the shell of the node, which is Snakemake for this very job.
+        assert f"--target-jobs {rule}:" in asked.command.replace("'", "") and asked.command.count("\n") == 0
+        if rule in ON_GPU:
+            assert (options["-q"], asked.gpu) == ("gpuv100", {"num": "1", "mode": "exclusive_process"})
+        else:
+            assert (options["-q"], asked.gpu) == ("hpc", {}), f"{rule} holds a GPU"
+    assert set(sent) == {rule for rule in outcome.jobs if rule not in ("all", "encoder")}
+    for rule, found in sent.items():
+        attempts = [[asked for number, asked in found if number == attempt] for attempt in (1, 2, 3, 4)]
+        memory = [max(asked.megabytes() for asked in each) for each in attempts]
+        minutes = [max(asked.minutes for asked in each) for each in attempts]
+        assert memory[0] < memory[1] < memory[2] < memory[3], (rule, memory)
+        # A training goes on from its saved state; a gallery shares the walltime of its cell on SLURM.
+        assert minutes[0] < minutes[1] < minutes[3] or 1440 in minutes or rule == "gallery", (rule, minutes)
+    if study == "everything":
+        texts = [path.read_text() for path in (copy.folder / "rules").glob("*.smk")]
+        kinds = {name for text in texts for name in re.findall(r"(?m)^(?:use rule \w+ as|rule) (\w+)", text)}
+        assert kinds - set(sent) == {"encoder"}, "the local rule alone is not sent"
