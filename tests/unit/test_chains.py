@@ -64,6 +64,18 @@ def test_each_round_is_taught_by_the_round_before():
     assert [c.recipe for c in few.ancestors] == ["denoising", "pseudo_round1", "pseudo_round2"]
 
 
+def test_rounds_may_be_rows_of_an_experiment():
+    rounds, recipes = {"recipes__pseudo__pseudo_labels__rounds": 2}, ["default", "pseudo_round1", "pseudo"]
+    few = study(experiments__few__recipes=recipes, experiments__few__labels=[0.5, 1], **rounds)
+    half = [f"{name}_labels50" for name in recipes]
+    assert sorted(c.recipe for c in few.cells) == sorted([*recipes, *half]) and few.ancestors == []
+    for below, above in zip([recipes[:2], half[:2]], [recipes[1:], half[1:]], strict=True):
+        assert [few.sources(cell(name))["teacher"].recipe for name in above] == below
+    words = chain_words(few, [cell("pseudo_round1"), cell("pseudo")])["hrf"]
+    assert "pseudo_round1: learns from rfmid too, labelled by hrf/unet/dice/default" in words
+    assert "pseudo: learns from rfmid too, labelled by hrf/unet/dice/pseudo_round1" in words
+
+
 def test_a_share_of_the_labels_reaches_the_teacher_but_not_who_reads_no_labels():
     few = study(experiments__few__labels=[1, 0.25])
     assert [c.recipe for c in few.cells][:4] == ["default_labels25", "default", "finetuned_labels25", "finetuned"]

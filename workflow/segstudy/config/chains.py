@@ -1,8 +1,8 @@
 """Recipes that build on other cells: rounds and shares of labels spelt out, and which cell needs which.
 
-`expanded` turns what a config says shortly into plain recipes: `rounds: 3` of recipe `pseudo` adds `pseudo_round1` and
-`pseudo_round2`, each the teacher of the next; `labels: [0.1, 1]` of an experiment adds `<recipe>_labels10` of each of
-its recipes, and of the recipes that these learn from on the same data set.
+What a config says shortly is turned into plain recipes: `with_rounds` makes of `rounds: 3` of recipe `pseudo` also
+`pseudo_round1` and `pseudo_round2`, each the teacher of the next; `with_shares` makes of `labels: [0.1, 1]` of an
+experiment also `<recipe>_labels10` of each of its recipes, and of those that they learn from on the same data set.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def share_of(study: Study, cell: Cell) -> tuple[str, float]:
     return cell.recipe.removesuffix(with_share("", share)), share
 
 
-def expanded(study: Study) -> Study:
-    """Return the study with a recipe for every round and every share of labels that is asked for.
+def with_rounds(study: Study) -> Study:
+    """Return the study with a recipe for every round that is asked for.
 
     Raises:
         StudyError: a recipe of that name is defined already.
@@ -47,7 +47,16 @@ def expanded(study: Study) -> Study:
             _add(recipes, f"{name}_round{number}", _round(name, recipe, number))
         if recipe.pseudo_labels:
             recipes[name] = _round(name, recipe, recipe.pseudo_labels.rounds)
-    experiments = {}
+    return study.model_copy(update={"recipes": recipes})
+
+
+def with_shares(study: Study) -> Study:
+    """Return the study with a recipe for every share of labels that is asked for.
+
+    Raises:
+        StudyError: a recipe of that name is defined already.
+    """
+    recipes, experiments = dict(study.recipes), {}
     for name, experiment in study.experiments.items():
         wanted = [(item, share) for item in experiment.recipes for share in experiment.labels]
         for item, share in wanted:

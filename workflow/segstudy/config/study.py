@@ -188,9 +188,9 @@ def load_study(config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> S
         name: {"reader": name, **_mapping(entry, ("datasets", name), paths)}
         for name, entry in _mapping(blocks.get("datasets"), ("datasets",), paths).items()
     }
-    study = validated(Study, blocks, (), paths)
+    study = chains.with_rounds(validated(Study, blocks, (), paths))
     _check_references(study, paths)
-    study = chains.expanded(study)
+    study = chains.with_shares(study)
     chains.check_chains(study, paths)
     check_validation(study, paths)
     for dataset, recipe in dict.fromkeys((cell.dataset, cell.recipe) for cell in [*study.cells, *study.ancestors]):
