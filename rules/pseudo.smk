@@ -61,6 +61,29 @@ rule pseudo_accept:
         "../workflow/scripts/pseudo_accept.py"
 
 
+rule check_pseudo:
+    """Stop here if a student believes none of its teacher's labels; what was judged, and its picture, stay."""
+    input:
+        accepted=f"{CELL}/pseudo/accepted.csv",
+        judged=f"{CELL}/pseudo/range.json",
+    output:
+        checked=f"{RESULTS}/checks/pseudo/{NAMES}.json",
+    log:
+        log_of("check_pseudo", NAMES),
+    benchmark:
+        benchmark_of("check_pseudo", NAMES)
+    conda:
+        "../envs/segstudy.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=10,
+    params:
+        code=fingerprint.code("segstudy.acceptance"),
+    script:
+        "../workflow/scripts/check_pseudo.py"
+
+
 rule pseudo_sheet:
     """Accepted and rejected pseudo-labels of one student, drawn over their images."""
     input:

@@ -157,3 +157,9 @@ def accepted_of(wildcards):
     """The images whose pseudo-labels a cell learns from; nothing where it has no teacher."""
     path = f"{CELL}/pseudo/accepted.csv".format(**cell_of(wildcards)._asdict())
     return path if teacher_of(wildcards) else []
+
+
+def believed_of(wildcards):
+    """The check that there are some; nothing for a cell without a teacher."""
+    path = f"{RESULTS}/checks/pseudo/{NAMES}.json".format(**dict(wildcards.items()))
+    return path if teacher_of(wildcards) else []

@@ -16,6 +16,7 @@ rule train:
         teacher=teacher_model_of,
         targets=of_teacher("targets.npy"),
         accepted=accepted_of,
+        believed=believed_of,
     output:
         model=f"{CELL}/model.safetensors",
         history=f"{CELL}/history.csv",

@@ -6,7 +6,7 @@ import pytest
 import scipy.stats
 from pydantic import ValidationError
 
-from segstudy.acceptance import accept, described, learned_samples, open_to, reason, white_range
+from segstudy.acceptance import accept, check_some_accepted, described, learned_samples, open_to, reason, white_range
 from segstudy.config.few_labels import Accept
 from segstudy.errors import StudyError
 
@@ -101,13 +101,19 @@ def test_what_is_not_asked_for_rejects_nothing():
 
 
 def test_when_all_are_rejected_the_message_has_range_and_spread_and_what_to_change():
+    rejected = accept(found([0.3, 0.5, 0.01]), masks(), LEARNED, Accept(), "here")
     with pytest.raises(
         StudyError, match="none of the 3 pseudo-labels is accepted: 2 too much white, 1 too little"
     ) as e:
-        accept(found([0.3, 0.5, 0.01]), masks(), LEARNED, Accept(), "recipes.pseudo")
+        check_some_accepted(*rejected, "recipes.pseudo")
     assert "share of white 0.0100 / 0.1550 / 0.3000 / 0.4000 / 0.5000" in str(e.value)
     assert "0.0800 to 0.1600 (computed from 5 training masks: quartiles 0.1100 and 0.1300, widen 1.5)" in str(e.value)
     assert "recipes.pseudo" in e.value.where and "'widen'" in e.value.remedy
+
+
+def test_one_that_is_believed_is_enough():
+    some = accept(found([0.3, 0.5, 0.12]), masks(), LEARNED, Accept(), "here")
+    assert check_some_accepted(*some, "here") == {"accepted": 1, "images": 3}
 
 
 def test_no_pseudo_label_at_all_is_explained():

@@ -71,6 +71,18 @@ def test_three_ways_to_use_images_without_labels_beside_the_labels_alone(few):
         assert "labelled by hrf/unet/bce/default" in text and "weights of rfmid/unet/mse/denoising" in text
     assert not few.plan(f"{TABLES}.html", *pictures).jobs
 
+    few.study["recipes"]["pseudo"]["pseudo_labels"]["accept"] = {"white": [0.98, 0.99]}
+    student, taught = (
+        few.file(f"{CELLS}/pseudo/seed0"),
+        few.file("results/tiny/pseudo/rfmid/hrf/unet/bce/default/seed0"),
+    )
+    before = file_hash(taught / "targets.npy")
+    outcome = few.snakemake(f"{CELLS}/pseudo/seed0/run.json", pictures[0])
+    assert outcome.code == 1 and "none of the 8 pseudo-labels is accepted" in outcome.text
+    assert "Traceback" not in outcome.text and outcome.jobs["pseudo_sheet"] == 1 and not outcome.jobs["pseudo_predict"]
+    assert json.loads((student / "pseudo/range.json").read_text())["accepted"] == 0
+    assert file_hash(taught / "targets.npy") == before and (student / "model.safetensors").exists()
+
     few.study["recipes"]["pseudo"]["pseudo_labels"]["teacher"]["seed"] = 1
     outcome = few.snakemake("results/tiny/checks/chains/hrf/unet/bce/pseudo/seed0.json")
     assert outcome.code == 1 and "seen_by_source" in outcome.text and "fixed_split" in outcome.text

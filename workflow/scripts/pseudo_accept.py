@@ -15,7 +15,7 @@ with job(snakemake):
         read_csv(snakemake.input.samples),
         learned,
         Accept.model_validate(snakemake.params.accept),
-        f"recipes.{recipe}.pseudo_labels.accept; images of {unlabelled} as {snakemake.input.measures} has them",
+        f"recipes.{recipe}.pseudo_labels.accept",
     )
     write_csv(snakemake.output.accepted, table)
     write_json(snakemake.output.judged, judged)

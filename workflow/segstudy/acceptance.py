@@ -40,7 +40,7 @@ def accept(
         place: keys of these options in the config, for messages.
 
     Raises:
-        StudyError: there is no pseudo-label, or none is accepted.
+        StudyError: there is no pseudo-label.
     """
     if measures.empty:
         raise StudyError(
@@ -69,10 +69,26 @@ def accept(
         "images": len(table),
         "accepted": int(table["accepted"].sum()),
     }
-    if not judged["accepted"]:
-        raise _none_accepted(table, judged, place)
     logger.info("%d of %d pseudo-labels accepted: %s", judged["accepted"], len(table), described(judged))
     return table[ACCEPTED], judged
+
+
+def check_some_accepted(table: pd.DataFrame, judged: Mapping[str, Any], place: str) -> dict[str, int]:
+    """Return of how many images a student takes the labels, `accepted` of `images`.
+
+    It is asked after both files of `accept` were written, so that a person can see what was rejected, and why.
+
+    Args:
+        table: `accepted.csv`.
+        judged: `range.json`.
+        place: keys of the options in the config, for messages.
+
+    Raises:
+        StudyError: there are none.
+    """
+    if not judged["accepted"]:
+        raise _none_accepted(table, judged, place)
+    return {name: judged[name] for name in ("accepted", "images")}
 
 
 def learned_samples(index: pd.DataFrame, split: pd.DataFrame, share: float) -> list[str]:
@@ -162,6 +178,7 @@ def _none_accepted(table: pd.DataFrame, judged: Mapping[str, Any], place: str) -
         + f"\n  found:   (least / quartiles / most) {spread}",
         where=place,
         allowed=asked,
-        remedy="look at the teacher's predictions, which are kept: if they are good, set 'white: [low, high]', a "
-        "larger 'widen' or a smaller 'confidence'; if they are not, train the teacher longer or on images more alike",
+        remedy="look at the contact sheet of what the teacher said (figures/pseudo/): if it is good, set "
+        "'white: [low, high]', a larger 'widen' or a smaller 'confidence'; if it is not, train the teacher longer or "
+        "on images more alike",
     )
