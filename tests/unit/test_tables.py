@@ -9,7 +9,7 @@ import pytest
 
 from segstudy.config import Cell
 from segstudy.errors import StudyError
-from segstudy.table_formats import Entry, escape_latex, number
+from segstudy.table_formats import LONG, Entry, Line, Panel, Table, escape_latex, latex, number
 from segstudy.tables import compare, headline, read_counts
 
 COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", "tp", "fp", "fn", "tn"]
@@ -285,15 +285,42 @@ def test_latex_is_balanced_and_escaped(tmp_path, study):
     text = run(tmp_path, *study)["tex"]
     opened = re.findall(r"\\begin\{(\w+)\}", text)
     assert sorted(opened) == sorted(re.findall(r"\\end\{(\w+)\}", text))
-    assert opened.count("table") == 2  # test and training; these counts have no validation images
+    assert opened.count("sidewaystable") == 2  # test and training; these counts have no validation images
     body = "\n".join(line for line in text.splitlines()[1:])
-    assert not re.search(r"(?<!\\)[%#_]", body.replace(r"\label{tab:base_line", ""))
+    assert not re.search(r"(?<!\\)[%#_]", re.sub(r"\\(label|ref)\{tab:base_line", "", body))
     assert r"enc\_dec" in body
     assert body.count("{") == body.count("}")
-    for panel in body.split(r"\begin{table}")[1:]:
+    for panel in body.split(r"\begin{sidewaystable}")[1:]:
         rows = [line for line in panel.splitlines() if line.endswith(r"\\") and not line.startswith(r"\multi")]
         columns = re.search(r"\\begin\{tabular\}\{(\w+)\}", panel)[1]
         assert {row.count(" & ") for row in rows} == {len(columns) - 1}
+
+
+def test_the_protocol_stands_once_in_latex_and_the_other_tables_point_to_it(tmp_path, study):
+    text = run(tmp_path, *study)["tex"]
+    first, second = text.split(r"\begin{sidewaystable}")[1:]
+    protocol = escape_latex("means over images, then over seeds")
+    assert protocol in first and protocol not in second
+    label = re.search(r"\\label\{(.*)\}", first)[1]
+    assert rf"Protocol: see Table~\ref{{{label}}}." in second
+
+
+def lines_of(dataset, number):
+    return [Line(dataset, (f"net{i}", "bce"), False, (Entry(0.5),)) for i in range(number)]
+
+
+def test_a_long_table_is_one_for_each_data_set_and_a_narrow_one_stands_upright():
+    def made(number):
+        lines = [*lines_of("ph2", number), *lines_of("drive", number)]
+        panel = Panel("test", "Test images", ("Dice",), lines, ["a note"], ["unet is better."])
+        return latex(Table("base", "Experiment base", "Why?", ("drive",), ["How."], ("Model", "Loss"), [panel]))
+
+    short, long = made(LONG // 2), made(LONG // 2 + 1)
+    assert re.findall(r"\\label\{(.*)\}", short) == ["tab:base:test"]
+    assert re.findall(r"\\label\{(.*)\}", long) == ["tab:base:test:ph2", "tab:base:test:drive"]
+    assert "sideways" not in short and short.count("drive (PHANTOM)") == 1
+    after = long.rpartition(r"\end{table}")[2]
+    assert r"\item unet is better." in after and "a note" not in after and r"\ref{tab:base:test:drive}" in after
 
 
 def test_latex_escapes_each_special_character():

@@ -134,15 +134,20 @@ def _panel(pairs: pd.DataFrame) -> Panel:
     means = (f"{label} of first", "of second")
     heads = (*means, "Difference", "95 % interval", "p", "p (t)", "p (Holm)", "r", "dz", "Images", "Seeds")
     if pairs["gain"].any():
-        return Panel(f"{dataset}:gains", f"{label} on {dataset}, without training", heads, lines, _notes(pairs))
-    return Panel(dataset, f"{label} on {dataset}", heads, lines, _notes(pairs))
+        title = f"{label} on {dataset}, without training"
+        return Panel(f"{dataset}:gains", title, heads, lines, _notes(pairs), _sentences(pairs))
+    return Panel(dataset, f"{label} on {dataset}", heads, lines, _notes(pairs), _sentences(pairs))
+
+
+def _sentences(pairs: pd.DataFrame) -> list[str]:
+    said = spoken(pairs)
+    more = len(said) - SENTENCES
+    rest = f"{more} sentence{'s' * (more > 1)} more stand{'s' * (more == 1)} in the column 'sentence' of the csv."
+    return [*said[:SENTENCES], *([rest] if more > 0 else [])]
 
 
 def _notes(pairs: pd.DataFrame) -> list[str]:
-    said = spoken(pairs)
-    notes = said[:SENTENCES]
-    if len(said) > SENTENCES:
-        notes.append(f"{len(said) - SENTENCES} sentences more stand in the column 'sentence' of the csv.")
+    notes = []
     family = int(pairs["family"].iloc[0])
     if len(pairs) < family:
         notes.append(f"Of {family} pairs, all of them tested, those with the best and with the first row are shown.")

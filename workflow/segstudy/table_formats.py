@@ -11,6 +11,8 @@ from segstudy.web import page
 
 DASH = "–"  # a value that is not defined
 DAGGER = "†"  # some images of this value are not defined
+WIDE = 9  # columns beyond which a LaTeX table is turned: upright it would be too small to read
+LONG = 24  # rows of a LaTeX table beyond which each data set has one of its own
 
 
 class Entry(NamedTuple):
@@ -33,13 +35,17 @@ class Line(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """Rows with the same columns, and what has to be said below them. `key` is its part of the LaTeX label."""
+    """Rows with the same columns, and what has to be said below them. `key` is its part of the LaTeX label.
+
+    `sentences` say what the rows mean; notes what a reader must know to read them, and never leave the table.
+    """
 
     key: str
     title: str
     heads: tuple[str, ...]
     lines: list[Line]
     notes: list[str]
+    sentences: Sequence[str] = ()
 
 
 class Table(NamedTuple):
@@ -87,52 +93,73 @@ def markdown(table: Table) -> str:
             names = [f"*{name}*" if line.control and name else name for name in line.names]
             rows.append([table.dataset_title(line.dataset), *names, *map(entry_text, line.entries)])
         parts += [f"## {panel.title}", "\n".join("| " + " | ".join(row) + " |" for row in rows)]
-        parts += panel.notes
+        parts += [*panel.sentences, *panel.notes]
     return "\n\n".join(parts) + "\n"
 
 
 def latex(table: Table) -> str:
-    r"""Return a `table` float for each panel, for \input; a paragraph where there is none.
+    r"""Return a float for each panel, for \input; a paragraph where there is none.
 
-    The document needs the packages booktabs and adjustbox.
+    The protocol stands below the first table, the others point to it; sentences follow their table as text. The
+    document needs the packages booktabs, adjustbox and, for tables of more than WIDE columns, rotating.
     """
-    parts = [r"% \usepackage{booktabs,adjustbox}  % adjustbox shrinks a table that is larger than the page"]
+    parts = [r"% \usepackage{booktabs,adjustbox,rotating}  % adjustbox shrinks a table that is larger than the page"]
     if not table.panels:
         parts.append(escape_latex(" ".join([f"{table.title}.", table.question, *table.protocol])))
+    protocol, first = " ".join(map(escape_latex, table.protocol)), ""
     for panel in table.panels:
-        columns = len(table.name_heads) + len(panel.heads)
-        body: list[str] = []
-        for group in _groups(panel.lines):
-            title = escape_latex(table.dataset_title(group[0].dataset))
-            body += [r"\midrule", rf"\multicolumn{{{columns}}}{{l}}{{\textbf{{{title}}}}} \\"]
-            for i, line in enumerate(group):
-                if line.control and i and not group[i - 1].control:
-                    body.append(rf"\cmidrule(lr){{1-{columns}}}")
-                body.append(_latex_row(line))
-        head = " & ".join(escape_latex(name) for name in (*table.name_heads, *panel.heads))
-        caption = " ".join([f"{table.title}: {panel.title}.", table.question, *table.protocol])
-        notes = [rf"\par\smallskip {escape_latex(note)}" for note in panel.notes]
-        parts.append(
-            "\n".join(
-                [
-                    r"\begin{table}[tbp]",
-                    r"\centering\footnotesize",
-                    rf"\caption[{{{escape_latex(f'{table.title}: {panel.title}')}}}]{{{escape_latex(caption)}}}",
-                    rf"\label{{tab:{table.label}:{panel.key}}}",
-                    r"\begin{adjustbox}{max width=\linewidth, max totalheight=0.75\textheight}",
-                    rf"\begin{{tabular}}{{{'l' * len(table.name_heads)}{'c' * len(panel.heads)}}}",
-                    r"\toprule",
-                    rf"{head} \\",
-                    *body,
-                    r"\bottomrule",
-                    r"\end{tabular}",
-                    r"\end{adjustbox}",
-                    *notes,
-                    r"\end{table}",
-                ]
-            )
-        )
+        groups = _groups(panel.lines)
+        apart = len(groups) > 1 and len(panel.lines) > LONG
+        for part in [[group] for group in groups] if apart else [groups]:
+            name = part[0][0].dataset if apart else ""
+            label = ":".join(filter(None, ["tab", table.label, panel.key, name]))
+            said = rf"Protocol: see Table~\ref{{{first}}}." if first and protocol else protocol
+            parts.append(_latex_float(table, panel, part, label, said))
+            first = first or label
+        if panel.sentences:
+            items = [rf"\item {escape_latex(sentence)}" for sentence in panel.sentences]
+            head = rf"What Table~\ref{{{label}}} supports:"
+            parts.append("\n".join([head, r"\begin{itemize}", *items, r"\end{itemize}"]))
     return "\n\n".join(parts) + "\n"
+
+
+def _latex_float(table: Table, panel: Panel, groups: Sequence[Sequence[Line]], label: str, protocol: str) -> str:
+    columns = len(table.name_heads) + len(panel.heads)
+    body: list[str] = []
+    for group in groups:
+        title = escape_latex(table.dataset_title(group[0].dataset))
+        body += [r"\midrule", rf"\multicolumn{{{columns}}}{{l}}{{\textbf{{{title}}}}} \\"]
+        for i, line in enumerate(group):
+            if line.control and i and not group[i - 1].control:
+                body.append(rf"\cmidrule(lr){{1-{columns}}}")
+            body.append(_latex_row(line))
+    head = " & ".join(escape_latex(name) for name in (*table.name_heads, *panel.heads))
+    kind, height = ("sidewaystable", r"0.6\textwidth") if columns > WIDE else ("table", r"0.6\textheight")
+    caption = escape_latex(f"{table.title}: {panel.title}. {table.question}".strip())
+    notes = list(filter(None, [*map(escape_latex, panel.notes), protocol]))
+    box = [
+        r"\par\smallskip\begin{minipage}{\linewidth}\scriptsize\raggedright",
+        "\\par\n".join(notes),
+        r"\end{minipage}",
+    ]
+    return "\n".join(
+        [
+            rf"\begin{{{kind}}}{'[tbp]' if kind == 'table' else ''}",
+            r"\centering\footnotesize",
+            rf"\caption[{{{escape_latex(f'{table.title}: {panel.title}')}}}]{{{caption}}}",
+            rf"\label{{{label}}}",
+            rf"\begin{{adjustbox}}{{max width=\linewidth, max totalheight={height}}}",
+            rf"\begin{{tabular}}{{{'l' * len(table.name_heads)}{'c' * len(panel.heads)}}}",
+            r"\toprule",
+            rf"{head} \\",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{adjustbox}",
+            *(box if notes else []),
+            rf"\end{{{kind}}}",
+        ]
+    )
 
 
 def web_page(table: Table) -> str:
@@ -158,7 +185,7 @@ def web_page(table: Table) -> str:
             *rows,
             "</tbody>\n</table></div>",
         ]
-        parts += [f'<p class="notes">{safe(note)}</p>' for note in panel.notes]
+        parts += [f'<p class="notes">{safe(note)}</p>' for note in (*panel.sentences, *panel.notes)]
     return page(table.title, "\n".join(parts))
 
 

@@ -10,7 +10,7 @@ from segstudy.files import atomic_folder
 from segstudy.table_formats import escape_latex
 
 HEAD = r"""% Every table and figure of study {study}. In the preamble:
-%   \usepackage{{booktabs,adjustbox,graphicx}}
+%   \usepackage{{booktabs,adjustbox,graphicx,rotating}}
 % and, if this folder does not lie beside the document, \newcommand{{\paper}}{{path/to/paper}} before:
 %   \input{{path/to/paper/report.tex}}
 \providecommand{{\paper}}{{.}}
@@ -59,6 +59,7 @@ def gather(
                     name = f"{experiment}-{path.name}"
                     shutil.copyfile(path, temporary / "figures" / name)
                     parts.append(_figure(experiment, path.stem, name, experiment in phantoms))
+            parts.append("\\clearpage\n")  # tables and figures stay with their experiment
         (temporary / "report.tex").write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 
