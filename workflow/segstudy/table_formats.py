@@ -117,9 +117,10 @@ def latex(table: Table) -> str:
             parts.append(_latex_float(table, panel, part, label, said))
             first = first or label
         if panel.sentences:
-            items = [rf"\item {escape_latex(sentence)}" for sentence in panel.sentences]
+            breakable = [escape_latex(sentence).replace("/", r"/\allowbreak{}") for sentence in panel.sentences]
+            items = [rf"\item {sentence}" for sentence in breakable]
             head = rf"What Table~\ref{{{label}}} supports:"
-            parts.append("\n".join([head, r"\begin{itemize}", *items, r"\end{itemize}"]))
+            parts.append("\n".join([head, r"\begin{itemize}\itemsep=0pt\sloppy", *items, r"\end{itemize}"]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -147,7 +148,7 @@ def _latex_float(table: Table, panel: Panel, groups: Sequence[Sequence[Line]], l
             rf"\begin{{{kind}}}{'[tbp]' if kind == 'table' else ''}",
             r"\centering\footnotesize",
             rf"\caption[{{{escape_latex(f'{table.title}: {panel.title}')}}}]{{{caption}}}",
-            rf"\label{{{label}}}",
+            rf"\label{{{label}}}\par\smallskip",
             rf"\begin{{adjustbox}}{{max width=\linewidth, max totalheight={height}}}",
             rf"\begin{{tabular}}{{{'l' * len(table.name_heads)}{'c' * len(panel.heads)}}}",
             r"\toprule",
