@@ -8,14 +8,17 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGES = ("munge", "slurmctld", "slurmd", "slurm-client")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel")
 ETC = Path("/etc/slurm")
 FILES = ("slurm.conf", "gres.conf", "cgroup.conf")
+# The executor, and what of it the environment of the tests does not hold already.
+EXECUTOR = ("snakemake-executor-plugin-slurm", "snakemake-executor-plugin-slurm-jobstep")
+CONSTRAINTS = Path(__file__).resolve().parents[2] / "constraints.txt"
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 
 CONF = """\
@@ -56,14 +59,23 @@ def why_not() -> str:
     """Return why no SLURM can be started here, '' if one can."""
     if os.geteuid():
         return "starting a SLURM needs root"
-    if find_spec("snakemake_executor_plugin_slurm") is None:
-        return "the executor is not installed: pip install -e '.[slurm]'"
     if (ETC / "slurm.conf").exists():
         return f"{ETC}/slurm.conf belongs to a cluster already"
     missing = [program for program in PROGRAMS if not shutil.which(program, path=PATH)]
     if missing and not _installed():
         return f"no {', '.join(missing)}, and apt-get cannot install {' '.join(PACKAGES)}"
     return ""
+
+
+def install_executor(folder: Path) -> str:
+    """Install the executor into a folder of its own; return what pip says where it cannot.
+
+    Not into the environment: found there, it makes every start of Snakemake ask a SLURM that no longer answers.
+    """
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
+    command += ["-c", str(CONSTRAINTS), "--target", str(folder), *EXECUTOR]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+    return f"the executor cannot be installed: {done.stderr.strip()[-500:]}" if done.returncode else ""
 
 
 def _installed() -> bool:
@@ -89,10 +101,10 @@ def _installed() -> bool:
 
 
 class Slurm:
-    """The daemons of one cluster of one node, with two GPUs that are files."""
+    """The daemons of one cluster of one node, with two GPUs that are files; `executor` is where that was installed."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, executor: Path) -> None:
+        self.folder, self.executor = folder, executor
         self.daemons: dict[str, subprocess.Popen] = {}
 
     def start(self) -> None:

@@ -32,16 +32,16 @@ QUICK = ["--slurm-init-seconds-before-status-checks", "1", "--seconds-between-st
 QUICK += ["--latency-wait", "5", "--slurm-status-command", "squeue", "--slurm-no-account"]
 THREADS = ["--set-threads", "train=1", "predict=1"]
 
-# Minutes long, and the executor beside a SLURM that does not answer makes every start of Snakemake wait.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.timeout(1800)  # minutes long
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    reason = slurm.why_not()
+    executor = tmp_path_factory.mktemp("executor")
+    reason = slurm.why_not() or slurm.install_executor(executor)
     if reason:
         pytest.skip(f"no SLURM: {reason}")
-    started = slurm.Slurm(tmp_path_factory.mktemp("slurm"))
+    started = slurm.Slurm(tmp_path_factory.mktemp("slurm"), executor)
     try:
         started.start()
         yield started
@@ -64,12 +64,12 @@ def study(tmp_path_factory):
     return copy, bytes_of
 
 
-def submit(copy):
+def submit(copy, cluster):
     """Start Snakemake over the cluster; return its process."""
     copy.write()
     command = ["snakemake", *COUNTS, "--profile", "profiles/slurm", "--configfile", "study.yaml", *QUICK, *THREADS]
     path = f"{Path(sys.executable).parent}:{slurm.PATH}"
-    package = os.pathsep.join(filter(None, [str(copy.folder / "workflow"), os.environ.get("PYTHONPATH")]))
+    package = os.pathsep.join([str(copy.folder / "workflow"), str(cluster.executor)])
     environment = os.environ | {"PYTHONPATH": package, "PATH": path}
     with (copy.folder / "snakemake.out").open("ab") as out:
         return subprocess.Popen(command, cwd=copy.folder, env=environment, stdout=out, stderr=out)
@@ -97,7 +97,7 @@ def begun(copy, cell, after=0):
 
 def test_cancelled_and_lost_jobs_end_with_the_same_bytes(cluster, study):
     copy, bytes_of = study
-    process = submit(copy)
+    process = submit(copy, cluster)
     try:
         wait_for("training", lambda: begun(copy, CELLS[0]), process, copy)
         numbers = cluster.jobs()
@@ -117,8 +117,9 @@ def test_cancelled_and_lost_jobs_end_with_the_same_bytes(cluster, study):
     for path, content in bytes_of.items():
         assert (folder / path).read_bytes() == content, path
     interruptions = [json.loads((folder / cell / "run.json").read_text())["interruptions"] for cell in CELLS]
-    # A start that is killed before it saves anything leaves no trace: the lost node may count or not.
-    assert min(interruptions) >= 1, told
+    # A start that is killed before it saves anything leaves no trace: the lost node may count or not, and what the
+    # other cell was doing when its job was cancelled nobody knows.
+    assert interruptions[0] >= 1, told
     # A cell was one submission each time: training, prediction and measuring went together.
     assert "group_cell" in " ".join(path.name for path in copy.file(".snakemake/slurm_logs").iterdir())
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from lsf_commands import ENDED
 from lsf_stand_in import Lsf
 from lsf_syntax import parsed
 
@@ -120,3 +122,44 @@ def test_killed_lost_and_vanished_jobs_end_with_the_same_bytes(study, tmp_path):
         assert (folder / path).read_bytes() == content, path
     interruptions = {cell: json.loads((folder / cell / "run.json").read_text())["interruptions"] for cell in CELLS}
     assert interruptions == dict.fromkeys(CELLS, 1)
+
+
+@pytest.mark.slow
+def test_ctrl_c_and_a_dropped_session(study, tmp_path):
+    copy, bytes_of = study
+    folder = copy.file("results/tiny/cells")
+    shutil.rmtree(folder, ignore_errors=True)
+    status = copy.file(f"results/tiny/resume/{CELLS[0]}/status.json")
+    trains = lambda: (live.read(status) or {}).get("epoch", 0) > 3
+    with Lsf(tmp_path / "lsf", slots=2, interval=5) as lsf:
+        # Ctrl-C: Snakemake takes its jobs back, and their trainings save.
+        process = begin(copy, lsf, *COUNTS)
+        wait_for("training", trains, process, copy)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=120) == 1
+        told = copy.file("snakemake.out").read_text()
+        assert "Cancelling snakemake on user request" in told or "Terminating processes on user request" in told
+        wait_until(lambda: all(job["stat"] in ENDED for job in lsf.jobs()))
+        assert {job["reason"] for job in lsf.jobs()} == {"TERM_OWNER"}
+        # The session drops: Snakemake is gone without a word, and its jobs run on.
+        process = begin(copy, lsf, *COUNTS)
+        wait_for("training again", trains, process, copy)
+        process.kill()
+        process.wait()
+        wait_until(lambda: all(job["stat"] in ENDED for job in lsf.jobs()))
+        trained = {job["id"] for job in jobs_of(lsf, "train") if job["stat"] == "DONE"}
+        assert trained, "a job that had begun was done"
+        assert begin(copy, lsf, *COUNTS).wait(timeout=120) == 1
+        assert "--unlock" in copy.file("snakemake.out").read_text()
+        assert begin(copy, lsf, *COUNTS, "--unlock").wait(timeout=120) == 0
+        code = begin(copy, lsf, *COUNTS).wait(timeout=600)
+        assert code == 0, copy.file("snakemake.out").read_text()[-6000:]
+    for path, content in bytes_of.items():
+        assert (folder / path).read_bytes() == content, path
+
+
+def wait_until(ready, seconds=300):
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end
+        time.sleep(0.2)

@@ -43,6 +43,19 @@ def test_another_model_keeps_what_is_there(changed):
     assert not {cell for cell in changed.plan().trained if "/unet/" in cell}
 
 
+def test_probabilities_are_deleted_once_they_are_measured(changed):
+    changed.study["evaluation"] = {"keep_predictions": False}
+    cells = [changed.file(f"results/tiny/cells/drive/unet/bce/default/seed{seed}") for seed in (0, 1)]
+    shutil.rmtree(cells[0])
+    target = str(cells[0].relative_to(changed.folder) / "counts.csv")
+    outcome = changed.snakemake(target)
+    assert outcome.code == 0, outcome.text
+    assert not (cells[0] / "probabilities").exists()
+    assert {"masks", "counts.csv", "histograms.npz", "model.safetensors"} <= {path.name for path in cells[0].iterdir()}
+    assert (cells[1] / "probabilities").exists(), "another cell's are its own"
+    assert not changed.plan(target).jobs, "what was deleted after its use is not made again"
+
+
 def test_editing_a_figure_draws_it_again_and_trains_nothing(changed):
     changed.append("workflow/segstudy/figures/curves.py", "\nEXTRA = 1\n")
     plan = changed.plan()
