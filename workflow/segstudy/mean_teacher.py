@@ -3,21 +3,24 @@
 A. Tarvainen, H. Valpola, "Mean teachers are better role models: weight-averaged consistency targets improve
 semi-supervised deep learning results", NeurIPS 2017.
 
-Averaged are the weights and, with them, the running statistics of normalisation layers: these are means over the past
-themselves, belong to the weights of the same time, and need no pass over the data to be made anew. With them the mean
-network predicts as a published one does: in evaluation mode, without dropout, each image by itself. It is what is
-validated and published.
+Averaged are the weights. Statistics of batch normalisation are the mean network's own, as in the authors' program,
+where both networks are in training mode: what layers see under averaged weights is no average of what they saw under
+each. On images without labels it uses those of the batch, as the network that follows it does: the two then differ by
+what they learned, and not by how they normalise. Its running statistics, which predict later, come from the labelled
+batches alone, the images that it is measured on. It is what is validated and published.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from segstudy import augment, seeds
 from segstudy.batches import Batch, Windows, hold
@@ -50,6 +53,11 @@ class MeanTeacher(Task):
         self.mean = copy.deepcopy(network).eval().requires_grad_(False)
         self.predict, self.steps = through(self.mean), steps
         self.batch_of = hold(*self.arrays, device)
+
+    def prepared(self, batch: Batch, epoch: int, step: int) -> Batch:
+        """Return the labelled batch as it is; the mean network will see its images too."""
+        self.labelled = batch[0].clone()  # the pass changes its images in place
+        return batch
 
     def beside(self, epoch: int, step: int) -> Sequence[tuple[Loss, Batch]]:
         """Return the consistency loss and its batch: two views of the same images, and where they count.
@@ -85,7 +93,7 @@ class MeanTeacher(Task):
             view: the same images as the mean network sees them, (B, C, H, W) in 0..1.
             roi: 1 where pixels count.
         """
-        with torch.no_grad():
+        with torch.no_grad(), _of_the_batch(self.mean):
             expected = probabilities(self.predict(view.clone()))  # the pass changes its images in place
         counts = (roi > 0).to(expected.dtype)
         squares = (probabilities(logits) - expected).square().mean(1)
@@ -93,13 +101,26 @@ class MeanTeacher(Task):
 
     @torch.no_grad()
     def after_step(self, network: nn.Module, done: int) -> None:
-        """Move the mean towards the new weights; over the first steps it is the plain mean of all so far."""
+        """Move the mean towards the new weights; over the first steps it is the plain mean of all so far.
+
+        Batch normalisations that learn in `network` then take their statistics from the labelled batch; others (frozen
+        ones) have those of `network`, as all that is no weight has.
+        """
         keep = min(self.options.decay, 1 - 1 / (done + 1))
-        for mean, new in zip(self.mean.state_dict().values(), network.state_dict().values(), strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(new, 1 - keep)
-            else:
-                mean.copy_(new)
+        for mean, new in zip(self.mean.parameters(), network.parameters(), strict=True):
+            mean.lerp_(new, 1 - keep)
+        own, pairs = [], zip(self.mean.modules(), network.modules(), strict=True)
+        for mean_part, part in pairs:
+            if isinstance(part, _BatchNorm) and part.training:
+                own.append(mean_part)
+                continue
+            for kept, found in zip(mean_part.buffers(recurse=False), part.buffers(recurse=False), strict=True):
+                kept.copy_(found)
+        if own:
+            for norm in own:
+                norm.train()
+            self.predict(self.labelled)
+            self.mean.eval()
 
     def shown(self, network: nn.Module) -> nn.Module:
         """Return the running mean."""
@@ -117,6 +138,21 @@ class MeanTeacher(Task):
         """Return the images of all steps of an epoch, in random order; once all were seen, in another one."""
         draw, wanted = seeds.numpy_generator(self.seed, "unlabelled", epoch), self.steps * self.together
         return np.concatenate([draw.permutation(self.rows) for _ in range(-(-wanted // len(self.rows)))])[:wanted]
+
+
+@contextmanager
+def _of_the_batch(network: nn.Module) -> Iterator[None]:
+    """Let batch normalisations use the statistics of the batch, and leave their running ones as they are."""
+    norms = [part for part in network.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
+    for norm in norms:
+        norm.track_running_stats = False
+        norm.train()
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
+            norm.eval()
 
 
 def probabilities(logits: Tensor) -> Tensor:
