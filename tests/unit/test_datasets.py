@@ -3,10 +3,8 @@
 import re
 import shutil
 import sys
-import textwrap
 import time
 import types
-from pathlib import Path
 
 import numpy as np
 import openpyxl
@@ -15,9 +13,8 @@ import pytest
 from PIL import Image
 
 import segstudy.datasets
-from segstudy.cards import describe
 from segstudy.config.datasets import READERS, Phantom
-from segstudy.datasets import build_index, labels_of, listing, reader_module, repairs
+from segstudy.datasets import build_index, listing, reader_module, repairs
 from segstudy.datasets.listing import natural
 from segstudy.datasets.phantom import DRAWERS, draw
 from segstudy.errors import StudyError
@@ -380,33 +377,6 @@ def test_indexing_is_quick(reader, originals, tmp_path):
         build_index(reader, root, threads=1)
         seconds.append(time.process_time() - started)
     assert 40 / min(seconds) > 200, "images a second on one core"
-
-
-# --- docs/adding-a-dataset.md, followed to the letter ---
-
-
-def steps():
-    text = (Path(__file__).parents[2] / "docs" / "adding-a-dataset.md").read_text(encoding="utf-8")
-    return textwrap.dedent(re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1))
-
-
-def test_a_data_set_added_as_the_docs_say_is_read_and_described(tmp_path, monkeypatch):
-    module = types.ModuleType("segstudy.datasets.cells")
-    exec(steps(), module.__dict__)
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(segstudy.datasets, "READERS", (*READERS, "cells"))
-    root = tmp_path / "root"
-    for name in ("10", "2"):
-        for folder, value in (("images", 90), ("masks", 255 * (name == "2"))):
-            (root / folder).mkdir(parents=True, exist_ok=True)
-            Image.new("L", (20, 16), value).save(root / folder / f"{name}.png")
-    (root / "masks" / "10.png").unlink()
-    index = build_index("cells", root)
-    assert list(index["sample"]) == ["2", "10"] and list(index["mask"]) == ["masks/2.png", ""]
-    describe(index, root, "cells", labels_of("cells"), "mine", tmp_path / "out")
-    assert "cell" in (tmp_path / "out" / "card.md").read_text()
-    with pytest.raises(StudyError, match="no Cells data here"):
-        build_index("cells", tmp_path / "out")
 
 
 def test_readers_that_break_the_contract_are_told_so(tmp_path, monkeypatch):

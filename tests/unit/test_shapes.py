@@ -1,8 +1,4 @@
 import re
-import sys
-import textwrap
-import types
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from segstudy.config import networks
 from segstudy.config.networks import NETWORKS
 from segstudy.errors import StudyError
 from segstudy.models import build, shapes, unet
@@ -249,22 +244,3 @@ def test_no_network_leaves_its_receptive_field_to_chance():
         nn.init.constant_(parameter, -1.0)
     others = [build({**chosen, "normalisation": kind}, 1, 1) for kind in ("instance", "group", "none")]
     assert {receptive_field(n, 1) for n in (network, *others)} == {(44, 44)}
-
-
-def test_the_guide_to_adding_a_network_works_as_written(monkeypatch):
-    page = (Path(__file__).parents[2] / "docs" / "adding-a-network.md").read_text()
-    options, network = (textwrap.dedent(code) for code in re.findall(r" *```python\n(.*?) *```", page, re.DOTALL))
-    line = re.search(r'"plain": \((\w+), "(\S+)"\)', page)
-    namespace = dict(vars(networks))
-    exec(options, namespace)
-    monkeypatch.setattr(networks, line[1], namespace[line[1]], raising=False)
-    module = types.ModuleType("segstudy.models.plain")
-    monkeypatch.setitem(sys.modules, "segstudy.models.plain", module)
-    exec(network, vars(module))
-    monkeypatch.setitem(NETWORKS, "plain", (namespace[line[1]], line[2]))
-
-    table = layer_table({"network": "plain", "layers": 3, "width": 4}, 2, 5, 9, 31)
-    assert table["name"].tolist() == ["pad", "body.0", "body.1", "body.2", "head", "crop"]
-    assert receptive_field(build({"network": "plain", "layers": 3}, 2, 5), 2) == (7, 7)
-    with pytest.raises(StudyError, match="layrs"):
-        build({"network": "plain", "layrs": 3}, 2, 5)

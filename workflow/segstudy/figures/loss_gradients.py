@@ -83,8 +83,10 @@ def draw_loss_gradients(path: str | Path) -> None:
 
     style.use_style()
     across = 4
-    figure, grid = pyplot.subplots(-(-len(PANELS) // across), across, figsize=(style.WIDTH, 8.6), sharex=True)
-    for axes, (title, settings) in zip(grid.flat, PANELS.items(), strict=True):
+    down = -(-len(PANELS) // across)
+    figure, grid = pyplot.subplots(down, across, figsize=(style.WIDTH, 1.72 * down), sharex=True)
+    used, spare = grid.flat[: len(PANELS)], grid.flat[len(PANELS) :]
+    for axes, (title, settings) in zip(used, PANELS.items(), strict=True):
         axes.axhline(0, color=style.MUTED, lw=0.8)
         for y, colour, dashes in ((1, style.PALETTE[0], "-"), (0, style.PALETTE[1], (0, (4, 1.5)))):
             axes.plot(SHARES, gradients(settings, y), color=colour, ls=dashes, lw=1.6, label=f"y = {y}")
@@ -94,8 +96,11 @@ def draw_loss_gradients(path: str | Path) -> None:
         axes.locator_params(axis="y", nbins=4)
         axes.tick_params(labelsize=7.5)
         style.bare(axes)
-    for axes in grid[-1]:
+    for axes in spare:
+        axes.set_axis_off()
+    for axes in used[-across:]:
         axes.set_xlabel("p of the pixel")
+        axes.tick_params(labelbottom=True)
     figure.supylabel("gradient dL/dz times the number of pixels", fontsize=9)
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper right", ncols=2, frameon=False)
