@@ -12,7 +12,7 @@ export MALLOC_MMAP_THRESHOLD_ ?= 1000000000
 export MALLOC_TRIM_THRESHOLD_ ?= 2000000000
 
 .DEFAULT_GOAL := help
-.PHONY: help run plan test lint bench golden report record constraints clean
+.PHONY: help install run plan test lint bench golden report record docs constraints clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,8 @@ $(VENV)/.test: $(VENV)/.run
 	@echo "Installing what the tests need ..."
 	@$(PIP) -e '.[test]'
 	@touch $@
+
+install: $(VENV)/.run ## into .venv, and nothing else; then: source .venv/bin/activate
 
 run: $(VENV)/.run ## the demo study on drawn data: minutes on two cores
 	@$(BIN)/segstudy run studies/demo.yaml -- --profile profiles/local --cores $(CORES) --quiet rules host
@@ -58,6 +60,10 @@ bench: $(VENV)/.test ## seconds per stage, images/s, memory; PART=engine for one
 
 golden: $(VENV)/.test ## record anew the numbers that must not change by accident
 	@$(BIN)/python -m tests.golden.study
+
+docs: $(VENV)/.test ## these pages as a site, site/index.html; opens from disk
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo site/index.html
 
 constraints: $(VENV)/.test ## write constraints.txt from what is installed now
 	@{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//'; } > constraints.new
