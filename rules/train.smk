@@ -93,6 +93,7 @@ rule predict:
         probabilities=probabilities_in(CELL),
         masks=directory(f"{CELL}/masks"),
         thresholds=f"{CELL}/thresholds.json",
+        usage=f"{CELL}/usage.json",
     log:
         log_of("predict", NAMES),
     benchmark:
@@ -110,9 +111,10 @@ rule predict:
         labels=labels_of,
         root=root_of,
         flips=False,
+        phantom=lambda wildcards: wildcards.dataset in PHANTOMS,
         prediction=dataset_block("prediction"),
         evaluation=STUDY.evaluation.of_prediction,
         reading=reader_code(),
-        code=network_code("segstudy.inference"),
+        code=network_code("segstudy.inference", "segstudy.usage"),
     script:
         "../workflow/scripts/predict.py"

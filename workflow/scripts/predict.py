@@ -8,22 +8,29 @@ with job(snakemake):
     from segstudy.config.datasets import Prediction
     from segstudy.config.study import Evaluation
     from segstudy.datasets import labels_of
-    from segstudy.files import read_csv
+    from segstudy.files import read_csv, write_json
     from segstudy.inference import predict_cell
+    from segstudy.usage import usage_record
 
     prediction = Prediction.model_validate(snakemake.params.prediction)
+    evaluation = Evaluation.model_validate(snakemake.params.evaluation)
+    labels = labels_of(snakemake.params.reader, **snakemake.params.labels)
+    store, split, index = Path(snakemake.input.store), read_csv(snakemake.input.split), read_csv(snakemake.input.index)
     predict_cell(
         Path(snakemake.input.model),
-        Path(snakemake.input.store),
-        read_csv(snakemake.input.split),
-        read_csv(snakemake.input.index),
+        store,
+        split,
+        index,
         Path(snakemake.params.root),
         Path(snakemake.output.probabilities),
         Path(snakemake.output.masks),
         Path(snakemake.output.thresholds),
-        Evaluation.model_validate(snakemake.params.evaluation),
-        labels_of(snakemake.params.reader, **snakemake.params.labels),
+        evaluation,
+        labels,
         flips=snakemake.params.flips,
         tile=prediction.tile,
         overlap=prediction.overlap,
     )
+    if not snakemake.params.flips:
+        record = usage_record(store, split, index, evaluation, labels, prediction, snakemake.params.phantom)
+        write_json(snakemake.output.usage, record)

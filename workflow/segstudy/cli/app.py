@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from segstudy.cli import clean, compare, everyday, run
+from segstudy.cli import predict as predicting
 from segstudy.errors import StudyError
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app.command()(everyday.summary)
 app.command()(everyday.partial)
 app.command()(compare.compare)
 app.command()(clean.clean)
+app.command()(predicting.predict)
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,132 @@
+"""A trained cell, found by its folder, its path or its model file, and what its own files say of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from segstudy import files
+from segstudy.config.cells import Cell
+from segstudy.errors import StudyError
+
+MODEL, RUN, USAGE, THRESHOLDS, COUNTS = "model.safetensors", "run.json", "usage.json", "thresholds.json", "counts.csv"
+RESULTS = Path("results")
+
+
+class CellFiles(NamedTuple):
+    """A cell by its files; no tensor is read yet."""
+
+    folder: Path
+    run: dict[str, Any]
+    usage: dict[str, Any]
+    thresholds: dict[str, float | None]
+
+    @property
+    def model(self) -> Path:
+        """The weights."""
+        return self.folder / MODEL
+
+    @property
+    def cell(self) -> Cell:
+        """Its names, the last parts of its path; the seed is the one it was trained with."""
+        parts = self.folder.resolve().parts
+        dataset, model, loss, recipe = (["?"] * 4 + list(parts[:-1]))[-4:]
+        return Cell(dataset, model, loss, recipe, int(self.run["seed"]))
+
+    @property
+    def study(self) -> str:
+        """Name of its study; empty where the folder no longer lies in one."""
+        above = self.folder.resolve().parents
+        return above[5].name if len(above) > 5 and above[4].name == "cells" else ""
+
+    @property
+    def several(self) -> bool:
+        """Whether it tells several foreground classes apart."""
+        return len(self.usage["classes"]) > 2
+
+
+def find_cell(name: str | Path, results: Path = RESULTS) -> Path:
+    """Return the folder of a cell.
+
+    Args:
+        name: its folder, its model file, or its path below `cells/` of the one study under `results` that has it.
+        results: where studies lie.
+
+    Raises:
+        StudyError: there is no such cell, or several studies have one.
+    """
+    path = Path(name)
+    if path.name == MODEL and path.is_file():
+        return path.parent
+    if (path / MODEL).is_file():
+        return path
+    found = sorted(place.parent for place in results.glob(f"*/cells/{name}/{MODEL}")) if not path.is_absolute() else []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise StudyError(
+            f"{len(found)} studies have a cell '{name}'", where=", ".join(map(str, found)), remedy="give the whole path"
+        )
+    raise StudyError(
+        f"there is no trained cell '{name}'",
+        allowed=f"the folder of a cell, its {MODEL}, or data set/network/loss/recipe/seed of one below {results}",
+        remedy="look at `python -m segstudy.status` or below results/<study>/cells for the cells that are trained",
+    )
+
+
+def open_cell(name: str | Path, results: Path = RESULTS) -> CellFiles:
+    """Find a cell and read what is told of it.
+
+    Raises:
+        StudyError: there is no such cell, it makes no masks, or one of its files is missing.
+    """
+    folder = find_cell(name, results)
+    found: dict[str, Any] = {}
+    for file in (RUN, USAGE, THRESHOLDS):
+        path = folder / file
+        if not path.is_file():
+            if found.get(RUN, {}).get("settings", {}).get("recipe", {}).get("denoising"):
+                raise StudyError("this cell removes noise: it makes no masks", where=folder)
+            raise StudyError(
+                f"the cell has no {file}",
+                where=folder,
+                allowed=f"a cell that was trained and predicted: {MODEL}, {RUN}, {USAGE} and {THRESHOLDS} together",
+                remedy=f"copy the whole folder of the cell, or let its study make it: snakemake ... {path}",
+            )
+        found[file] = files.read_json(path)
+    return CellFiles(folder, found[RUN], found[USAGE], found[THRESHOLDS])
+
+
+def chosen_threshold(cell: CellFiles, wanted: str | None) -> tuple[str, float | None]:
+    """Return a policy and its threshold; for several classes `argmax`, which has none.
+
+    Args:
+        cell: whose thresholds they are.
+        wanted: name of a policy that the study has chosen a threshold by, a number, or None: the study's headline.
+
+    Raises:
+        StudyError: there is no such policy, the number is no probability, or the cell needs no threshold.
+    """
+    if wanted is None:
+        policy = str(cell.usage["headline"])
+        return policy, cell.thresholds[policy]
+    if cell.several:
+        raise StudyError(
+            f"threshold '{wanted}': the cell has {len(cell.usage['classes'])} classes, and a pixel gets the most "
+            "probable one",
+            remedy="leave the threshold out",
+        )
+    if wanted in cell.thresholds:
+        return wanted, cell.thresholds[wanted]
+    try:
+        value = float(wanted)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= 1:
+        raise StudyError(
+            f"'{wanted}' is no threshold of this cell",
+            where=cell.folder / THRESHOLDS,
+            allowed=f"a number above 0, up to 1, or {', '.join(cell.thresholds)}",
+            remedy="name one of these, or add the policy to the study's evaluation.policies and run it again",
+        )
+    return "given", value
