@@ -93,3 +93,22 @@ def test_no_row_is_shown_twice():
     table = pd.DataFrame({"sample": list("cab"), "white": [0.3, 0.1, 0.2]})
     assert [row["sample"] for row in evenly(table, 8)] == ["a", "b", "c"]
     assert evenly(table[:0], 8) == []
+
+
+def test_the_measures_below_narrow_images_are_not_cut(sheet, monkeypatch):
+    """Of the names of samples the end matters, and stays; of the measures everything does."""
+    narrow = [Image.open(sheet / f"{i}.png").crop((0, 0, 35, 60)) for i in range(12)]
+    for i, image in enumerate(narrow):
+        image.save(sheet / f"{i}.png")
+        write_probability(sheet / f"p/{i}.png", np.where(np.array(image)[..., 0] == 20, 0.9, 0.1))
+    written, fitting = [], tiles.fitting
+
+    def noting(text, *how):
+        written.append(fitting(text, *how))
+        return written[-1]
+
+    monkeypatch.setattr(tiles, "fitting", noting)
+    draw(sheet)
+    assert "white 0.000, confidence 0.900" in written and not any(
+        "confidence" in text and text.startswith("...") for text in written
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,6 +104,7 @@ def _page(title: str, words: str, sections: Sequence[tuple[str, Sequence[Tile]]]
     every = [tile for _, shown in sections for tile in shown]
     column, height = (max(tile.picture.size[axis] for tile in every) for axis in (0, 1))
     large, small = ImageFont.load_default(TITLE), ImageFont.load_default(TEXT)
+    column = max(column, *(math.ceil(small.getlength(tile.lines[1])) for tile in every))  # below narrow images too
     legend = [("outline of the mask (p >= 0.5)", OUTLINE)]
     legend += [("border of the field of view", ROI)] if any(tile.roi for tile in every) else []
     wide = max([large.getlength(title), small.getlength(words), 1100])
