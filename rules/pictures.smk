@@ -8,8 +8,8 @@ rule gallery:
         masks=f"{CELL}/masks",
         index=f"{DATA}/index.csv",
     output:
-        png=report(
-            f"{RESULTS}/figures/gallery/{NAMES}.png",
+        jpg=report(
+            f"{RESULTS}/figures/gallery/{NAMES}.jpg",
             caption="../workflow/report/gallery.rst",
             category="Galleries",
             subcategory="{dataset}",

@@ -40,7 +40,7 @@ def all_results():
             ],
         ),
         *expand(f"{RESULTS}/data/{{dataset}}/card.md", dataset=datasets),
-        *of_cells(f"{RESULTS}/figures/gallery/{NAMES}.png", STUDY.cells),
+        *of_cells(f"{RESULTS}/figures/gallery/{NAMES}.jpg", STUDY.cells),
         *of_cells(
             f"{RESULTS}/figures/pseudo/{NAMES}.png",
             [

@@ -162,6 +162,14 @@ def tiles(folder: Path) -> None:
     comparison.run()
 
 
+def report(folder: Path) -> None:
+    """Measure the largest part of the report of the full exercise study."""
+    import report_size
+
+    with console.status("predicting what nothing has learned ..."):
+        report_size.run()
+
+
 LEAKS = """
 import resource, time
 import numpy as np
@@ -196,7 +204,7 @@ def leaks(folder: Path) -> None:
 def main() -> None:
     """Run every benchmark, or the ones named on the command line."""
     chosen = sys.argv[1:]
-    for bench in (dry_run, preprocessing, demo, engine, tiles, leaks):
+    for bench in (dry_run, preprocessing, demo, engine, tiles, leaks, report):
         if chosen and bench.__name__ not in chosen:
             continue
         with tempfile.TemporaryDirectory() as folder:

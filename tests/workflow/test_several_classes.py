@@ -44,7 +44,7 @@ def test_everything_is_there_and_a_second_call_has_nothing_to_do(houses):
     for path in (
         *(f"tables/houses.{name}" for name in ("md", "classes.csv", "classes.md", "classes.tex", "classes.html")),
         *(f"figures/{name}.png" for name in ("houses/ablation", "houses/curves", "augmented/cmp/default/seed0")),
-        "figures/gallery/cmp/unet/weighted/default/seed0.png",
+        "figures/gallery/cmp/unet/weighted/default/seed0.jpg",
     ):
         assert houses.file(f"results/houses/{path}").stat().st_size > 0, path
     assert "Nothing to be done" in houses.snakemake().text

@@ -11,7 +11,7 @@ with job(snakemake):
         snakemake.input.masks,
         snakemake.input.index,
         snakemake.params.root,
-        snakemake.output.png,
+        snakemake.output.jpg,
         title=snakemake.params.title,
         policy=snakemake.params.policy,
         region=snakemake.params.region,

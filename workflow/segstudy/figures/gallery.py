@@ -23,6 +23,9 @@ from segstudy.truth import Truth, fits, truth_of
 # White, and Okabe and Ito's orange and sky blue: told apart by every kind of colour vision.
 TP, FP, FN, OUTLINE = (255, 255, 255), (230, 159, 0), (86, 180, 233), (240, 228, 66)
 LEGEND = (("found (TP)", TP), ("false alarm (FP)", FP), ("missed (FN)", FN))
+# There is one of these for every training, and all are part of Snakemake's own report: as PNG of full-size tiles they
+# would be half of it.
+SIDE, QUALITY = 320, 82
 HEADS = ("image", "truth", "prediction", "overlay")
 HEADS_SEVERAL = ("image", "truth", "prediction", "errors (colour: truth)")
 
@@ -40,7 +43,7 @@ def draw_gallery(
     masks: str | Path,
     index: str | Path,
     root: str | Path,
-    png: str | Path,
+    jpg: str | Path,
     *,
     title: str,
     policy: str,
@@ -61,7 +64,7 @@ def draw_gallery(
         masks: folder of the predicted masks, `<sample>.png` at the original size.
         index: `index.csv` of the data set.
         root: folder of the raw data.
-        png: where the figure goes.
+        jpg: where the figure goes.
         title: what the cell is called.
         policy: threshold policy of the masks, where there is one foreground class.
         region: `roi` or `full`, the region whose Dice ranks the images; images without a roi count in full.
@@ -76,13 +79,13 @@ def draw_gallery(
     strips = []
     for choice in choose(read_csv(counts), ARGMAX if labels.several else policy, region, counts):
         value = "not defined" if np.isnan(choice.dice) else f"{choice.dice:.3f}"
-        strip = tiles_of(rows[choice.sample], [Path(masks) / f"{choice.sample}.png"], Path(root), region, labels)
+        strip = tiles_of(rows[choice.sample], [Path(masks) / f"{choice.sample}.png"], Path(root), region, labels, SIDE)
         strips.append((f"{choice.rank}: {choice.sample}, {score} {value}", strip))
     heads = HEADS_SEVERAL if labels.several else HEADS
     legend = list(zip(labels.names, labels.colours, strict=True)) if labels.several else LEGEND
     page = _page(f"PHANTOM data: {title}" if phantom else title, heads, strips, legend, phantom)
-    with atomic_path(png) as temporary:
-        page.save(temporary, format="PNG")
+    with atomic_path(jpg) as temporary:
+        page.save(temporary, format="JPEG", quality=QUALITY)
 
 
 def choose(counts: pd.DataFrame, policy: str, region: str, where: object = "") -> list[Choice]:
