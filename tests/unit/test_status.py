@@ -125,7 +125,7 @@ def test_the_list_has_a_line_for_every_cell(results):
     assert set(lines) == {cell.path for cell in STUDY.cells}
     said = {name: " ".join(lines[cell.path]) for name, cell in CELLS.items()}
     assert said["ph2/unet/0"] == "done trained in 1:40"
-    assert said["ph2/encdec/0"] == "trained trained, not measured yet"
+    assert said["ph2/encdec/0"] == "trained in 1:40, not measured yet"
     assert said["ph2/unet/1"].startswith("running epoch 6/20, 1:10 left, val Dice 0.8123")
     assert said["drive/unet/0"] == "failed the loss is nan"
     assert said["drive/unet/1"].startswith("waiting its job ended without a word")

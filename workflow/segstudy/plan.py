@@ -25,6 +25,7 @@ DATA_SECONDS = 2e-7  # of each original pixel, in index, data card and store: re
 TABLE_SECONDS = 60.0  # tables and figures of an experiment
 TOTAL = "all, each cell once"
 SOURCES = "what they learn from"  # cells of no experiment that others start from, or that label for them
+WHOLE = ("experiment", "h per cell")  # columns that are never narrower than their content
 WORDS = {
     "measured": "measured on earlier cells like it",
     "scaled": "scaled from other cells of the study",
@@ -102,7 +103,9 @@ def chain(study: Study, rows: Sequence[Planned], estimates: Estimates) -> tuple[
 def table(study: Study, rows: Sequence[Planned], gpu: bool, threads: int = 1) -> Table:
     """Return the cells by experiment, to print; without a GPU a cell's seconds count for each of its threads."""
     by_cell = {row.cell: row for row in rows}
-    shown = Table(title=f"Study {study.study}", box=box.SIMPLE_HEAD, show_footer=True)
+    shown = Table(
+        title=f"Study {study.study}", box=box.SIMPLE_HEAD, show_footer=True, padding=(0, 1), collapse_padding=True
+    )
     parts = {name: [by_cell[cell] for cell in experiment.cells] for name, experiment in study.experiments.items()}
     if study.ancestors:
         parts[SOURCES] = [by_cell[cell] for cell in study.ancestors]
@@ -110,8 +113,7 @@ def table(study: Study, rows: Sequence[Planned], gpu: bool, threads: int = 1) ->
     whole = _line(TOTAL, rows, each)
     heads = ("experiment", "cells", *STATES, "GPU hours" if gpu else "core hours", "h per cell", "disk (GB)")
     for head, foot in zip(heads, whole, strict=True):
-        shown.add_column(head, foot, justify="left" if head == heads[0] else "right", no_wrap=True)
-    parts |= {SOURCES: [by_cell[cell] for cell in study.ancestors]} if study.ancestors else {}
+        shown.add_column(head, foot, justify="left" if head == heads[0] else "right", no_wrap=head in WHOLE)
     for name, own in parts.items():
         shown.add_row(*_line(name, own, each))
     return shown
@@ -120,7 +122,7 @@ def table(study: Study, rows: Sequence[Planned], gpu: bool, threads: int = 1) ->
 def _line(name: str, rows: Sequence[Planned], threads: int) -> tuple[str, ...]:
     states = Counter(row.state for row in rows)
     left = [row.seconds / 3600 for row in rows if row.state != "done"]
-    each = f"{min(left):.2g} - {max(left):.2g}" if left else ""
+    each = "–".join(dict.fromkeys(f"{hours:.2g}" for hours in (min(left), max(left)))) if left else ""
     disk = sum(row.disk_mb for row in rows) / 1000
     return (name, str(len(rows)), *(str(states[s]) for s in STATES), f"{sum(left) * threads:.2f}", each, f"{disk:.2f}")
 

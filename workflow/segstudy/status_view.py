@@ -76,6 +76,8 @@ def listing(found: Sequence[Training], results: Path) -> Table:
 def _words(training: Training, results: Path) -> str:
     if training.state == "done":
         return f"trained in {clock(training.seconds)}"
+    if training.state == "trained":
+        return f"in {clock(training.seconds)}, not measured yet"
     if training.state == "running":
         return live.told(training.facts)
     return training.problem or reason(training.cell, results)

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from segstudy.cli import clean, compare, everyday, run
+from segstudy.cli import check_config, clean, compare, describe, everyday, run
 from segstudy.cli import predict as predicting
 from segstudy.errors import StudyError
 
@@ -25,11 +25,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # a defect keeps its plain traceback
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(check_config.check_config)
+app.command()(describe.describe)
 app.command()(everyday.plan)
 app.command(cls=run.Passing)(run.run)
 app.command()(everyday.status)
-app.command()(everyday.summary)
 app.command()(everyday.partial)
+app.command()(everyday.summary)
 app.command()(compare.compare)
 app.command()(clean.clean)
 app.command()(predicting.predict)

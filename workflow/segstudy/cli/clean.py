@@ -30,8 +30,10 @@ class Kind(StrEnum):
 
 def clean(
     files: Files = None,
-    only: Annotated[list[Kind] | None, typer.Option(help="Only what is of this kind; may be repeated.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Show what can go, and go.")] = False,
+    only: Annotated[
+        list[Kind] | None, typer.Option(metavar="KIND", help=f"Only this kind: {', '.join(Kind)}. May be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Show what can go; remove nothing.")] = False,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do not ask. Cells then go only where --only cells names them.")
     ] = False,

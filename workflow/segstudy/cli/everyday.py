@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """How a cell may stand; `segstudy.status` has them too."""
+    """How a cell may stand, as in `segstudy.status`."""
 
     done, trained, running = "done", "trained", "running"
     stopped, failed, waiting = "stopped", "failed", "waiting"
@@ -47,7 +47,8 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep looking until all is trained, or Ctrl-C.")] = False,
     everything: Annotated[bool, typer.Option("--all", "-a", help="Every cell, not only what runs or failed.")] = False,
     state: Annotated[
-        list[State] | None, typer.Option(help="Only cells in this state, each in a line; may be repeated.")
+        list[State] | None,
+        typer.Option(metavar="STATE", help=f"Only cells that are {', '.join(State)}; may be repeated."),
     ] = None,
     experiment: Annotated[
         str | None, typer.Option(help="Only cells of this experiment.", autocompletion=experiments)
