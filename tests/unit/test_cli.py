@@ -1,5 +1,6 @@
 """The command `segstudy`: what it prints of a small drawn study, how it refuses, what docs/commands.md says of it."""
 
+import errno
 import json
 import os
 import re
@@ -144,6 +145,24 @@ def test_describe_shows_the_card_of_the_study_unless_asked_again(folder):
 
 def test_describe_says_where_data_are_missing(folder, capsys):
     assert "the folder of DRIVE does not exist" in refused(capsys, "describe", "drive")
+
+
+def test_a_full_disk_is_a_message_and_a_defect_a_traceback(folder, capsys, monkeypatch):
+    def raising(error):
+        def write_partial(study, results):
+            raise error
+
+        monkeypatch.setattr("segstudy.partial.write_partial", write_partial)
+
+    raising(OSError(errno.ENOSPC, "No space left on device", "results/base/partial"))
+    assert "the disk is full" in refused(capsys, "partial")
+    raising(ValueError("a defect"))
+    with pytest.raises(ValueError, match="a defect"):
+        main(["partial"])
+    raising(KeyboardInterrupt())
+    with pytest.raises(SystemExit) as end:
+        main(["partial"])
+    assert end.value.code == 130
 
 
 def put(folder, cell, *names):

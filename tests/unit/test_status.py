@@ -118,7 +118,11 @@ def test_the_list_has_a_line_for_every_cell(results):
     finish(results, "ph2/encdec/0", measured=False)
     start(results, "ph2/unet/1")
     fail(results, "drive/unet/0", "the loss is nan")
-    (results / "logs/train" / f"{CELLS['drive/unet/1'].path}.log").touch()
+    for name, age in (("drive/unet/1", 100), ("drive/encdec/0", 10)):
+        log = results / "logs/train" / f"{CELLS[name].path}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()
+        os.utime(log, (time.time() - age, time.time() - age))
     console = Console(file=io.StringIO(), width=400)
     console.print(status_view.listing(status.trainings(STUDY, results), results))
     lines = {line.split()[0]: line.split()[1:] for line in console.file.getvalue().splitlines()[3:] if line.strip()}
@@ -129,6 +133,7 @@ def test_the_list_has_a_line_for_every_cell(results):
     assert said["ph2/unet/1"].startswith("running epoch 6/20, 1:10 left, val Dice 0.8123")
     assert said["drive/unet/0"] == "failed the loss is nan"
     assert said["drive/unet/1"].startswith("waiting its job ended without a word")
+    assert said["drive/encdec/0"] == "waiting its job has just begun, or was killed a moment ago"
     assert said["drive/encdec/1"] == "waiting not begun"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from segstudy.progress import clock
 from segstudy.status import Training, summary
 
 ROWS = 12  # trainings that are named at once
+STARTING = 60.0  # seconds until a training reports, on a busy machine
 STYLES = {"done": "green", "trained": "cyan", "running": "bold", "stopped": "yellow", "failed": "red", "waiting": "dim"}
 FIGURES = {"train_loss": ".4g", "val_loss": ".4g", "val_dice": ".4f", "images_per_second": ".1f"}
 
@@ -66,7 +68,7 @@ def listing(found: Sequence[Training], results: Path) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     table.add_column("cell", overflow="fold")
     table.add_column("state", no_wrap=True)
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for training in found:
         state = Text(training.state, style=STYLES[training.state])
         table.add_row(training.cell.path, state, Text(_words(training, results)))
@@ -80,7 +82,17 @@ def _words(training: Training, results: Path) -> str:
         return f"in {clock(training.seconds)}, not measured yet"
     if training.state == "running":
         return live.told(training.facts)
+    if training.state == "waiting" and _just_begun(results / "logs/train" / f"{training.cell.path}.log"):
+        return "its job has just begun, or was killed a moment ago"
     return training.problem or reason(training.cell, results)
+
+
+def _just_begun(log: Path) -> bool:
+    """Return whether a log is so young that its job may not have said yet how it stands: torch takes a while."""
+    try:
+        return time.time() - log.stat().st_mtime < STARTING
+    except FileNotFoundError:
+        return False
 
 
 def _figure(value: float | None, form: str) -> str:

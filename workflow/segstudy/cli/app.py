@@ -15,7 +15,6 @@ import typer
 
 from segstudy.cli import check_config, clean, compare, describe, everyday, run
 from segstudy.cli import predict as predicting
-from segstudy.errors import StudyError
 
 app = typer.Typer(
     name="segstudy",
@@ -53,11 +52,16 @@ def common(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command; a StudyError is one message and exit code 1."""
+    """Run a command; what the user can mend is one message and exit code 1, a defect keeps its traceback."""
     try:
         app(arguments)
-    except StudyError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        from segstudy.jobs import explain
+
+        message = explain(error)
+        if message is None:
+            raise
+        print(f"Error: {message}", file=sys.stderr)
+        sys.exit(1)
