@@ -182,14 +182,14 @@ def test_few_labels_cost_what_is_seen(tmp_path):
 
 
 def test_a_mean_teacher_sees_more_for_each_labelled_image(tmp_path):
-    """As many unlabelled images, each forward, backward and once more forward: 3 + 4 passes in place of 3."""
+    """As many unlabelled images, and all once more forward through the mean network: 4 + 4 passes in place of 3."""
     rarely = {"validate_every": 10**6}
     study = few_labels(supervised=rarely, mean_teacher=rarely)
     alone = training_of(study, tmp_path, "supervised")
-    assert training_of(study, tmp_path, "mean_teacher") == pytest.approx(alone * 7 / 3, rel=1e-3)
+    assert training_of(study, tmp_path, "mean_teacher") == pytest.approx(alone * 8 / 3, rel=1e-3)
     half = {"consistency": {"unlabelled": "drive_unlabelled", "batch_size": 4}}
     study = few_labels(mean_teacher=rarely | half)
-    assert training_of(study, tmp_path, "mean_teacher") == pytest.approx(alone * 5 / 3, rel=1e-3)
+    assert training_of(study, tmp_path, "mean_teacher") == pytest.approx(alone * 6 / 3, rel=1e-3)
 
 
 def test_the_record_of_a_mean_teacher_tells_what_one_without_takes(tmp_path):
@@ -200,9 +200,9 @@ def test_the_record_of_a_mean_teacher_tells_what_one_without_takes(tmp_path):
     path = tmp_path / "cells/hrf/unet/dice/mean_teacher/seed0/run.json"
     path.parent.mkdir(parents=True)
     path.write_text(
-        json.dumps(known | {"settings": settings, "images_seen": 3600, "seconds": dict.fromkeys(PARTS, 70)})
+        json.dumps(known | {"settings": settings, "images_seen": 3600, "seconds": dict.fromkeys(PARTS, 80)})
     )
-    assert training_of(study, tmp_path, "mean_teacher") == pytest.approx(210)
+    assert training_of(study, tmp_path, "mean_teacher") == pytest.approx(240)
     assert training_of(study, tmp_path, "supervised") == pytest.approx(90)
 
 

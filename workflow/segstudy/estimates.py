@@ -205,11 +205,13 @@ def predicted_pixels(canvas: tuple[int, int], prediction: Prediction) -> float:
 def beside_each(recipe: Recipe) -> float:
     """Return the work of a training image and of what is seen beside it, in steps of an image.
 
-    With a mean teacher an unlabelled image takes what a labelled one does, and another forward pass by the mean.
+    With a mean teacher an unlabelled image takes what a labelled one does, and each of both another forward pass by
+    the mean network.
     """
     if recipe.consistency is None:
         return 1.0
-    return 1 + (recipe.consistency.batch_size or recipe.batch_size) / recipe.batch_size * (PASSES + 1) / PASSES
+    unlabelled = (recipe.consistency.batch_size or recipe.batch_size) / recipe.batch_size
+    return (1 + unlabelled) * (PASSES + 1) / PASSES
 
 
 def _record(path: Path) -> Record | None:
