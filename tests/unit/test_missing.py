@@ -88,7 +88,7 @@ def test_the_tables_name_missing_cells_and_count_the_others(results):
     assert len(said) == 1 and said[0].startswith("1 of 4 cells of experiment 'all' are missing, the first ph2/encdec")
     text = (results / "partial/all.md").read_text()
     assert "(PARTIAL)" in text.splitlines()[0]
-    assert "PARTIAL: 1 of 4 cells are missing" in text
+    assert "PARTIAL: 1 of 4 cells are missing" in text and "comparisons, ranking, figures and the report wait" in text
     assert (markdown_row(text, "unet")["Seeds"], markdown_row(text, "encdec")["Seeds"]) == ("2", "1")
     last = text.split("## Missing cells")[1]
     assert "| encdec | bce | 1 | missing: out of memory" in last

@@ -97,7 +97,8 @@ def with_missing_cells(table: Table, missing: Missing, cells: int) -> Table:
         for cell, text in missing
     ]
     warning = (
-        f"PARTIAL: {len(missing)} of {cells} cells are missing and in no mean; the last panel says which, and why."
+        f"PARTIAL: {len(missing)} of {cells} cells are missing and in no mean; the last panel says which, and why. "
+        "Tables by stratum and class, comparisons, ranking, figures and the report wait until all are there."
     )
     panel = Panel("missing", "Missing cells", ("Seed", "Why"), lines, [])
     return table._replace(
