@@ -32,6 +32,10 @@ $(VENV)/.test: $(VENV)/.run
 
 install: $(VENV)/.run ## into .venv, and nothing else; then: source .venv/bin/activate
 
+$(VENV)/.docs: $(VENV)/.run
+	@$(PIP) -e '.[docs]'
+	@touch $@
+
 run: $(VENV)/.run ## the demo study on drawn data: minutes on two cores
 	@$(BIN)/segstudy run studies/demo.yaml -- --profile profiles/local --cores $(CORES) --quiet rules host
 	@$(BIN)/segstudy summary studies/demo.yaml
@@ -61,7 +65,7 @@ bench: $(VENV)/.test ## seconds per stage, images/s, memory; PART=engine for one
 golden: $(VENV)/.test ## record anew the numbers that must not change by accident
 	@$(BIN)/python -m tests.golden.study
 
-docs: $(VENV)/.test ## these pages as a site, site/index.html; opens from disk
+docs: $(VENV)/.docs ## these pages as a site, site/index.html; opens from disk
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo site/index.html
 

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -129,6 +130,19 @@ def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path):
     for page in pages:
         html = page.read_text(encoding="utf-8")
         assert not re.findall(r'(?:src|<link[^>]*rel="(?:stylesheet|preconnect)"[^>]*href)="https?:', html), page.name
+
+
+def test_papers_of_the_project_agree():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert (ROOT / "LICENSE").read_text().startswith(f"{project['license']} License")
+    assert re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0] in (
+        "Unreleased",
+        project["version"],
+    )
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert (ROOT / usage["mandatory-flags"]["flags"].split()[-1] / "config.yaml").exists()
 
 
 def test_the_catalog_finds_the_whole_workflow():
