@@ -206,5 +206,9 @@ def test_axe_finds_nothing(page, scheme):
 
 @needs_browser
 def test_it_prints(page):
+    page.media("light", "print")
+    assert page.run("getComputedStyle(document.querySelector('.tools')).display") == "none"
+    assert page.run("getComputedStyle(document.querySelector('.scroll')).overflow") == "visible"
     content = page.call("Page.printToPDF", printBackground=True, preferCSSPageSize=True)["data"]
     assert len(content) > 100_000
+    page.media("light")
