@@ -40,6 +40,21 @@ class CellFiles(NamedTuple):
         return above[5].name if len(above) > 5 and above[4].name == "cells" else ""
 
     @property
+    def store(self) -> Path | None:
+        """The store of its study, where it still lies there."""
+        path = self._above("data", self.cell.dataset, "store")
+        return path if path and (path / "store.json").is_file() else None
+
+    @property
+    def split_check(self) -> dict[str, Any] | None:
+        """What the check of its split found, where its study still has it."""
+        path = self._above("data", self.cell.dataset, "checks", f"{self.folder.resolve().name}.json")
+        return files.read_json(path) if path and path.is_file() else None
+
+    def _above(self, *names: str) -> Path | None:
+        return self.folder.resolve().parents[5].joinpath(*names) if self.study else None
+
+    @property
     def several(self) -> bool:
         """Whether it tells several foreground classes apart."""
         return len(self.usage["classes"]) > 2
@@ -70,7 +85,7 @@ def find_cell(name: str | Path, results: Path = RESULTS) -> Path:
     raise StudyError(
         f"there is no trained cell '{name}'",
         allowed=f"the folder of a cell, its {MODEL}, or data set/network/loss/recipe/seed of one below {results}",
-        remedy="look at `python -m segstudy.status` or below results/<study>/cells for the cells that are trained",
+        remedy="look at `segstudy status`, or below results/<study>/cells for the cells that are trained",
     )
 
 

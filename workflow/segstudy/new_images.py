@@ -100,7 +100,7 @@ def predict_images(
         for place, picture in enumerate(track(pictures, "images")):
             tell({"done": place, "total": len(pictures)})
             try:
-                yield _prepare(place, picture, cell, as_stored)
+                yield prepare(place, picture, cell, as_stored)
             except StudyError as error:
                 failed(place, error)
 
@@ -228,7 +228,12 @@ def predict_large(
     return result
 
 
-def _prepare(place: int, picture: Picture, cell: CellFiles, as_stored: bool) -> Prepared:
+def prepare(place: int, picture: Picture, cell: CellFiles, as_stored: bool) -> Prepared:
+    """Return an image on the study's canvas, or, where it is larger, on one of its own.
+
+    Raises:
+        StudyError: it cannot be read.
+    """
     usage = cell.usage
     orientation = 1 if as_stored else orientation_of(picture.path)
     image = np.ascontiguousarray(turned_upright(read_image(picture.path), orientation))

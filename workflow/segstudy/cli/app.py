@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from segstudy.cli import check_config, clean, compare, describe, everyday, run
+from segstudy.cli import export as exporting
 from segstudy.cli import predict as predicting
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ app.command()(everyday.summary)
 app.command()(compare.compare)
 app.command()(clean.clean)
 app.command()(predicting.predict)
+app.command()(exporting.export)
 
 
 def _version(wanted: bool) -> None:

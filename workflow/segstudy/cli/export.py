@@ -1,0 +1,33 @@
+"""`segstudy export`: a trained network for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from segstudy.cli.shown import shown
+
+
+def export(
+    cell: Annotated[str, typer.Argument(help="A trained cell, as for `segstudy predict`.")],
+    out: Annotated[Path, typer.Option(help="Folder of the graphs, preprocessing.json and the model card README.md.")],
+    format: Annotated[
+        Literal["onnx", "torch", "all"], typer.Option(help="ONNX, a torch.export program (.pt2), or both.")
+    ] = "all",
+    check: Annotated[
+        list[Path] | None,
+        typer.Option(help="Image to compare graph and network on, again for more; else images of the study."),
+    ] = None,
+) -> None:
+    """A trained network as ONNX and as a torch program, checked against the network itself, with a model card."""
+    from segstudy.cell_files import open_cell
+    from segstudy.export import export_cell
+
+    formats = ["onnx", "torch"] if format == "all" else [format]
+    with shown("export"):
+        done = export_cell(open_cell(cell), out, formats, check or [])
+    for one in done:
+        print(f"{one.path}: {one.sizes.words}; largest difference of a probability {one.difference:.1e}")
+    print(f"{out / 'README.md'}: the model card, with how to use it")
