@@ -243,8 +243,8 @@ def test_the_shell_completes_names(folder):
     assert completion.datasets(context(), "d") == ["drive"]
     assert completion.experiments(context(), "") == ["networks"]
     assert completion.experiments(context("studies/small.yaml"), "") == ["seeds"]
-    assert completion.cells(context(), "drive/u") == ["drive/unet/bce/default/seed0"]
-    assert completion.cells(context(), "results/") == ["results/base/cells/ph2/unet/bce/default/seed0"]
+    assert completion.trained("results/") == ["results/base/cells/ph2/unet/bce/default/seed0"]
+    assert completion.trained("results/other") == []
     rows = completion.rows(context("studies/small.yaml"), "ph2/unet")
     assert rows == ["ph2/unet/bce/default", *(f"ph2/unet/bce/default/seed{seed}" for seed in (0, 1))]
     Path("config.yaml").write_text("no: [yaml")
@@ -256,6 +256,14 @@ def test_the_shell_asks_for_completion_as_bash_does(folder):
     environment = {"_SEGSTUDY_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "2"}
     done = CliRunner(env=environment).invoke(app, [], prog_name="segstudy")
     assert done.output.split() == ["drive"]
+
+
+@pytest.mark.parametrize("command", ["predict", "export", "compare"])
+def test_commands_that_take_a_cell_complete_it(folder, command):
+    put(folder, "ph2/unet/bce/default/seed0")
+    environment = {"_SEGSTUDY_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": f"segstudy {command} results/b"}
+    done = CliRunner(env=environment).invoke(app, [], prog_name="segstudy")
+    assert "results/base/cells/ph2/unet/bce/default/seed0" in done.output
 
 
 def test_a_line_that_is_no_command_ends_with_2(folder):

@@ -26,19 +26,18 @@ def experiments(context: typer.Context, incomplete: str) -> list[str]:
     return _beginning(study.experiments if study else [], incomplete)
 
 
-def cells(context: typer.Context, incomplete: str) -> list[str]:
-    """Return cells of the study, and those of any study that has results here, as a path to them."""
-    study = _study(context)
-    named = [cell.path for cell in study.cells] if study else []
-    trained = [str(path.parent) for path in sorted(Path("results").glob("*/cells/*/*/*/*/seed*/run.json"))]
-    return _beginning([*named, *trained], incomplete)
+def trained(incomplete: str) -> list[str]:
+    """Return the folders of all cells that have results here, of any study."""
+    folders = [str(path.parent) for path in sorted(Path("results").glob("*/cells/*/*/*/*/seed*/run.json"))]
+    return _beginning(folders, incomplete)
 
 
 def rows(context: typer.Context, incomplete: str) -> list[str]:
     """Return what can be compared: rows of the study's tables, and cells."""
     study = _study(context)
-    named = dict.fromkeys(cell.path.rpartition("/")[0] for cell in study.cells) if study else {}
-    return [*_beginning(named, incomplete), *cells(context, incomplete)]
+    paths = [cell.path for cell in study.cells] if study else []
+    named = dict.fromkeys(path.rpartition("/")[0] for path in paths)
+    return [*_beginning([*named, *paths], incomplete), *trained(incomplete)]
 
 
 def _study(context: typer.Context) -> Study | None:

@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from segstudy.cli.completion import trained
 from segstudy.cli.shown import shown
 
 
 def export(
-    cell: Annotated[str, typer.Argument(help="A trained cell, as for `segstudy predict`.")],
+    cell: Annotated[str, typer.Argument(help="A trained cell, as for `segstudy predict`.", autocompletion=trained)],
     out: Annotated[Path, typer.Option(help="Folder of the graphs, preprocessing.json and the model card README.md.")],
     format: Annotated[
         Literal["onnx", "torch", "all"], typer.Option(help="ONNX, a torch.export program (.pt2), or both.")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from segstudy.cli.completion import trained
 from segstudy.cli.shown import shown
 from segstudy.errors import StudyError
 
@@ -15,7 +16,8 @@ def predict(
     cell: Annotated[
         str,
         typer.Argument(
-            help="A trained cell: its folder, its model.safetensors, or its path below cells/ of a study in results/."
+            help="A trained cell: its folder, its model.safetensors, or its path below cells/ of a study in results/.",
+            autocompletion=trained,
         ),
     ],
     images: Annotated[list[Path], typer.Argument(help="Image files, and folders with all that is in them.")],
