@@ -36,16 +36,23 @@ def study(tmp_path_factory):
     copy.study["experiments"]["losses"] |= {"datasets": ["drive"], "seeds": 1}
     outcome = copy.snakemake(*COUNTS)
     assert outcome.code == 0, outcome.text
-    # Not by options: those of the command line take the place of the profile's whole block, queues and GPUs too.
-    path = copy.file("profiles/lsf/config.yaml")
-    profile = yaml.safe_load(path.read_text())
-    profile["set-threads"] |= {"train": 1, "predict": 1}
-    profile["set-resources"]["predict"] = profile["set-resources"]["predict"] | SMALL
-    path.write_text(yaml.safe_dump(profile))
+    change_profile(copy, SMALL)
     folder = copy.file("results/tiny/cells")
     bytes_of = {f"{cell}/{name}": (folder / cell / name).read_bytes() for cell in CELLS for name in SAME}
     shutil.rmtree(folder)
     return copy, bytes_of
+
+
+def change_profile(copy, of_predictions=()):
+    """One core for a training, as on this machine.
+
+    Not by options: those of the command line take the place of the profile's whole block, queues and GPUs too.
+    """
+    path = copy.file("profiles/lsf/config.yaml")
+    profile = yaml.safe_load(path.read_text())
+    profile["set-threads"] = dict.fromkeys(profile["set-threads"], 1)
+    profile["set-resources"]["predict"] = profile["set-resources"]["predict"] | dict(of_predictions)
+    path.write_text(yaml.safe_dump(profile))
 
 
 def begin(copy, lsf, *arguments):
@@ -156,6 +163,32 @@ def test_ctrl_c_and_a_dropped_session(study, tmp_path):
         assert code == 0, copy.file("snakemake.out").read_text()[-6000:]
     for path, content in bytes_of.items():
         assert (folder / path).read_bytes() == content, path
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_whole_study_of_which_a_node_is_lost(finished, fresh, tmp_path):
+    change_profile(fresh)
+    running = lambda: [job for job in jobs_of(lsf, "train") if job["stat"] == "RUN"]
+    with Lsf(tmp_path / "lsf", slots=2) as lsf:
+        process = begin(fresh, lsf)
+        try:
+            lsf.lose(wait_for("training", running, process, fresh, 1200)[0]["id"])
+            code = process.wait(timeout=2400)
+        finally:
+            if process.poll() is None:
+                process.kill()
+        assert code == 0, fresh.file("snakemake.out").read_text()[-6000:]
+        states = [job["stat"] for job in jobs_of(lsf, "train")]
+    cells = [
+        path.relative_to(finished.folder).parent for path in finished.folder.glob("results/tiny/cells/**/counts.csv")
+    ]
+    assert sorted(states) == ["DONE"] * len(cells) + ["UNKWN"]
+    paths = [cell / name for cell in cells for name in SAME]
+    paths += [Path("results/tiny/tables/losses.tidy.csv"), Path("results/tiny/tables/losses.strata.csv")]
+    for path in paths:
+        assert fresh.file(path).read_bytes() == finished.file(path).read_bytes(), path
+    assert fresh.file("results/tiny/report.html").exists()
 
 
 def wait_until(ready, seconds=300):

@@ -15,7 +15,6 @@ from conftest import new_copy
 DRIVER = Path(__file__).with_name("lsf_lines.py")
 # Nothing runs, so nothing needs to wait.
 QUICK = ["--seconds-between-status-checks", "0", "--latency-wait", "0", "--max-jobs-per-timespan", "1000/1s"]
-QUICK += ["--resources", "gpu=1000", "walltime=1440"]
 ON_GPU = {"train", "predict", "predict_flips", "pseudo_predict", "denoised"}
 # Every kind of rule but the local one: several classes, sources without labels, flips and ensembles, drawn data.
 EVERYTHING = {
@@ -57,23 +56,27 @@ EVERYTHING = {
 
 
 def lines_of(copy, *arguments):
-    """Return what was sent: rule, attempt and arguments."""
+    """Return what was sent: attempt, rule, GPUs in use by then, and arguments."""
     outcome = copy.run(sys.executable, str(DRIVER), "lines", "--profile", "lsf", *QUICK, *arguments)
     assert outcome.code == 0, outcome.text[-6000:]
     return [json.loads(line) for line in copy.file("lines").read_text().splitlines()], outcome
 
 
-@pytest.mark.parametrize("study", ["the full study", "everything"])
-def test_every_line_is_what_the_manual_allows(tmp_path, study):
+@pytest.mark.parametrize(("study", "gpus"), [("the full study", 4), ("everything", 1)])
+def test_every_line_is_what_the_manual_allows(tmp_path, study, gpus):
     copy = new_copy(tmp_path / "copy")
     arguments = []
     if study == "everything":
         copy.study = EVERYTHING
         copy.write()
         arguments = ["--configfile", "study.yaml"]
+        profile = copy.file("profiles/lsf/config.yaml")
+        profile.write_text(profile.read_text().replace("  gpu: 4 ", "  gpu: 1 "))
     lines, outcome = lines_of(copy, *arguments)
+    most = max(used for _, _, used, _ in lines)
+    assert min(2, gpus) <= most <= gpus, "one number of the profile says how many GPUs are in use"
     sent = defaultdict(list)
-    for attempt, rule, given in lines:
+    for attempt, rule, _, given in lines:
         asked = parsed(given)  # refuses what the manual does not allow
         sent[rule].append((attempt, asked))
         options = asked.options
