@@ -106,7 +106,8 @@ def test_the_command_prints_text_and_says_what_is_wrong(tmp_path):
     command = [sys.executable, "-m", "segstudy", "plan", "--gpus", "2"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert "\x1b" not in done.stdout
-    assert "Study exercise" in done.stdout and "taken to be as published: ph2, drive" in done.stdout
+    assert "Study exercise" in done.stdout and "as published: ph2 (200 images), drive (40 images)" in done.stdout
+    assert "results/exercise/data/ph2/card.html" in done.stdout
     assert not (tmp_path / "results").exists()
     (tmp_path / "wrong.yaml").write_text("experiments: {losses: {models: [unett]}}")
     done = subprocess.run(

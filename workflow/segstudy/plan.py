@@ -145,7 +145,9 @@ def show(study: Study, results: Path, console: Console, gpus: int, threads: int)
         console.print(f"Times: {'; '.join(said)}. Early stopping is not foreseen.", soft_wrap=True)
     unseen = [name for name in study.used_datasets if estimates.size(name).guess]
     if unseen:
-        console.print(f"Not looked at yet, taken to be as published: {', '.join(unseen)}.", soft_wrap=True)
+        assumed = ", ".join(f"{name} ({estimates.size(name).images} images)" for name in unseen)
+        console.print(f"Not looked at yet, taken to be as published: {assumed}.", soft_wrap=True)
+        console.print(f"Better known after: segstudy run ... -- {results}/data/{unseen[0]}/card.html", soft_wrap=True)
     stored = sum(estimates.size(name).store_bytes for name in study.used_datasets) / 1e9
     disk = sum(row.disk_mb for row in rows) / 1000
     console.print(
