@@ -241,6 +241,9 @@ def test_graphs_are_checked_on_real_images_where_there_are_some(made, tmp_path):
     images, words = images_to_check(open_cell(study / "cells/folder/unet/bce/default/seed1"), [])
     assert words == "4 images of the study"
     assert np.array_equal(images[0], open_store(study / "data/folder/store").images[0])
+    meta = study / "data/folder/store/store.json"
+    meta.write_text(json.dumps(json.loads(meta.read_text()) | {"size": {"long_side": 48}}))
+    assert images_to_check(open_cell(study / "cells/folder/unet/bce/default/seed1"), []).words.startswith("noise")
 
 
 def test_the_command_says_what_it_wrote(made, tmp_path, capsys):

@@ -111,9 +111,9 @@ def images_to_check(cell: CellFiles, images: Sequence[Path]) -> Checked:
             return Checked(found, f"{len(found)} given image{'s' * (len(found) > 1)}")
         found.insert(0, _noise(cell))
         return Checked(found, f"{len(found) - 1} given, larger than the study's canvas, and noise on it")
-    store = cell.store
-    if store is not None:
-        opened = open_store(store)
+    opened = open_store(cell.store) if cell.store else None
+    # A study whose data set has another size or colour since has another store: it is not the cell's.
+    if opened and all(opened.meta[key] == cell.usage[key] for key in ("canvas", "colour", "size")):
         rows = np.linspace(0, len(opened.images) - 1, min(SEEN, len(opened.images))).astype(int)
         return Checked([np.array(opened.images[row]) for row in rows], f"{len(rows)} images of the study")
     return Checked([_noise(cell)], "noise like the training images, which are no longer here")
