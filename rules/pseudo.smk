@@ -77,7 +77,7 @@ rule check_pseudo:
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=10,
+        runtime=longer(10),
     params:
         code=fingerprint.code("segstudy.acceptance"),
     script:
