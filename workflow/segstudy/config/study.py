@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import yaml
-from pydantic import Field, InstanceOf, field_validator, model_validator
+from pydantic import Field, InstanceOf, PrivateAttr, field_validator, model_validator
 
 from segstudy.config import chains
 from segstudy.config.base import Name, Options
@@ -109,6 +109,8 @@ class Study(Options):
     recipes: dict[Name, Recipe] = Field(min_length=1)
     evaluation: Evaluation = Evaluation()
     experiments: dict[Name, Experiment] = Field(min_length=1)
+    # Recipes as written, and as `recipe` resolves them: planning a study asks for them twenty times for each cell.
+    _resolved: dict[tuple[str, str], tuple[Recipe, Recipe]] = PrivateAttr(default_factory=dict)
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -156,9 +158,14 @@ class Study(Options):
 
     def recipe(self, dataset: str, recipe: str) -> Recipe:
         """The recipe as this data set is trained with it: the data set's `training` block wins."""
-        settings = self.recipes[recipe].model_dump(mode="json")
-        _update(settings, self.datasets[dataset].training)
-        return validated(Recipe, settings, ("datasets", dataset, "training"), ())
+        as_written = self.recipes[recipe]
+        known = self._resolved.get((dataset, recipe))
+        if known is None or known[0] is not as_written:  # a copy of a study has other recipes of the same names
+            settings = as_written.model_dump(mode="json")
+            _update(settings, self.datasets[dataset].training)
+            known = as_written, validated(Recipe, settings, ("datasets", dataset, "training"), ())
+            self._resolved[dataset, recipe] = known
+        return known[1]
 
     def training_settings(self, dataset: str, model: str, loss: str, recipe: str) -> dict[str, Any]:
         """Everything in the config that a training depends on beside its data, as plain values."""
