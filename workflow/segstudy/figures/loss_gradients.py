@@ -8,7 +8,6 @@ then takes all values of p: the one in the middle of the bar (y = 1), and one 3 
 from __future__ import annotations
 
 import argparse
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from segstudy.files import atomic_path
 from segstudy.objective import ClassStatistics, build_loss
 
 SIDE, BAR = 33, slice(14, 19)
@@ -77,7 +75,6 @@ def gradients(settings: Mapping[str, Any], y: int) -> np.ndarray:
 def draw_loss_gradients(path: str | Path) -> None:
     """Draw one panel a loss into a PNG file of few colours, a quarter of the usual size."""
     from matplotlib import pyplot
-    from PIL import Image
 
     from segstudy.figures import style
 
@@ -106,11 +103,7 @@ def draw_loss_gradients(path: str | Path) -> None:
     figure.legend(handles, labels, loc="upper right", ncols=2, frameon=False)
     figure.suptitle("What a pixel is told: below 0 its logit is raised, above 0 it is lowered", x=0.02, ha="left")
     figure.tight_layout(rect=(0.0, 0.0, 1.0, 0.99), h_pad=0.9, w_pad=0.6)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=120)
-    with atomic_path(path) as temporary:
-        Image.open(drawn).convert("RGB").quantize(32, dither=Image.Dither.NONE).save(temporary, "png", optimize=True)
-    pyplot.close(figure)
+    style.save_small(figure, path)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ most: all vessels too thin, all vessels cut, a branch missed, spots invented. Th
 from __future__ import annotations
 
 import argparse
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +14,6 @@ from types import SimpleNamespace
 import numpy as np
 
 from segstudy import formulas
-from segstudy.files import atomic_path
 from segstudy.mask_shapes import Measures, compared, shape_of
 from segstudy.metrics import confusion
 
@@ -87,7 +85,6 @@ def picture(prediction: np.ndarray) -> np.ndarray:
 def draw_metric_errors(path: str | Path) -> None:
     """Draw the predictions, and below each what the measures say, into a PNG file of few colours."""
     from matplotlib import pyplot
-    from PIL import Image
 
     from segstudy.figures import style
 
@@ -109,11 +106,7 @@ def draw_metric_errors(path: str | Path) -> None:
         "The same vessels, four errors: grey right, orange missed, blue invented", x=0.013, ha="left", fontsize=10
     )
     figure.subplots_adjust(left=0.013, right=0.987, top=0.86, bottom=0.41, wspace=0.09)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=120)
-    with atomic_path(path) as temporary:
-        Image.open(drawn).convert("RGB").quantize(32, dither=Image.Dither.NONE).save(temporary, "png", optimize=True)
-    pyplot.close(figure)
+    style.save_small(figure, path)
 
 
 if __name__ == "__main__":

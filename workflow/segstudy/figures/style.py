@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,4 +109,16 @@ def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
         figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": "segstudy"})
     with atomic_path(png) as temporary:
         figure.savefig(temporary, format="png", dpi=PNG_DPI, metadata={"Software": "segstudy"})
+    pyplot.close(figure)
+
+
+def save_small(figure: Figure, png: str | Path) -> None:
+    """Write a figure of the documentation as a PNG of 32 colours, atomically, then close it."""
+    from matplotlib import pyplot
+    from PIL import Image
+
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=120)
+    with atomic_path(png) as temporary:
+        Image.open(drawn).convert("RGB").quantize(32, dither=Image.Dither.NONE).save(temporary, "png", optimize=True)
     pyplot.close(figure)
