@@ -107,8 +107,9 @@ def test_a_cpu_says_nothing_of_a_gpu(study, tmp_path):
 def test_another_size_costs_in_proportion(study, tmp_path):
     put(tmp_path, "drive/unet/bce/default/seed0")
     known = Estimates(study, tmp_path, gpu=False).cell("drive", "unet", "default").training - START
-    study.datasets["drive"].training.update(crop=[192, 96], epochs=120)
-    estimate = Estimates(study, tmp_path, gpu=False).cell("drive", "unet", "default")
+    config = read_config(*FILES)
+    config["datasets"]["drive"]["training"] |= {"crop": [192, 96], "epochs": 120}
+    estimate = Estimates(load_study(config, FILES), tmp_path, gpu=False).cell("drive", "unet", "default")
     assert estimate.basis == "scaled"
     assert estimate.training - START == pytest.approx(2 * 3 * known)
 
