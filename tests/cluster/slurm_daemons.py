@@ -127,8 +127,12 @@ class Slurm:
         options = [f"--{option}={self.folder / name}" for option, name in files.items()]
         self.launch("munged", "--foreground", "--force", *options)
         self.wait((self.folder / "munge.socket").exists, "munged")
-        self.launch("slurmctld", "-D")
+        self.start_controller()
         self.start_node()
+
+    def start_controller(self) -> None:
+        """Start slurmctld; it takes up the jobs that it has written down."""
+        self.launch("slurmctld", "-D")
 
     def start_node(self) -> None:
         """Start slurmd, and wait until its node takes jobs."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 import slurm_daemons as slurm
+import yaml
 
 from segstudy import live
 
@@ -64,10 +65,10 @@ def study(tmp_path_factory):
     return copy, bytes_of
 
 
-def submit(copy, cluster):
+def submit(copy, cluster, *arguments):
     """Start Snakemake over the cluster; return its process."""
     copy.write()
-    command = ["snakemake", *COUNTS, "--profile", "profiles/slurm", "--configfile", "study.yaml", *QUICK, *THREADS]
+    command = ["snakemake", *arguments, "--profile", "profiles/slurm", "--configfile", "study.yaml", *QUICK, *THREADS]
     path = f"{Path(sys.executable).parent}:{slurm.PATH}"
     package = os.pathsep.join([str(copy.folder / "workflow"), str(cluster.executor)])
     environment = os.environ | {"PYTHONPATH": package, "PATH": path}
@@ -97,7 +98,7 @@ def begun(copy, cell, after=0):
 
 def test_cancelled_and_lost_jobs_end_with_the_same_bytes(cluster, study):
     copy, bytes_of = study
-    process = submit(copy, cluster)
+    process = submit(copy, cluster, *COUNTS)
     try:
         wait_for("training", lambda: begun(copy, CELLS[0]), process, copy)
         numbers = cluster.jobs()
@@ -135,6 +136,42 @@ def lose_the_node(cluster, pid):
             victim.send_signal(signal.SIGKILL)
     daemon.wait()
     assert not alive(pid)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(5400)
+def test_the_demo_study_with_cancelled_jobs_and_a_controller_that_dies(cluster, tmp_path):
+    local, copy = (copies.new_copy(tmp_path / name) for name in ("local", "cluster"))
+    for one in (local, copy):
+        one.study = yaml.safe_load(one.file("studies/demo.yaml").read_text())
+    outcome = local.snakemake(timeout=2400)
+    assert outcome.code == 0, outcome.text
+    process = submit(copy, cluster, "--jobs", "3")
+    done = lambda: len(list(copy.file("results/demo/cells").glob("*/*/*/*/*/run.json")))
+    try:
+        wait_for("three cells", lambda: done() >= 3, process, copy, 1800)
+        wait_for("running jobs", cluster.jobs, process, copy)
+        cancelled = cluster.jobs()
+        cluster("scancel", *cancelled)
+        wait_for("six cells", lambda: done() >= 6, process, copy, 1800)
+        cluster.daemons["slurmctld"].kill()
+        time.sleep(20)  # squeue and sbatch get no answer
+        cluster.start_controller()
+        code = process.wait(timeout=2400)
+    finally:
+        if process.poll() is None:
+            process.kill()
+    told = copy.file("snakemake.out").read_text()
+    assert code == 0, told[-6000:]
+    assert cancelled and "failed" in told
+    paths = [path.relative_to(local.folder) for path in local.file("results/demo/cells").glob("*/*/*/*/*/*")]
+    paths = [path for path in paths if path.name in SAME] + [
+        path.relative_to(local.folder) for path in local.file("results/demo/tables").glob("*.tidy.csv")
+    ]
+    assert len(paths) > 80
+    for path in paths:
+        assert copy.file(path).read_bytes() == local.file(path).read_bytes(), path
+    assert copy.file("results/demo/report.html").exists()
 
 
 def alive(pid):

@@ -34,14 +34,7 @@ KINDS = {
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """Return a function that makes a cell of a kind, once."""
-    known = {}
-
-    def make(kind="native"):
-        if kind not in known:
-            known[kind] = trained_cell.make(tmp_path_factory.mktemp(kind), **KINDS[kind])
-        return known[kind]
-
-    return make
+    return trained_cell.maker(tmp_path_factory, KINDS)
 
 
 def root_of(cell):

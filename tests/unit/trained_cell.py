@@ -1,6 +1,7 @@
 """A cell trained in a second on pictures in a folder, with all files that its study would leave: to use its network."""
 
 import copy
+import functools
 
 import numpy as np
 import pandas as pd
@@ -68,3 +69,9 @@ def make(folder, *, classes=("square",), size="native", colour="rgb", tile=None,
     thresholds = {"argmax": None} if len(classes) > 1 else pd.read_json(paths[2], typ="series").to_dict()
     write_csv(cell / "counts.csv", measure(*paths[:2], thresholds, index, split, folder, labels).counts)
     return cell
+
+
+def maker(tmp_path_factory, kinds):
+    """Return a function that makes a cell of a kind, once; `kinds` has the arguments of `make` by kind."""
+    once = functools.cache(lambda kind: make(tmp_path_factory.mktemp(kind), **kinds[kind]))
+    return lambda kind="native": once(kind)

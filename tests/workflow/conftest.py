@@ -66,11 +66,12 @@ class Copy:
     def write(self) -> None:
         (self.folder / "study.yaml").write_text(yaml.safe_dump(self.study, sort_keys=False))
 
-    def snakemake(self, *arguments: str, profile: str = "profiles/local") -> Outcome:
+    def snakemake(self, *arguments: str, profile: str = "profiles/local", timeout: int = 900) -> Outcome:
         self.write()
-        return self.run("snakemake", *arguments, "--profile", profile, "--configfile", "study.yaml")
+        command = ("snakemake", *arguments, "--profile", profile, "--configfile", "study.yaml")
+        return self.run(*command, timeout=timeout)
 
-    def run(self, *command: str) -> Outcome:
+    def run(self, *command: str, timeout: int = 900) -> Outcome:
         """Run a command of the environment that the tests run in, over the package of this copy."""
         path = Path(sys.executable).parent
         environment = os.environ | {"PYTHONPATH": str(self.folder / "workflow"), "PATH": f"{path}:{os.environ['PATH']}"}
@@ -82,7 +83,7 @@ class Copy:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=900,
+            timeout=timeout,
         )
         return Outcome(done.returncode, done.stdout)
 

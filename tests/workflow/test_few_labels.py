@@ -4,6 +4,8 @@ import json
 
 import pandas as pd
 import pytest
+import torch
+import yaml
 
 from segstudy.provenance import file_hash
 
@@ -87,3 +89,79 @@ def test_three_ways_to_use_images_without_labels_beside_the_labels_alone(few):
     outcome = few.snakemake("results/tiny/checks/chains/hrf/unet/bce/pseudo/seed0.json")
     assert outcome.code == 1 and "seen_by_source" in outcome.text and "fixed_split" in outcome.text
     assert "hrf/unet/bce/default/seed1 was trained on it" in outcome.text and "Traceback" not in outcome.text
+
+
+THESIS = "results/hrf_few_labels"
+ENCODERS = ("resnet34", "resnet50", "resnet152", "vgg16")
+
+
+@pytest.fixture
+def thesis(fresh, monkeypatch):
+    """studies/hrf_few_labels.yaml with every recipe's own settings, on small drawn photographs and for two epochs.
+
+    The encoders start from weights that nobody has trained: what is tested is the way of the weights, not their worth.
+    """
+    from segstudy.models.torchvision_import import make_importable
+
+    make_importable()
+    from torchvision import models
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    fresh.study = yaml.safe_load(fresh.file("studies/hrf_few_labels.yaml").read_text())
+    for name, images, seed in (("hrf", 12, 0), ("rfmid", 10, 7)):
+        drawn = {"phantom": {"images": images, "height": 64, "width": 96, "seed": seed}, "size": {"long_side": 96}}
+        fresh.study["datasets"][name] |= drawn | {"prediction": {"tile": [64, 64]}}
+    fresh.study["models"]["unet"] |= {"depth": 2, "width": 2}
+    for encoder in ENCODERS:
+        network = {"network": "encoder_unet", "encoder": encoder, "weights": "imagenet", "decoder_widths": [8] * 5}
+        fresh.study["models"][encoder] = network
+        weights = fresh.file(f"resources/encoders/{encoder}.pth")
+        weights.parent.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(0)
+        torch.save(getattr(models, encoder)(weights=None).state_dict(), weights)
+    for recipe in fresh.study["recipes"].values():
+        recipe |= {"epochs": 2, "crop": [32, 32], "validate_every": 1}
+        if "freeze" in recipe.get("transfer", {}):
+            recipe["transfer"]["freeze"] = 1
+        if "pseudo_labels" in recipe:  # what two epochs have taught gives no share of white that could be expected
+            recipe["pseudo_labels"]["accept"] = {"white": None}
+    fixed = fresh.study["recipes"]["supervised"] | {"crops_per_epoch": 310}
+    del fixed["crops_per_image"]
+    fresh.study["recipes"]["fixed"] = fixed
+    experiments = fresh.study["experiments"]
+    for experiment in experiments.values():
+        experiment["seeds"] = 1
+    experiments["label_efficiency"]["labels"] = [0.5, 1]
+    experiments["crops"] = experiments["start"] | {"recipes": ["supervised", "fixed"]}
+    chains = ["dice/supervised", "bce/pseudo", "dice/finetuned_frozen", "dice/mean_teacher"]
+    experiments["encoders"] = experiments["approaches"] | {
+        "models": list(ENCODERS),
+        "recipes": ["supervised", "pseudo", "finetuned_frozen", "mean_teacher"],
+        "only": [f"{encoder}/{chain}" for encoder in ENCODERS for chain in chains],
+    }
+    return fresh
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_study_of_the_thesis_from_one_end_to_the_other(thesis):
+    outcome = thesis.snakemake(timeout=3600)
+    assert outcome.code == 0, outcome.text
+    assert thesis.file(f"{THESIS}/report.html").exists()
+    cells = f"{THESIS}/cells/hrf"
+
+    def run(cell):
+        return json.loads(thesis.file(f"{cells}/{cell}/seed0/run.json").read_text())
+
+    assert run("unet/dice/fixed")["images_seen"] == 2 * 310
+    assert run("unet/bce/pseudo")["images_seen"] == 2 * (310 + 803)
+    rows = pd.read_csv(thesis.file(f"{THESIS}/tables/ratios.csv"))
+    assert {"pseudo_real50", "pseudo_real60", "pseudo_real75"} <= set(rows["recipe"])
+    for encoder in ENCODERS:
+        assert run(f"{encoder}/dice/supervised")["encoder"]["origin"] == f"{encoder}.pth"
+        assert run(f"{encoder}/bce/pseudo")["sources"]["teacher"]["cell"] == f"hrf/{encoder}/dice/supervised/seed0"
+        start = run(f"{encoder}/dice/finetuned_frozen")["sources"]["start"]
+        assert start["cell"] == f"rfmid/{encoder}/mse/denoising/seed0" and start["tensors"] > 20
+        assert not {name for name in start["left"] if name.startswith("encoder.")}
+    table = thesis.file(f"{THESIS}/tables/encoders.md").read_text()
+    assert all(table.count(encoder) > 4 for encoder in ENCODERS)

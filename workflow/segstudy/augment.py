@@ -2,7 +2,7 @@
 
 Geometry (flips, rotation, shift, scale, shear, crop) moves image, mask and roi alike, by ONE resampling at the size
 of the crop; where only flips and crops are asked for, nothing is resampled at all. Intensities change in the
-image alone. All random numbers come from a CPU generator, so that a training sees the same changes on any device.
+image alone (`recolour`). All random numbers come from a CPU generator: a training sees the same changes on any device.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional
 
 from segstudy.config.recipes import Augmentation
+from segstudy.recolour import Colours, draw_colours, recolour
 
 # One random number for each of these and each sample, whatever the options: switching one change on or off leaves
 # the others as they were.
@@ -31,7 +32,6 @@ DRAWS = (
     ),
     *("brightness", "contrast", "saturation", "blur"),
 )
-LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, the weights of Pillow's "L"
 
 # Pixels around a crop's bounding box that bilinear sampling and rounding may touch.
 MARGIN = 3
@@ -45,10 +45,7 @@ class Plan(NamedTuple):
     corners: list[tuple[int, int]]  # top, left of each sample's window
     flips: list[list[int]]  # dimensions to flip, of each sample; used where `affine` is None
     affine: torch.Tensor | None  # (B, 2, 3): offset (x, y) from the result's centre -> window in [-1, 1]
-    brightness: torch.Tensor  # (B,), as the next two: factors
-    contrast: torch.Tensor
-    saturation: torch.Tensor
-    blurred: list[int]  # samples to blur
+    colours: Colours
 
 
 @torch.no_grad()
@@ -102,8 +99,7 @@ def carry_out(
     else:
         image, mask, roi = _resampled(images, masks, rois, plan, plan.affine)
     image = image.clone() if image is images and images.is_floating_point() else _unit(image)
-    if _recolours(plan, options):
-        _recolour(image, plan, options, generator)
+    recolour(image, plan.colours, options, generator)
     return image, mask, roi
 
 
@@ -144,10 +140,7 @@ def draw(
         corners=corners,
         flips=[[-1] * x + [-2] * y for x, y in zip(flip_x.tolist(), flip_y.tolist(), strict=True)],
         affine=affine,
-        brightness=_between(u["brightness"], *options.brightness).float(),
-        contrast=_between(u["contrast"], *options.contrast).float(),
-        saturation=_between(u["saturation"], *options.saturation).float(),
-        blurred=torch.nonzero(u["blur"] < options.blur).flatten().tolist(),
+        colours=draw_colours(u, options),
     )
 
 
@@ -269,37 +262,3 @@ def _resampled(
 def _unit(images: torch.Tensor) -> torch.Tensor:
     """Return images as float32 in 0..1."""
     return images.float() if images.is_floating_point() else images.float().div_(255)
-
-
-def _recolours(plan: Plan, options: Augmentation) -> bool:
-    factors = (options.brightness, options.contrast, options.saturation)
-    return bool(plan.blurred or options.noise or any(factor != (1, 1) for factor in factors))
-
-
-def _recolour(images: torch.Tensor, plan: Plan, options: Augmentation, generator: torch.Generator) -> None:
-    """Change brightness, contrast and saturation of (B, C, h, w), blur, add noise, clamp to 0..1; all in place.
-
-    x b, then c (x - mean) + mean, then s (x - luma) + luma: linear in x, hence carried out as x f + what depends
-    on pixel and image alone, in one pass over the memory that large batches wait for.
-    """
-    b, c, s = (f.to(images.device)[:, None, None, None] for f in (plan.brightness, plan.contrast, plan.saturation))
-    added = (1 - c) * b * images.mean(dim=(1, 2, 3), keepdim=True)
-    if images.shape[1] == 3 and options.saturation != (1, 1):
-        red, green, blue = images.unbind(1)
-        luma = (LUMA[0] * red).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])[:, None]
-        images.mul_(c * b * s).add_(luma.mul_(c * b * (1 - s)).add_(added))
-    elif options.brightness != (1, 1) or options.contrast != (1, 1):
-        images.mul_(c * b).add_(added)
-    for i in plan.blurred:
-        images[i] = _blur(images[i])
-    if options.noise:
-        noise = torch.randn(images.shape, generator=generator)
-        images.add_(noise.to(images.device), alpha=options.noise)
-    images.clamp_(0, 1)
-
-
-def _blur(image: torch.Tensor) -> torch.Tensor:
-    """Return (C, h, w) blurred by the 3x3 Gaussian [1, 2, 1] / 4 in both directions, edges repeated."""
-    padded = functional.pad(image[None], (1, 1, 1, 1), mode="replicate")[0]
-    rows = (padded[:, 1:-1] * 2).add_(padded[:, :-2]).add_(padded[:, 2:])
-    return (rows[..., 1:-1] * 2).add_(rows[..., :-2]).add_(rows[..., 2:]).div_(16)

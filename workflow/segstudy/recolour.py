@@ -1,0 +1,61 @@
+"""Random changes of the intensities of whole batches of images: brightness, contrast, saturation, blur, noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch.nn import functional
+
+from segstudy.config.recipes import Augmentation
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, the weights of Pillow's "L"
+
+
+class Colours(NamedTuple):
+    """The changes of a batch of B images, drawn but not yet carried out; noise is drawn when it is added."""
+
+    brightness: torch.Tensor  # (B,), as the next two: factors
+    contrast: torch.Tensor
+    saturation: torch.Tensor
+    blurred: list[int]  # samples to blur
+
+
+def draw_colours(u: Mapping[str, torch.Tensor], options: Augmentation) -> Colours:
+    """Return the changes that uniform numbers (B,) give: `brightness`, `contrast`, `saturation` and `blur` of `u`."""
+    ranges = {name: getattr(options, name) for name in ("brightness", "contrast", "saturation")}
+    factors = {name: (low + (high - low) * u[name]).float() for name, (low, high) in ranges.items()}
+    return Colours(**factors, blurred=torch.nonzero(u["blur"] < options.blur).flatten().tolist())
+
+
+def recolour(images: torch.Tensor, colours: Colours, options: Augmentation, generator: torch.Generator) -> None:
+    """Change brightness, contrast and saturation of (B, C, h, w), blur, add noise, clamp to 0..1; all in place.
+
+    x b, then c (x - mean) + mean, then s (x - luma) + luma: linear in x, hence carried out as x f + what depends
+    on pixel and image alone, in one pass over the memory that large batches wait for.
+    """
+    factors = (options.brightness, options.contrast, options.saturation)
+    if not (colours.blurred or options.noise or any(factor != (1, 1) for factor in factors)):
+        return
+    b, c, s = (f.to(images.device)[:, None, None, None] for f in colours[:3])
+    added = (1 - c) * b * images.mean(dim=(1, 2, 3), keepdim=True)
+    if images.shape[1] == 3 and options.saturation != (1, 1):
+        red, green, blue = images.unbind(1)
+        luma = (LUMA[0] * red).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])[:, None]
+        images.mul_(c * b * s).add_(luma.mul_(c * b * (1 - s)).add_(added))
+    elif options.brightness != (1, 1) or options.contrast != (1, 1):
+        images.mul_(c * b).add_(added)
+    for i in colours.blurred:
+        images[i] = _blur(images[i])
+    if options.noise:
+        noise = torch.randn(images.shape, generator=generator)
+        images.add_(noise.to(images.device), alpha=options.noise)
+    images.clamp_(0, 1)
+
+
+def _blur(image: torch.Tensor) -> torch.Tensor:
+    """Return (C, h, w) blurred by the 3x3 Gaussian [1, 2, 1] / 4 in both directions, edges repeated."""
+    padded = functional.pad(image[None], (1, 1, 1, 1), mode="replicate")[0]
+    rows = (padded[:, 1:-1] * 2).add_(padded[:, :-2]).add_(padded[:, 2:])
+    return (rows[..., 1:-1] * 2).add_(rows[..., :-2]).add_(rows[..., 2:]).div_(16)
