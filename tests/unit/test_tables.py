@@ -170,6 +170,13 @@ def test_undefined_values_are_counted_in_a_footnote(tmp_path, study):
     assert pd.isna(wide.loc["all_background", "test_precision_mean"])
 
 
+def test_a_footnote_names_a_row_by_what_tells_it_from_others(tmp_path, study):
+    cells, controls = study
+    longer = [(cell._replace(recipe="longer"), path) for cell, path in cells if cell.model == "enc_dec"]
+    notes = run(tmp_path, [*cells, *longer], controls)["md"].split("## Test images")[1].split("## ")[0]
+    assert "enc_dec/bce/default on ph2 (1 of 4), enc_dec/bce/longer on ph2 (1 of 4)" in notes
+
+
 def test_one_seed_has_no_sd_and_one_network_is_not_the_best(tmp_path, study):
     cells, controls = study
     made = run(tmp_path, cells[2:3], controls[:1])

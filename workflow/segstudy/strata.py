@@ -143,7 +143,7 @@ def _panel(rows: pd.DataFrame, metric: str, names: Sequence[str]) -> Panel:
         first: Mapping[Any, Any] = own.iloc[0].to_dict()
         lines.append(Line(dataset, row_names(first, names), first["row"] == "control", tuple(entries)))
         for name, (_, row) in values.items():
-            where, total = f"{short_name(first)} on {name}", round(row["images"] * row["seeds"])
+            where, total = f"{short_name(first, names)} on {name}", round(row["images"] * row["seeds"])
             missing.append(
                 Missing(metric, where, int(row[f"{metric}_undefined"]), total, pd.isna(row[f"{metric}_mean"]))
             )

@@ -125,7 +125,7 @@ def _panel(wide: pd.DataFrame, subset: str, names: Sequence[str], columns: Seque
     ]
     over_classes = columns is SEVERAL
     title = SUBSETS[subset] + ", means over classes" * over_classes
-    return Panel(subset + ":several" * over_classes, title, tuple(heads), lines, _notes(rows, subset, columns))
+    return Panel(subset + ":several" * over_classes, title, tuple(heads), lines, _notes(rows, subset, columns, names))
 
 
 def _seconds(mean: float) -> str:
@@ -172,17 +172,19 @@ def _best(wide: pd.DataFrame, subset: str, columns: Sequence[Column]) -> set[tup
     return best
 
 
-def _notes(rows: Sequence[Mapping[Any, Any]], subset: str, columns: Sequence[Column]) -> list[str]:
+def _notes(
+    rows: Sequence[Mapping[Any, Any]], subset: str, columns: Sequence[Column], names: Sequence[str]
+) -> list[str]:
     """Return the footnotes: which values are not defined for how many images, and why."""
     found: list[Missing] = []
     unmeasured: dict[str, list[str]] = {}
     shown = [column.metric for column in columns if column.averaging == "image" and not column.interval]
     for row in rows:
-        where, total = f"{short_name(row)} on {row['dataset']}", round(row[f"{subset}_images"] * row["seeds"])
+        where, total = f"{short_name(row, names)} on {row['dataset']}", round(row[f"{subset}_images"] * row["seeds"])
         for metric in shown:
             undefined, mean = row[f"{subset}_{metric}_undefined"], row[f"{subset}_{metric}_mean"]
             if pd.isna(undefined):
-                unmeasured.setdefault(short_name(row), []).append(METRICS[metric].label)
+                unmeasured.setdefault(short_name(row, names), []).append(METRICS[metric].label)
             else:
                 found.append(Missing(metric, where, int(undefined), total, pd.isna(mean)))
     notes = undefined_notes(found)
@@ -196,9 +198,9 @@ def _notes(rows: Sequence[Mapping[Any, Any]], subset: str, columns: Sequence[Col
     return notes
 
 
-def short_name(row: Mapping[Any, Any]) -> str:
-    """Return how a footnote names a row."""
-    return "/".join(part for part in row_names(row, ["model", "loss"]) if part != "control")
+def short_name(row: Mapping[Any, Any], names: Sequence[str]) -> str:
+    """Return how a footnote names a row: by what its table's columns `names` say of it."""
+    return "/".join(part for part in row_names(row, names) if part not in ("", "control"))
 
 
 def undefined_notes(values: Sequence[Missing]) -> list[str]:
