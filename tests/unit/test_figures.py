@@ -432,6 +432,22 @@ def test_the_gallery_of_several_classes_ranks_by_the_mean_and_names_the_classes(
         assert (np.abs(foot.astype(int) - colour) < 12).all(axis=2).sum() > 300
 
 
+@pytest.mark.parametrize(("name", "columns"), [("unet", 4), ("resnet152, finetuned_frozen", 3), ("long " * 15, 1)])
+def test_a_legend_below_a_figure_fits_into_it(name, columns):
+    from matplotlib import pyplot
+    from matplotlib.lines import Line2D
+
+    figure = pyplot.figure(figsize=(style.WIDTH, 5), layout="constrained")
+    figure.subplots()
+    style.legend_below(figure, [Line2D([], [], label=name) for _ in range(16)])
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert legend._ncols == columns
+    assert columns == 1 or (box.x0 >= 0 and box.x1 <= figure.bbox.x1)
+    pyplot.close(figure)
+
+
 def test_a_legend_that_is_too_long_goes_on_in_the_next_line():
     entries = [(f"class number {i}", (10 * i, 0, 0)) for i in range(12)]
     assert tiles.legend_height(entries, 4000) == tiles.LINE

@@ -107,7 +107,7 @@ def draw_ablation(
     figure.suptitle(
         style.titled(f"Test images of experiment {experiment}, by loss", bool(drawn)), x=0.01, ha="left", weight="bold"
     )
-    figure.legend(handles=_keys(series), loc="outside lower center", ncols=min(4, len(series) + 3), frameon=False)
+    style.legend_below(figure, _keys(series))
     if drawn:
         style.watermark(figure)
     style.save(figure, svg, png)

@@ -87,7 +87,7 @@ def draw_curves(
     style.use_style()
     figure = _panels(panels[:MOST], curves, style.colours(losses), drawn, rules)
     figure.suptitle(style.titled(title, bool(drawn)), x=0.01, ha="left", fontweight="bold")
-    figure.legend(handles=_keys(style.colours(losses), fitted), loc="outside lower center", ncols=4, frameon=False)
+    style.legend_below(figure, _keys(style.colours(losses), fitted))
     if drawn:
         style.watermark(figure)
     style.save(figure, svg, png)

@@ -89,7 +89,7 @@ def draw_failures(
     drawn = any(dataset in phantoms for dataset in datasets)
     figure.suptitle(style.titled(title, drawn), x=0.01, ha="left", weight="bold")
     # Names of rows are long: four columns of them would not fit the width.
-    figure.legend(handles=_keys(names, colours, shapes), loc="outside lower center", ncols=3, frameon=False)
+    style.legend_below(figure, _keys(names, colours, shapes), most=3)
     if drawn:
         style.watermark(figure)
     style.save(figure, outputs["svg"], outputs["png"])

@@ -84,7 +84,7 @@ def draw_label_efficiency(
     drawn = bool(networks["phantom"].any())
     title = f"Experiment {experiment}: what each approach makes of few labels"
     figure.suptitle(style.titled(title, drawn), x=0.01, ha="left", weight="bold")
-    figure.legend(handles=_keys(series), loc="outside lower center", ncols=min(3, len(series) + 3), frameon=False)
+    style.legend_below(figure, _keys(series), most=3)
     if drawn:
         style.watermark(figure)
     style.save(figure, outputs["svg"], outputs["png"])

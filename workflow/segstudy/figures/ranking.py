@@ -81,9 +81,7 @@ def draw_ranking(
     label = METRICS[metric].label
     title = f"{label} of experiment {experiment}, test images:\nwho is first, and how surely"
     figure.suptitle(style.titled(title, bool(rows["phantom"].any())), x=0.01, ha="left", weight="bold")
-    figure.legend(
-        handles=_keys(rows), loc="outside lower center", ncols=3 if rows["row"].eq("gain").any() else 4, frameon=False
-    )
+    style.legend_below(figure, _keys(rows))
     if rows["phantom"].any():
         style.watermark(figure)
     style.save(figure, outputs["svg"], outputs["png"])

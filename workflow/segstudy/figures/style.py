@@ -12,6 +12,7 @@ import matplotlib as mpl
 from segstudy.files import atomic_path
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -99,6 +100,15 @@ def watermark(figure: Figure) -> None:
 def titled(words: str, phantom: bool) -> str:
     """Return a figure's title; drawn data are named first, since a title outlives its watermark."""
     return f"PHANTOM data: {words}" if phantom else words
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist], most: int = 4) -> None:
+    """Put a legend below everything, in as many columns as fit into the figure, `most` at the most."""
+    for columns in range(min(most, len(handles)), 0, -1):
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
