@@ -52,6 +52,13 @@ NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory={memory} Gres=gpu:2 State=U
 PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP
 """
+# This cluster has no accounting, so `sacct` says nothing, and the executor is not to find it: in an outage it would ask
+# it, and nothing else, even after SLURM is back.
+WHICH = """\
+#!/bin/sh
+[ "$1" = sacct ] && exit 1
+exec /usr/bin/which "$@"
+"""
 GRES = "Name=gpu File={folder}/gpu[0-1]\n"
 
 
@@ -109,8 +116,10 @@ class Slurm:
 
     def start(self) -> None:
         """Start everything, and wait until the node takes jobs."""
-        for name in ("state", "spool"):
+        for name in ("state", "spool", "bin"):
             (self.folder / name).mkdir(parents=True)
+        (self.folder / "bin/which").write_text(WHICH)
+        (self.folder / "bin/which").chmod(0o755)
         for number in range(2):
             (self.folder / f"gpu{number}").touch()
         (self.folder / "munge.key").write_bytes(os.urandom(128))

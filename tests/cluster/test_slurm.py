@@ -69,7 +69,7 @@ def submit(copy, cluster, *arguments):
     """Start Snakemake over the cluster; return its process."""
     copy.write()
     command = ["snakemake", *arguments, "--profile", "profiles/slurm", "--configfile", "study.yaml", *QUICK, *THREADS]
-    path = f"{Path(sys.executable).parent}:{slurm.PATH}"
+    path = f"{cluster.folder / 'bin'}:{Path(sys.executable).parent}:{slurm.PATH}"
     package = os.pathsep.join([str(copy.folder / "workflow"), str(cluster.executor)])
     environment = os.environ | {"PYTHONPATH": package, "PATH": path}
     with (copy.folder / "snakemake.out").open("ab") as out:
@@ -155,7 +155,7 @@ def test_the_demo_study_with_cancelled_jobs_and_a_controller_that_dies(cluster, 
         cluster("scancel", *cancelled)
         wait_for("six cells", lambda: done() >= 6, process, copy, 1800)
         cluster.daemons["slurmctld"].kill()
-        time.sleep(20)  # squeue and sbatch get no answer
+        time.sleep(20)  # nobody gets an answer, the jobs that run among them
         cluster.start_controller()
         code = process.wait(timeout=2400)
     finally:
