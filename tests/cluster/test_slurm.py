@@ -125,6 +125,14 @@ def test_cancelled_and_lost_jobs_end_with_the_same_bytes(cluster, study):
     assert "group_cell" in " ".join(path.name for path in copy.file(".snakemake/slurm_logs").iterdir())
 
 
+def end_all_of(folder):
+    """End what a job has left behind: without cgroups a process may outlive the job that the dead controller lost."""
+    for process in psutil.process_iter(["cmdline"]):
+        if process.pid != os.getpid() and any(str(folder) in word for word in process.info["cmdline"] or ()):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
 def lose_the_node(cluster, pid):
     """Take away the node's daemon and everything it had started, as a power cut does."""
     daemon = cluster.daemons.pop("slurmd")
@@ -161,6 +169,7 @@ def test_the_demo_study_with_cancelled_jobs_and_a_controller_that_dies(cluster, 
     finally:
         if process.poll() is None:
             process.kill()
+        end_all_of(copy.folder)
     told = copy.file("snakemake.out").read_text()
     assert code == 0, told[-6000:]
     assert cancelled and "failed" in told
