@@ -52,6 +52,55 @@ def test_code_counts_through_imports(package):
     assert code_in(package, "segstudy.cells") != before
 
 
+@pytest.fixture
+def small(tmp_path):
+    """A package of the real one's fingerprint, and three modules: `user` runs `help` as a module and two names of `two`."""
+    package = tmp_path / "segstudy"
+    for name in ("fingerprint.py", "__init__.py"):
+        (package / name).parent.mkdir(exist_ok=True)
+        shutil.copy(PACKAGE / name, package / name)
+    shutil.copytree(PACKAGE / "config", package / "config", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PACKAGE / "errors.py", package / "errors.py")
+    (package / "help.py").write_text('"""Help."""\n\nSIZE = 3\n')
+    (package / "two.py").write_text("def low():\n    return 1\n\n\ndef high():\n    return 2\n")
+    (package / "user.py").write_text(
+        "from segstudy import help\nfrom segstudy.two import high, low\n\n\ndef use():\n"
+        "    return [help.SIZE, low(), high()]\n"
+    )
+    return package
+
+
+def test_a_module_moved_and_renamed_does_not_count_and_a_constant_in_it_does(small):
+    before = code_in(small, "segstudy.user")
+    (small / "room" / "inner").mkdir(parents=True)
+    (small / "room" / "__init__.py").write_text('"""Where both lie now."""\n')
+    (small / "room" / "inner" / "__init__.py").write_text("")
+    (small / "help.py").rename(small / "room" / "assistance.py")
+    (small / "two.py").rename(small / "room" / "inner" / "pair.py")
+    edit(small / "user.py", "from segstudy import help", "from segstudy.room import assistance")
+    edit(small / "user.py", "help.SIZE", "assistance.SIZE")
+    edit(small / "user.py", "segstudy.two", "segstudy.room.inner.pair")
+    (small / "user.py").rename(small / "room" / "caller.py")
+    assert code_in(small, "segstudy.room.caller") == before
+    edit(small / "room" / "assistance.py", "SIZE = 3", "SIZE = 4")
+    assert code_in(small, "segstudy.room.caller") != before
+
+
+def test_names_exchanged_between_two_imports_count(small):
+    before = code_in(small, "segstudy.user")
+    edit(small / "user.py", "import high, low", "import high as low, low as high")
+    assert code_in(small, "segstudy.user") != before
+
+
+def test_modules_exchanged_between_two_imports_count(small):
+    (small / "other.py").write_text("SIZE = 5\n")
+    edit(small / "user.py", "import help", "import help, other")
+    edit(small / "user.py", "help.SIZE", "help.SIZE, other.SIZE")
+    before = code_in(small, "segstudy.user")
+    edit(small / "user.py", "import help, other", "import help as other, other as help")
+    assert code_in(small, "segstudy.user") != before
+
+
 def test_another_network_does_not_count(package):
     before = code_in(package, "segstudy.cells", "segstudy.models.unet")
     (package / "models" / "encdec.py").write_text((package / "models" / "encdec.py").read_text() + "\nEXTRA = 1\n")

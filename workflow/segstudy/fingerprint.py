@@ -8,8 +8,11 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import re
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from segstudy.config.library_networks import is_library
 from segstudy.config.networks import BUILT_BY, entry
@@ -21,21 +24,22 @@ IGNORED = (
     *("segstudy.config", "segstudy.errors", "segstudy.progress", "segstudy.jobs", "segstudy.live"),
     "segstudy.fingerprint",
 )
+# A module (or a name in one) that is looked up by its path: the path itself is no part of what the code does.
+DOTTED = re.compile(r"segstudy(\.\w+)+(:\w+)?\.?")
 
 
 @cache
 def code(*modules: str) -> str:
     """Return a hash of the code that `modules` (dotted names) run: they and every segstudy module they import.
 
-    Comments, docstrings, blank lines and formatting do not count; lazy imports inside functions do.
+    Comments, docstrings, blank lines and formatting do not count, and neither does where a module lies or what it is
+    called: a moved or renamed module leaves every hash as it was. Lazy imports inside functions do count.
 
     Raises:
         ModuleNotFoundError: if a module is not part of segstudy.
     """
-    digest = hashlib.sha256()
-    for module in sorted(_closure(modules)):
-        digest.update(f"{module}\n{_meaning(_file(module))}\n".encode())
-    return digest.hexdigest()[:16]
+    contents = sorted({_meaning(module) for module in _closure(modules)} - {EMPTY})
+    return hashlib.sha256("\n".join(contents).encode()).hexdigest()[:16]
 
 
 @cache
@@ -123,11 +127,16 @@ def _closure(modules: tuple[str, ...]) -> set[str]:
     queue = list(modules)
     while queue:
         module = queue.pop()
-        if module in seen or module.startswith(IGNORED):
+        if module in seen or _ignored(module):
             continue
         seen.add(module)
-        queue += _imports(_file(module), module)
+        _file(module)  # raises where there is none
+        queue += _imports(module)
     return seen
+
+
+def _ignored(module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in IGNORED)
 
 
 @cache
@@ -141,9 +150,46 @@ def _file(module: str) -> Path:
 
 def _is_module(module: str) -> bool:
     try:
-        return module.split(".", maxsplit=1)[0] == PACKAGE.name and _file(module).exists()
+        return module != PACKAGE.name and _file(module).exists()
     except ModuleNotFoundError:
         return False
+
+
+class _Imported(NamedTuple):
+    """A name that an import of the package binds in a module."""
+
+    local: str
+    module: str
+    symbol: str  # '' where the name is the module itself
+
+
+def _imports(module: str) -> list[str]:
+    """Return the modules of the package that a module imports, packages whose `__init__` then runs included."""
+    found = []
+    for node in ast.walk(_tree(_file(module))):
+        for item in _imported(node, module):
+            parts = item.module.split(".")
+            found += [".".join(parts[:length]) for length in range(2, len(parts) + 1)]
+    return found
+
+
+def _imported(node: ast.AST, module: str) -> list[_Imported]:
+    """Return what an import statement takes from the package; nothing for any other node."""
+    if isinstance(node, ast.Import):
+        return [_Imported(alias.asname or alias.name, alias.name, "") for alias in node.names if _is_module(alias.name)]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    package = module if _file(module).name == "__init__.py" else module.rpartition(".")[0]
+    above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+    base = ".".join([*above, *([node.module] if node.module else [])])
+    if base.split(".", maxsplit=1)[0] != PACKAGE.name:
+        return []
+    found = []
+    for alias in node.names:
+        inner = f"{base}.{alias.name}"
+        target = (inner, "") if _is_module(inner) else (base, alias.name)
+        found.append(_Imported(alias.asname or alias.name, *target))
+    return found
 
 
 @cache
@@ -151,32 +197,64 @@ def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-@cache
-def _imports(path: Path, module: str) -> list[str]:
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    found = []
-    for node in ast.walk(_tree(path)):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            base = ".".join([*above, *([node.module] if node.module else [])])
-            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        found += [name for name in names if _is_module(name) and name != PACKAGE.name]
-    return found
+# What is left of a module that holds nothing but a docstring.
+EMPTY = hashlib.sha256(b"").hexdigest()
 
 
 @cache
-def _meaning(path: Path) -> str:
-    """Return the syntax tree as text, without docstrings: what is left changes only when the code does."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
+def _meaning(module: str) -> str:
+    """Return a hash that changes when the code of a module does, or that of a module it takes a name from.
+
+    The path of an import is replaced by the content of what it leads to: two names exchanged between two imports
+    are another program, a module in another folder is not.
+    """
+    return _digest(module, _content_of_import)
+
+
+@cache
+def _content_of_import(module: str) -> str:
+    return "" if _ignored(module) else _digest(module, lambda _: "")
+
+
+def _digest(module: str, content: Callable[[str], str]) -> str:
+    """Hash the syntax tree without docstrings and without the names of the package's modules.
+
+    Args:
+        module: whose tree.
+        content: of a module that is imported -> what stands in the place of its name.
+    """
+    tree = ast.parse(_file(module).read_text(encoding="utf-8"))
+    imported = [item for node in ast.walk(tree) for item in _imported(node, module)]
+    modules = {item.local: content(item.module) for item in imported if not item.symbol}
+    symbols = sorted({f"{item.symbol} {item.local} {content(item.module)}" for item in imported if item.symbol})
+    body = _Nameless(module, modules).visit(tree).body
+    text = "\n".join([*symbols, *(ast.dump(node) for node in body)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class _Nameless(ast.NodeTransformer):
+    """Take docstrings, imports of the package and names of its modules out of a syntax tree."""
+
+    def __init__(self, module: str, modules: Mapping[str, str]) -> None:
+        self.module, self.modules = module, modules
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
         body = getattr(node, "body", [])
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _is_text(body):
-            node.body = body[1:] or [ast.Pass()]
-    return ast.dump(tree)
+            node.body = body[1:]
+        return super().generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> ast.AST | None:
+        return None if _imported(node, self.module) else node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        return None if _imported(node, self.module) else node
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return ast.Constant(f"module {self.modules[node.id]}") if node.id in self.modules else node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return ast.Constant("module") if isinstance(node.value, str) and DOTTED.fullmatch(node.value) else node
 
 
 def _is_text(body: list[ast.stmt]) -> bool:
