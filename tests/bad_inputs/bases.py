@@ -3,7 +3,7 @@
 `config`: Snakefile, rules, workflow and profiles of this checkout, config.yaml, and study.yaml, a study `tiny`. Its
 drawn data lie in resources/phantoms/tiny/{lesions,vessels}; folders of images and masks of one's own, which no
 experiment uses, in raw/{own,kinds}. Nothing is computed.
-`finished`: the same, with results/tiny: cells lesions/unet/{bce,dice}/default/seed0, tables, figures and report.
+`finished`: the same, with results/tiny: of experiment `lesion_losses` cells lesions/unet/{bce,dice}/default/seed0, tables, figures and report.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ STUDY = {
     "losses": {"dice": {}},
     "recipes": {"default": {"epochs": 1, "batch_size": 4, "precision": "fp32"}},
     "experiments": {
-        "losses": {
+        "lesion_losses": {  # no name of config.yaml, whose options would fill in what is missing here
             "question": "Which loss suits these drawn lesions?",
             "datasets": ["lesions"],
             "models": ["unet"],
