@@ -14,6 +14,8 @@ from tests.bad_inputs.row import Row
 
 # What a run keeps for itself, and what tells of it: no results.
 OWN = ("logs", "benchmarks", "resume", "partial")
+# Python's own, and that of Snakemake, which leaves its first line out.
+TRACEBACK = re.compile(r"Traceback \(most recent call last\)|^\s*File \"[^\"]+\", line \d+, in \w", re.MULTILINE)
 
 
 def problems(row: Row, base: Path, folder: Path, commands: Commands) -> list[str]:
@@ -33,7 +35,7 @@ def _wrong(row: Row, folder: Path, before: Mapping[str, str], outcome: Outcome) 
     after = _files(folder)
     results = [path for path in before if _is_result(path, row)]
     lines = [f"the exit code is {outcome.code}, not {row.code}"] if outcome.code != row.code else []
-    lines += ["there is a traceback"] if "Traceback (most recent call last)" in outcome.text else []
+    lines += ["there is a traceback"] if TRACEBACK.search(outcome.text) else []
     lines += [f"the message does not say {words!r}" for words in row.words if folded(words) not in said]
     for path in row.kept:
         if not _below(path, before):

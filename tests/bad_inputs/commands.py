@@ -105,6 +105,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "COLUMNS": "150",
         "HOME": str(folder.parent),
+        "PWD": str(folder),
     }
 
 
