@@ -3,7 +3,8 @@
 `config`: Snakefile, rules, workflow and profiles of this checkout, config.yaml, and study.yaml, a study `tiny`. Its
 drawn data lie in resources/phantoms/tiny/{lesions,vessels}; folders of images and masks of one's own, which no
 experiment uses, in raw/{own,kinds}. Nothing is computed.
-`finished`: the same, with results/tiny: of experiment `lesion_losses` cells lesions/unet/{bce,dice}/default/seed0, tables, figures and report.
+`finished`: the same, with results/tiny: cells lesions/unet/{bce,dice}/default/seed0 of experiment `lesion_losses`,
+tables, figures and report.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import yaml
 from PIL import Image
-
 from tests.bad_inputs.commands import ROOT, Commands
 
 LINKED = ("rules", "workflow", "envs", "profiles")

@@ -58,12 +58,12 @@ class Commands:
         environment = _environment(folder)
         with output.open("wb") as file, open(os.devnull, "rb") as nothing:
             if self.place is None:
-                done = subprocess.run(
-                    words, cwd=folder, env=environment, stdin=nothing, stdout=file, stderr=file, timeout=timeout
-                )
+                streams = {"stdin": nothing, "stdout": file, "stderr": file}
+                done = subprocess.run(words, cwd=folder, env=environment, timeout=timeout, check=False, **streams)
                 code = done.returncode
             else:
-                code = self._asked(words, folder, environment, (nothing.fileno(), file.fileno(), file.fileno()), timeout)
+                descriptors = (nothing.fileno(), file.fileno(), file.fileno())
+                code = self._asked(words, folder, environment, descriptors, timeout)
         return Outcome(code, output.read_text(encoding="utf-8", errors="replace"))
 
     def _asked(

@@ -12,8 +12,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # for `tests.`, where pytest was called by its name
 
-from tests.bad_inputs import bases  # noqa: E402
-from tests.bad_inputs.commands import Commands, started  # noqa: E402
+from tests.bad_inputs import bases
+from tests.bad_inputs.commands import Commands, started
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
-"""Commands with names that nothing has, arguments that mean nothing, and studies that are not as far as they need."""
+"""Lines that are no command lines, targets that no rule makes, and studies that are not as far as a command needs."""
 
-import numpy as np
-
-from tests.bad_inputs.changes import SNAKEMAKE, copied, gone, make, moved, nothing, picture, put, several, study, value
+from tests.bad_inputs.changes import gone, make, nothing, put, several, value
 from tests.bad_inputs.row import Row
 
 CELL = "lesions/unet/bce/default/seed0"
@@ -23,7 +21,7 @@ LINES = [
     no_line("state-unknown", "segstudy status --state ready study.yaml", "'ready'", "waiting"),
     no_line("kind-unknown", "segstudy clean --only cache study.yaml", "'cache'", "half-written"),
     no_line("threads-0", "segstudy plan --threads 0 study.yaml", "'--threads'", "greater than or equal to 1"),
-    no_line("threads-a-word", "segstudy plan --threads many study.yaml", "'--threads'", "'many'"),
+    no_line("threads-a-word", "segstudy plan --threads many study.yaml", "'--threads'", "valid integer"),
     no_line("gpus-negative", "segstudy plan --gpus -1 study.yaml", "'--gpus'"),
     no_line("predict-nothing", "segstudy predict", "Missing argument 'cell'"),
     no_line("predict-no-images", f"segstudy predict {CELL} --out out", "Missing argument 'images"),
@@ -33,7 +31,7 @@ LINES = [
     no_line("compare-one", f"segstudy compare {CELL}", "Missing argument 'second'"),
     no_line("compare-images-negative", f"segstudy compare {CELL} {OTHER} study.yaml --images -1", "'--images'"),
     no_line("describe-nothing", "segstudy describe", "Missing argument 'dataset'"),
-]  # fmt: skip
+]
 
 
 def asked(name, command, *words, setup=nothing, base="config", **more):
@@ -43,29 +41,87 @@ def asked(name, command, *words, setup=nothing, base="config", **more):
 
 
 UNFINISHED = [
-    asked("config-gone", "segstudy status", "no config.yaml here", "go to the folder of the workflow", setup=gone("config.yaml")),
-    asked("snakefile-gone", "segstudy run study.yaml", "no Snakefile here", "go to the folder of the workflow", setup=gone("Snakefile", "workflow")),
-    asked("describe-unknown", "segstudy describe leisons study.yaml", "no data set of the config is called 'leisons'", "Did you mean 'lesions'?", "vessels"),
+    asked(
+        "config-gone",
+        "segstudy status",
+        "no config.yaml here",
+        "go to the folder of the workflow",
+        setup=gone("config.yaml"),
+    ),
+    asked(
+        "snakefile-gone",
+        "segstudy run study.yaml",
+        "no Snakefile here",
+        "go to the folder of the workflow",
+        setup=gone("Snakefile", "workflow"),
+    ),
+    asked(
+        "describe-unknown",
+        "segstudy describe leisons study.yaml",
+        "no data set of the config is called 'leisons'",
+        "Did you mean 'lesions'?",
+        "vessels",
+    ),
     asked("describe-no-study", "segstudy describe own stdy.yaml", "no such config file", "Did you mean 'study.yaml'?"),
-    asked("status-experiment", "segstudy status --experiment leison_losses study.yaml", "no experiment is called 'leison_losses'", "Did you mean 'lesion_losses'?"),
-    asked("summary-too-early", "segstudy summary study.yaml", "the table of experiment 'lesion_losses' is not there yet", "run the study"),
-    asked("compare-too-early", f"segstudy compare {CELL} {OTHER} study.yaml", f"{CELL} is not measured yet", "segstudy status", "snakemake results/tiny/cells"),
+    asked(
+        "status-experiment",
+        "segstudy status --experiment leison_losses study.yaml",
+        "no experiment is called 'leison_losses'",
+        "Did you mean 'lesion_losses'?",
+    ),
+    asked(
+        "summary-too-early",
+        "segstudy summary study.yaml",
+        "the table of experiment 'lesion_losses' is not there yet",
+        "run the study",
+    ),
+    asked(
+        "compare-too-early",
+        f"segstudy compare {CELL} {OTHER} study.yaml",
+        f"{CELL} is not measured yet",
+        "segstudy status",
+        "snakemake results/tiny/cells",
+    ),
     asked("predict-too-early", PREDICT, f"there is no trained cell '{CELL}'", "segstudy status"),
     asked("export-too-early", EXPORT, f"there is no trained cell '{CELL}'", "segstudy status"),
-    asked("run-target-before-dashes", "segstudy run study.yaml results/tiny/report.html", "no such config file", "results/tiny/report.html"),
-    asked("profile-unknown", "snakemake --profile profiles/nowhere --configfile study.yaml", "profile directory given (profiles/nowhere)"),
+    asked(
+        "run-target-before-dashes",
+        "segstudy run study.yaml results/tiny/report.html",
+        "no such config file",
+        "results/tiny/report.html",
+    ),
+    asked(
+        "profile-unknown",
+        "snakemake --profile profiles/nowhere --configfile study.yaml",
+        "profile directory given (profiles/nowhere)",
+    ),
     asked("no-cores", "snakemake --configfile study.yaml -- results/tiny/report.html", "cores have to be specified"),
-    asked("phantom-of-own", make("resources/phantoms/tiny/own/phantom.json"), "No rule to produce resources/phantoms/tiny/own/phantom.json"),
-    asked("phantom-folder-used", make("resources/phantoms/tiny/lesions/phantom.json"), "this folder holds more than a phantom: notes.txt", "move these files away",
-          setup=several(gone("resources/phantoms/tiny/lesions/phantom.json"), put("resources/phantoms/tiny/lesions/notes.txt", "mine"),
-                        value("datasets.lesions.phantom.images", 5)),
-          kept=("resources/phantoms/tiny/lesions/notes.txt",), absent=("resources/phantoms/tiny/lesions/phantom.json", "results/tiny/data")),
-]  # fmt: skip
+    asked(
+        "phantom-of-own",
+        make("resources/phantoms/tiny/own/phantom.json"),
+        "No rule to produce resources/phantoms/tiny/own/phantom.json",
+    ),
+    asked(
+        "phantom-folder-used",
+        make("resources/phantoms/tiny/lesions/phantom.json"),
+        "this folder holds more than a phantom: notes.txt",
+        "move these files away",
+        setup=several(
+            gone("resources/phantoms/tiny/lesions/phantom.json"),
+            put("resources/phantoms/tiny/lesions/notes.txt", "mine"),
+            value("datasets.lesions.phantom.images", 5),
+        ),
+        kept=("resources/phantoms/tiny/lesions/notes.txt",),
+        absent=("resources/phantoms/tiny/lesions/phantom.json", "results/tiny/data"),
+    ),
+]
 
 
 def target(name, path, *words):
     """A target that the study does not have."""
-    return asked(f"target-{name}", make(path), "MissingRuleException", f"No rule to produce {path}", *words, base="finished")
+    return asked(
+        f"target-{name}", make(path), "MissingRuleException", f"No rule to produce {path}", *words, base="finished"
+    )
 
 
 TARGETS = [
@@ -78,66 +134,4 @@ TARGETS = [
     target("file", "results/tiny/cells/lesions/unet/bce/default/seed0/weights.pt"),
 ]
 
-PREDICTED = [
-    asked("predict-cell-unknown", f"segstudy predict lesions/unet/bec/default/seed0 raw/own/images --out out",
-          "there is no trained cell 'lesions/unet/bec/default/seed0'", "below results", base="finished"),
-    asked("predict-cell-a-folder", "segstudy predict results/tiny raw/own/images --out out", "there is no trained cell 'results/tiny'", "the folder of a cell", base="finished"),
-    asked("predict-cell-of-two", PREDICT, f"2 studies have a cell '{CELL}'", "give the whole path", base="finished", setup=copied("results/tiny", "results/tiny2")),
-    asked("predict-image-unknown", f"segstudy predict {CELL} raw/own/imgaes --out out", "there is no such image or folder of images", "raw/own/imgaes", base="finished"),
-    asked("predict-no-picture", f"segstudy predict {CELL} notes --out out", "there is no image", "notes", ".png", base="finished", setup=put("notes/a.txt", "x")),
-    asked("predict-two-of-a-name", f"segstudy predict {CELL} raw/own/images raw/kinds/images --out out", "two images would both be 'im1.png'", "predict them into different folders", base="finished"),
-    asked("predict-threshold-unknown", f"{PREDICT} --threshold best", "'best' is no threshold of this cell", "thresholds.json", "fixed, validation", base="finished"),
-    asked("predict-threshold-2", f"{PREDICT} --threshold 2", "'2' is no threshold of this cell", "a number above 0, up to 1", base="finished"),
-    asked("predict-device-unknown", f"{PREDICT} --device gpu", "this machine has no device 'gpu'", "auto, cpu", base="finished"),
-    asked("predict-device-number", f"{PREDICT} --device cuda:99", "this machine has no device 'cuda:99'", base="finished"),
-    asked("predict-one-damaged", PREDICT, "1 of 8 images could not be predicted", "raw/own/images/im3.png", "the other images are done", "predictions.csv",
-          base="finished", setup=put("raw/own/images/im3.png", b"\x89PNG"), absent=("out/masks/im3.png",)),
-    asked("predict-no-roi", f"{PREDICT} --roi raw/kinds/images", "8 of 8 images could not be predicted", "there is no mask of its field of view", base="finished",
-          setup=gone("raw/kinds/images/*"), absent=("out/masks",)),
-    asked("predict-roi-empty", f"{PREDICT} --roi roi", "the field of view is empty", "roi/im1.png", base="finished",
-          setup=several(gone("raw/own/images/im[2-8].png"), picture("roi/im1.png", np.zeros((32, 40), np.uint8))), absent=("out/masks",)),
-    asked("predict-cell-without-record", PREDICT, "the cell has no run.json", PLACE, "copy the whole folder of the cell", base="finished",
-          setup=gone(f"{PLACE}/run.json")),
-    asked("predict-cell-without-usage", PREDICT, "the cell has no usage.json", PLACE, base="finished", setup=gone(f"{PLACE}/usage.json")),
-    asked("export-cell-unknown", "segstudy export lesions/unet/bec/default/seed0 --out out", "there is no trained cell", base="finished"),
-    asked("export-check-unknown", f"{EXPORT} --check raw/own/im1.png", "the file is missing", "raw/own/im1.png", base="finished"),
-    asked("export-without-counts", EXPORT, "the cell has no counts.csv", "so its card cannot say how good it is", base="finished", setup=gone(f"{PLACE}/counts.csv")),
-]  # fmt: skip
-
-STUDIED = [
-    asked("compare-itself", f"segstudy compare {CELL} {CELL} study.yaml", "is compared with itself", "name two different cells or rows", base="finished"),
-    asked("compare-unknown", f"segstudy compare {CELL} lesions/unet/dcie/default/seed0 study.yaml", "nothing of study 'tiny' is called", f"Did you mean '{OTHER}'?", base="finished"),
-    asked("compare-metric-unknown", f"segstudy compare {CELL} {OTHER} study.yaml --metric dise", "no metric is called 'dise'", "Did you mean 'dice'?", base="finished"),
-    asked("compare-seeds", f"segstudy compare {CELL} lesions/unet/dice/default/seed1 study.yaml", "lesions/unet/dice/default/seed1", base="finished"),
-    asked("compare-study", f"segstudy compare {PLACE} results/other/cells/{OTHER} study.yaml", "is of study 'other', and the config is that of study 'tiny'", base="finished"),
-    asked("compare-datasets", f"segstudy compare {CELL} own/unet/bce/default/seed0 study.yaml", "lesions and own are different data sets", base="finished",
-          setup=study(experiments={"more": {"question": "And there?", "datasets": ["own"], "models": ["unet"], "losses": ["bce"]}})),
-    asked("summary-table-gone", "segstudy summary study.yaml", "the table of experiment 'lesion_losses' is not there yet", base="finished",
-          setup=gone("results/tiny/tables/lesion_losses.tidy.csv"), absent=("results/tiny/tables/lesion_losses.tidy.csv",)),
-    asked("clean-nobody-to-ask", "segstudy clean study.yaml", "there is nobody to ask whether this may go", "--dry-run", "--yes", base="finished",
-          setup=put("results/tiny/resume/lesions/unet/bce/default/seed0/state.pt", "x"), kept=("results/tiny/resume",)),
-    asked("clean-locked", "segstudy clean --yes study.yaml", "Snakemake is at work here, or was killed at it", "snakemake --unlock", base="finished",
-          setup=several(put(".snakemake/locks/0.output.lock", "results/tiny/report.html\n"), put("results/tiny/resume/lesions/unet/bce/default/seed0/state.pt", "x")),
-          kept=("results/tiny/resume",)),
-    asked("locked", make("results/tiny/report.html"), "Directory cannot be locked", "--unlock", base="finished",
-          setup=several(put(".snakemake/locks/0.output.lock", "results/tiny/report.html\n"), gone("results/tiny/report.html")), absent=("results/tiny/report.html",)),
-    asked("run-passes-what-snakemake-refuses", "segstudy run study.yaml -- results/tiny/nope.html", "No rule to produce results/tiny/nope.html", base="finished"),
-]  # fmt: skip
-
-MORE = {"more": {"question": "And on our own?", "datasets": ["own"], "models": ["unet"], "losses": ["bce"]}}
-OWN = study(experiments=MORE)
-LATER = [
-    # A finished study to which something is added that does not hold: nothing that is there is lost.
-    asked("added-dataset-bad", make("results/tiny/tables/more.html"), "mask_missing: im1", base="finished", setup=several(OWN, gone("raw/own/masks/im1.png")),
-          kept=("results/tiny/cells",), absent=("results/tiny/cells/own", "results/tiny/tables/more.html")),
-    asked("added-dataset-not-there", make("results/tiny/tables/more.html"), "does not exist", "datasets.own.root", base="finished",
-          setup=several(OWN, moved("raw/own", "raw/gone")), kept=("results/tiny/cells",), absent=("results/tiny/data/own/index.csv", "results/tiny/tables/more.html")),
-    asked("added-loss-misspelt", f"{SNAKEMAKE}", "names 'focla', which nothing defines", "Did you mean 'focal'?", base="finished",
-          setup=value("experiments.lesion_losses.losses", ["bce", "dice", "focla"])),
-    asked("mask-lost", make("results/tiny/data/lesions/checks/images.json"), "mask_missing: IMD", base="finished",
-          setup=gone("resources/phantoms/tiny/lesions/PH2Dataset/*/IMD*3/IMD*3_lesion"), kept=("results/tiny/cells",), rewritten=("results/tiny/data/lesions",)),
-    asked("encoder-file-damaged", make("resources/encoders/resnet18.safetensors"), "the file is damaged or another one", "its name says deadbeef", "fetch it again",
-          base="finished", setup=put("resources/encoders/resnet18-deadbeef.pth", "no weights"), absent=("resources/encoders/resnet18.safetensors",)),
-]  # fmt: skip
-
-ROWS = [*LINES, *UNFINISHED, *TARGETS, *PREDICTED, *STUDIED, *LATER]
+ROWS = [*LINES, *UNFINISHED, *TARGETS]

@@ -1,8 +1,8 @@
 """A process that has imported the heavy libraries and runs commands in forks of itself.
 
 `python -m tests.bad_inputs.server SOCKET` listens on SOCKET. A command costs its work then, not the seconds that its
-imports take: two hundred commands fit into two minutes. Before a fork things are imported, not used, so that a command finds no
-state of another one, and reads its arguments, its environment and its folder as it would from a shell.
+imports take: two hundred commands fit into two minutes. Before a fork things are imported, not used, so that a command
+finds no state of another one, and reads its arguments, its environment and its folder as it would from a shell.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import atexit
 import contextlib
 import gc
 import importlib
-import io
 import json
 import os
 import pkgutil
@@ -23,6 +22,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from types import ModuleType
 
 LIBRARIES = (
     *("torch", "pandas", "pydantic", "scipy.ndimage", "scipy.stats", "skimage.morphology", "skimage.measure"),
@@ -82,7 +82,7 @@ def _received(connection: socket.socket) -> tuple[dict, list[int]]:
     """Return a request and the descriptors of its stdin, stdout and stderr."""
     with connection.makefile("rb") as stream:
         ancillary: list[tuple[int, int, bytes]] = []
-        first, ancillary, *_ = connection.recvmsg(1, socket.CMSG_LEN(3 * array.array("i").itemsize))
+        _, ancillary, *_ = connection.recvmsg(1, socket.CMSG_LEN(3 * array.array("i").itemsize))
         request = json.loads(stream.readline())
     found = array.array("i")
     for _, _, data in ancillary:
@@ -100,7 +100,9 @@ def _become(request: dict, descriptors: Sequence[int]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.argv = request["arguments"]
-    sys.stdin = io.TextIOWrapper(open(0, "rb", closefd=False), encoding="utf-8")
+    sys.modules["__main__"] = ModuleType("__main__")  # typer asks it for the name of the program
+    sys.modules["snakemake.workflow"].Workflow._rundir = os.getcwd()  # found out when the module was imported
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     code = 1
     try:

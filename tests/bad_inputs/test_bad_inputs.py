@@ -2,14 +2,14 @@
 
 To add a row, append to ROWS of a rows_*.py here, or to a new one (`from tests.bad_inputs.row import Row`):
 
-    Row("loss-that-is-none", "config", overlay(losses={"focl": {}}),  # name, base, what is done to a copy of the base
-        "segstudy check-config study.yaml",                           # as typed in that copy
-        1, ("no loss is called 'focl'", "Did you mean 'focal'?"))     # exit code; what the message says
+    Row("loss-that-is-none", "config", value("losses.focl", {}),  # name, base, its setup
+        "segstudy check-config study.yaml",  # as typed in that copy
+        1, ("no loss is called 'focl'", "Did you mean 'focal'?"))  # exit code; what the message says
 
-`bases.py` says what the bases hold, `row.py` what else a row may say. Choose words that a user needs: the file, the
-key, the row, what to do. Of every row it holds, without being said, that there is no traceback, that no file of results/
-is lost or changed (but for `absent` and `rewritten`), and that no temporary file stays. Inputs that the product reports
-in one message make one row. One row alone: `pytest tests/bad_inputs -k loss-that-is-none`.
+`bases.py` says what the bases hold, `row.py` what else a row may say, `changes.py` has setups. Choose words that a user
+needs: the file, the key, the row, what to do. Of every row it holds, without being said, that there is no traceback,
+that no file of results/ is lost or changed (but for `absent` and `rewritten`), and that no temporary file stays. Inputs
+that the product reports in one message make one row. One row alone: `pytest tests/bad_inputs -k loss-that-is-none`.
 
 The commands run in forks of a process that has imported their libraries (`server.py`); with BAD_INPUTS_PLAIN=1 they run
 as from a shell, which takes about six times as long and must give the same.
@@ -18,7 +18,6 @@ Rows that start from a finished study are in test_bad_inputs_finished.py, so tha
 """
 
 import pytest
-
 from tests.bad_inputs.checked import problems
 from tests.bad_inputs.table import LEAST, rows, rows_on, twice
 
