@@ -121,7 +121,9 @@ def started(scratch: Path) -> Iterator[Commands]:
     environment = _environment(scratch / "home") | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
     log = (scratch / "server.log").open("wb")
     words = [sys.executable, "-m", "tests.bad_inputs.server", str(place)]
-    with subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=log) as server:
+    with subprocess.Popen(
+        words, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+    ) as server:
         try:
             assert server.stdout is not None
             ready = server.stdout.readline()

@@ -16,6 +16,7 @@ import json
 import os
 import pkgutil
 import runpy
+import select
 import signal
 import socket
 import sys
@@ -47,14 +48,14 @@ def preload() -> None:
 
 
 def serve(place: str) -> None:
-    """Accept commands until killed; every connection is one command and gets its exit code."""
+    """Accept commands until stdin ends; every connection is one command and gets its exit code."""
     preload()
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(place)
     listening.listen(64)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that answer
     print("ready", flush=True)
-    while True:
+    while listening in select.select([listening, sys.stdin], [], [])[0]:
         connection, _ = listening.accept()
         if os.fork() == 0:
             listening.close()
