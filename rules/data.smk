@@ -9,6 +9,8 @@ rule phantom:
         log_of("phantom", "{dataset}"),
     benchmark:
         benchmark_of("phantom", "{dataset}")
+    wildcard_constraints:
+        dataset=one_of(PHANTOMS) or "(?!)",
     conda:
         "../envs/segstudy.yaml"
     threads: 1

@@ -43,6 +43,7 @@ def export_cell(cell: CellFiles, out: Path, formats: Sequence[str], images: Sequ
 
     for kind in formats:
         check_packages(kind)
+    model_card.counts_of(cell)  # before anything is written
     network, meta = load_model(cell.model)
     model = Deployed(network, meta["normalisation"]).eval()
     height, width = cell.usage["canvas"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from importlib.metadata import metadata
+from pathlib import Path
 from typing import Any
 
 from segstudy.cell_files import COUNTS, CellFiles
@@ -103,12 +104,12 @@ def _split_words(cell: CellFiles) -> str:
     )
 
 
-def _results(cell: CellFiles) -> list[str]:
-    """Return a table of the test images, or of what was measured instead, and how to read it."""
-    from segstudy.formulas import METRICS, measured
-    from segstudy.metrics import headline_classes, summarise
-    from segstudy.tables import KEYS, headline, intervals, pooled_intervals, read_counts
+def counts_of(cell: CellFiles) -> Path:
+    """Return the file of what was measured of a cell.
 
+    Raises:
+        StudyError: it is not there.
+    """
     path = cell.folder / COUNTS
     if not path.is_file():
         raise StudyError(
@@ -116,6 +117,16 @@ def _results(cell: CellFiles) -> list[str]:
             where=cell.folder,
             remedy=f"copy the whole folder of the cell, or let its study make it: snakemake ... {path}",
         )
+    return path
+
+
+def _results(cell: CellFiles) -> list[str]:
+    """Return a table of the test images, or of what was measured instead, and how to read it."""
+    from segstudy.formulas import METRICS, measured
+    from segstudy.metrics import headline_classes, summarise
+    from segstudy.tables import KEYS, headline, intervals, pooled_intervals, read_counts
+
+    path = counts_of(cell)
     policy, region = cell.usage["headline"], "roi" if cell.usage["field_of_view"] else "full"
     counts = read_counts([(cell.cell, path)], [])
     shown = headline(counts, policy, {cell.cell.dataset: region})

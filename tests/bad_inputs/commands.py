@@ -1,0 +1,134 @@
+"""Run a command line in a folder: through the preloaded server, or as a shell would (BAD_INPUTS_PLAIN=1)."""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+TIMEOUT = 120
+
+# What stands for the interpreter in commands that the server runs: it hands scripts and Snakemake back to the server.
+SHIM = """#!{python} -IS
+import array, json, os, socket, sys
+words = sys.argv[1:]
+kind = "script" if words and words[0].endswith(".py") else "snakemake" if words[:2] == ["-m", "snakemake"] else ""
+if not kind:
+    os.execv({python!r}, [{python!r}, *words])
+words = words if kind == "script" else ["snakemake", *words[2:]]
+request = dict(kind=kind, arguments=words, folder=os.getcwd(), environment=dict(os.environ), python=sys.argv[0])
+line = json.dumps(request).encode() + b"\\n"
+with socket.socket(socket.AF_UNIX) as connection:
+    connection.connect({place!r})
+    connection.sendmsg([b" "], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))])
+    connection.sendall(line)
+    answer = b""
+    while part := connection.recv(64):
+        answer += part
+sys.exit(json.loads(answer))
+"""
+
+
+class Outcome(NamedTuple):
+    """What a command gave."""
+
+    code: int
+    text: str
+
+
+class Commands:
+    """Runs command lines over the package of this checkout."""
+
+    def __init__(self, place: Path | None) -> None:
+        self.place = place  # of the server's socket; none: plain processes
+
+    def run(self, line: str, folder: Path, timeout: float = TIMEOUT) -> Outcome:
+        """Run `line` in `folder`; return its exit code and what it printed, stdout and stderr as they came."""
+        words = shlex.split(line)
+        output = folder.with_name(f"{folder.name}.output")
+        environment = _environment(folder)
+        with output.open("wb") as file, open(os.devnull, "rb") as nothing:
+            if self.place is None:
+                streams = {"stdin": nothing, "stdout": file, "stderr": file}
+                done = subprocess.run(words, cwd=folder, env=environment, timeout=timeout, check=False, **streams)
+                code = done.returncode
+            else:
+                descriptors = (nothing.fileno(), file.fileno(), file.fileno())
+                code = self._asked(words, folder, environment, descriptors, timeout)
+        return Outcome(code, output.read_text(encoding="utf-8", errors="replace"))
+
+    def _asked(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        descriptors: Sequence[int],
+        timeout: float,
+    ) -> int:
+        assert self.place is not None
+        assert words[0] in ("segstudy", "snakemake"), f"a command begins with segstudy or snakemake: {words}"
+        request = {
+            "kind": words[0],
+            "arguments": list(words),
+            "folder": str(folder),
+            "environment": environment,
+            "python": str(self.place.with_name("python")),
+        }
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(timeout)
+            connection.connect(str(self.place))
+            connection.sendmsg([b" "], [rights])
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            answer = b""
+            while part := connection.recv(64):
+                answer += part
+        return int(json.loads(answer))
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Return the environment of a command: the tests' own, without what a person's settings may bring."""
+    binaries = Path(sys.executable).parent
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE", "SEGSTUDY", "PYTEST"))}
+    return kept | {
+        "PATH": f"{binaries}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT / "workflow"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "COLUMNS": "150",
+        "HOME": str(folder.parent),
+        "PWD": str(folder),
+    }
+
+
+@contextmanager
+def started(scratch: Path) -> Iterator[Commands]:
+    """Start the server in `scratch` (a short path: names of sockets are), and end it."""
+    if os.environ.get("BAD_INPUTS_PLAIN"):
+        yield Commands(None)
+        return
+    place, python = scratch / "socket", scratch / "python"
+    python.write_text(SHIM.format(python=sys.executable, place=str(place)))
+    python.chmod(0o755)
+    environment = _environment(scratch / "home") | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+    log = (scratch / "server.log").open("wb")
+    words = [sys.executable, "-m", "tests.bad_inputs.server", str(place)]
+    with subprocess.Popen(
+        words, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+    ) as server:
+        try:
+            assert server.stdout is not None
+            ready = server.stdout.readline()
+            assert ready == b"ready\n", (scratch / "server.log").read_text()
+            yield Commands(place)
+        finally:
+            server.terminate()
+            log.close()

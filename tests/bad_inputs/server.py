@@ -1,0 +1,154 @@
+"""A process that has imported the heavy libraries and runs commands in forks of itself.
+
+`python -m tests.bad_inputs.server SOCKET` listens on SOCKET. A command costs its work then, not the seconds that its
+imports take: two hundred commands fit into two minutes. Before a fork things are imported, not used, so that a command
+finds no state of another one, and reads its arguments, its environment and its folder as it would from a shell.
+"""
+
+from __future__ import annotations
+
+import array
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import select
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from types import ModuleType
+
+LIBRARIES = (
+    *("torch", "pandas", "pydantic", "scipy.ndimage", "scipy.stats", "skimage.morphology", "skimage.measure"),
+    *("matplotlib.pyplot", "seaborn", "safetensors.torch", "jinja2", "markdown", "openpyxl", "snakemake.cli"),
+    *("snakemake.api", "snakemake.script", "snakemake.workflow", "snakemake.executors.local", "rich.markdown"),
+)
+
+
+def preload() -> None:
+    """Import what commands and jobs import, and read the code of the package for its fingerprints."""
+    import segstudy
+    from segstudy import fingerprint
+
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    for module in pkgutil.walk_packages(segstudy.__path__, "segstudy."):
+        if not module.name.endswith(("__main__", ".library_classes", ".torchvision_import", ".encoder_unet")):
+            importlib.import_module(module.name)
+            fingerprint.code(module.name)  # remembers code alone: the same in every folder
+    gc.collect()
+    gc.freeze()
+
+
+def serve(place: str) -> None:
+    """Accept commands until stdin ends; every connection is one command and gets its exit code."""
+    preload()
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(place)
+    listening.listen(64)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that answer
+    print("ready", flush=True)
+    while listening in select.select([listening, sys.stdin], [], [])[0]:
+        connection, _ = listening.accept()
+        if os.fork() == 0:
+            listening.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                _answer(connection)
+            os._exit(0)
+        connection.close()
+
+
+def _answer(connection: socket.socket) -> None:
+    """Run the command that comes in a fork, and send its exit code."""
+    request, descriptors = _received(connection)
+    child = os.fork()
+    if child == 0:
+        connection.close()
+        _become(request, descriptors)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    _, status = os.waitpid(child, 0)
+    connection.sendall(json.dumps(os.waitstatus_to_exitcode(status)).encode())
+
+
+def _received(connection: socket.socket) -> tuple[dict, list[int]]:
+    """Return a request and the descriptors of its stdin, stdout and stderr."""
+    with connection.makefile("rb") as stream:
+        ancillary: list[tuple[int, int, bytes]] = []
+        _, ancillary, *_ = connection.recvmsg(1, socket.CMSG_LEN(3 * array.array("i").itemsize))
+        request = json.loads(stream.readline())
+    found = array.array("i")
+    for _, _, data in ancillary:
+        found.frombytes(data)
+    return request, list(found)
+
+
+def _become(request: dict, descriptors: Sequence[int]) -> None:
+    """Do as a new interpreter that was started with these arguments, and end."""
+    os.setsid()
+    for target, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, target)
+        os.close(descriptor)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv = request["arguments"]
+    sys.modules["__main__"] = ModuleType("__main__")  # typer asks it for the name of the program
+    sys.modules["snakemake.workflow"].Workflow._rundir = os.getcwd()  # found out when the module was imported
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    code = 1
+    try:
+        code = _exit_code(_work(request))
+    except BaseException:
+        traceback.print_exc()
+    for flush in (threading._shutdown, atexit._run_exitfuncs, sys.stdout.flush, sys.stderr.flush):  # type: ignore[attr-defined]
+        with contextlib.suppress(Exception):
+            flush()
+    os._exit(code)
+
+
+def _work(request: dict) -> Callable[[], object]:
+    """Return what a command line of this name runs."""
+    if request["kind"] == "script":
+        path = request["arguments"][0]
+        sys.path[0] = os.path.dirname(os.path.abspath(path))
+        return lambda: runpy.run_path(path, run_name="__main__")
+    sys.executable = request["python"]  # jobs come back here
+    if request["kind"] == "snakemake":
+        from snakemake.cli import main as snakemake
+
+        return snakemake
+    from segstudy.cli.app import main as segstudy
+
+    return segstudy
+
+
+def _exit_code(work: Callable[[], object]) -> int:
+    """Return the code that the interpreter would end with."""
+    try:
+        work()
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return end.code or 0
+        print(end.code, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        return 130
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

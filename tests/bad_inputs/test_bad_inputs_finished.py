@@ -1,0 +1,11 @@
+"""The rows of the table of bad inputs that start from a finished study; see test_bad_inputs.py."""
+
+import pytest
+from tests.bad_inputs.checked import problems
+from tests.bad_inputs.table import rows_on
+
+
+@pytest.mark.parametrize("row", rows_on("finished"), ids=lambda row: row.name)
+def test_a_bad_input_to_a_finished_study(row, finished, scratch, commands):
+    found = problems(row, finished, scratch / "copy", commands)
+    assert not found, "\n".join([row.name, row.command, *found])
