@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segstudy.names import check_table
 from segstudy.removal import remove_tree
 
 
@@ -93,11 +94,17 @@ TEXT = (
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
-    """Read a CSV that `write_csv` wrote: numbers as the same float64 they were, TEXT columns as text."""
+    """Read a CSV that `write_csv` wrote: numbers as the same float64 they were, TEXT columns as text.
+
+    Raises:
+        StudyError: a sample's name or the path of an image or mask leads out of its folder (see `segstudy.names`).
+    """
     header = pd.read_csv(path, nrows=0).columns
     text = {column: str for column in header if column in TEXT}
     missing = {column: [""] for column in header if column not in TEXT}
-    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=missing)
+    table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=missing)
+    check_table(table, path)
+    return table
 
 
 def _without_nan(value: Any) -> Any:

@@ -17,8 +17,8 @@ from typing import NamedTuple
 from segstudy import live
 from segstudy.config import Cell, Study
 from segstudy.errors import StudyError
-from segstudy.removal import link_below, remove_below
 from segstudy.missing import finished
+from segstudy.removal import link_below, remove_below
 
 SNAKEMAKE = Path(".snakemake")
 PHANTOMS = Path("resources/phantoms")

@@ -12,7 +12,6 @@ import hashlib
 import importlib
 import logging
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,11 +26,11 @@ from segstudy.datasets.listing import COLUMNS, natural
 from segstudy.errors import StudyError, nearest
 from segstudy.images import files_of, image_size
 from segstudy.labels import Labels, Value, several
+from segstudy.names import check_sample_names
 from segstudy.progress import track
 
 FILES = ("image", "mask", "roi", "second_mask")
 SUBSETS = ("train", "val", "test", "unlabelled", "")
-SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 Result = TypeVar("Result")
 logger = logging.getLogger("segstudy")
@@ -142,11 +141,7 @@ def _validate(frame: pd.DataFrame, root: Path, title: str) -> None:
             where=root,
             remedy="keep one of the files",
         )
-    for name in frame["sample"]:
-        if not SAFE.fullmatch(name):
-            raise StudyError(
-                f"{title}: '{name}' cannot be a sample name", where=root, allowed="letters, digits, '.', '_' and '-'"
-            )
+    check_sample_names(frame["sample"], root)
     odd = sorted(set(frame["official_subset"]) - set(SUBSETS))
     if odd:
         raise ValueError(f"the reader of {title} gives official subsets {odd}")
