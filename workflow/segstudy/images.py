@@ -7,11 +7,13 @@ read to its last pixel is an error, never a half-grey picture.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from segstudy.errors import StudyError
 from segstudy.levels import levels
@@ -19,6 +21,8 @@ from segstudy.opening import checked, opened, orientation, page, stored
 
 # Lossless formats first: where one picture is there twice, the earlier format is the truer one.
 SUFFIXES = (".bmp", ".tif", ".tiff", ".png", ".gif", ".ppm", ".pgm", ".jpg", ".jpeg")
+
+BAND = 4_000_000  # pixels that are converted at a time
 
 # Formats that change values: a 0/1 mask does not survive them, so small values are noise around black.
 LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
@@ -86,13 +90,32 @@ def read_picture(path: str | Path) -> Picture:
     with opened(path) as image:
         kind, note = f"{image.format} {image.mode}", page(image)
         pixels = stored(image)
-        deep = pixels.mode in ("I", "F") or pixels.mode.startswith("I;16")
-        array = np.asarray(pixels if deep else pixels.convert("RGB"))
-    if not deep:
-        return Picture(np.array(array), kind, note + "as RGB")
+        if not is_deep(pixels):
+            return Picture(_as_rgb(pixels), kind, note + "as RGB")
+        array = np.asarray(pixels)
     grey, top = _to_8_bits(checked(array, path), path)
+    del array, pixels
     note += f"0..{top} becomes 0..255" if top != 255 else "values as they are"
     return Picture(np.repeat(grey[..., None], 3, axis=2), kind, note)
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Return whether an image has more than 8 bits a channel."""
+    return image.mode in ("I", "F") or image.mode.startswith("I;16")
+
+
+def _bands(height: int, width: int) -> Iterator[slice]:
+    """Yield the rows of an image in bands, so that what is made of them on the way takes little memory."""
+    rows = max(1, BAND // max(1, width))
+    yield from (slice(top, min(top + rows, height)) for top in range(0, height, rows))
+
+
+def _as_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """Return a decoded image as uint8 (H, W, 3)."""
+    array = np.empty((image.height, image.width, 3), np.uint8)
+    for rows in _bands(image.height, image.width):
+        array[rows] = np.asarray(image.crop((0, rows.start, image.width, rows.stop)).convert("RGB"))
+    return array
 
 
 def read_mask(path: str | Path, inverted: bool = False) -> Mask:
@@ -188,8 +211,12 @@ def read_colours(path: str | Path) -> tuple[NDArray[np.uint32], str]:
     """
     with opened(path) as image:
         kind = f"{image.format} {image.mode} {page(image)}".rstrip(": ")
-        red, green, blue = np.moveaxis(np.asarray(stored(image).convert("RGB")).astype(np.uint32), 2, 0)
-    packed: NDArray[np.uint32] = red * np.uint32(0x10000) + green * np.uint32(0x100) + blue
+        pixels = stored(image)
+        packed = np.empty((pixels.height, pixels.width), np.uint32)
+        for rows in _bands(*packed.shape):
+            band = pixels.crop((0, rows.start, pixels.width, rows.stop)).convert("RGB")
+            red, green, blue = np.moveaxis(np.asarray(band).astype(np.uint32), 2, 0)
+            packed[rows] = red * np.uint32(0x10000) + green * np.uint32(0x100) + blue
     return packed, kind
 
 
@@ -197,10 +224,18 @@ def _to_8_bits(array: NDArray[Any], path: str | Path) -> tuple[NDArray[np.uint8]
     """Return the array scaled to 0..255, and the value that became 255."""
     largest = array.max(initial=0)
     if array.dtype.kind == "f" and largest <= 1:
-        return (array * 255 + 0.5).astype(np.uint8), 1
+        return _converted(array, lambda band: band * 255 + 0.5), 1
     top = next((t for t in (255, 4095, 65535) if largest <= t), None)
     if top is None:
         raise StudyError(f"the image holds values up to {largest}", where=path, allowed="at most 16 bits, 0 to 65535")
     if array.dtype.kind == "f":
-        return (array * (255 / top) + 0.5).astype(np.uint8), top
-    return ((array.astype(np.uint32) * 255 + top // 2) // top).astype(np.uint8), top
+        return _converted(array, lambda band: band * (255 / top) + 0.5), top
+    return _converted(array, lambda band: (band.astype(np.uint32) * 255 + top // 2) // top), top
+
+
+def _converted(array: NDArray[Any], convert: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[np.uint8]:
+    """Return what `convert` makes of an array (H, W), as uint8."""
+    result = np.empty(array.shape, np.uint8)
+    for rows in _bands(*array.shape):
+        result[rows] = convert(array[rows]).astype(np.uint8)
+    return result
