@@ -99,6 +99,29 @@ def read_picture(path: str | Path) -> Picture:
     return Picture(np.repeat(grey[..., None], 3, axis=2), kind, note)
 
 
+def read_reduced(path: str | Path, size: tuple[int, int]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Return a large image resized to `size` (height, width), uint8 (H, W, 3), and its own (height, width).
+
+    For pictures that take gigabytes: what `read_picture` and a resize give, up to rounding, without an array of the
+    whole picture. JPEG is decoded at a half, a quarter or an eighth of its size where that is twice `size` at least;
+    of other formats Pillow holds all pixels once, 4 bytes for each of colours, 1 of grey.
+
+    Raises:
+        StudyError: as `read_picture`.
+    """
+    height, width = size
+    own_width, own_height = image_size(path)
+    with opened(path) as image:
+        image.draft(None, (2 * width, 2 * height))  # None keeps the colours
+        pixels = stored(image)
+        if pixels.mode in ("RGB", "L", "CMYK", "YCbCr"):
+            reduced = pixels.resize((width, height), Image.Resampling.LANCZOS).convert("RGB")
+            return np.array(reduced), (own_height, own_width)
+        del pixels
+    whole = Image.fromarray(read_picture(path).array)
+    return np.array(whole.resize((width, height), Image.Resampling.LANCZOS)), (own_height, own_width)
+
+
 def is_deep(image: Image.Image) -> bool:
     """Return whether an image has more than 8 bits a channel."""
     return image.mode in ("I", "F") or image.mode.startswith("I;16")
@@ -160,6 +183,7 @@ def _one_mask(path: str | Path, inverted: bool) -> Mask:
         kind, lossy, source = f"{image.format} {image.mode}", image.format in LOSSY, page(image)
         pixels = stored(image)
         numbers, taken_from, values = levels(pixels)
+        del pixels
     checked(numbers, path)
     largest = numbers.max(initial=0)
     top = next((t for t in ((255, 65535) if lossy else (1, 255, 65535)) if largest <= t), int(np.ceil(largest)))
@@ -171,7 +195,10 @@ def _one_mask(path: str | Path, inverted: bool) -> Mask:
         rule = f"constant {largest}: all {'foreground' if array.all() else 'background'}"
     elif largest <= half:
         rule += f"; {'all' if inverted else 'nothing'} is, the largest value being {largest}"
-    between = np.mean((numbers > 0.1 * top) & (numbers < 0.9 * top)) if numbers.size else 0.0
+    middle = 0
+    for rows in _bands(*numbers.shape):
+        middle += int(np.count_nonzero((numbers[rows] > 0.1 * top) & (numbers[rows] < 0.9 * top)))
+    between = middle / max(1, numbers.size)
     note = source + taken_from + rule + (" (inverted)" if inverted else "")
     return Mask(array, kind, note, values, float(between))
 

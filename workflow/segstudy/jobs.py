@@ -84,7 +84,7 @@ def _pictures(snakemake: Any) -> Iterator[None]:
     """
     limits: dict[str, float] = json.loads(os.environ.get("SEGSTUDY_MAX_MEGAPIXELS", "{}"))
     wildcards = dict(snakemake.wildcards.items())
-    named = {wildcards.get("dataset"), wildcards.get("unlabelled")} & set(limits)
+    named = [name for name in limits if name in (wildcards.get("dataset"), wildcards.get("unlabelled"))]
     if not limits:
         yield
         return

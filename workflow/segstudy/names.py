@@ -45,7 +45,7 @@ def check_table(table: pd.DataFrame, path: str | Path) -> None:
     """
     for column in table.columns.intersection(["sample"]):
         _check(table[column], path, is_sample_name, "is no sample name: files are called by it", ALLOWED)
-    for column in table.columns.intersection(FILE_COLUMNS):
+    for column in table.columns.intersection([*FILE_COLUMNS]):
         _check(
             table[column],
             path,

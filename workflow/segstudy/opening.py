@@ -16,7 +16,7 @@ from segstudy.config.datasets import MAX_MEGAPIXELS
 from segstudy.errors import StudyError
 
 # What is decoded, whatever a file's name says. Others run programs (EPS) or hold pictures of other sizes than they say.
-FORMATS = ("BMP", "DIB", "TIFF", "PNG", "GIF", "PPM", "JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
+_KNOWN = ("BMP", "DIB", "TIFF", "PNG", "GIF", "PPM", "JPEG", "JPEG2000", "WEBP", "AVIF")
 
 BYTES = 11  # of memory that a pixel takes at most while a picture is read
 
@@ -46,6 +46,11 @@ _UNDO = {
 
 Image.MAX_IMAGE_PIXELS = None  # `opened` has a limit of its own, and says how to raise it
 Image.init()  # once, here: loading the format plugins is not safe from several threads at a time
+FORMATS = tuple(name for name in _KNOWN if name in Image.OPEN)  # some are not in every build of Pillow
+
+
+class TooLarge(StudyError):
+    """A picture has more pixels than are allowed."""
 
 
 class Limit(NamedTuple):
@@ -107,7 +112,7 @@ def no_permission(path: str | Path) -> StudyError:
 def _check_pixels(image: Image.Image, path: str | Path) -> None:
     found = image.width * image.height / 1e6
     if found > _limit.megapixels:
-        raise StudyError(
+        raise TooLarge(
             f"the picture has {found:.4g} megapixels ({image.width}x{image.height}); {_limit.key} allows "
             f"{_limit.megapixels:g}",
             where=path,
