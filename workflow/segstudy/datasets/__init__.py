@@ -76,8 +76,8 @@ def build_index(
 
     Raises:
         StudyError: the root is missing or holds something else, a sample name is not unique or not usable as a
-            file name, a file is missing or may not be read, an image's header cannot be read, or a picture has more pixels than
-            are allowed.
+            file name, a file is missing or may not be read, an image's header cannot be read, or a picture has more
+            pixels than are allowed.
     """
     module, root = reader_module(reader), Path(root)
     _check_root(module, root, dataset or reader)
