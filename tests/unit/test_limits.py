@@ -91,6 +91,14 @@ def test_a_job_reads_what_its_data_set_allows(monkeypatch):
     assert opening._limit.megapixels == MAX_MEGAPIXELS
 
 
+def test_a_low_limit_is_not_meant_for_figures_that_were_drawn(tmp_path):
+    Image.new("L", (1100, 1000)).save(tmp_path / "examples.png")
+    with allowing(0.01, "datasets.mine.max_megapixels"), opened(tmp_path / "examples.png", drawn=True) as image:
+        assert image.size == (1100, 1000)
+    with pytest.raises(StudyError, match="900 megapixels"), opened(bomb(tmp_path / "a.png"), drawn=True):
+        pass
+
+
 def test_the_key_of_the_config_is_a_number_above_zero():
     assert DatasetConfig(reader="folder").max_megapixels == 200
     for wrong in (0, -1, "many"):

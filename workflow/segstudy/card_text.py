@@ -39,7 +39,7 @@ def card_page(text: str, title: str, picture: Path) -> str:
     from markdown import markdown
 
     stream = io.BytesIO()
-    with opened(picture) as image:
+    with opened(picture, drawn=True) as image:
         image.convert("RGB").save(stream, format="WEBP", quality=85, method=4)
     uri = f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
     body = markdown(text, extensions=["tables"]).replace(f'src="{picture.name}"', f'src="{uri}"')

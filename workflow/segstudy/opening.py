@@ -75,8 +75,10 @@ def allowing(megapixels: float, key: str) -> Iterator[None]:
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[Image.Image]:
+def opened(path: str | Path, drawn: bool = False) -> Iterator[Image.Image]:
     """Open `path`; whatever goes wrong in the block while decoding ends as one `StudyError` naming it.
+
+    `drawn`: it is a figure that segstudy has drawn; a limit below the default is not meant for these.
 
     Raises:
         StudyError: the file is missing, may not be read, is no image, is damaged, or has more pixels than are allowed:
@@ -86,7 +88,7 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
         # A file object, not a name: named uncompressed TIFF is mapped into memory with width and height exchanged
         # where its orientation tag says that it lies on its side (Pillow 13).
         with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
-            _check_pixels(image, path)
+            _check_pixels(image, path, drawn)
             yield image
     except FileNotFoundError:
         raise StudyError("the file is missing", where=path, remedy="restore it, or index the data again") from None
@@ -109,16 +111,16 @@ def no_permission(path: str | Path) -> StudyError:
     )
 
 
-def _check_pixels(image: Image.Image, path: str | Path) -> None:
+def _check_pixels(image: Image.Image, path: str | Path, drawn: bool) -> None:
     found = image.width * image.height / 1e6
-    if found > _limit.megapixels:
+    if found > (max(_limit.megapixels, MAX_MEGAPIXELS) if drawn else _limit.megapixels):
         raise TooLarge(
             f"the picture has {found:.4g} megapixels ({image.width}x{image.height}); {_limit.key} allows "
             f"{_limit.megapixels:g}",
             where=path,
             allowed=f"pictures up to {_limit.megapixels:g} megapixels",
-            remedy=f"raise {_limit.key} (each picture in work takes about {found * BYTES / 1000:.2g} GB of memory "
-            "then), or store the picture smaller",
+            remedy=f"store the picture smaller, or raise {_limit.key}; it then takes about "
+            f"{max(found * BYTES / 1000, 0.01):.2g} GB of memory while it is read",
         )
 
 

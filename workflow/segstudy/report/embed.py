@@ -34,7 +34,7 @@ def uri_of(content: bytes, kind: str) -> str:
 
 def picture(path: str | Path, alt: str, side: int = SIDE, height: int | None = None) -> Picture:
     """Return an image file as WebP, at most `side` pixels wide and `height` high (`side` unless told)."""
-    with opened(path) as stored:
+    with opened(path, drawn=True) as stored:
         image = stored.convert("RGB")
     image.thumbnail((side, height or side), Image.Resampling.LANCZOS)
     return Picture(uri_of(_saved(image, format="WEBP", quality=QUALITY, method=4), "image/webp"), *image.size, alt)
@@ -45,7 +45,7 @@ def figure(svg: str | Path, png: str | Path, alt: str) -> Picture:
     content = Path(svg).read_bytes()
     if len(content) > SVG_BYTES:
         return picture(png, alt)
-    with opened(png) as image:
+    with opened(png, drawn=True) as image:
         width, height = image.size
     return Picture(uri_of(content, "image/svg+xml"), width, height, alt)
 
