@@ -1,5 +1,6 @@
 # What all rules share: the validated study and its paths.
 import gc
+import json
 import os
 import re
 import shlex
@@ -36,6 +37,10 @@ try:
 except StudyError as error:
     # The message alone: a traceback through Snakemake helps nobody here.
     sys.exit(f"\nError: {error}\n")
+
+# For the jobs: how large the pictures of each data set may be.
+LIMITS = {name: dataset.max_megapixels for name, dataset in STUDY.datasets.items()}
+os.environ.update(SEGSTUDY_MAX_MEGAPIXELS=json.dumps(LIMITS))
 
 RESULTS = f"results/{STUDY.study}"
 DATA = f"{RESULTS}/data/{{dataset}}"

@@ -7,10 +7,9 @@ import io
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from segstudy.class_shares import class_table, with_swatches
 from segstudy.datasets.listing import few
+from segstudy.opening import opened
 from segstudy.web import page
 
 SUBSET_NAMES = {"": "not assigned", "train": "training", "val": "validation", "test": "test"}
@@ -40,8 +39,8 @@ def card_page(text: str, title: str, picture: Path) -> str:
     from markdown import markdown
 
     stream = io.BytesIO()
-    with Image.open(picture) as opened:
-        opened.convert("RGB").save(stream, format="WEBP", quality=85, method=4)
+    with opened(picture, drawn=True) as image:
+        image.convert("RGB").save(stream, format="WEBP", quality=85, method=4)
     uri = f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
     body = markdown(text, extensions=["tables"]).replace(f'src="{picture.name}"', f'src="{uri}"')
     return page(title, with_swatches(body))

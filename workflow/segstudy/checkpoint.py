@@ -13,12 +13,11 @@ import json
 import logging
 import os
 import pickle
-import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -28,6 +27,7 @@ from torch import Tensor, nn
 
 from segstudy.errors import StudyError
 from segstudy.files import atomic_path
+from segstudy.removal import remove_tree
 
 logger = logging.getLogger("segstudy")
 
@@ -102,7 +102,8 @@ class Slot:
 
     def remove(self) -> None:
         """Delete the folder and all that is in it: the training is published."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(self.folder)
 
     def _problem(self, content: bytes) -> str:
         head, line, body = content.partition(MAGIC)

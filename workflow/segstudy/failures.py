@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from segstudy.files import read_arrays
 from segstudy.metrics import per_image
 from segstudy.probabilities import STEPS
 
@@ -45,7 +46,7 @@ def read_bins(path: str | Path, subset: str, region: str) -> np.ndarray:
         subset: `test`, `val` or `train`.
         region: `roi` or `full`; an image that has no roi is there in full.
     """
-    with np.load(path, allow_pickle=False) as arrays:
+    with read_arrays(path) as arrays:
         own = arrays["subset"] == subset
         with_roi = set(arrays["sample"][own & (arrays["region"] == "roi")]) if region == "roi" else set()
         wanted = np.array([("roi" if name in with_roi else "full") for name in arrays["sample"]], dtype="U4")

@@ -7,6 +7,8 @@ import math
 import os
 import shutil
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from segstudy.errors import StudyError
+from segstudy.names import check_table
+from segstudy.removal import remove_tree
+
+LARGEST_ARCHIVE = 4_000_000_000  # bytes of an .npz file when it is unpacked
 
 
 @contextmanager
@@ -36,15 +44,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Yield an empty temporary folder beside `path`; it replaces `path` when the block ends without error."""
+    """Yield an empty temporary folder beside `path`; it replaces `path` when the block ends without error.
+
+    A link at `path` is replaced as well; what it leads to stays.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
-        if path.exists():
-            shutil.rmtree(path)
+        remove_tree(path)
         os.replace(temporary, path)
         _flush(path.parent)
     finally:
@@ -79,6 +89,68 @@ def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
         np.savez_compressed(temporary, allow_pickle=False, **arrays)
 
 
+def read_array(path: str | Path, mmap: bool = False) -> np.ndarray:
+    """Read an `.npy` file, or map it into memory (read-only); its header is compared with the size of the file first.
+
+    Raises:
+        FileNotFoundError: there is none.
+        StudyError: it is no `.npy` file of numbers, or of another size than its header says.
+    """
+    try:
+        with open(path, "rb") as file:
+            version = np.lib.format.read_magic(file)
+            read_header = np.lib.format.read_array_header_1_0
+            if version != (1, 0):
+                read_header = np.lib.format.read_array_header_2_0
+            shape, _, dtype = read_header(file)
+            held = os.fstat(file.fileno()).st_size - file.tell()
+        needed = math.prod(shape) * dtype.itemsize
+        if dtype.hasobject or held != needed:
+            raise ValueError(f"its header says {dtype} {shape}, {needed} bytes; the file holds {held}")
+        array: np.ndarray = np.load(path, mmap_mode="r" if mmap and needed else None, allow_pickle=False)
+    except (ValueError, SyntaxError, EOFError) as error:
+        raise StudyError(
+            f"the array cannot be read: {error}",
+            where=path,
+            remedy="remove it and run the same command again: it is made anew",
+        ) from None
+    return array
+
+
+@contextmanager
+def read_arrays(path: str | Path, largest: int = LARGEST_ARCHIVE) -> Iterator[Mapping[str, np.ndarray]]:
+    """Yield the arrays of an `.npz` file by name, each read when it is asked for.
+
+    Raises:
+        StudyError: it is no such file, or takes more than `largest` bytes when it is unpacked.
+    """
+    try:
+        check_archive(path, largest)
+        with np.load(path, allow_pickle=False) as arrays:
+            yield arrays
+    except (ValueError, zipfile.BadZipFile, EOFError, zlib.error, MemoryError) as error:
+        raise StudyError(
+            f"the arrays cannot be read: {error}",
+            where=path,
+            remedy="remove it and run the same command again: it is made anew",
+        ) from None
+
+
+def check_archive(path: str | Path, largest: int) -> None:
+    """Check, before anything is unpacked, that a zip file takes at most `largest` bytes when it is.
+
+    Raises:
+        zipfile.BadZipFile: it is no zip file.
+        StudyError: it takes more.
+    """
+    with zipfile.ZipFile(path) as archive:
+        size = sum(item.file_size for item in archive.infolist())
+    if size > largest:
+        raise StudyError(
+            f"the file takes {size / 1e6:,.0f} MB when it is unpacked", where=path, allowed=f"{largest / 1e6:,.0f} MB"
+        )
+
+
 # Columns of names: read as they are, so that sample "01" stays "01" (and "NA" stays "NA"), and a column that is
 # empty throughout (a data set without fields of view) comes back as empty strings, not as NaN.
 TEXT = (
@@ -89,11 +161,17 @@ TEXT = (
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
-    """Read a CSV that `write_csv` wrote: numbers as the same float64 they were, TEXT columns as text."""
+    """Read a CSV that `write_csv` wrote: numbers as the same float64 they were, TEXT columns as text.
+
+    Raises:
+        StudyError: a sample's name or the path of an image or mask leads out of its folder (see `segstudy.names`).
+    """
     header = pd.read_csv(path, nrows=0).columns
     text = {column: str for column in header if column in TEXT}
     missing = {column: [""] for column in header if column not in TEXT}
-    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=missing)
+    table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=missing)
+    check_table(table, path)
+    return table
 
 
 def _without_nan(value: Any) -> Any:

@@ -108,17 +108,32 @@ def raw_folder(root: Path, drawn: str = "") -> str:
 def listing(root: Path) -> list[list[str | int]]:
     """Return [relative path, bytes, modification time in ns] of every file below `root`, sorted.
 
-    Hidden files and the manifest of a drawn data set do not count.
+    Hidden files and the manifest of a drawn data set do not count. Links are followed, but not in a circle. A file that
+    cannot be looked at (a link to nothing, a folder without permission) counts with -1 bytes: what reads it says so.
     """
     found: list[list[str | int]] = []
+    real: dict[str, tuple[str, ...]] = {
+        str(root): (os.path.realpath(root),)
+    }  # of a folder and of those above it, as they were reached
     for folder, subfolders, names in os.walk(root, followlinks=True):
-        subfolders.sort()
+        above = real.pop(folder)
+        for name in sorted(subfolders):
+            path, below = os.path.join(folder, name), os.path.join(above[-1], name)
+            below = os.path.realpath(path) if os.path.islink(path) else below
+            if below in above:
+                subfolders.remove(name)
+            else:
+                real[path] = (*above, below)
         for name in names:
-            path = Path(folder, name)
+            path = os.path.join(folder, name)
             if name == "phantom.json" or name.startswith("."):
                 continue
-            status = path.stat()
-            found.append([path.relative_to(root).as_posix(), status.st_size, status.st_mtime_ns])
+            try:
+                status = os.stat(path)
+                state = [status.st_size, status.st_mtime_ns]
+            except OSError:
+                state = [-1, 0]
+            found.append([Path(path).relative_to(root).as_posix(), *state])
     return sorted(found)
 
 

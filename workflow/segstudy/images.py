@@ -7,11 +7,13 @@ read to its last pixel is an error, never a half-grey picture.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from segstudy.errors import StudyError
 from segstudy.levels import levels
@@ -19,6 +21,8 @@ from segstudy.opening import checked, opened, orientation, page, stored
 
 # Lossless formats first: where one picture is there twice, the earlier format is the truer one.
 SUFFIXES = (".bmp", ".tif", ".tiff", ".png", ".gif", ".ppm", ".pgm", ".jpg", ".jpeg")
+
+BAND = 4_000_000  # pixels that are converted at a time
 
 # Formats that change values: a 0/1 mask does not survive them, so small values are noise around black.
 LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
@@ -86,13 +90,55 @@ def read_picture(path: str | Path) -> Picture:
     with opened(path) as image:
         kind, note = f"{image.format} {image.mode}", page(image)
         pixels = stored(image)
-        deep = pixels.mode in ("I", "F") or pixels.mode.startswith("I;16")
-        array = np.asarray(pixels if deep else pixels.convert("RGB"))
-    if not deep:
-        return Picture(np.array(array), kind, note + "as RGB")
+        if not is_deep(pixels):
+            return Picture(_as_rgb(pixels), kind, note + "as RGB")
+        array = np.asarray(pixels)
     grey, top = _to_8_bits(checked(array, path), path)
+    del array, pixels
     note += f"0..{top} becomes 0..255" if top != 255 else "values as they are"
     return Picture(np.repeat(grey[..., None], 3, axis=2), kind, note)
+
+
+def read_reduced(path: str | Path, size: tuple[int, int]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Return a large image resized to `size` (height, width), uint8 (H, W, 3), and its own (height, width).
+
+    For pictures that take gigabytes: what `read_picture` and a resize give, up to rounding, without an array of the
+    whole picture. JPEG is decoded at a half, a quarter or an eighth of its size where that is twice `size` at least;
+    of other formats Pillow holds all pixels once, 4 bytes for each of colours, 1 of grey.
+
+    Raises:
+        StudyError: as `read_picture`.
+    """
+    height, width = size
+    own_width, own_height = image_size(path)
+    with opened(path) as image:
+        image.draft(None, (2 * width, 2 * height))  # None keeps the colours
+        pixels = stored(image)
+        if pixels.mode in ("RGB", "L", "CMYK", "YCbCr"):
+            reduced = pixels.resize((width, height), Image.Resampling.LANCZOS).convert("RGB")
+            return np.array(reduced), (own_height, own_width)
+        del pixels
+    whole = Image.fromarray(read_picture(path).array)
+    return np.array(whole.resize((width, height), Image.Resampling.LANCZOS)), (own_height, own_width)
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Return whether an image has more than 8 bits a channel."""
+    return image.mode in ("I", "F") or image.mode.startswith("I;16")
+
+
+def _bands(height: int, width: int) -> Iterator[slice]:
+    """Yield the rows of an image in bands, so that what is made of them on the way takes little memory."""
+    rows = max(1, BAND // max(1, width))
+    yield from (slice(top, min(top + rows, height)) for top in range(0, height, rows))
+
+
+def _as_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """Return a decoded image as uint8 (H, W, 3)."""
+    array = np.empty((image.height, image.width, 3), np.uint8)
+    for rows in _bands(image.height, image.width):
+        array[rows] = np.asarray(image.crop((0, rows.start, image.width, rows.stop)).convert("RGB"))
+    return array
 
 
 def read_mask(path: str | Path, inverted: bool = False) -> Mask:
@@ -137,6 +183,7 @@ def _one_mask(path: str | Path, inverted: bool) -> Mask:
         kind, lossy, source = f"{image.format} {image.mode}", image.format in LOSSY, page(image)
         pixels = stored(image)
         numbers, taken_from, values = levels(pixels)
+        del pixels
     checked(numbers, path)
     largest = numbers.max(initial=0)
     top = next((t for t in ((255, 65535) if lossy else (1, 255, 65535)) if largest <= t), int(np.ceil(largest)))
@@ -148,7 +195,10 @@ def _one_mask(path: str | Path, inverted: bool) -> Mask:
         rule = f"constant {largest}: all {'foreground' if array.all() else 'background'}"
     elif largest <= half:
         rule += f"; {'all' if inverted else 'nothing'} is, the largest value being {largest}"
-    between = np.mean((numbers > 0.1 * top) & (numbers < 0.9 * top)) if numbers.size else 0.0
+    middle = 0
+    for rows in _bands(*numbers.shape):
+        middle += int(np.count_nonzero((numbers[rows] > 0.1 * top) & (numbers[rows] < 0.9 * top)))
+    between = middle / max(1, numbers.size)
     note = source + taken_from + rule + (" (inverted)" if inverted else "")
     return Mask(array, kind, note, values, float(between))
 
@@ -188,8 +238,12 @@ def read_colours(path: str | Path) -> tuple[NDArray[np.uint32], str]:
     """
     with opened(path) as image:
         kind = f"{image.format} {image.mode} {page(image)}".rstrip(": ")
-        red, green, blue = np.moveaxis(np.asarray(stored(image).convert("RGB")).astype(np.uint32), 2, 0)
-    packed: NDArray[np.uint32] = red * np.uint32(0x10000) + green * np.uint32(0x100) + blue
+        pixels = stored(image)
+        packed = np.empty((pixels.height, pixels.width), np.uint32)
+        for rows in _bands(*packed.shape):
+            band = pixels.crop((0, rows.start, pixels.width, rows.stop)).convert("RGB")
+            red, green, blue = np.moveaxis(np.asarray(band).astype(np.uint32), 2, 0)
+            packed[rows] = red * np.uint32(0x10000) + green * np.uint32(0x100) + blue
     return packed, kind
 
 
@@ -197,10 +251,18 @@ def _to_8_bits(array: NDArray[Any], path: str | Path) -> tuple[NDArray[np.uint8]
     """Return the array scaled to 0..255, and the value that became 255."""
     largest = array.max(initial=0)
     if array.dtype.kind == "f" and largest <= 1:
-        return (array * 255 + 0.5).astype(np.uint8), 1
+        return _converted(array, lambda band: band * 255 + 0.5), 1
     top = next((t for t in (255, 4095, 65535) if largest <= t), None)
     if top is None:
         raise StudyError(f"the image holds values up to {largest}", where=path, allowed="at most 16 bits, 0 to 65535")
     if array.dtype.kind == "f":
-        return (array * (255 / top) + 0.5).astype(np.uint8), top
-    return ((array.astype(np.uint32) * 255 + top // 2) // top).astype(np.uint8), top
+        return _converted(array, lambda band: band * (255 / top) + 0.5), top
+    return _converted(array, lambda band: (band.astype(np.uint32) * 255 + top // 2) // top), top
+
+
+def _converted(array: NDArray[Any], convert: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[np.uint8]:
+    """Return what `convert` makes of an array (H, W), as uint8."""
+    result = np.empty(array.shape, np.uint8)
+    for rows in _bands(*array.shape):
+        result[rows] = convert(array[rows]).astype(np.uint8)
+    return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import shlex
@@ -48,7 +49,7 @@ def job(snakemake: Any, resume: Path | None = None) -> Iterator[None]:
         logging.captureWarnings(True)
         logging.getLogger("py.warnings").handlers = handlers[:1]
         try:
-            with redirect_stdout(log), redirect_stderr(log), _shown(live):
+            with redirect_stdout(log), redirect_stderr(log), _shown(live), _pictures(snakemake):
                 yield
         except (Exception, KeyboardInterrupt) as error:
             message = explain(error)
@@ -71,6 +72,27 @@ def _shown(live: Live | None) -> Iterator[None]:
             yield
     finally:
         live.close()
+
+
+@contextmanager
+def _pictures(snakemake: Any) -> Iterator[None]:
+    """Read pictures as large as the data sets of the job allow.
+
+    The limits come from the environment variable SEGSTUDY_MAX_MEGAPIXELS, which the workflow sets: as a rule parameter
+    another limit would make everything anew, and it changes no result. A job that names no data set is given the
+    largest: of all data sets the rule index has checked every picture.
+    """
+    limits: dict[str, float] = json.loads(os.environ.get("SEGSTUDY_MAX_MEGAPIXELS", "{}"))
+    wildcards = dict(snakemake.wildcards.items())
+    named = [name for name in limits if name in (wildcards.get("dataset"), wildcards.get("unlabelled"))]
+    if not limits:
+        yield
+        return
+    from segstudy.opening import allowing
+
+    largest = max(named or limits, key=lambda name: limits[name])
+    with allowing(limits[largest], f"datasets.{largest}.max_megapixels"):
+        yield
 
 
 def repeating_command(snakemake: Any) -> str:

@@ -1,13 +1,13 @@
 """What of a study's files can go without losing a result: found by kind, never by name alone.
 
-Every kind says where its files lie and why nothing needs them any more. What is of no listed kind stays.
+Every kind says where its files lie and why nothing needs them any more. What is of no listed kind stays, and so does
+what is reached through a symbolic link below one of the folders that are searched (see `roots`).
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
@@ -18,6 +18,7 @@ from segstudy import live
 from segstudy.config import Cell, Study
 from segstudy.errors import StudyError
 from segstudy.missing import finished
+from segstudy.removal import link_below, remove_below
 
 SNAKEMAKE = Path(".snakemake")
 PHANTOMS = Path("resources/phantoms")
@@ -33,18 +34,39 @@ class Leftover(NamedTuple):
     kind: str  # of KINDS
     path: Path
     size: int  # bytes
+    root: Path  # the searched folder that it lies in
+
+
+def roots(study: Study, results: Path) -> list[Path]:
+    """Return the folders that are searched. Each may itself be a symbolic link, for instance to a scratch disk."""
+    return [results, PHANTOMS / study.study, SNAKEMAKE / "log"]
 
 
 def leftovers(study: Study, results: Path, kinds: Collection[str]) -> list[Leftover]:
-    """Return what of these kinds can go, in the order of KINDS."""
+    """Return what of these kinds can go, in the order of KINDS; nothing that lies behind a link."""
     found: dict[Path, Leftover] = {}
+    for kind, root, path in _searched(study, results, kinds):
+        inside = any(parent in found for parent in path.parents)
+        if not inside and path not in found and link_below(root, path) is None:
+            found[path] = Leftover(kind, path, _size(path), root)
+    return list(found.values())
+
+
+def behind_links(study: Study, results: Path, kinds: Collection[str]) -> dict[Path, int]:
+    """Return the links below the searched folders, each with the number of files and folders behind it that stay."""
+    behind: dict[Path, set[Path]] = {}
+    for _, root, path in _searched(study, results, kinds):
+        link = link_below(root, path)
+        if link is not None:
+            behind.setdefault(link, set()).add(path)
+    return {link: len(paths) for link, paths in behind.items()}
+
+
+def _searched(study: Study, results: Path, kinds: Collection[str]) -> Iterator[tuple[str, Path, Path]]:
     for kind, (_, find) in KINDS.items():
         if kind in kinds:
             for path in find(study, results):
-                inside = any(parent in found for parent in path.parents)
-                if not inside and path not in found:
-                    found[path] = Leftover(kind, path, _size(path))
-    return list(found.values())
+                yield kind, next(root for root in roots(study, results) if path.is_relative_to(root)), path
 
 
 def check_idle(study: Study, results: Path) -> None:
@@ -70,17 +92,19 @@ def check_idle(study: Study, results: Path) -> None:
 
 
 def remove(found: Sequence[Leftover]) -> None:
-    """Remove these files and folders, then the folders that are empty without them. Links are removed, not followed."""
+    """Remove these files and folders, then the folders that are empty without them.
+
+    A link is removed, not followed, and nothing is removed behind a link that lies below the root: not even where the
+    link has been put there since the search.
+
+    Raises:
+        StudyError: a link lies in the path now.
+    """
     for item in found:
-        if item.path.is_dir() and not item.path.is_symlink():
-            shutil.rmtree(item.path)
-        else:
-            item.path.unlink(missing_ok=True)
-        for parent in list(item.path.parents)[:-2]:  # results/<study> itself may go when nothing is in it
-            with suppress(OSError):  # not empty: so are those above
-                parent.rmdir()
-                continue
-            break
+        remove_below(item.root, item.path)
+    for root in {item.root: None for item in found}:
+        with suppress(OSError):  # not empty, or a link
+            root.rmdir()
 
 
 def _size(path: Path) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+BAND = 4_000_000  # pixels that are looked at at a time
 
 
 def levels(image: Image.Image) -> tuple[NDArray[Any], str, int]:
@@ -21,8 +24,8 @@ def levels(image: Image.Image) -> tuple[NDArray[Any], str, int]:
         array = np.asarray(image)
         return array, "", _distinct(array)
     if mode in ("LA", "La", "PA", "RGBA", "RGBa"):
-        return _alpha_levels(np.asarray(image.convert("RGBA")))
-    array = np.asarray(image.convert("RGB"))
+        return _alpha_levels(np.asarray(image if mode == "RGBA" else image.convert("RGBA")))
+    array = np.asarray(image if mode == "RGB" else image.convert("RGB"))
     return array.max(axis=2), _channel_source(array), _distinct_colours(array)
 
 
@@ -50,7 +53,17 @@ def _alpha_levels(array: NDArray[np.uint8]) -> tuple[NDArray[Any], str, int]:
 
 
 def _channel_source(array: NDArray[np.uint8]) -> str:
-    return "" if (array[..., :1] == array).all() else "brightest channel: "
+    return "" if _grey(array) else "brightest channel: "
+
+
+def _grey(array: NDArray[np.uint8]) -> bool:
+    return all((band[..., :1] == band).all() for band in _bands(array))
+
+
+def _bands(array: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Yield rows of an image in bands, so that what is made of them on the way takes little memory."""
+    rows = max(1, BAND // max(1, array.shape[1]))
+    yield from (array[top : top + rows] for top in range(0, len(array), rows))
 
 
 def _distinct(array: NDArray[Any]) -> int:
@@ -60,9 +73,12 @@ def _distinct(array: NDArray[Any]) -> int:
 
 
 def _distinct_colours(array: NDArray[np.uint8]) -> int:
-    if (array[..., :1] == array).all():
+    if _grey(array):
         return _distinct(np.ascontiguousarray(array[..., 0]))
-    packed = np.zeros(array.shape[:2], np.uint32)
-    for channel in range(array.shape[2]):
-        packed = (packed << np.uint32(8)) | array[..., channel]
-    return len(np.unique(packed))
+    found = np.zeros(0, np.uint32)
+    for band in _bands(array):
+        packed = np.zeros(band.shape[:2], np.uint32)
+        for channel in range(array.shape[2]):
+            packed = (packed << np.uint32(8)) | band[..., channel]
+        found = np.union1d(found, packed)
+    return len(found)

@@ -23,6 +23,7 @@ def look(study: Study, dataset: str, threads: int) -> dict[str, Any]:
     """
     from segstudy.cards import describe
     from segstudy.datasets import build_index, labels_of
+    from segstudy.opening import allowing
 
     options = study.datasets[dataset]
     strays = any(exception.kind == "unknown_label" for exception in options.exceptions)
@@ -34,9 +35,9 @@ def look(study: Study, dataset: str, threads: int) -> dict[str, Any]:
 
             root = Path(temporary, "phantom")
             draw(options.reader, root, options.phantom)
-        index = build_index(options.reader, root, layout=options.layout, dataset=dataset, threads=threads)
         out.mkdir()
-        describe(
-            index, root, options.reader, labels, dataset, out, options.phantom is not None, threads, options.layout
-        )
+        drawn = options.phantom is not None
+        with allowing(options.max_megapixels, f"datasets.{dataset}.max_megapixels"):
+            index = build_index(options.reader, root, layout=options.layout, dataset=dataset, threads=threads)
+            describe(index, root, options.reader, labels, dataset, out, drawn, threads, options.layout)
         return dict(read_json(out / "card.json"))

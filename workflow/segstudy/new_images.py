@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +19,7 @@ from segstudy.geometry import Geometry, canvas_size, fit, to_canvas
 from segstudy.images import SUFFIXES, read_image
 from segstudy.inference import PIXELS_PER_PASS, predict_canvas
 from segstudy.likeness import unlike
+from segstudy.opening import no_permission
 from segstudy.progress import logger, tell, track
 
 # The store's own function: a public name for it would be another store, and every cell would be trained again.
@@ -128,13 +130,14 @@ def listed(images: Sequence[Path], out: Path) -> list[Picture]:
     """Return the images of files and folders, in natural order; what lies in `out` is none of them.
 
     Raises:
-        StudyError: something given is missing, there is no image, or two would have one name.
+        StudyError: something given is missing or may not be looked into, there is no image, or two would have one name.
     """
     found: dict[str, Path] = {}
     own = Path(out).resolve()
     for given in images:
         path = Path(given)
         if path.is_dir():
+            _check_permission(path)
             inside = [p for p in path.rglob("*") if p.suffix.casefold() in SUFFIXES and p.name[0] != "."]
             inside = [p for p in inside if p.is_file() and own not in p.resolve().parents]
             named = [(p.relative_to(path).with_suffix("").as_posix(), p) for p in inside]
@@ -154,6 +157,17 @@ def listed(images: Sequence[Path], out: Path) -> list[Picture]:
             "there is no image", where=", ".join(map(str, images)), allowed=f"files that end in {', '.join(SUFFIXES)}"
         )
     return [Picture(path, name) for name, path in found.items()]
+
+
+def _check_permission(folder: Path) -> None:
+    """Raise a StudyError where a folder, or one in it, may not be looked into: images would be left out unsaid."""
+
+    def stop(error: OSError) -> None:
+        raise no_permission(error.filename) if isinstance(error, PermissionError) else error
+
+    for above, _, names in os.walk(folder, onerror=stop):
+        if names and not os.access(above, os.X_OK):
+            raise no_permission(above)
 
 
 def chosen_device(name: str) -> torch.device:

@@ -7,7 +7,6 @@ the study's own. Snakemake writes them by itself when a run ends with failed job
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from segstudy.files import write_csv, write_text
 from segstudy.gains import gain_words, gains_of
 from segstudy.missing import finished, missing_cells, missing_table, nothing_but_missing, with_missing_cells
 from segstudy.protocol import protocols
+from segstudy.removal import remove_tree
 from segstudy.table_formats import FORMATS
 
 
@@ -25,7 +25,7 @@ def write_partial(study: Study, results: Path) -> list[str]:
     Those of an earlier call are taken away first.
     """
     folder = results / "partial"
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_tree(folder)
     said = []
     for name, experiment in study.experiments.items():
         missing = missing_cells(experiment.cells, results)
@@ -52,8 +52,9 @@ def write_partial(study: Study, results: Path) -> list[str]:
 
 def forget_partial(study: Study, results: Path) -> None:
     """Take the partial tables away once no cell is missing."""
-    if (results / "partial").exists() and all(finished(cell, results) for cell in study.cells):
-        shutil.rmtree(results / "partial")
+    folder = results / "partial"
+    if (folder.exists() or folder.is_symlink()) and all(finished(cell, results) for cell in study.cells):
+        remove_tree(folder)
 
 
 def _compare(

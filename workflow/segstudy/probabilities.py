@@ -10,13 +10,18 @@ from PIL import Image
 
 from segstudy.errors import StudyError
 from segstudy.labels import Colour
+from segstudy.opening import opened
 
 STEPS = 65535  # of a 16-bit probability
+BAND = 4_000_000  # pixels that are converted at a time
 
 
 def write_probability(path: Path, probability: np.ndarray) -> None:
     """Write float (H, W) in 0..1 as a 16-bit grey PNG: round(p * 65535)."""
-    levels = np.rint(probability.astype(np.float64) * STEPS).astype(np.uint16)
+    levels = np.empty(probability.shape, np.uint16)
+    rows = max(1, BAND // max(1, probability.shape[1]))
+    for top in range(0, len(levels), rows):
+        levels[top : top + rows] = np.rint(probability[top : top + rows].astype(np.float64) * STEPS)
     Image.fromarray(levels).save(path, compress_level=1)
 
 
@@ -24,9 +29,9 @@ def read_probability(path: Path) -> np.ndarray:
     """Return float32 (H, W) in 0..1 of a 16-bit grey PNG.
 
     Raises:
-        StudyError: if the file is not one.
+        StudyError: if the file is missing, cannot be read, or is not one.
     """
-    with Image.open(path) as image:
+    with opened(path) as image:
         levels = np.asarray(image)
     if levels.dtype != np.uint16 or levels.ndim != 2:
         raise StudyError(
@@ -51,7 +56,7 @@ def read_classes(path: Path, classes: int) -> np.ndarray:
     Raises:
         StudyError: if the file is not one, or holds another id.
     """
-    with Image.open(path) as image:
+    with opened(path) as image:
         mode, ids = image.mode, np.asarray(image)
     largest = int(ids.max(initial=0))
     if mode != "P" or largest >= classes:

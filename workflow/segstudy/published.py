@@ -10,8 +10,11 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from segstudy.removal import remove_tree
 
 IDENTITY = "identity.json"
 
@@ -50,7 +53,8 @@ def restore(folder: Path, outputs: Mapping[str, Path], identity: Mapping[str, An
 
 def forget(folder: Path) -> None:
     """Take the kept files away: the cell is measured, or is trained anew."""
-    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        remove_tree(folder)
 
 
 def of_counts(counts: Path) -> Path:

@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 
 from segstudy import files
+from segstudy.config.datasets import MAX_MEGAPIXELS
 from segstudy.errors import StudyError
 from segstudy.geometry import Geometry, SizeOption, canvas_size, fit, plain_size, to_canvas
-from segstudy.images import read_image, read_mask
+from segstudy.images import read_image, read_mask, read_reduced
 from segstudy.labels import Labels, known_ids
 from segstudy.progress import logger, track
 
@@ -124,11 +125,11 @@ def open_store(path: Path | str, mmap: bool = True) -> Store:
     """Open the store in the folder `path`: memory-mapped, read-only, or (`mmap=False`) read into memory.
 
     Raises:
-        StudyError: where there is no complete store.
+        StudyError: where there is no complete store, or an array is damaged.
     """
     path = Path(path)
     try:
-        images, masks, rois = (np.load(path / f"{name}.npy", mmap_mode="r" if mmap else None) for name in ARRAYS)
+        images, masks, rois = (files.read_array(path / f"{name}.npy", mmap) for name in ARRAYS)
         geometry, meta = files.read_csv(path / "geometry.csv"), files.read_json(path / "store.json")
     except FileNotFoundError as error:
         raise StudyError(
@@ -193,9 +194,9 @@ def _row(
     sample: dict[str, str], root: Path, place: Geometry, canvas: tuple[int, int], colour: Colour, labels: Labels
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return image (H, W, C), mask (H, W) and roi (H, W) of one sample, on the canvas."""
-    image = read_image(root / sample["image"])
-    _check_size(sample, "image", image.shape[:2], place, root)
-    image = to_canvas(_in_colour(image, colour), place, canvas, "image")
+    image, found, lies = _picture(root / sample["image"], place)
+    _check_size(sample, "image", found, place, root)
+    image = to_canvas(_in_colour(image, colour), lies, canvas, "image")
     mask, roi = np.zeros(place[:2], np.uint8), np.ones(place[:2], np.uint8)
     if sample["mask"]:
         path = root / sample["mask"]
@@ -205,6 +206,19 @@ def _row(
         roi = read_mask(root / sample["roi"]).array
         _check_size(sample, "roi", roi.shape, place, root)
     return image, to_canvas(mask, place, canvas, "mask"), to_canvas(roi, place, canvas, "mask")
+
+
+def _picture(path: Path, place: Geometry) -> tuple[np.ndarray, tuple[int, ...], Geometry]:
+    """Return an image (H, W, 3), the (height, width) of its file, and how the array lies on the canvas.
+
+    A picture above MAX_MEGAPIXELS, which the config must allow, is resized while it is read, where it shrinks.
+    """
+    large = place.original_height * place.original_width > MAX_MEGAPIXELS * 1e6
+    if large and place.height < place.original_height and place.width < place.original_width:
+        image, found = read_reduced(path, (place.height, place.width))
+        return image, found, place._replace(original_height=place.height, original_width=place.width)
+    image = read_image(path)
+    return image, image.shape[:2], place
 
 
 def _check_size(sample: dict[str, str], column: str, found: tuple[int, ...], place: Geometry, root: Path) -> None:

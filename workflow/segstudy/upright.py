@@ -10,7 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from segstudy.opening import opened
 
@@ -40,7 +39,7 @@ def turned_back(array: np.ndarray, orientation: int) -> np.ndarray:
 
 def note_orientation(path: Path, orientation: int) -> None:
     """Write the note into a PNG file: a viewer then shows the mask as it shows the photograph."""
-    with Image.open(path) as image:
+    with opened(path) as image:
         image.load()
         exif = image.getexif()
         exif[TAG] = orientation

@@ -41,9 +41,10 @@ def clean(
 ) -> None:
     """Free disk: show what nothing needs any more, ask, and remove it. Results and raw data always stay.
 
-    Nothing is removed while Snakemake works here or a training runs, and nothing that is of no listed kind.
+    Nothing is removed while Snakemake works here or a training runs, nothing that is of no listed kind, and nothing
+    behind a symbolic link: results/STUDY itself may be one, to another disk; links below it are not followed.
     """
-    from segstudy.leftovers import check_idle, leftovers, remove
+    from segstudy.leftovers import behind_links, check_idle, leftovers, remove, roots
 
     study, results = opened(files)
     if not dry_run:
@@ -52,6 +53,11 @@ def clean(
     if yes and not only:  # hours of training are not to go because a config file was forgotten
         kinds.remove(Kind.cells)
     found = leftovers(study, results, [kind.value for kind in kinds])
+    for root in roots(study, results):
+        if root.is_symlink() and any(item.root == root for item in found):
+            print(f"{root} is a link; what is removed lies in {root.resolve()}")
+    for link, number in behind_links(study, results, [kind.value for kind in kinds]).items():
+        print(f"{link} is a link: it is not followed, and {number} files and folders behind it stay")
     if not found:
         print(f"nothing of study '{study.study}' can go")
         return

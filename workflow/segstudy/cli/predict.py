@@ -34,13 +34,17 @@ def predict(
     as_stored: Annotated[
         bool, typer.Option("--as-stored", help="Ignore the orientation that files note (EXIF).")
     ] = False,
+    max_megapixels: Annotated[
+        float, typer.Option(min=0.001, help="Largest picture that is read; told before it is decoded.")
+    ] = 200.0,
 ) -> None:
     """Masks of new images by a trained network, as its study makes them."""
     from segstudy.cell_files import open_cell
     from segstudy.new_images import predict_images
+    from segstudy.opening import allowing
 
     opened = open_cell(cell)
-    with shown("images"):
+    with shown("images"), allowing(max_megapixels, "--max-megapixels"):
         table = predict_images(
             opened,
             images,

@@ -22,6 +22,9 @@ WITHOUT_STRATA: tuple[str, ...] = ("drive", "phc")
 # Those of several foreground classes: an experiment that has one of them is given a table by class.
 SEVERAL_CLASSES: tuple[str, ...] = ("cmp",)
 
+# Pictures of more megapixels are not decoded, unless the data set's config allows them: 2 GB while they are read.
+MAX_MEGAPIXELS = 200.0
+
 # Findings of the checks that a study may declare as known and accepted (see segstudy.checks).
 EXCEPTION_KINDS = (
     "unreadable",
@@ -121,6 +124,9 @@ class DatasetConfig(Options):
     size: Size | Literal["native"] = "native"
     colour: Literal["rgb", "grey", "green"] = Field("rgb", description="channels that the network sees")
     split: Split = Split()
+    max_megapixels: float = Field(
+        MAX_MEGAPIXELS, gt=0, le=100_000, description="largest image or mask that is read; told before it is decoded"
+    )
     region: Literal["roi", "full"] = Field("roi", description="headline region of the tables, where a roi exists")
     exceptions: list[DeclaredException] = Field([], description="findings of the checks that are known and accepted")
     training: dict[str, Any] = Field({}, description="recipe keys that this data set needs whatever the recipe")

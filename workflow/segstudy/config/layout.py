@@ -6,16 +6,16 @@ import re
 
 from pydantic import Field, field_validator
 
-from segstudy.config.base import Options
+from segstudy.config.base import Below, Options
 
 
 class Layout(Options):
     """What the reader `folder` cannot find out by itself; folders and table are below the root."""
 
-    images: str | None = Field(None, description="folder of the images; by default images, image, imgs or img")
-    masks: str | None = Field(None, description="folder of the masks; by default masks, mask, labels, label, ...")
-    rois: str | None = Field(None, description="folder of the regions that count; by default rois or roi, if there")
-    table: str | None = Field(None, description="table of samples; by default samples.csv, if there")
+    images: Below | None = Field(None, description="folder of the images; by default images, image, imgs or img")
+    masks: Below | None = Field(None, description="folder of the masks; by default masks, mask, labels, label, ...")
+    rois: Below | None = Field(None, description="folder of the regions that count; by default rois or roi, if there")
+    table: Below | None = Field(None, description="table of samples; by default samples.csv, if there")
     mask_suffix: str | None = Field(
         None, description="what a mask's name has behind the image's, for instance _mask; '' for nothing"
     )

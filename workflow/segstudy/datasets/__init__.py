@@ -12,7 +12,6 @@ import hashlib
 import importlib
 import logging
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,15 +22,16 @@ import pandas as pd
 
 from segstudy.config.datasets import READERS, WITH_LAYOUT
 from segstudy.config.layout import Layout
-from segstudy.datasets.listing import COLUMNS, natural
+from segstudy.datasets.listing import COLUMNS, closed, few, natural, relative
 from segstudy.errors import StudyError, nearest
 from segstudy.images import files_of, image_size
 from segstudy.labels import Labels, Value, several
+from segstudy.names import check_sample_names
+from segstudy.opening import TooLarge, no_permission
 from segstudy.progress import track
 
 FILES = ("image", "mask", "roi", "second_mask")
 SUBSETS = ("train", "val", "test", "unlabelled", "")
-SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 Result = TypeVar("Result")
 logger = logging.getLogger("segstudy")
@@ -76,7 +76,8 @@ def build_index(
 
     Raises:
         StudyError: the root is missing or holds something else, a sample name is not unique or not usable as a
-            file name, a file is missing, or an image's header cannot be read.
+            file name, a file is missing or may not be read, an image's header cannot be read, or a picture has more
+            pixels than are allowed.
     """
     module, root = reader_module(reader), Path(root)
     _check_root(module, root, dataset or reader)
@@ -88,6 +89,8 @@ def build_index(
     sizes = _in_threads(image_size, paths, f"{module.TITLE}: headers", threads)
     frame["width"] = [width for width, _ in sizes]
     frame["height"] = [height for _, height in sizes]
+    masks = [path for column in FILES[1:] for path in frame[column] if path]
+    _in_threads(_check_large, [root / path for path in masks], f"{module.TITLE}: headers of masks", threads)
     present = [path for column in FILES for path in frame[column] if path]
     sums = _in_threads(_sha256, [root / path for path in present], f"{module.TITLE}: checksums", threads)
     known = dict(zip(present, sums, strict=True))
@@ -105,9 +108,24 @@ def repairs(reader: str, root: str | Path, layout: Layout | None = None) -> list
 
 
 def _listed(reader: str, root: Path, layout: Layout | None) -> pd.DataFrame:
-    module = reader_module(reader)
-    frame: pd.DataFrame = module.index(root, layout) if reader in WITH_LAYOUT else module.index(root)
+    module, shut = reader_module(reader), closed(root)
+    try:
+        frame: pd.DataFrame = module.index(root, layout) if reader in WITH_LAYOUT else module.index(root)
+    except StudyError as error:
+        if not shut:
+            raise
+        raise _no_permission(shut, root, error.what) from None
+    if shut:
+        names = few(relative(path, root) for path in shut)
+        frame.attrs["repairs"] = [*frame.attrs.get("repairs", []), f"no permission to look into {names}: left out"]
     return frame
+
+
+def _no_permission(shut: Sequence[Path], root: Path, without: str) -> StudyError:
+    """Return the error about folders that may not be looked into, and what is missing `without` them."""
+    error = no_permission(shut[0])
+    more = f" (nor into {few(relative(path, root) for path in shut[1:])})" if len(shut) > 1 else ""
+    return StudyError(f"{error.what}{more}; without it: {without}", where=shut[0], remedy=error.remedy)
 
 
 def _check_root(module: ModuleType, root: Path, dataset: str) -> None:
@@ -115,10 +133,14 @@ def _check_root(module: ModuleType, root: Path, dataset: str) -> None:
     if not root.is_dir():
         problem = "is a file, not a folder" if root.exists() else "does not exist"
         raise StudyError(f"the folder of {module.TITLE} {problem}", where=root, allowed=module.LAYOUT, remedy=keys)
+    if closed(root, 0):
+        raise no_permission(root)
     if module.recognises(root) or module.__name__.rpartition(".")[2] in WITH_LAYOUT:
         return  # a reader that is told its layout says itself what it misses
     others = [other for name in READERS if (other := reader_module(name)) is not module and other.recognises(root)]
     looks = f"; this looks like {others[0].TITLE}" if others else ""
+    if shut := closed(root):
+        raise _no_permission(shut, root, f"no {module.TITLE} data here{looks}")
     found = sorted(path.name for path in root.iterdir())[:8]
     raise StudyError(
         f"no {module.TITLE} data here{looks}",
@@ -142,11 +164,7 @@ def _validate(frame: pd.DataFrame, root: Path, title: str) -> None:
             where=root,
             remedy="keep one of the files",
         )
-    for name in frame["sample"]:
-        if not SAFE.fullmatch(name):
-            raise StudyError(
-                f"{title}: '{name}' cannot be a sample name", where=root, allowed="letters, digits, '.', '_' and '-'"
-            )
+    check_sample_names(frame["sample"], root)
     odd = sorted(set(frame["official_subset"]) - set(SUBSETS))
     if odd:
         raise ValueError(f"the reader of {title} gives official subsets {odd}")
@@ -155,6 +173,17 @@ def _validate(frame: pd.DataFrame, root: Path, title: str) -> None:
             stored = files_of(root / path) if path else []
             if path and not (stored and stored[0].is_file()):
                 raise StudyError(f"{title}: the {column} file is missing", where=root / path)
+
+
+def _check_large(path: Path) -> None:
+    """Raise a StudyError where a mask has too many pixels; other faults are told when all files are decoded."""
+    for one in files_of(path):
+        try:
+            image_size(one)
+        except TooLarge:
+            raise
+        except StudyError:
+            pass
 
 
 def _sha256(path: Path) -> str:

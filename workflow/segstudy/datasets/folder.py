@@ -122,7 +122,7 @@ def _with_table(
     result = []
     for line in said:
         files = {
-            column: relative(file_of(line.cells[column], line, column, places[where[column]], table), root)
+            column: relative(file_of(line.cells[column], line, column, places[where[column]], table, root), root)
             for column in FILE_COLUMNS
             if column in line.cells
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
@@ -60,25 +61,42 @@ def problem(path: Path, line: int, column: str, what: str, allowed: Collection[s
     return StudyError(what, where=f"{path}, row {line}, column {column}", allowed=", ".join(allowed))
 
 
-def file_of(cell: str, row: Row, column: str, places: list[Path], table: Path) -> Path:
-    """Return the file that a cell names, relative to the first of `places` where it is.
+def file_of(cell: str, row: Row, column: str, places: list[Path], table: Path, root: Path) -> Path:
+    """Return the file that a cell names, relative to the first of `places` where it is; it begins with `root`.
 
-    A cell of column mask may end in `*`: all files that begin like it are one mask together.
+    A cell of column mask may end in `*`: all files that begin like it are one mask together. An absolute path counts
+    where it lies below the root. Links below the root may lead wherever they like.
 
     Raises:
-        StudyError: it is in none of them.
+        StudyError: it is in none of the places, or not below the root.
     """
-    if Path(cell).is_absolute():
-        raise problem(table, row.line, column, f"'{cell}' is no path below the root")
-    for place in places:
-        path = place / cell
+    below = {place: path for place in places if (path := _below(place, cell, root)) is not None}
+    for path in below.values():
         if path.is_file():
             return path
         if column == "mask" and cell.endswith("*") and files_of(path):
             return path
-    beside = [(place, path) for place in places for path in (place / cell).parent.glob("*") if path.is_file()]
-    known = sorted({path.relative_to(place).as_posix() for place, path in beside})
+    if len(below) < len(places):  # as seen from one of them, it leads out
+        raise StudyError(
+            f"'{cell}' is no path below the root of the data set: changes of it would never be noticed",
+            where=f"{table}, row {row.line}, column {column}",
+            allowed=f"files below {root}",
+            remedy="move the file there, or put a symbolic link to its folder there and name the file through the link",
+        )
+    beside = [(place, other) for place, path in below.items() for other in path.parent.glob("*") if other.is_file()]
+    known = sorted({other.relative_to(place).as_posix() for place, other in beside if other.is_relative_to(place)})
     raise problem(table, row.line, column, f"there is no file '{cell}'.{nearest(cell, known)}")
+
+
+def _below(place: Path, cell: str, root: Path) -> Path | None:
+    """Return the path of a cell without `..`, beginning with `root`; None where it leads out of the root."""
+    if any(ord(sign) < 32 for sign in cell):
+        return None
+    path = Path(os.path.normpath(os.path.abspath(place / cell)))
+    for top in (os.path.abspath(root), os.path.realpath(root)):
+        if path.is_relative_to(top):
+            return root / path.relative_to(top)
+    return None
 
 
 def _check_header(header: list[str], path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -35,7 +36,7 @@ def folders(root: Path, depth: int) -> Iterator[Path]:
     level = [root]
     for _ in range(depth + 1):
         yield from level
-        level = [child for folder in level for child in subfolders(folder)]
+        level = [child for folder in level for child in subfolders(folder) if _open(child)]
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -44,6 +45,23 @@ def subfolders(folder: Path) -> list[Path]:
         return sorted(p for p in folder.iterdir() if not p.name.startswith((".", "__MACOSX")) and p.is_dir())
     except PermissionError:
         return []
+
+
+def closed(root: Path, depth: int = 4) -> list[Path]:
+    """Return `root` and the visible folders below it, `depth` levels down, that this user may not look into.
+
+    `lost+found`, which every disk has, does not count.
+    """
+    if not _open(root):
+        return [root]
+    if depth == 0:
+        return []
+    below = [folder for folder in subfolders(root) if folder.name != "lost+found"]
+    return [path for folder in below for path in closed(folder, depth - 1)]
+
+
+def _open(folder: Path) -> bool:
+    return os.access(folder, os.R_OK | os.X_OK)
 
 
 def pictures(folder: Path | None) -> list[Path]:

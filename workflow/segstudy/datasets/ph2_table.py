@@ -8,8 +8,11 @@ from pathlib import Path
 
 from segstudy.datasets.listing import plain
 from segstudy.errors import StudyError
+from segstudy.files import check_archive
 
 STRATA = ("common_nevus", "atypical_nevus", "melanoma")
+LARGEST = 50_000_000  # bytes of an unpacked spreadsheet; the official one has 200 lines
+CELLS = 1_000_000
 _CODES = {str(code): name for code, name in enumerate(STRATA)} | {plain(name): name for name in STRATA}
 _CASE = re.compile(r"IMD\d+", re.IGNORECASE)
 
@@ -85,7 +88,12 @@ def _sheet(path: Path) -> list[list[str]]:
     import openpyxl
 
     try:
-        book = openpyxl.load_workbook(path, data_only=True)
+        check_archive(path, LARGEST)
+        sheet = openpyxl.load_workbook(path, data_only=True).worksheets[0]
+        if sheet.max_row * sheet.max_column > CELLS:
+            raise ValueError(f"it has {sheet.max_row} rows and {sheet.max_column} columns")
+    except StudyError:
+        raise
     except Exception as error:  # openpyxl lets every error of zip and xml through
         raise StudyError(f"the spreadsheet cannot be read: {error}", where=path) from None
-    return [["" if cell is None else str(cell) for cell in row] for row in book.worksheets[0].values]
+    return [["" if cell is None else str(cell) for cell in row] for row in sheet.values]

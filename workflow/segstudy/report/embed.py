@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from segstudy.opening import opened
+
 SVG_BYTES = 600_000  # a drawing that is larger is shown as pixels
 SIDE = 1600  # pixels of the longer side of an embedded figure
 QUALITY = 82  # of WebP: no difference is seen at this size
@@ -32,8 +34,8 @@ def uri_of(content: bytes, kind: str) -> str:
 
 def picture(path: str | Path, alt: str, side: int = SIDE, height: int | None = None) -> Picture:
     """Return an image file as WebP, at most `side` pixels wide and `height` high (`side` unless told)."""
-    with Image.open(path) as opened:
-        image = opened.convert("RGB")
+    with opened(path, drawn=True) as stored:
+        image = stored.convert("RGB")
     image.thumbnail((side, height or side), Image.Resampling.LANCZOS)
     return Picture(uri_of(_saved(image, format="WEBP", quality=QUALITY, method=4), "image/webp"), *image.size, alt)
 
@@ -43,7 +45,7 @@ def figure(svg: str | Path, png: str | Path, alt: str) -> Picture:
     content = Path(svg).read_bytes()
     if len(content) > SVG_BYTES:
         return picture(png, alt)
-    with Image.open(png) as image:
+    with opened(png, drawn=True) as image:
         width, height = image.size
     return Picture(uri_of(content, "image/svg+xml"), width, height, alt)
 

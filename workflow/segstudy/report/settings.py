@@ -41,7 +41,7 @@ def settings_of(study: Study) -> dict[str, Any]:
         ],
         "datasets": {
             name: {
-                **study.datasets[name].model_dump(mode="json", exclude={"root"}),
+                **study.datasets[name].model_dump(mode="json", exclude={"root", "max_megapixels"}),
                 "several": study.datasets[name].several,
             }
             for name in study.used_datasets
