@@ -41,6 +41,7 @@ def measure_denoising(
     outputs: Mapping[str, Path],
     title: str,
     phantom: bool = False,
+    network: str = "",
 ) -> None:
     """Measure a denoising cell on the images that chose its best epoch; draw some of them.
 
@@ -55,15 +56,16 @@ def measure_denoising(
         outputs: `table` (CSV with COLUMNS) and `png`.
         title: what is shown, for the head of the picture.
         phantom: whether the images are drawn stand-ins.
+        network: that the study names for this cell.
     """
     device = choose_device()
-    network, meta = load_model(model, device)
+    trained, meta = load_model(model, device, named=network)
     opened, recipe = open_store(store), Recipe.model_validate(meta["settings"]["recipe"])
     assert recipe.denoising is not None
     rows = gather(opened, split, recipe, meta["seed"], index)
     chosen = evenly(rows.val, MEASURED)
     shown_rows = set(evenly(chosen, SHOWN).tolist())
-    forward = passes(meta["normalisation"], device, torch.float32)(network)
+    forward = passes(meta["normalisation"], device, torch.float32)(trained)
     table: list[dict[str, Any]] = []
     shown: list[Shown] = []
     for row in track(chosen.tolist(), "measure noise removed"):

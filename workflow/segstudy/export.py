@@ -26,7 +26,9 @@ class Checked(NamedTuple):
     words: str
 
 
-def export_cell(cell: CellFiles, out: Path, formats: Sequence[str], images: Sequence[Path] = ()) -> list[Exported]:
+def export_cell(
+    cell: CellFiles, out: Path, formats: Sequence[str], images: Sequence[Path] = (), trust: bool = False
+) -> list[Exported]:
     """Write `model.onnx` and `model.pt2`, `preprocessing.json` and the model card `README.md` into `out`.
 
     Args:
@@ -35,15 +37,18 @@ def export_cell(cell: CellFiles, out: Path, formats: Sequence[str], images: Sequ
         formats: of `onnx` and `torch`.
         images: that graph and network are compared on; without any, images of the study where its store still lies
             beside the cell, and else noise with the means and deviations of its training images.
+        trust: import whatever module the model file names for its network; see `model_files.check_network`.
 
     Raises:
-        StudyError: a package is missing; the network cannot be exported, or the graph gives other probabilities.
+        StudyError: a package is missing; the model file is not to be believed; the network cannot be exported, or
+            the graph gives other probabilities.
     """
     from segstudy.checkpoint import load_model
 
+    files.check_folder(out)
     for kind in formats:
         check_packages(kind)
-    network, meta = load_model(cell.model)
+    network, meta = load_model(cell.model, trust=trust)
     model = Deployed(network, meta["normalisation"]).eval()
     height, width = cell.usage["canvas"]
     checked = images_to_check(cell, images)

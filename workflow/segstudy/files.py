@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segstudy.errors import StudyError
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
@@ -49,6 +51,21 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         _flush(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_folder(path: str | Path) -> None:
+    """Raise if results cannot go into the folder `path` because it, or something above it, is a file.
+
+    Raises:
+        StudyError: saying which.
+    """
+    for place in (Path(path), *Path(path).parents):
+        if place.exists():
+            if not place.is_dir():
+                raise StudyError(
+                    "results go into a folder, and this is a file", where=place, remedy="name a folder, or a new name"
+                )
+            return
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -34,6 +34,10 @@ def predict(
     as_stored: Annotated[
         bool, typer.Option("--as-stored", help="Ignore the orientation that files note (EXIF).")
     ] = False,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Import the module of one's own that the model file names, which runs its code."),
+    ] = False,
 ) -> None:
     """Masks of new images by a trained network, as its study makes them."""
     from segstudy.cell_files import open_cell
@@ -50,6 +54,7 @@ def predict(
             roi=roi,
             overlays=overlays,
             as_stored=as_stored,
+            trust=trust,
         )
     problems = table[table["problem"] != ""]
     unlike = table.loc[table["warnings"] != "", "file"].nunique()
