@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from segstudy import files
 from segstudy.cell_records import damaged, read_record
 from segstudy.config.cells import Cell
 from segstudy.errors import StudyError
+from segstudy.likeness import CHANNELS
 
 MODEL, RUN, USAGE, THRESHOLDS, COUNTS = "model.safetensors", "run.json", "usage.json", "thresholds.json", "counts.csv"
 RESULTS = Path("results")
@@ -126,6 +128,30 @@ def _anew(path: Path) -> str:
         f"take the file from where the cell came; or delete it, and let the study {again} again, which makes it anew: "
         f"snakemake --configfile <its study file> {path}"
     )
+
+
+def check_belongs(cell: CellFiles, meta: Mapping[str, Any]) -> None:
+    """Raise if a cell's model file and its usage.json are of two cells.
+
+    Args:
+        cell: whose files they are.
+        meta: of the model file.
+
+    Raises:
+        StudyError: channels or classes differ.
+    """
+    channels, classes = len(CHANNELS[cell.usage["colour"]]), len(cell.usage["classes"])
+    for what, found, wanted in (
+        ("channels", meta["in_channels"], channels),
+        ("outputs", meta["outputs"], classes if cell.several else 1),
+    ):
+        if found != wanted:
+            raise StudyError(
+                f"model file and {USAGE} do not belong together: the network has {found} {what}, and {USAGE} asks for "
+                f"{wanted}",
+                where=cell.folder,
+                remedy=_anew(cell.folder / USAGE),
+            )
 
 
 def chosen_threshold(cell: CellFiles, wanted: str | None) -> tuple[str, float | None]:

@@ -17,6 +17,7 @@ from segstudy.config.recipes import Recipe
 from segstudy.denoising import Noise, add_noise, middle_levels
 from segstudy.figures.denoised import Shown, draw_denoised
 from segstudy.material import gather
+from segstudy.model_files import check_told
 from segstudy.passes import passes
 from segstudy.precision import choose_device
 from segstudy.progress import track
@@ -60,6 +61,7 @@ def measure_denoising(
     """
     device = choose_device()
     trained, meta = load_model(model, device, named=network)
+    check_told(meta, model, "seed")
     opened, recipe = open_store(store), Recipe.model_validate(meta["settings"]["recipe"])
     assert recipe.denoising is not None
     rows = gather(opened, split, recipe, meta["seed"], index)

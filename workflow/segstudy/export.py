@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from segstudy import files, model_card
-from segstudy.cell_files import CellFiles
+from segstudy.cell_files import CellFiles, check_belongs
 from segstudy.deployed import FILES, INPUT, OUTPUT, TOLERANCE, Deployed, Exported, check_packages, export
 from segstudy.likeness import CHANNELS
 from segstudy.new_images import Picture, prepare
@@ -49,6 +49,7 @@ def export_cell(
     for kind in formats:
         check_packages(kind)
     network, meta = load_model(cell.model, trust=trust)
+    check_belongs(cell, meta)
     model = Deployed(network, meta["normalisation"]).eval()
     height, width = cell.usage["canvas"]
     checked = images_to_check(cell, images)

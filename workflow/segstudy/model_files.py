@@ -57,6 +57,27 @@ def described(text: str, path: Path) -> dict[str, Any]:
     return found
 
 
+def check_told(meta: Mapping[str, Any], path: Path, *keys: str) -> None:
+    """Raise if a description lacks one of `keys`, which not every use of a model file needs, or its recipe.
+
+    Raises:
+        StudyError: naming the first.
+    """
+    kinds = {"classes": str, "canvas": int}
+    told = {"settings.recipe": isinstance(meta["settings"].get("recipe"), dict)}
+    for key in keys:
+        value, kind = meta.get(key), kinds.get(key)
+        told[key] = (
+            isinstance(value, list) and all(type(item) is kind for item in value) if kind else type(value) is int
+        )
+    if missing := next((key for key, whole in told.items() if not whole), ""):
+        raise StudyError(
+            f"the model file's description is damaged: '{missing}' is missing or of another type",
+            where=path,
+            remedy=AGAIN,
+        )
+
+
 def check_network(meta: Mapping[str, Any], path: Path, named: str = "", trust: bool = False) -> None:
     """Raise if a model file would import code that nobody vouches for. Nothing is imported here.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from segstudy import files
-from segstudy.cell_files import CellFiles, chosen_threshold
+from segstudy.cell_files import CellFiles, check_belongs, chosen_threshold
 from segstudy.datasets.listing import natural
 from segstudy.errors import StudyError
 from segstudy.found import WHOLE, Found, field_of_view, line_of, line_without, write_found
@@ -93,6 +93,7 @@ def predict_images(
     policy, value = chosen_threshold(cell, threshold)
     keep_freed_memory()
     network, meta = load_model(cell.model, chosen_device(device), trust=trust)
+    check_belongs(cell, meta)
     if cell.usage["field_of_view"] and roi is None:
         logger.warning(
             "the study predicts nothing outside the field of view; without its masks (--roi) whole frames are predicted"

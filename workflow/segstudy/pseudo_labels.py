@@ -16,6 +16,7 @@ from segstudy import files
 from segstudy.errors import StudyError
 from segstudy.geometry import Geometry, to_original
 from segstudy.inference import predict_canvas
+from segstudy.model_files import check_told
 from segstudy.predicted import writing
 from segstudy.probabilities import write_probability
 from segstudy.progress import track
@@ -71,6 +72,7 @@ def label_images(
     opened = open_store(store)
     device = choose_device()
     trained, meta = load_model(model, device, named=network)
+    check_told(meta, model, "canvas")
     check_teacher(meta, opened, model, dataset, tile)
     positions = opened.rows(row["sample"] for row in rows)
     measures: dict[str, dict[str, Any]] = {}
