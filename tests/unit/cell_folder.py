@@ -3,6 +3,7 @@
 import torch
 
 from segstudy import checkpoint, models
+from segstudy.cli.app import main
 from segstudy.files import write_json
 
 SETTINGS = {
@@ -77,3 +78,12 @@ def write(folder, meta=META, weights=None):
 def naming(path, /, **arguments):
     """Return the description of a model file that names a network of a library by its path."""
     return META | {"settings": SETTINGS | {"model": {"network": path, "arguments": arguments}}}
+
+
+def command(line):
+    """Return the exit code of `segstudy` with these arguments."""
+    try:
+        main(line)
+    except SystemExit as ended:
+        return ended.code or 0
+    return 0

@@ -14,7 +14,6 @@ from safetensors.torch import save_file
 
 from segstudy import checkpoint, resuming, training
 from segstudy.checkpoint import load_model, read_model, save_model
-from segstudy.cli.app import main
 from segstudy.errors import StudyError
 from segstudy.models.pretrained import read_state, read_weights
 
@@ -37,7 +36,7 @@ def test_weights_that_are_no_numbers_predict_nothing(value, command, tmp_path, p
     with torch.no_grad():
         network.head.bias[0] = value
     cell, out = cell_folder.write(tmp_path / "cell", weights=network), tmp_path / "out"
-    assert main([command, str(cell), *[str(picture)] * (command == "predict"), "--out", str(out)]) == 1
+    assert cell_folder.command([command, str(cell), *[str(picture)] * (command == "predict"), "--out", str(out)]) == 1
     said = capsys.readouterr().err
     assert "NaN or infinite values in head.bias" in said and "model.safetensors" in said
     assert not out.exists()
@@ -148,7 +147,7 @@ def test_a_damaged_record_is_told_with_what_makes_it_anew(file, change, command,
     cell, out = cell_folder.write(tmp_path / "cell"), tmp_path / "out"
     text = (cell / file).read_text()
     (cell / file).write_text(text[: len(text) // 2] if change is None else json.dumps(json.loads(text) | change))
-    assert main([command, str(cell), *[str(picture)] * (command == "predict"), "--out", str(out)]) == 1
+    assert cell_folder.command([command, str(cell), *[str(picture)] * (command == "predict"), "--out", str(out)]) == 1
     said = capsys.readouterr().err
     assert "damaged" in said and "anew" in said and str(cell) in said and "Traceback" not in said
     assert not out.exists()
@@ -160,7 +159,7 @@ def test_records_of_another_cell_are_told(tmp_path, picture, capsys):
     usage |= {"classes": ["background", "a", "b"], "colours": [[0, 0, 0]] * 3, "headline": "argmax"}
     (cell / "usage.json").write_text(json.dumps(usage))
     (cell / "thresholds.json").write_text('{"argmax": null}')
-    assert main(["predict", str(cell), str(picture), "--out", str(tmp_path / "out")]) == 1
+    assert cell_folder.command(["predict", str(cell), str(picture), "--out", str(tmp_path / "out")]) == 1
     assert "do not belong together" in capsys.readouterr().err
 
 
@@ -234,6 +233,7 @@ DAMAGES = {
     "no moments": lambda s: s | {"optimiser": s["optimiser"] | {"state": {}}},
     "half of the moments": lambda s: moments(s, half),
     "moments of another shape": lambda s: moments(s, lambda v: v | {"exp_avg": torch.zeros(99)}),
+    "moments of half": lambda s: s | {"optimiser": s["optimiser"] | {"state": half(s["optimiser"]["state"])}},
     "no groups": lambda s: s | {"optimiser": s["optimiser"] | {"param_groups": []}},
     "other settings": lambda s: s | {
         "optimiser": s["optimiser"] | {"param_groups": [s["optimiser"]["param_groups"][0] | {"betas": "x"}]}

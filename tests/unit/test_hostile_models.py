@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 
 from segstudy.checkpoint import load_model, save_model
-from segstudy.cli.app import main
 from segstudy.config import load_study
 from segstudy.config.library_paths import closed, places_in, refusal
 from segstudy.errors import StudyError
@@ -220,18 +219,18 @@ def test_the_commands_say_what_would_be_imported(command, tmp_path, picture, cap
     out = tmp_path / "out"
     images = [str(picture)] if command == "predict" else ["--format", "torch"]
     line = [command, str(cell), *images, "--out", str(out)]
-    assert main(line) == 1
+    assert cell_folder.command(line) == 1
     said = " ".join(capsys.readouterr().err.split())
     assert 'own_traced would be imported, and Net of it called with the arguments {"secret": 3}' in said
     assert not own.exists() and not out.exists() and "Traceback" not in said
-    assert main([*line, "--trust"]) == 1  # imported now, and it has no such argument
+    assert cell_folder.command([*line, "--trust"]) == 1  # imported now, and it has no such argument
     assert "no argument 'secret'" in capsys.readouterr().err and own.exists()
 
 
 def test_trust_lets_a_network_of_ones_own_predict(tmp_path, picture, capsys, own):
     weights = torch.nn.ModuleDict({"network": torch.nn.Conv2d(1, 1, 1)})
     cell = cell_folder.write(tmp_path / "cell", cell_folder.naming("own_traced:Net"), weights)
-    assert main(["predict", str(cell), str(picture), "--out", str(tmp_path / "out"), "--trust"]) == 0
+    assert cell_folder.command(["predict", str(cell), str(picture), "--out", str(tmp_path / "out"), "--trust"]) == 0
     assert (tmp_path / "out/masks/a.png").is_file()
 
 
@@ -240,7 +239,7 @@ def test_results_do_not_go_into_a_file(command, tmp_path, picture, capsys):
     cell, images = cell_folder.write(tmp_path / "cell"), [str(picture)] if command == "predict" else []
     (tmp_path / "file").write_text("kept")
     for out in ("file", "file/below"):
-        assert main([command, str(cell), *images, "--out", str(tmp_path / out)]) == 1
+        assert cell_folder.command([command, str(cell), *images, "--out", str(tmp_path / out)]) == 1
         said = capsys.readouterr().err
         assert "this is a file" in said and "Traceback" not in said
     assert (tmp_path / "file").read_text() == "kept"
@@ -250,7 +249,7 @@ def test_results_do_not_go_among_the_images(tmp_path, capsys, picture):
     cell, images = cell_folder.write(tmp_path / "cell"), tmp_path / "images"
     images.mkdir()
     shutil.move(picture, images)
-    assert main(["predict", str(cell), str(images), "--out", str(images)]) == 1
+    assert cell_folder.command(["predict", str(cell), str(images), "--out", str(images)]) == 1
     assert "the folder of the images itself" in capsys.readouterr().err
-    assert main(["predict", str(cell), str(images), "--out", str(images / "found")]) == 0
+    assert cell_folder.command(["predict", str(cell), str(images), "--out", str(images / "found")]) == 0
     assert {path.name for path in images.iterdir()} == {"a.png", "found"}

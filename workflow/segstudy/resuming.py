@@ -13,6 +13,7 @@ from torch import Tensor, nn
 def problem_of(
     found: Mapping[str, Any],
     fresh: Mapping[str, Any],
+    network: nn.Module,
     optimiser: torch.optim.Optimizer,
     best: Mapping[str, Tensor],
     columns: Sequence[str],
@@ -22,16 +23,18 @@ def problem_of(
     Args:
         found: the state as it was saved.
         fresh: the state of the same training before its first step, with `network`, `losses` and `task`.
+        network: that learns, with its first weights.
         optimiser: of the training, before its first step.
         best: state dict of the network that is published.
         columns: of a row of the history.
     """
-    return next(_problems(found, fresh, optimiser, best, columns), "")
+    return next(_problems(found, fresh, network, optimiser, best, columns), "")
 
 
 def _problems(
     found: Mapping[str, Any],
     fresh: Mapping[str, Any],
+    network: nn.Module,
     optimiser: torch.optim.Optimizer,
     best: Mapping[str, Tensor],
     columns: Sequence[str],
@@ -62,7 +65,8 @@ def _problems(
         yield from _tensors(found["best"], best, "best")
     elif not _is_mapping(found["best"]):
         yield "its entry 'best' is damaged"
-    yield from _optimiser(found["optimiser"], optimiser, bool(found["history"] or found["step"]))
+    yield from _optimiser(found["optimiser"], optimiser)
+    yield from _moved(found, network, optimiser)
 
 
 def _history(found: Mapping[str, Any], columns: Sequence[str]) -> Iterator[str]:
@@ -95,11 +99,8 @@ def _tensor(found: Any, shape: Sequence[int], dtype: torch.dtype, name: str) -> 
         yield f"{name} is of another shape or type"
 
 
-def _optimiser(found: Any, optimiser: torch.optim.Optimizer, stepped: bool) -> Iterator[str]:
-    """Yield what is wrong with an optimiser's state dict.
-
-    A parameter that has had no gradient yet has no state; one that has some has all of it, in its own shape.
-    """
+def _optimiser(found: Any, optimiser: torch.optim.Optimizer) -> Iterator[str]:
+    """Yield what is wrong with an optimiser's state dict: what it keeps of a parameter is whole, in its shape."""
     fresh = optimiser.state_dict()
     if not _is_mapping(found) or found.keys() != fresh.keys() or not _is_mapping(found["state"]):
         yield "its entry 'optimiser' is damaged"
@@ -117,8 +118,6 @@ def _optimiser(found: Any, optimiser: torch.optim.Optimizer, stepped: bool) -> I
             yield "its entry 'optimiser' has other settings"
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     kept = _kept(optimiser)
-    if stepped and kept and not found["state"]:
-        yield "its entry 'optimiser' has no moments"
     for place, moments in found["state"].items():
         if type(place) is not int or not 0 <= place < len(parameters):
             yield "its entry 'optimiser' has moments of an unknown parameter"
@@ -127,6 +126,21 @@ def _optimiser(found: Any, optimiser: torch.optim.Optimizer, stepped: bool) -> I
         for key, like in kept.items():
             shape = parameters[place].shape if like.dim() else ()
             yield from _tensor(moments[key], shape, like.dtype, f"optimiser: {key} of parameter {place}")
+
+
+def _moved(found: Mapping[str, Any], network: nn.Module, optimiser: torch.optim.Optimizer) -> Iterator[str]:
+    """Yield the parameters that have learned and of which the optimiser keeps nothing.
+
+    A parameter that has had no gradient yet (frozen, or used nowhere) has no moments, and its first value.
+    """
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    for place, parameter in enumerate(parameters if _kept(optimiser) else []):
+        name = names[id(parameter)]
+        if place not in found["optimiser"]["state"] and not torch.equal(
+            found["network"][name], parameter.detach().cpu()
+        ):
+            yield f"its entry 'optimiser' has no moments of {name}"
 
 
 def _kept(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

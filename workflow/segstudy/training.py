@@ -120,7 +120,7 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
     task.begin(network, through, device, steps)
     fresh = {**state, "network": network.state_dict(), "losses": losses, "task": task.state()}
     best = task.shown(network).state_dict()
-    if slot and (saved := slot.load(lambda found: problem_of(found, fresh, optimiser, best, HISTORY))):
+    if slot and (saved := slot.load(lambda found: problem_of(found, fresh, network, optimiser, best, HISTORY))):
         state = saved
         network.load_state_dict(state.pop("network"))
         optimiser.load_state_dict(state.pop("optimiser"))
