@@ -113,6 +113,15 @@ def test_what_needs_no_import_to_be_refused_is_told_when_the_config_is_read():
             load_study(config)
 
 
+@pytest.mark.parametrize("command", ["check-config", "plan", "run"])
+def test_a_study_that_snakemake_would_run_as_a_program_never_reaches_it(command, tmp_path, capsys):
+    study, ran = tmp_path / "study.yaml", tmp_path / "ran"
+    study.write_text(f"study: s\n__use_yte__: true\n__definitions__:\n  - open({str(ran)!r}, 'w')\n")
+    assert cell_folder.command([command, str(study)]) == 1
+    assert "asks Snakemake to run what stands in it as Python" in " ".join(capsys.readouterr().err.split())
+    assert not ran.exists()
+
+
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     """A module of one's own that leaves a trace when it is imported."""
