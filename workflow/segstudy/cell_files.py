@@ -113,12 +113,11 @@ def open_cell(name: str | Path, results: Path = RESULTS) -> CellFiles:
             )
         found[file] = read_record(path, _anew(path))
     usage, thresholds = found[USAGE], found[THRESHOLDS]
+    path = folder / THRESHOLDS
     if usage["headline"] not in thresholds:
-        path = folder / THRESHOLDS
         raise damaged(path, f"it has no threshold of the study's policy '{usage['headline']}'", _anew(path))
-    if thresholds[usage["headline"]] is None and len(usage["classes"]) == 2:
-        path = folder / THRESHOLDS
-        raise damaged(path, f"the threshold of the study's policy '{usage['headline']}' is no number", _anew(path))
+    if len(usage["classes"]) == 2 and None in thresholds.values():
+        raise damaged(path, "a threshold is no number", _anew(path))
     return CellFiles(folder, found[RUN], usage, thresholds)
 
 
