@@ -1,5 +1,6 @@
 """A model file or a study that somebody else made runs no code: what is no network is neither imported nor called."""
 
+import ast
 import shutil
 import sys
 from pathlib import Path
@@ -262,3 +263,31 @@ def test_results_do_not_go_among_the_images(tmp_path, capsys, picture):
     assert "the folder of the images itself" in capsys.readouterr().err
     assert cell_folder.command(["predict", str(cell), str(images), "--out", str(images / "found")]) == 0
     assert {path.name for path in images.iterdir()} == {"a.png", "found"}
+
+
+def test_nothing_in_the_package_runs_text_or_pickles():
+    """What docs/security.md says of the whole package."""
+    root = Path(__file__).resolve().parents[2] / "workflow"
+    found = []
+    for path in root.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name, where = ast.unparse(node.func), f"{path.name}:{node.lineno}"
+            given = {word.arg: ast.unparse(word.value) for word in node.keywords}
+            if name in (
+                "eval",
+                "exec",
+                "__import__",
+                "pickle.load",
+                "pickle.loads",
+                "yaml.load",
+                "os.system",
+                "os.popen",
+            ):
+                found.append(f"{where} {name}")
+            if name == "torch.load" and given.get("weights_only") != "True":
+                found.append(f"{where} {name} without weights_only")
+            if given.get("shell") == "True" or given.get("allow_pickle", "False") != "False":
+                found.append(f"{where} {name}")
+    assert not found
