@@ -18,6 +18,7 @@ use rule predict as predict_flips with:
         prediction=dataset_block("prediction"),
         evaluation=STUDY.evaluation.of_prediction,
         reading=reader_code(),
+        network=network_of,
         code=network_code("segstudy.inference"),
 
 

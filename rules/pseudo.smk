@@ -26,6 +26,7 @@ rule pseudo_predict:
     params:
         root=for_unlabelled(root_of),
         prediction=for_unlabelled(dataset_block("prediction")),
+        network=network_of,
         code=network_code("segstudy.pseudo_labels"),
     script:
         "../workflow/scripts/pseudo_predict.py"

@@ -61,12 +61,16 @@ def readers_code(*modules):
     return lookup
 
 
+def network_of(wildcards):
+    """The `network:` of the cell's model, which its model file must not replace by another module."""
+    return STUDY.models[wildcards.model].kind
+
+
 def network_code(*modules):
     """Fingerprint of the modules and of the cell's own network, its library's version included."""
 
     def lookup(wildcards):
-        kind = STUDY.models[wildcards.model].kind
-        return fingerprint.network(kind, *modules)
+        return fingerprint.network(network_of(wildcards), *modules)
 
     return lookup
 

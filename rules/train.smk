@@ -77,6 +77,7 @@ rule denoised:
     params:
         title=lambda wildcards: cell_of(wildcards).path,
         phantom=lambda wildcards: wildcards.dataset in PHANTOMS,
+        network=network_of,
         code=network_code("segstudy.denoised"),
     script:
         "../workflow/scripts/denoised.py"
@@ -115,6 +116,7 @@ rule predict:
         prediction=dataset_block("prediction"),
         evaluation=STUDY.evaluation.of_prediction,
         reading=reader_code(),
+        network=network_of,
         code=network_code("segstudy.inference", "segstudy.usage"),
     script:
         "../workflow/scripts/predict.py"

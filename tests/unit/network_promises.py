@@ -124,6 +124,7 @@ class NetworkPromises:
         network = settled(make(settings))
         torch.manual_seed(99)  # what is loaded is not what happens to be drawn again
         meta = {"settings": {"model": settings}, "in_channels": 3, "outputs": 1}
+        meta["normalisation"] = {"mean": [0.5], "std": [0.1]}
         save_model(tmp_path / "model.safetensors", network, meta)
         other, found = load_model(tmp_path / "model.safetensors")
         assert found == meta and not other.training

@@ -71,7 +71,7 @@ def predict(cell, monkeypatch=None, network=None, meta=META, size="native", head
     folder, index, split = cell
     build_store(index, folder / "raw", folder / "store", size, "rgb", "folder", binary("cell"), 1)
     if network is not None:
-        monkeypatch.setattr(checkpoint, "load_model", lambda path, device: (network, meta))
+        monkeypatch.setattr(checkpoint, "load_model", lambda path, device, **_: (network, meta))
     predict_cell(
         folder / "model.safetensors",
         folder / "store",
@@ -351,7 +351,9 @@ def predict_several(cell, monkeypatch, size="native", outputs=3):
         colours = np.asarray(Image.open(folder / "raw" / path.name.replace("_mask", "")))
         Image.fromarray(colours.argmax(axis=2).astype(np.uint8)).save(path)
     build_store(index, folder / "raw", folder / "store", size, "rgb", "folder", RGB, 1)
-    monkeypatch.setattr(checkpoint, "load_model", lambda path, device: (LargestChannel(), META | {"outputs": outputs}))
+    monkeypatch.setattr(
+        checkpoint, "load_model", lambda path, device, **_: (LargestChannel(), META | {"outputs": outputs})
+    )
     paths = [folder / name for name in ("probabilities", "masks", "thresholds.json")]
     predict_cell(folder / "model", folder / "store", split, index, folder / "raw", *paths, Evaluation(), RGB)
     thresholds = json.loads(paths[2].read_text())

@@ -85,8 +85,11 @@ def local(tmp_path, monkeypatch):
             class Nothing:
                 pass
 
-            def lies(in_channels, classes):
+            def lies(in_channels, classes) -> nn.Module:
                 return "a string"
+
+            def silent(in_channels, classes):
+                raise AssertionError("was called")
 
             a_number = 3
             """
@@ -168,7 +171,7 @@ def test_a_network_that_returns_more_in_training_alone_is_refused_there():
     ("settings", "told"),
     [
         ({"network": "monay.nets:U"}, "no module monay"),
-        ({"network": "monai.networks.nest:U"}, "no module monai.networks.nest"),
+        ({"network": "monai.networks.nest:U"}, "monai.networks.nest has none.*Did you mean 'monai.networks.nets'"),
         ({"network": f"{MONAI}AttentionUnett"}, "nothing called 'AttentionUnett'.*Did you mean 'AttentionUnet'"),
         ({"network": "json:JSONDecoder"}, "is no network"),
         ({"network": "json:decoder"}, "is no network"),
@@ -197,6 +200,7 @@ def test_what_is_wrong_is_told(settings, told):
         ("Nothing", "is no network"),
         ("a_number", "is no network"),
         ("lies", "gives a str"),
+        ("silent", "does not say what it returns"),
         ("Grey", "1 channels"),
         ("Renamed", "needs more arguments: bands, kinds"),
     ],

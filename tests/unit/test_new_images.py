@@ -240,8 +240,17 @@ def test_what_is_given_must_be_there_and_have_one_name(made, tmp_path):
         listed([tmp_path / "a.png", tmp_path / "x/a.png"], tmp_path / "out")
     with pytest.raises(StudyError, match="no such image or folder"):
         listed([tmp_path / "b.png"], tmp_path / "out")
+    (tmp_path / "empty").mkdir()
     with pytest.raises(StudyError, match="there is no image"):
-        listed([tmp_path / "x"], tmp_path / "x")
+        listed([tmp_path / "empty"], tmp_path / "out")
+    for out, told in (("x", "the folder of the images itself"), (".", "a folder above the images")):
+        with pytest.raises(StudyError, match=f"--out is {told}"):
+            listed([tmp_path / "x"], tmp_path / out)
+    (tmp_path / "out/masks").mkdir(parents=True)
+    shutil.copy(tmp_path / "a.png", tmp_path / "out/masks/a.png")
+    with pytest.raises(StudyError, match="could replace some of them"):  # its result would be written over it
+        listed([tmp_path / "out/masks/a.png"], tmp_path / "out")
+    assert [p.name for p in listed([tmp_path], tmp_path / "out")] == ["a", "x/a"]  # below the images: left out
     for wrong in ("gpu", "cuda:99", "cuda:x", "mps"):
         with pytest.raises(StudyError, match=f"this machine has no device '{wrong}'"):
             chosen_device(wrong)

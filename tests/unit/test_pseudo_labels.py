@@ -65,7 +65,7 @@ def photos(tmp_path):
 def label(photos, monkeypatch, network=None, size="native", tile=None, **meta):
     folder, index, split = photos
     build_store(index, folder / "raw", folder / "store", size, "rgb", "folder", binary("cell"), 1)
-    monkeypatch.setattr(checkpoint, "load_model", lambda path, device: (network or Oracle(), META | meta))
+    monkeypatch.setattr(checkpoint, "load_model", lambda path, device, **_: (network or Oracle(), META | meta))
     outputs = {"probabilities": folder / "out/probabilities"}
     outputs |= {"targets": folder / "out/targets.npy", "measures": folder / "out/measures.csv"}
     label_images(folder / "model", folder / "store", split, index, folder / "raw", outputs, "photos", tile)

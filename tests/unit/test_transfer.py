@@ -42,8 +42,9 @@ def written(path, model=UNET, channels=3, outputs=1, recipe=None, classes=("vess
     with torch.no_grad():
         for tensor in network.state_dict().values():
             tensor.copy_(torch.rand(tensor.shape) + 1 if tensor.is_floating_point() else torch.tensor(7))
+    scaling = SCALING if channels == 3 else {key: values[:channels] for key, values in SCALING.items()}
     meta = {"settings": {"model": model, "recipe": recipe or {}}, "in_channels": channels, "outputs": outputs}
-    checkpoint.save_model(path, network, meta | {"classes": list(classes), "normalisation": SCALING})
+    checkpoint.save_model(path, network, meta | {"classes": list(classes), "normalisation": scaling})
     return network
 
 

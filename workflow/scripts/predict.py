@@ -30,6 +30,7 @@ with job(snakemake):
         flips=snakemake.params.flips,
         tile=prediction.tile,
         overlap=prediction.overlap,
+        network=snakemake.params.network,
     )
     if not snakemake.params.flips:
         record = usage_record(store, split, index, evaluation, labels, prediction, snakemake.params.phantom)

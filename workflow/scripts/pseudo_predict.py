@@ -20,4 +20,5 @@ with job(snakemake):
         dataset=snakemake.wildcards.unlabelled,
         tile=prediction.tile,
         overlap=prediction.overlap,
+        network=snakemake.params.network,
     )

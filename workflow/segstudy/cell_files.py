@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from segstudy import files
+from segstudy.cell_records import damaged, read_record
 from segstudy.config.cells import Cell
 from segstudy.errors import StudyError
+from segstudy.likeness import CHANNELS
 
 MODEL, RUN, USAGE, THRESHOLDS, COUNTS = "model.safetensors", "run.json", "usage.json", "thresholds.json", "counts.csv"
 RESULTS = Path("results")
@@ -93,14 +96,14 @@ def open_cell(name: str | Path, results: Path = RESULTS) -> CellFiles:
     """Find a cell and read what is told of it.
 
     Raises:
-        StudyError: there is no such cell, it makes no masks, or one of its files is missing.
+        StudyError: there is no such cell, it makes no masks, or one of its files is missing or damaged.
     """
     folder = find_cell(name, results)
     found: dict[str, Any] = {}
     for file in (RUN, USAGE, THRESHOLDS):
         path = folder / file
         if not path.is_file():
-            if found.get(RUN, {}).get("settings", {}).get("recipe", {}).get("denoising"):
+            if file != RUN and found[RUN]["settings"]["recipe"].get("denoising"):
                 raise StudyError("this cell removes noise: it makes no masks", where=folder)
             raise StudyError(
                 f"the cell has no {file}",
@@ -108,8 +111,46 @@ def open_cell(name: str | Path, results: Path = RESULTS) -> CellFiles:
                 allowed=f"a cell that was trained and predicted: {MODEL}, {RUN}, {USAGE} and {THRESHOLDS} together",
                 remedy=f"copy the whole folder of the cell, or let its study make it: snakemake ... {path}",
             )
-        found[file] = files.read_json(path)
-    return CellFiles(folder, found[RUN], found[USAGE], found[THRESHOLDS])
+        found[file] = read_record(path, _anew(path))
+    usage, thresholds = found[USAGE], found[THRESHOLDS]
+    path = folder / THRESHOLDS
+    if usage["headline"] not in thresholds:
+        raise damaged(path, f"it has no threshold of the study's policy '{usage['headline']}'", _anew(path))
+    if len(usage["classes"]) == 2 and None in thresholds.values():
+        raise damaged(path, "a threshold is no number", _anew(path))
+    return CellFiles(folder, found[RUN], usage, thresholds)
+
+
+def _anew(path: Path) -> str:
+    again = "train the cell" if path.name == RUN else "predict its images"
+    return (
+        f"take the file from where the cell came; or delete it, and let the study {again} again, which makes it anew: "
+        f"snakemake --configfile <its study file> {path}"
+    )
+
+
+def check_belongs(cell: CellFiles, meta: Mapping[str, Any]) -> None:
+    """Raise if a cell's model file and its usage.json are of two cells.
+
+    Args:
+        cell: whose files they are.
+        meta: of the model file.
+
+    Raises:
+        StudyError: channels or classes differ.
+    """
+    channels, classes = len(CHANNELS[cell.usage["colour"]]), len(cell.usage["classes"])
+    for what, found, wanted in (
+        ("channels", meta["in_channels"], channels),
+        ("outputs", meta["outputs"], classes if cell.several else 1),
+    ):
+        if found != wanted:
+            raise StudyError(
+                f"model file and {USAGE} do not belong together: the network has {found} {what}, and {USAGE} asks for "
+                f"{wanted}",
+                where=cell.folder,
+                remedy=_anew(cell.folder / USAGE),
+            )
 
 
 def chosen_threshold(cell: CellFiles, wanted: str | None) -> tuple[str, float | None]:

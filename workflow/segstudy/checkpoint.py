@@ -12,7 +12,6 @@ import io
 import json
 import logging
 import os
-import pickle
 import signal
 import threading
 import time
@@ -27,6 +26,8 @@ from torch import Tensor, nn
 
 from segstudy.errors import StudyError
 from segstudy.files import atomic_path
+from segstudy.memory import exhausted
+from segstudy.model_files import AGAIN, check_finite, check_network, described
 from segstudy.removal import remove_tree
 
 logger = logging.getLogger("segstudy")
@@ -35,8 +36,6 @@ logger = logging.getLogger("segstudy")
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 MAGIC = b"segstudy training state 1\n"
 PLAIN = (Tensor, int, float, str, bool, type(None))
-AGAIN = "train the cell again, or take the file from where it came"
-DAMAGED = (RuntimeError, ValueError, KeyError, EOFError, OSError, pickle.UnpicklingError)
 
 
 class Interrupted(StudyError):
@@ -79,10 +78,13 @@ class Slot:
         self._saved = time.monotonic()
         self._cost = self._saved - started
 
-    def load(self) -> dict[str, Any] | None:
+    def load(self, problem_of: Callable[[dict[str, Any]], str] = lambda _: "") -> dict[str, Any] | None:
         """Return the saved state with its tensors on the CPU, or None where there is none to use.
 
         A damaged or foreign state is renamed to `state.pt.rejected-<n>`, and the log says why.
+
+        Args:
+            problem_of: state -> why it cannot be continued from, or ''.
         """
         sweep(self.folder)
         if not self.path.exists():
@@ -92,13 +94,17 @@ class Slot:
         if not problem:
             try:
                 state = torch.load(_payload(content), map_location="cpu", weights_only=True)
-            except DAMAGED as error:
+            except Exception as error:  # whatever a damaged file makes torch say
+                if exhausted(error):
+                    raise
                 problem = f"it cannot be read ({str(error).partition('.')[0]})"
+            else:
+                problem = problem_of(state) if isinstance(state, dict) else "it has no entries"
         if problem:
             aside = self._aside()
             os.replace(self.path, aside)
             logger.warning("the saved state is not used: %s; set aside as %s", problem, aside)
-        return state
+        return None if problem else state
 
     def remove(self) -> None:
         """Delete the folder and all that is in it: the training is published."""
@@ -112,7 +118,10 @@ class Slot:
         checksum, _, body = body.partition(b"\n")
         if hashlib.sha256(body).hexdigest().encode() != checksum:
             return "its checksum is wrong: the file is damaged"
-        found = json.loads(body.partition(b"\n")[0])
+        try:
+            found = json.loads(body.partition(b"\n")[0])
+        except ValueError:
+            return "it does not say which training it belongs to"
         differences = list(_differences(found, self.identity))
         return f"it belongs to another training: {'; '.join(differences[:5])}" if differences else ""
 
@@ -172,7 +181,8 @@ def read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the tensors of a model file by their names, and the metadata of `save_model`.
 
     Raises:
-        StudyError: the file is absent, damaged, or not a segstudy model.
+        StudyError: the file is absent, damaged, or not a segstudy model; its description lacks something, or a weight
+            is not finite.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -186,20 +196,31 @@ def read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise StudyError(f"the model file cannot be read ({error})", where=path, remedy=AGAIN) from error
     if text is None:
         raise StudyError("the file is not a model of segstudy: it does not say which network", where=path)
-    return weights, json.loads(text)
+    meta = described(text, path)
+    check_finite(weights, path)
+    return weights, meta
 
 
-def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
+def load_model(
+    path: Path, device: torch.device | str = "cpu", *, named: str = "", trust: bool = False
+) -> tuple[nn.Module, dict[str, Any]]:
     """Return the network of a model file, on `device` and in evaluation mode, and the metadata of `save_model`.
 
     The network takes images in 0..1 from which `meta["normalisation"]` was taken: (x - mean) / std per channel.
 
+    Args:
+        path: of the file.
+        device: where the network goes.
+        named: the `network:` that the study names for this cell: its own word, besides the file's.
+        trust: import whatever module the file names for its network; see `model_files.check_network`.
+
     Raises:
-        StudyError: as `read_model`, or the file was made by other code of the network.
+        StudyError: as `read_model`; the file names a network that nobody vouches for, or was made by other code of it.
     """
     from segstudy import models
 
     weights, meta = read_model(path)
+    check_network(meta, path, named, trust)
     network = models.build(meta["settings"]["model"], meta["in_channels"], meta["outputs"])
     try:
         network.load_state_dict(weights)

@@ -17,6 +17,7 @@ from segstudy.config.recipes import Recipe
 from segstudy.denoising import Noise, add_noise, middle_levels
 from segstudy.figures.denoised import Shown, draw_denoised
 from segstudy.material import gather
+from segstudy.model_files import check_told
 from segstudy.passes import passes
 from segstudy.precision import choose_device
 from segstudy.progress import track
@@ -41,6 +42,7 @@ def measure_denoising(
     outputs: Mapping[str, Path],
     title: str,
     phantom: bool = False,
+    network: str = "",
 ) -> None:
     """Measure a denoising cell on the images that chose its best epoch; draw some of them.
 
@@ -55,15 +57,17 @@ def measure_denoising(
         outputs: `table` (CSV with COLUMNS) and `png`.
         title: what is shown, for the head of the picture.
         phantom: whether the images are drawn stand-ins.
+        network: that the study names for this cell.
     """
     device = choose_device()
-    network, meta = load_model(model, device)
+    trained, meta = load_model(model, device, named=network)
+    check_told(meta, model, "seed")
     opened, recipe = open_store(store), Recipe.model_validate(meta["settings"]["recipe"])
     assert recipe.denoising is not None
     rows = gather(opened, split, recipe, meta["seed"], index)
     chosen = evenly(rows.val, MEASURED)
     shown_rows = set(evenly(chosen, SHOWN).tolist())
-    forward = passes(meta["normalisation"], device, torch.float32)(network)
+    forward = passes(meta["normalisation"], device, torch.float32)(trained)
     table: list[dict[str, Any]] = []
     shown: list[Shown] = []
     for row in track(chosen.tolist(), "measure noise removed"):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from segstudy import files, model_card
-from segstudy.cell_files import CellFiles
+from segstudy.cell_files import CellFiles, check_belongs
 from segstudy.deployed import FILES, INPUT, OUTPUT, TOLERANCE, Deployed, Exported, check_packages, export
 from segstudy.likeness import CHANNELS
 from segstudy.new_images import Picture, prepare
@@ -26,7 +26,9 @@ class Checked(NamedTuple):
     words: str
 
 
-def export_cell(cell: CellFiles, out: Path, formats: Sequence[str], images: Sequence[Path] = ()) -> list[Exported]:
+def export_cell(
+    cell: CellFiles, out: Path, formats: Sequence[str], images: Sequence[Path] = (), trust: bool = False
+) -> list[Exported]:
     """Write `model.onnx` and `model.pt2`, `preprocessing.json` and the model card `README.md` into `out`.
 
     Args:
@@ -35,16 +37,20 @@ def export_cell(cell: CellFiles, out: Path, formats: Sequence[str], images: Sequ
         formats: of `onnx` and `torch`.
         images: that graph and network are compared on; without any, images of the study where its store still lies
             beside the cell, and else noise with the means and deviations of its training images.
+        trust: import whatever module the model file names for its network; see `model_files.check_network`.
 
     Raises:
-        StudyError: a package is missing; the network cannot be exported, or the graph gives other probabilities.
+        StudyError: a package is missing; the model file is not to be believed; the network cannot be exported, or
+            the graph gives other probabilities.
     """
     from segstudy.checkpoint import load_model
 
+    files.check_folder(out)
     for kind in formats:
         check_packages(kind)
     model_card.counts_of(cell)  # before anything is written
-    network, meta = load_model(cell.model)
+    network, meta = load_model(cell.model, trust=trust)
+    check_belongs(cell, meta)
     model = Deployed(network, meta["normalisation"]).eval()
     height, width = cell.usage["canvas"]
     checked = images_to_check(cell, images)

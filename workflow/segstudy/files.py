@@ -61,6 +61,21 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def check_folder(path: str | Path) -> None:
+    """Raise if results cannot go into the folder `path` because it, or something above it, is a file.
+
+    Raises:
+        StudyError: saying which.
+    """
+    for place in (Path(path), *Path(path).parents):
+        if place.exists():
+            if not place.is_dir():
+                raise StudyError(
+                    "results go into a folder, and this is a file", where=place, remedy="name a folder, or a new name"
+                )
+            return
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` to `path` atomically, as UTF-8."""
     with atomic_path(path) as temporary:

@@ -49,6 +49,7 @@ def predict_cell(
     flips: bool = False,
     tile: tuple[int, int] | None = None,
     overlap: float = 0.5,
+    network: str = "",
 ) -> None:
     """Predict every train, val and test image that has a mask, and choose the cell's thresholds.
 
@@ -63,7 +64,8 @@ def predict_cell(
     class; and the only policy is `argmax`, whose threshold is None.
 
     With `flips` all of this is made of the mean over the image and its mirror images, with a `tile` the canvas is
-    predicted in pieces (see `predict_canvas`).
+    predicted in pieces (see `predict_canvas`). `network` is the one that the study names for this cell: a model file
+    may name no other module of one's own (see `model_files.check_network`).
 
     Raises:
         StudyError: where model, store, split and index do not belong together.
@@ -78,7 +80,7 @@ def predict_cell(
     if not rows:
         raise StudyError("no image of the split has a mask, so there is nothing to predict", where=root)
     device = choose_device()
-    network, meta = load_model(model, device)
+    trained, meta = load_model(model, device, named=network)
     _check_model(meta, opened, model, 1 if len(labels.names) == 2 else len(labels.names))
     thresholds: dict[str, float | None] = {ARGMAX: None}
     with files.atomic_folder(out_probabilities) as probabilities, files.atomic_folder(out_masks) as masks:
@@ -95,7 +97,7 @@ def predict_cell(
         positions = opened.rows(row["sample"] for row in rows)
         scaling = meta["normalisation"]
         predictions = predict_canvas(
-            network, opened.images, positions, scaling, device, flips=flips, tile=tile, overlap=overlap
+            trained, opened.images, positions, scaling, device, flips=flips, tile=tile, overlap=overlap
         )
         with writing() as submit:
             pairs = zip(rows, positions, predictions, strict=True)

@@ -189,7 +189,7 @@ def _training(cell: CellFiles, meta: Mapping[str, Any]) -> str:
         "loss": _options(settings["loss"]),
         "recipe": _options(settings["recipe"]),
         "seed": run["seed"],
-        "epochs": f"{run['epochs']}, the weights are those of epoch {meta['epoch']} ({run['stopped']})",
+        "epochs": f"{run['epochs']}, the weights are those of epoch {meta.get('epoch', 'not told')} ({run['stopped']})",
         "made of": _options({role: source["cell"] for role, source in run.get("sources", {}).items()})
         or "this data set alone",
         "trained on": f"{run['device']}, {run['precision']}, torch {run['torch']}, {run['seconds']['total']:.0f} s",

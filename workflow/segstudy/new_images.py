@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from segstudy import files
-from segstudy.cell_files import CellFiles, chosen_threshold
+from segstudy.cell_files import CellFiles, check_belongs, chosen_threshold
 from segstudy.datasets.listing import natural
 from segstudy.errors import StudyError
 from segstudy.found import WHOLE, Found, field_of_view, line_of, line_without, write_found
@@ -28,6 +28,9 @@ from segstudy.upright import orientation_of, turned_upright
 
 if TYPE_CHECKING:
     import torch
+
+
+RESULTS = ("masks", "probabilities", "overlays")  # folders of what is made of each image
 
 
 class Picture(NamedTuple):
@@ -61,6 +64,7 @@ def predict_images(
     roi: Path | None = None,
     overlays: bool = True,
     as_stored: bool = False,
+    trust: bool = False,
 ) -> pd.DataFrame:
     """Predict images; return, and write as `out`/predictions.csv, what was found: columns in docs/using-a-model.md.
 
@@ -77,17 +81,21 @@ def predict_images(
         roi: folder of masks of the field of view; None predicts whole frames.
         overlays: draw the outlines of what was found on the pictures.
         as_stored: predict pixels as they are stored, whatever orientation the files note.
+        trust: import whatever module the model file names for its network; see `model_files.check_network`.
 
     Raises:
-        StudyError: there is no image, two have one name, or threshold or device is none.
+        StudyError: there is no image, two have one name, they lie where results go, or threshold or device is none; or
+            the model file is not to be believed.
     """
     from segstudy.checkpoint import load_model
     from segstudy.memory import keep_freed_memory
 
+    files.check_folder(out)
     pictures = listed(images, out)
     policy, value = chosen_threshold(cell, threshold)
     keep_freed_memory()
-    network, meta = load_model(cell.model, chosen_device(device))
+    network, meta = load_model(cell.model, chosen_device(device), trust=trust)
+    check_belongs(cell, meta)
     if cell.usage["field_of_view"] and roi is None:
         logger.warning(
             "the study predicts nothing outside the field of view; without its masks (--roi) whole frames are predicted"
@@ -130,12 +138,14 @@ def listed(images: Sequence[Path], out: Path) -> list[Picture]:
     """Return the images of files and folders, in natural order; what lies in `out` is none of them.
 
     Raises:
-        StudyError: something given is missing or may not be looked into, there is no image, or two would have one name.
+        StudyError: something given is missing or may not be looked into, there is no image, two would have one name, or
+            `out` is no folder beside or below the images'.
     """
     found: dict[str, Path] = {}
     own = Path(out).resolve()
     for given in images:
         path = Path(given)
+        _check_beside(path, own)
         if path.is_dir():
             _check_permission(path)
             inside = [p for p in path.rglob("*") if p.suffix.casefold() in SUFFIXES and p.name[0] != "."]
@@ -168,6 +178,27 @@ def _check_permission(folder: Path) -> None:
     for above, _, names in os.walk(folder, onerror=stop):
         if names and not os.access(above, os.X_OK):
             raise no_permission(above)
+
+
+def _check_beside(given: Path, out: Path) -> None:
+    """Raise if results would come to lie among the images that they are made of, or over them.
+
+    A folder of images in or below `out` might have a `masks` of its own; a file in one of the result folders would be
+    replaced by its own result.
+    """
+    place = given.resolve()
+    if given.is_dir() and (place == out or out in place.parents):
+        where = "the folder of the images itself" if place == out else "a folder above the images"
+    elif any(out / name in place.parents for name in RESULTS):
+        where = "the folder whose results the image is one of"
+    else:
+        return
+    raise StudyError(
+        f"--out is {where}: results would lie among the images, and could replace some of them",
+        where=f"images {given}, --out {out}",
+        allowed="a folder beside the images, or one within their folder",
+        remedy=f"name another one, for instance --out {given / 'found' if given.is_dir() else out.with_name('found')}",
+    )
 
 
 def chosen_device(name: str) -> torch.device:

@@ -16,6 +16,7 @@ from segstudy import files
 from segstudy.errors import StudyError
 from segstudy.geometry import Geometry, to_original
 from segstudy.inference import predict_canvas
+from segstudy.model_files import check_told
 from segstudy.predicted import writing
 from segstudy.probabilities import write_probability
 from segstudy.progress import track
@@ -37,6 +38,7 @@ def label_images(
     dataset: str,
     tile: tuple[int, int] | None = None,
     overlap: float = 0.5,
+    network: str = "",
 ) -> None:
     """Let a teacher label the images of a data set, whether or not they have masks: none of these is read.
 
@@ -58,6 +60,7 @@ def label_images(
         dataset: its name, for messages.
         tile: (height, width) of the tiles in pixels of the canvas; None predicts the whole canvas at once.
         overlap: of tiles.
+        network: that the study names for the teacher.
 
     Raises:
         StudyError: there is no image to label, or the teacher cannot label those of this store.
@@ -68,7 +71,8 @@ def label_images(
     rows = images_to_label(index, split, dataset)
     opened = open_store(store)
     device = choose_device()
-    network, meta = load_model(model, device)
+    trained, meta = load_model(model, device, named=network)
+    check_told(meta, model, "canvas")
     check_teacher(meta, opened, model, dataset, tile)
     positions = opened.rows(row["sample"] for row in rows)
     measures: dict[str, dict[str, Any]] = {}
@@ -88,7 +92,7 @@ def label_images(
             measures[row["sample"]] = {"sample": row["sample"], **measured(probability, roi)}
 
         scaling = meta["normalisation"]
-        predictions = predict_canvas(network, opened.images, positions, scaling, device, tile=tile, overlap=overlap)
+        predictions = predict_canvas(trained, opened.images, positions, scaling, device, tile=tile, overlap=overlap)
         with writing() as submit:
             triples = zip(rows, positions.tolist(), predictions, strict=True)
             for row, position, canvas in track(triples, f"label {dataset}", total=len(rows)):

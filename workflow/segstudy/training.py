@@ -22,6 +22,7 @@ from segstudy.batches import Rows, balanced, drawn, epoch_batches, hold, normali
 from segstudy.checkpoint import Interrupted, Slot, caught_signals
 from segstudy.config.recipes import CurveStopping, Recipe
 from segstudy.passes import passes
+from segstudy.resuming import problem_of
 from segstudy.schedules import build_optimiser, hold_still, learning_rate_factor, still
 from segstudy.steps import take_step
 from segstudy.tasks import Task
@@ -117,7 +118,9 @@ def train(  # noqa: PLR0915 - one loop with its state, read from top to bottom
     state: dict[str, Any] = {"epoch": 1, "step": 0, "history": [], "best": {}, "starts": []}
     state |= {"accumulate": recipe.accumulate, "seconds": dict.fromkeys(("steps", "validation", "saving"), 0.0)}
     task.begin(network, through, device, steps)
-    if slot and (saved := slot.load()):
+    fresh = {**state, "network": network.state_dict(), "losses": losses, "task": task.state()}
+    best = task.shown(network).state_dict()
+    if slot and (saved := slot.load(lambda found: problem_of(found, fresh, network, optimiser, best, HISTORY))):
         state = saved
         network.load_state_dict(state.pop("network"))
         optimiser.load_state_dict(state.pop("optimiser"))

@@ -13,6 +13,7 @@ from segstudy import checkpoint
 from segstudy.config.few_labels import Transfer
 from segstudy.config.recipes import Recipe
 from segstudy.errors import StudyError
+from segstudy.model_files import check_told
 from segstudy.provenance import file_hash
 
 logger = logging.getLogger("segstudy")
@@ -93,6 +94,7 @@ def take_over(
             does not say which tensors lie on its way down.
     """
     weights, meta = checkpoint.read_model(path)
+    check_told(meta, path, "classes")
     if meta["in_channels"] != channels:
         raise StudyError(
             f"the weights to start from were learned on images of {meta['in_channels']} channels, and the images here "

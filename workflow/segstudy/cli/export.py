@@ -21,6 +21,10 @@ def export(
         list[Path] | None,
         typer.Option(help="Image to compare graph and network on, again for more; else images of the study."),
     ] = None,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Import the module of one's own that the model file names, which runs its code."),
+    ] = False,
 ) -> None:
     """A trained network as ONNX and as a torch program, checked against the network itself, with a model card."""
     from segstudy.cell_files import open_cell
@@ -28,7 +32,7 @@ def export(
 
     formats = ["onnx", "torch"] if format == "all" else [format]
     with shown("export"):
-        done = export_cell(open_cell(cell), out, formats, check or [])
+        done = export_cell(open_cell(cell), out, formats, check or [], trust)
     for one in done:
         print(f"{one.path}: {one.sizes.words}; largest difference of a probability {one.difference:.1e}")
     print(f"{out / 'README.md'}: the model card, with how to use it")

@@ -37,6 +37,10 @@ def predict(
     max_megapixels: Annotated[
         float, typer.Option(min=0.001, help="Largest picture that is read; told before it is decoded.")
     ] = 200.0,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Import the module of one's own that the model file names, which runs its code."),
+    ] = False,
 ) -> None:
     """Masks of new images by a trained network, as its study makes them."""
     from segstudy.cell_files import open_cell
@@ -54,6 +58,7 @@ def predict(
             roi=roi,
             overlays=overlays,
             as_stored=as_stored,
+            trust=trust,
         )
     problems = table[table["problem"] != ""]
     unlike = table.loc[table["warnings"] != "", "file"].nunique()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from segstudy.config.base import Options
-
-# module:name, as Python writes them; what stands there is looked up when the network is built.
-TARGET = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
+from segstudy.config.library_paths import places_in, refusal
 
 
 class EncoderUNetOptions(Options):
@@ -73,11 +70,19 @@ class LibraryOptions(Options):
     @field_validator("network")
     @classmethod
     def _path(cls, path: str) -> str:
-        if not re.fullmatch(TARGET, path):
-            raise ValueError(
-                f"'{path}' is no path of a class: write module:class, such as monai.networks.nets:AttentionUnet"
-            )
+        if why := refusal(path):
+            raise ValueError(why)
         return path
+
+    @field_validator("arguments")
+    @classmethod
+    def _plain(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        if found := next(places_in(arguments), ""):
+            raise ValueError(
+                f"{found}. Leave it out: arguments are numbers, switches and words, and weights learned before come "
+                "from network: encoder_unet or from the recipe's start_from"
+            )
+        return arguments
 
 
 def is_library(kind: str) -> bool:

@@ -56,6 +56,10 @@ def _composed(text: str) -> yaml.Node | None:
     return yaml.compose(text)
 
 
+# With this key Snakemake evaluates `?...` and `__definitions__` of a config file as Python, before any rule is read.
+TEMPLATE = "__use_yte__"
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return what a config file holds.
 
@@ -81,6 +85,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if found is not None and not isinstance(found, dict):
         raise StudyError(
             "a config file holds blocks of 'name: options' lines", where=path, remedy="see config.yaml for the blocks"
+        )
+    if found and TEMPLATE in found:
+        raise StudyError(
+            f"this config file asks Snakemake to run what stands in it as Python ({TEMPLATE})",
+            where=path,
+            allowed="plain YAML",
+            remedy="do not give the file to snakemake, which runs it while reading; write the values themselves",
         )
     return found or {}
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from segstudy.config.datasets import READERS, DatasetConfig
 from segstudy.config.evaluation import Evaluation
-from segstudy.config.library_networks import TARGET, LibraryOptions
+from segstudy.config.library_networks import LibraryOptions
+from segstudy.config.library_paths import TARGET
 from segstudy.config.losses import LOSSES
 from segstudy.config.networks import REGISTERED
 from segstudy.config.recipes import Recipe

@@ -10,9 +10,12 @@ from typing import Any
 
 from torch import nn
 
+from segstudy.config import library_paths
 from segstudy.config.library_networks import LibraryOptions
+from segstudy.config.library_paths import FETCHING, READING
 from segstudy.errors import StudyError, nearest
 from segstudy.memory import first_line
+from segstudy.models import library_targets
 from segstudy.models.torchvision_import import make_importable
 
 logger = logging.getLogger("segstudy")
@@ -32,9 +35,6 @@ CHANNELS_OUT = (
     *("out_channels", "classes", "num_classes", "n_classes", "nclass", "output_channels", "out_chans", "out_ch"),
     *("output_ch", "channels_out", "num_labels"),
 )
-# Arguments that fetch weights when a network is built. A model file has to be read without them, and a compute node
-# has no internet: they are always off.
-FETCHING = ("encoder_weights", "weights", "weights_backbone", "pretrained", "pretrained_backbone", "pretrained_encoder")
 # Medical libraries build networks for volumes unless told otherwise.
 FLAT = {"spatial_dims": 2}
 EXTRAS = {
@@ -65,17 +65,20 @@ def construct(options: LibraryOptions, in_channels: int, outputs: int) -> nn.Mod
         raise StudyError(
             f"{options.network} is no network: it gives a {type(network).__name__}",
             where="the model's network",
-            allowed="a class of torch.nn.Module, or a function that returns one",
+            allowed=library_targets.ALLOWED,
         )
     return network
 
 
 def find(path: str) -> Callable[..., Any]:
-    """Return what stands at `module:name`, imported.
+    """Return the network's class or function that stands at `module:name`, imported and not yet called.
 
     Raises:
-        StudyError: the library is not installed, cannot be imported, or has nothing of that name.
+        StudyError: the path leads elsewhere, the library is not installed, cannot be imported, or has nothing of that
+            name; or what stands there is no network.
     """
+    if why := library_paths.refusal(path):  # before the import, which runs the module
+        raise StudyError(why, where="the model's network", allowed=library_targets.ALLOWED)
     module, _, name = path.partition(":")
     make_importable()
     try:
@@ -105,14 +108,16 @@ def find(path: str) -> Callable[..., Any]:
         raise StudyError(
             f"{module} has nothing called '{name}'.{nearest(name, dir(found))}", where="the model's network"
         )
-    target: Callable[..., Any] = getattr(found, name)
-    if not callable(target) or (inspect.isclass(target) and not issubclass(target, nn.Module)):
+    target = getattr(found, name)
+    if why := library_targets.refusal(target):
         raise StudyError(
-            f"{path} is no network: it is {'a class of something else' if inspect.isclass(target) else 'no class'}",
+            f"{path} is no network: {why}",
             where="the model's network",
-            allowed="a class of torch.nn.Module, or a function that returns one",
+            allowed=library_targets.ALLOWED,
+            remedy="name the network's class, or write what the function returns: def name(...) -> torch.nn.Module",
         )
-    return target
+    network: Callable[..., Any] = target
+    return network
 
 
 def _arguments(target: Callable[..., Any], options: LibraryOptions, in_channels: int, outputs: int) -> dict[str, Any]:
@@ -121,22 +126,16 @@ def _arguments(target: Callable[..., Any], options: LibraryOptions, in_channels:
     anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
     names = [name for name, p in known.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     given = dict(options.arguments)
-    for name, value in given.items():
+    for name in given:
         if name not in names and not anything:
             raise StudyError(
                 f"{options.network} has no argument '{name}'.{nearest(name, names)}",
                 where="the model's arguments",
                 allowed=", ".join(names),
             )
-        if name in FETCHING and value not in (None, False):
-            raise StudyError(
-                f"'{name}' would fetch weights from the internet each time the network is built",
-                where="the model's arguments",
-                remedy="leave it out; network: encoder_unet with weights: imagenet starts from weights that are kept "
-                "beside the study",
-            )
     fixed = {name: value for name, value in FLAT.items() if name in names} | given
     fixed |= {name: False if known[name].default is False else None for name in FETCHING if name in names}
+    fixed |= {name: None for name in READING if name in names and isinstance(known[name].default, str)}
     for asked, usual, channels in (
         (options.in_channels, CHANNELS_IN, in_channels),
         (options.outputs, CHANNELS_OUT, outputs),
@@ -173,7 +172,7 @@ def _signature(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
         raise StudyError(
             f"{getattr(target, '__name__', target)} does not say which arguments it takes, so it is no network",
             where="the model's network",
-            allowed="a class of torch.nn.Module, or a function that returns one",
+            allowed=library_targets.ALLOWED,
         ) from error
 
 

@@ -6,7 +6,7 @@ Nothing is unpickled: a file is safetensors, or a state dict that `torch.load(we
 from __future__ import annotations
 
 import json
-import pickle
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from segstudy.errors import StudyError
+from segstudy.memory import exhausted, first_line
+from segstudy.model_files import check_finite
 
 # Mean and spread of the red, green and blue of ImageNet, intensities in 0..1: how images were scaled when the ResNets
 # and VGGs of torchvision, timm and segmentation_models_pytorch were trained (torchvision.models, "Models and
@@ -25,6 +27,7 @@ CLASSIFIERS = ("fc.", "classifier.", "pre_logits.", "head.")
 # Counts the batches that a batch normalisation has seen; older files lack it, and nothing here reads it.
 COUNTER = "num_batches_tracked"
 COLOURS = 3
+FETCH = "fetch the file again from where it came"
 
 
 class Pretrained(NamedTuple):
@@ -54,7 +57,7 @@ def read_weights(path: Path, encoder: str, wanted: Mapping[str, Tensor]) -> Weig
             file's is dropped but those of the classifier.
     """
     state, notes = read_state(path)
-    said = json.loads(notes.get("segstudy", "{}"))
+    said = _said(notes, path)
     if said.get("encoder", encoder) != encoder:
         raise _foreign(path, encoder, f"it says that it belongs to {said['encoder']}")
     body = {name: tensor for name, tensor in state.items() if not name.startswith(CLASSIFIERS)}
@@ -70,7 +73,7 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the tensors of a safetensors file or of a saved state dict, and the notes of the former.
 
     Raises:
-        StudyError: the file is absent, damaged, or holds anything but tensors.
+        StudyError: the file is absent, damaged, or holds anything but tensors of finite numbers.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -86,17 +89,20 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
                 state = state["state_dict"]
     except FileNotFoundError:
         raise StudyError("there is no such file of weights", where=path) from None
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise StudyError(
-            f"the weights cannot be read ({str(error).strip().partition(chr(10))[0]})",
-            where=path,
-            allowed="safetensors, or a state dict of tensors as torch.save writes it",
-            remedy="fetch the file again from where it came",
-        ) from error
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path, first_line(error)) from error
+    except Exception as error:  # whatever a damaged or hostile file makes torch say: its advice is to run the file
+        if exhausted(error):
+            raise
+        what = "it is damaged, or holds more than named tensors: objects whose reading could run code are not read"
+        raise _unreadable(path, what) from error
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise StudyError(
             "the file holds something else than named tensors", where=path, allowed="a state dict: names and tensors"
         )
+    if not all(isinstance(name, str) for name in state):
+        raise StudyError("the tensors of the file have no names", where=path, allowed="a state dict: names and tensors")
+    check_finite(state, path, FETCH)
     return dict(state), notes
 
 
@@ -121,6 +127,34 @@ def adapted_scaling(weights: Weights, channels: int) -> dict[str, list[float]]:
         "mean": [weights.mean[i % COLOURS] for i in range(channels)],
         "std": [weights.std[i % COLOURS] for i in range(channels)],
     }
+
+
+def _said(notes: Mapping[str, str], path: Path) -> dict[str, Any]:
+    """Return what a file says of itself: encoder, origin, and three numbers each of `mean` and `std`.
+
+    Raises:
+        StudyError: it says something else.
+    """
+    try:
+        said = json.loads(notes.get("segstudy", "{}"))
+        texts = [said.get(key, "") for key in ("encoder", "origin")]
+        numbers = [float(value) for key in IMAGENET for value in said.get(key, IMAGENET[key])]
+        whole = len(numbers) == 2 * COLOURS and all(map(math.isfinite, numbers)) and min(numbers[COLOURS:]) > 0
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        whole = False
+    if not whole or not all(isinstance(text, str) for text in texts):
+        raise _unreadable(path, "its description is damaged")
+    found: dict[str, Any] = said
+    return found
+
+
+def _unreadable(path: Path, why: str) -> StudyError:
+    return StudyError(
+        f"the weights cannot be read ({why})",
+        where=path,
+        allowed="safetensors, or a state dict of tensors as torch.save writes it",
+        remedy=FETCH,
+    )
 
 
 def _misfits(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Iterator[str]:
