@@ -19,6 +19,7 @@ PACKAGE = Path(__file__).resolve().parent
 # only speak to the person or carry the job.
 IGNORED = (
     *("segstudy.config", "segstudy.errors", "segstudy.progress", "segstudy.jobs", "segstudy.live"),
+    "segstudy.terminal_text",
     "segstudy.fingerprint",
 )
 
