@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pandas as pd
 
 # What begins a formula in a spreadsheet; the wide forms do in some languages.
-STARTS = "=+\\-@\t\r\n＝＋－＠"  # noqa: RUF001 - these are meant
+STARTS = "=+\\-@\t\r\n＝＋－＠"
 FORMULA = re.compile(f"'*[{STARTS}]")
 GUARDED = re.compile(f"'+[{STARTS}]")
 

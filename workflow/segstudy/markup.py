@@ -17,14 +17,16 @@ VOID = {"meta", "img", "link", "br"}
 INLINE = re.compile(r"[\\`*\[\]|]|(?<![^\W_])_|_(?![^\W_])")
 # Marks that have no backslash form in every dialect: tags, entities, strikethrough, formulas on GitHub.
 ENTITIES = re.compile(r"<(?=[A-Za-z/!?])|&(?=[#\w])|[~$]|^=")
-# At the beginning: a heading, a quotation, an item of a list, a rule.
-FIRST = re.compile(r"^(?:[#>+\-]|\d+(?=[.)]))")
+# At the beginning: a heading, a quotation, an item of a list, a rule; -0.5 and 0.5 are none.
+FIRST = re.compile(r"^(?:[#>]|[+-](?=\s|$)|-(?=-)|\d+(?=[.)](?:\s|$)))")
 LEFT_OUT = (
     ("preprocessors", ("html_block",)),
     (
         "inlinePatterns",
-        ("html", "link", "reference", "short_reference", "image_link", "image_reference", "short_image_ref")
-        + ("autolink", "automail"),
+        (
+            *("html", "link", "reference", "short_reference", "autolink", "automail"),
+            *("image_link", "image_reference", "short_image_ref"),
+        ),
     ),
 )
 
@@ -38,14 +40,14 @@ def markdown_text(text: object) -> str:
 
 
 def html_of_markdown(text: str) -> Markup:
-    """Return a Markdown document, tables included, as HTML. Tags in it are shown as text, and nothing becomes a link."""
+    """Return a Markdown document, tables included, as HTML: tags in it are shown as text, nothing becomes a link."""
     from markdown import Markdown
 
     reader = Markdown(extensions=["tables"])
     for part, names in LEFT_OUT:
         for name in names:
             getattr(reader, part).deregister(name)
-    return Markup(reader.convert(text))  # noqa: S704 - it holds no markup but that of Markdown
+    return Markup(reader.convert(text))
 
 
 def element(name: str, *content: object, **attributes: object) -> Markup:

@@ -40,11 +40,11 @@ def say(text: object, error: bool = False) -> None:
 class VisibleFormatter(logging.Formatter):
     """A log format whose messages are `visible`, each on one line; the format string itself may hold control codes."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
+    def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
         record.message = on_one_line(record.message)
         return super().formatMessage(record)
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
+    def formatException(self, ei: Any) -> str:
         """Return a traceback."""
         return visible(super().formatException(ei))

@@ -21,6 +21,7 @@ from segstudy.errors import StudyError
 from segstudy.models import build, resolve
 from segstudy.models.cost import count_flops, count_parameters
 from segstudy.models.shapes import has_plan, receptive_field
+from segstudy.terminal_text import say
 
 
 def overview(
@@ -95,7 +96,7 @@ def main(arguments: Sequence[str]) -> None:
     if wanted.config:
         study = load_study(read_config(*wanted.config), wanted.config)
         models = {name: study.model_settings(name) for name in study.models}
-    print(markdown(overview(models, wanted.channels, wanted.outputs, *wanted.size)))
+    say(markdown(overview(models, wanted.channels, wanted.outputs, *wanted.size)))
 
 
 if __name__ == "__main__":
