@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -75,7 +75,7 @@ def write_csv(path: str | Path, table: pd.DataFrame) -> None:
 
     Text that a spreadsheet would run as a formula gets an apostrophe, which `read_csv` takes off (see `csv_text`).
     """
-    quoting = csv.QUOTE_NONNUMERIC if csv_text.has_carriage_return(table) else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if csv_text.has_carriage_return(table) else csv.QUOTE_MINIMAL
     with atomic_path(path) as temporary:
         csv_text.guarded(table).to_csv(temporary, index=False, lineterminator="\n", quoting=quoting)
 

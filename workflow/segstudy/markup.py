@@ -39,6 +39,14 @@ def markdown_text(text: object) -> str:
     return FIRST.sub(lambda found: found[0] + "\\" if found[0].isdigit() else "\\" + found[0], words)
 
 
+def markdown_code(text: object) -> str:
+    """Return free text as code within a line of a Markdown document; `|` is escaped, as in a cell of a table."""
+    words = " ".join(visible(text, "\n\t ").split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", words)), default=0))
+    edge = " " if words.startswith("`") or words.endswith("`") else ""
+    return f"{fence}{edge}{words}{edge}{fence}".replace("|", "\\|")
+
+
 def html_of_markdown(text: str) -> Markup:
     """Return a Markdown document, tables included, as HTML: tags in it are shown as text, nothing becomes a link."""
     from markdown import Markdown
