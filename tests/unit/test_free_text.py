@@ -175,7 +175,7 @@ def test_hostile_text_compiles(tmp_path):
     if "adjustbox.sty' not found" in done.stdout:
         pytest.skip("adjustbox.sty not installed: apt install texlive-latex-extra")
     assert done.returncode == 0, done.stdout[-2000:]
-    assert not (tmp_path / "owned").exists() and "passwd" not in done.stdout
+    assert not (tmp_path / "owned").exists() and "(/etc/passwd" not in done.stdout
 
 
 def printed(*renderables, terminal=False):
