@@ -64,7 +64,13 @@ def hostile(tmp_path_factory):
         "models": {"unet": {"depth": 1, "width": 2}},
         "recipes": {"default": {"epochs": 1}},
         "experiments": {
-            "losses": {"question": QUESTION, "datasets": ["mine"], "models": ["unet"], "losses": ["bce", "focal"]}
+            "losses": {
+                "question": QUESTION,
+                "datasets": ["mine"],
+                "models": ["unet"],
+                "losses": ["bce", "focal"],
+                "seeds": 1,
+            }
         },
     }
     outcome = copy.snakemake()
