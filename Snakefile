@@ -53,11 +53,12 @@ for planned in workflow.rules:
 onerror:
     # Jobs failed: the tables of what is there, and of every missing cell the reason.
     from segstudy.partial import write_partial
+    from segstudy.terminal_text import say
 
     try:
-        print(*write_partial(STUDY, Path(RESULTS)), sep="\n", file=sys.stderr)
+        say("\n".join(write_partial(STUDY, Path(RESULTS))), error=True)
     except (StudyError, OSError) as error:
-        print(f"no partial tables: {error}", file=sys.stderr)
+        say(f"no partial tables: {error}", error=True)
 
 
 onsuccess:

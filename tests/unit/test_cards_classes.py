@@ -55,8 +55,8 @@ def test_card_tells_the_share_of_every_class(root, tmp_path):
     assert (samples["mask_values"] == (shares > 0).sum(axis=1)).all() and (samples["problem"] == "").all()
     assert card["problems"] == {} and card["mask_constant"] == []
     text = (tmp_path / "out/card.md").read_text()
-    assert f"| #0055ff | window | 3 | {shares[:, 2].mean():.1%} | {shares[:, 2].max():.1%} |" in text
-    assert "background:#0055ff" in (tmp_path / "out/card.html").read_text(), "the page shows the colour itself"
+    assert f"| `#0055ff` | window | 3 | {shares[:, 2].mean():.1%} | {shares[:, 2].max():.1%} |" in text
+    assert 'fill="#0055ff"' in (tmp_path / "out/card.html").read_text(), "the page shows the colour itself"
 
 
 def test_shares_of_hand_made_counts():
@@ -67,7 +67,7 @@ def test_shares_of_hand_made_counts():
     assert (door["mean"], door["maximum"], door["images"], door["values"]) == (0.05, 0.1, 1, "2, 3")
     nothing = class_shares(labels, np.zeros((2, 3), np.int64))
     assert [record["mean"] for record in nothing] == [None] * 3
-    assert class_table(nothing, 0)[-1] == f"| {door['colour']} | door | 2, 3 |  |  | 0 |"
+    assert class_table(nothing, 0)[-1] == f"| `{door['colour']}` | door | 2, 3 |  |  | 0 |"
 
 
 def test_examples_show_the_colours_of_the_classes_and_their_names(root, tmp_path):

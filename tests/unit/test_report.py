@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import Markup
 from PIL import Image
 
 from segstudy.config import Cell
@@ -321,7 +322,7 @@ def content(phantoms=()):
             None,
             picture,
             None,
-            [(Scores("real", False, "Dice", [Point("unet/bce", 5.0, 0.5, 0.4, 0.6, True)]), "<svg></svg>")],
+            [(Scores("real", False, "Dice", [Point("unet/bce", 5.0, 0.5, 0.4, 0.6, True)]), Markup("<svg></svg>"))],
         ),
     )
     shown = {"side": 384, "datasets": {}, "samples": {}, "cells": [], "left_out": 3}
@@ -332,7 +333,7 @@ def content(phantoms=()):
         *(
             "s",
             list(phantoms),
-            [Facts("real", "Real", "task", bool(phantoms), [("images", "9")], "<p>card</p>", picture)],
+            [Facts("real", "Real", "task", bool(phantoms), [("images", "9")], Markup("<p>card</p>"), picture)],
         ),
         *(
             [picture],
@@ -343,7 +344,7 @@ def content(phantoms=()):
             grid._replace(key="trainings"),
             Spent(1, 1.0, 0.0, 500.0, 0.0, ["CPU"]),
             grid._replace(key="cost"),
-            "<svg></svg>",
+            Markup("<svg></svg>"),
             made,
         ),
     )

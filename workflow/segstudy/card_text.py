@@ -9,41 +9,47 @@ from typing import Any
 
 from segstudy.class_shares import class_table, with_swatches
 from segstudy.datasets.listing import few
+from segstudy.markup import element, html_of_markdown, markdown_text
 from segstudy.opening import opened
 from segstudy.web import page
 
+PICTURE = "![examples](examples.png)"
 SUBSET_NAMES = {"": "not assigned", "train": "training", "val": "validation", "test": "test"}
 
 
 def card_text(card: dict[str, Any]) -> str:
     """Return the card as Markdown."""
-    lines = [f"# {card['title']}" + (" (PHANTOM)" if card["phantom"] else ""), ""]
+    said = markdown_text
+    lines = [f"# {said(card['title'])}" + (" (PHANTOM)" if card["phantom"] else ""), ""]
     if card["phantom"]:
         lines += ["> **PHANTOM: these images are drawn by segstudy. Nothing here says anything about real data.**", ""]
-    lines += [f"{card['task'].capitalize()}. Data set `{card['dataset']}`, read by `{card['reader']}`.", ""]
-    lines += [f"Source: {card['source']}.", "", "| | |", "|---|---|"]
-    lines += [f"| {name} | {value} |" for name, value in _facts(card)]
+    lines += [f"{said(card['task'].capitalize())}. Data set `{card['dataset']}`, read by `{card['reader']}`.", ""]
+    lines += [f"Source: {said(card['source'])}.", "", "| | |", "|---|---|"]
+    lines += [f"| {name} | {said(value)} |" for name, value in _facts(card)]
     if card["class_shares"]:
         lines += ["", "## Classes", "", *class_table(card["class_shares"], card["labelled"])]
     for heading, parts in (("Pre-assigned split", "official_subsets"), ("Strata", "strata")):
         lines += ["", f"## {heading}", "", *_part_table(card[parts], card["images"])]
     lines += ["", "## How the files are stored", "", "| file | stored as: rule applied | files |", "|---|---|---|"]
     for part, name in (("image", "image"), ("mask", "mask"), ("roi", "field of view"), ("second_mask", "second human")):
-        lines += [f"| {name} | {mode} | {count} |" for mode, count in card["encodings"][part].items()]
-    lines += ["", "## To know", "", *_remarks(card), "", "![examples](examples.png)", ""]
+        lines += [f"| {name} | {said(mode)} | {count} |" for mode, count in card["encodings"][part].items()]
+    lines += ["", "## To know", "", *_remarks(card), "", PICTURE, ""]
     return "\n".join(lines)
 
 
 def card_page(text: str, title: str, picture: Path) -> str:
     """Return a Markdown card as one HTML page that holds its picture, as WebP: a fifteenth of a PNG's bytes."""
-    from markdown import markdown
-
     stream = io.BytesIO()
     with opened(picture, drawn=True) as image:
         image.convert("RGB").save(stream, format="WEBP", quality=85, method=4)
     uri = f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
-    body = markdown(text, extensions=["tables"]).replace(f'src="{picture.name}"', f'src="{uri}"')
-    return page(title, with_swatches(body))
+    body = with_swatches(html_of_markdown(without_picture(text)))
+    return page(title, body + element("p", element("img", alt="examples", src=uri)))
+
+
+def without_picture(text: str) -> str:
+    """Return a card without the line of its picture, for where that is shown otherwise or not at all."""
+    return text.replace(f"\n{PICTURE}\n", "\n")
 
 
 def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
@@ -88,7 +94,7 @@ def _part_table(parts: dict[str, dict[str, Any]], images: int) -> list[str]:
     lines = ["| | images | share | labelled | mean foreground |", "|---|---|---|---|---|"]
     for name, part in parts.items():
         foreground = "" if part["foreground"] is None else f"{part['foreground']:.3f}"
-        shown = SUBSET_NAMES.get(name, name.replace("_", " "))
+        shown = markdown_text(SUBSET_NAMES.get(name, name.replace("_", " ")))
         lines.append(
             f"| {shown} | {part['images']} | {part['images'] / images:.1%} | {part['labelled']} | {foreground} |"
         )
@@ -110,4 +116,6 @@ def _remarks(card: dict[str, Any]) -> list[str]:
         remarks.append(f"{len(names)} masks {what}: {few(names)}")
     remarks += [f"the same image file, byte for byte: {', '.join(group)}" for group in card["duplicates"]]
     remarks += [f"{sample}: {problem}" for sample, problem in card["problems"].items()]
-    return [f"- {remark}" for remark in remarks] or ["- Nothing was missing, doubled, unreadable or repaired."]
+    return [f"- {markdown_text(remark)}" for remark in remarks] or [
+        "- Nothing was missing, doubled, unreadable or repaired."
+    ]

@@ -6,9 +6,11 @@ import re
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from segstudy.labels import Labels, spelt
+from segstudy.markup import element, markdown_text
 
 
 def class_shares(labels: Labels, pixels: NDArray[np.int64]) -> list[dict[str, Any]]:
@@ -45,12 +47,22 @@ def class_table(records: list[dict[str, Any]], labelled: int) -> list[str]:
     lines = [head, "|---|---|---|---|---|---|"]
     for record in records:
         mean, largest = ("" if record[key] is None else f"{record[key]:.1%}" for key in ("mean", "maximum"))
-        cells = (record["colour"], record["name"], record["values"], mean, largest, record["images"])
-        lines.append(f"| {' | '.join(map(str, cells))} |")
+        words = (record["name"], record["values"], mean, largest, record["images"])
+        lines.append(f"| `{record['colour']}` | {' | '.join(map(markdown_text, words))} |")
     return lines
 
 
-def with_swatches(body: str) -> str:
-    """Return HTML in which a table cell that holds a colour as #rrggbb shows it."""
-    swatch = r'<td><span title="\1" style="display:inline-block;width:2.5em;height:1em;background:\1"></span></td>'
-    return re.sub("<td>(#[0-9a-f]{6})</td>", swatch, body)
+def with_swatches(body: Markup) -> Markup:
+    """Return the HTML of a card in which the cells of `class_table` that name a colour show it.
+
+    Of all cells only these are code: free text never is.
+    """
+    parts = re.split("<td><code>(#[0-9a-f]{6})</code></td>", body)
+    parts[1::2] = [element("td", swatch(colour)) for colour in parts[1::2]]
+    return Markup("").join(map(Markup, parts))
+
+
+def swatch(colour: str) -> Markup:
+    """Return a small picture of a colour #rrggbb."""
+    drawn = element("rect", width="100%", height="100%", fill=colour)
+    return element("svg", element("title", colour), drawn, class_="swatch", role="img", aria_label=colour)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from segstudy.terminal_text import visible
+
 
 class StudyError(Exception):
     """Something the user can mend: says what was found, where, what is allowed and what to do.
@@ -22,7 +24,7 @@ class StudyError(Exception):
         parts += [f"  where:   {self.where}"] if self.where else []
         parts += [f"  allowed: {self.allowed}"] if self.allowed else []
         parts += [f"  to do:   {self.remedy}"] if self.remedy else []
-        return "\n".join(parts)
+        return visible("\n".join(parts))
 
 
 def nearest(name: str, options: Iterable[str]) -> str:

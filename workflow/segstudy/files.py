@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import os
@@ -12,11 +13,12 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from segstudy import csv_text
 from segstudy.errors import StudyError
 from segstudy.names import check_table
 from segstudy.removal import remove_tree
@@ -93,9 +95,13 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:
-    """Write `table` without its index, atomically, with the same bytes for the same numbers."""
+    """Write `table` without its index, atomically, with the same bytes for the same numbers.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe, which `read_csv` takes off (see `csv_text`).
+    """
+    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if csv_text.has_carriage_return(table) else csv.QUOTE_MINIMAL
     with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+        csv_text.guarded(table).to_csv(temporary, index=False, lineterminator="\n", quoting=quoting)
 
 
 def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -184,7 +190,7 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     header = pd.read_csv(path, nrows=0).columns
     text = {column: str for column in header if column in TEXT}
     missing = {column: [""] for column in header if column not in TEXT}
-    table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=missing)
+    table = csv_text.unguarded(pd.read_csv(path, dtype=text, keep_default_na=False, na_values=missing))
     check_table(table, path)
     return table
 

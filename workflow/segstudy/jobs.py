@@ -17,6 +17,7 @@ from typing import Any
 from segstudy.errors import StudyError
 from segstudy.live import WIPE, Live
 from segstudy.progress import watched
+from segstudy.terminal_text import VisibleFormatter, visible
 
 
 @contextmanager
@@ -54,8 +55,9 @@ def job(snakemake: Any, resume: Path | None = None) -> Iterator[None]:
         except (Exception, KeyboardInterrupt) as error:
             message = explain(error)
             if message is None:
-                traceback.print_exc(file=log)
+                log.write(visible(traceback.format_exc()))
                 message = f"unexpected {type(error).__name__}: {error}\n  to do:   see the whole story in {path}"
+            message = visible(message)
             print(f"\nError in {name}: {message}", file=log)
             print(f"\nError in {name}: {message}\n", file=terminal, flush=True)
             sys.exit(1)
@@ -134,5 +136,5 @@ def _wildcards(snakemake: Any) -> list[str]:
 
 def _handler(stream: Any, layout: str) -> logging.Handler:
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(logging.Formatter(layout, datefmt="%H:%M:%S"))
+    handler.setFormatter(VisibleFormatter(layout, datefmt="%H:%M:%S"))
     return handler

@@ -12,6 +12,7 @@ from segstudy.cell_files import COUNTS, CellFiles
 from segstudy.datasets import reader_module
 from segstudy.deployed import TOLERANCE, Exported
 from segstudy.errors import StudyError
+from segstudy.markup import markdown_code, markdown_text
 from segstudy.model_snippet import snippet
 from segstudy.table_captions import REGION_WORDS, SUBSET_WORDS, threshold_words
 
@@ -36,11 +37,12 @@ def card(
     usage, run = cell.usage, cell.run
     classes = ", ".join(usage["classes"][1:])
     drawn = "**PHANTOM: trained and measured on drawn stand-ins, not on real images.**\n\n" if usage["phantom"] else ""
-    title = f"# {run['settings']['model']['network']}: {classes} ({cell.cell.dataset})"
+    title = markdown_text(f"{run['settings']['model']['network']}: {classes} ({cell.cell.dataset})")
+    study = f" of the study {markdown_code(cell.study)}" if cell.study else ""
     parts = [
-        title,
-        f"{drawn}A segmentation network of {run['parameters']:,} weights, exported from the cell `{cell.cell.path}`"
-        f"{f' of the study `{cell.study}`' if cell.study else ''}.",
+        f"# {title}",
+        f"{drawn}A segmentation network of {run['parameters']:,} weights, exported from the cell "
+        f"{markdown_code(cell.cell.path)}{study}.",
         "## Use",
         _files(done, checked),
         "In the folder of this card, with `image.png` beside it:",
@@ -65,7 +67,8 @@ def card(
 def _files(done: Sequence[Exported], checked: str) -> str:
     lines = ["| file | sizes | largest difference of a probability |", "|---|---|---|"]
     lines += [f"| `{one.path.name}` | {one.sizes.words} | {one.difference:.1e} |" for one in done]
-    return "\n".join(lines) + f"\n\nCompared with the network itself on {checked}; more than {TOLERANCE:g} is refused."
+    compared = f"Compared with the network itself on {markdown_text(checked)}; more than {TOLERANCE:g} is refused."
+    return "\n".join([*lines, "", compared])
 
 
 def _data(cell: CellFiles) -> str:
@@ -194,9 +197,9 @@ def _training(cell: CellFiles, meta: Mapping[str, Any]) -> str:
         or "this data set alone",
         "trained on": f"{run['device']}, {run['precision']}, torch {run['torch']}, {run['seconds']['total']:.0f} s",
         "code": f"commit {run['git']['commit']}" if run["git"] else f"fingerprint {run['code']}",
-        "again": f"`{run['command']}`",
     }
-    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {words} |" for name, words in options.items())])
+    rows = [f"| {name} | {markdown_text(words)} |" for name, words in options.items()]
+    return "\n".join(["| | |", "|---|---|", *rows, f"| again | {markdown_code(run['command'])} |"])
 
 
 def _options(block: Mapping[str, Any], above: str = "") -> str:
@@ -217,8 +220,9 @@ def _licences(run: Mapping[str, Any]) -> str:
         "- Weights: learned from the images above, whose own terms apply to what is made of them.",
     ]
     if run.get("encoder"):
+        origin = markdown_text(run["encoder"]["origin"])
         lines.append(
-            f"- The encoder started from weights learned on ImageNet ({run['encoder']['origin']}). torchvision "
+            f"- The encoder started from weights learned on ImageNet ({origin}). torchvision "
             "publishes them with its code, under BSD-3-Clause, and says that they may have terms of their own, from "
             "the images they were learned from: those of ImageNet are for non-commercial research and education."
         )

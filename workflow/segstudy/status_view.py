@@ -15,6 +15,7 @@ from segstudy import live
 from segstudy.missing import reason
 from segstudy.progress import clock
 from segstudy.status import Training, summary
+from segstudy.terminal_text import visible
 
 ROWS = 12  # trainings that are named at once
 STARTING = 60.0  # seconds until a training reports, on a busy machine
@@ -57,7 +58,7 @@ def failures(found: Sequence[Training]) -> list[Text]:
     lines = []
     for problem, own in list(said.items())[:ROWS]:
         others = f" and {len(own) - 1} more" if len(own) > 1 else ""
-        lines.append(Text(f"failed: {own[0].cell.path}{others}: {problem}", style=STYLES["failed"]))
+        lines.append(Text(visible(f"failed: {own[0].cell.path}{others}: {problem}"), style=STYLES["failed"]))
     if len(said) > ROWS:
         lines.append(Text(f"... and {len(said) - ROWS} more failures", style=STYLES["failed"]))
     return lines
@@ -71,7 +72,7 @@ def listing(found: Sequence[Training], results: Path) -> Table:
     table.add_column("", overflow="fold")
     for training in found:
         state = Text(training.state, style=STYLES[training.state])
-        table.add_row(training.cell.path, state, Text(_words(training, results)))
+        table.add_row(training.cell.path, state, Text(visible(_words(training, results))))
     return table
 
 

@@ -28,12 +28,12 @@ def show(study: Study, results: Path, console: Console) -> None:
     for name, experiment in study.experiments.items():
         console.print()
         console.print(_table(study, name, results / "tables" / f"{name}.tidy.csv"))
-        console.print(f"[dim]{experiment.question}[/]")
+        console.print(experiment.question, style="dim")
         if experiment.rows > 1:
             for said in _sentences(results / "tables" / f"{name}.comparisons.csv"):
-                console.print(said, highlight=False, markup=False)
+                console.print(said)
     console.print()
-    console.print(f"  {'everything on one page':<40}{results / 'report.html'}", highlight=False)
+    console.print(f"  {'everything on one page':<40}{results / 'report.html'}")
     for what, path in (
         ("tables", results / "tables"),
         ("figures", results / "figures"),
@@ -41,7 +41,7 @@ def show(study: Study, results: Path, console: Console) -> None:
         ("weights, history, predictions, counts", results / "cells"),
         ("tables and figures for LaTeX", results / "paper"),
     ):
-        console.print(f"  {what:<40}{path}/", highlight=False)
+        console.print(f"  {what:<40}{path}/")
     console.print()
 
 

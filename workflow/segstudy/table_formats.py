@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import html
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from markupsafe import Markup
+
+from segstudy.markup import element, markdown_text
+from segstudy.terminal_text import visible
 from segstudy.web import page
 
 DASH = "–"  # a value that is not defined
@@ -82,18 +86,21 @@ def markdown(table: Table) -> str:
     """Return the table as GitHub-flavoured Markdown."""
 
     def entry_text(entry: Entry) -> str:
-        text = f"**{number(entry)}**" if entry.bold else number(entry)
+        text = markdown_text(number(entry))
+        text = f"**{text}**" if entry.bold else text
         return f"{text} {DAGGER}" if marked(entry) else text
 
-    parts = [f"# {table.title}", table.question, "\n".join(f"- {sentence}" for sentence in table.protocol)]
+    said = markdown_text
+    protocol = "\n".join(f"- {said(sentence)}" for sentence in table.protocol)
+    parts = [f"# {said(table.title)}", said(table.question), protocol]
     for panel in table.panels:
         rule = ["---"] * (1 + len(table.name_heads)) + [":-:"] * len(panel.heads)
-        rows = [["Data set", *table.name_heads, *panel.heads], rule]
+        rows = [["Data set", *map(said, table.name_heads), *map(said, panel.heads)], rule]
         for line in panel.lines:
-            names = [f"*{name}*" if line.control and name else name for name in line.names]
-            rows.append([table.dataset_title(line.dataset), *names, *map(entry_text, line.entries)])
-        parts += [f"## {panel.title}", "\n".join("| " + " | ".join(row) + " |" for row in rows)]
-        parts += [*panel.sentences, *panel.notes]
+            names = [f"*{said(name)}*" if line.control and name else said(name) for name in line.names]
+            rows.append([said(table.dataset_title(line.dataset)), *names, *map(entry_text, line.entries)])
+        parts += [f"## {said(panel.title)}", "\n".join("| " + " | ".join(row) + " |" for row in rows)]
+        parts += [*map(said, panel.sentences), *map(said, panel.notes)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -165,49 +172,54 @@ def _latex_float(table: Table, panel: Panel, groups: Sequence[Sequence[Line]], l
 
 def web_page(table: Table) -> str:
     """Return the table as one HTML page that needs nothing else; light or dark as the reader's system is."""
-    safe = html.escape
     parts = [
-        f"<h1{_phantom_class(table)}>{safe(table.title)}</h1>",
-        f'<p class="question">{safe(table.question)}</p>',
+        element("h1", table.title, class_="phantom" if table.phantoms else None),
+        element("p", table.question, class_="question"),
+        element("ul", *(element("li", sentence) for sentence in table.protocol), class_="protocol"),
     ]
-    parts += ['<ul class="protocol">', *(f"<li>{safe(sentence)}</li>" for sentence in table.protocol), "</ul>"]
     for panel in table.panels:
-        heads = [f"<th>{safe(name)}</th>" for name in table.name_heads]
-        heads += [f'<th class="number">{safe(name)}</th>' for name in panel.heads]
-        rows: list[str] = []
+        heads = [element("th", name) for name in table.name_heads]
+        heads += [element("th", name, class_="number") for name in panel.heads]
+        rows: list[Markup] = []
         for group in _groups(panel.lines):
-            title = safe(table.dataset_title(group[0].dataset))
-            warn = ' class="phantom"' if group[0].dataset in table.phantoms else ""
-            rows.append(f'<tr class="dataset"><th colspan="{len(heads)}"><span{warn}>{title}</span></th></tr>')
+            warn = "phantom" if group[0].dataset in table.phantoms else None
+            title = element("span", table.dataset_title(group[0].dataset), class_=warn)
+            rows.append(element("tr", element("th", title, colspan=len(heads)), class_="dataset"))
             rows += [_html_row(line, first=not i or not group[i - 1].control) for i, line in enumerate(group)]
-        parts += [
-            f"<h2>{safe(panel.title)}</h2>",
-            f'<div class="scroll"><table>\n<thead><tr>{"".join(heads)}</tr></thead>\n<tbody>',
-            *rows,
-            "</tbody>\n</table></div>",
-        ]
-        parts += [f'<p class="notes">{safe(note)}</p>' for note in (*panel.sentences, *panel.notes)]
-    return page(table.title, "\n".join(parts))
+        body = element("tbody", "\n", Markup("\n").join(rows), "\n")
+        whole = element("table", "\n", element("thead", element("tr", *heads)), "\n", body, "\n")
+        parts += [element("h2", panel.title), element("div", whole, class_="scroll")]
+        parts += [element("p", note, class_="notes") for note in (*panel.sentences, *panel.notes)]
+    return page(table.title, Markup("\n").join(parts))
 
 
 FORMATS: dict[str, Callable[[Table], str]] = {"md": markdown, "tex": latex, "html": web_page}
 
 
 def escape_latex(text: str) -> str:
-    """Return `text` with every character that LaTeX reads as a command spelled out."""
+    """Return `text`, on one line, with every character that LaTeX reads as a command or an option spelled out."""
     special = {
         "\\": r"\textbackslash{}",
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
         "<": r"\textless{}",
         ">": r"\textgreater{}",
+        "[": "{[}",
+        "]": "{]}",
+        '"': r"{\char34}",  # a shorthand of babel in several languages
+        "`": r"{\char96}",
         "±": r"$\pm$",
         "×": r"$\times$",
         DASH: "--",
         DAGGER: r"$^{\dagger}$",
     }
     special |= {character: f"\\{character}" for character in "&%$#_{}"}
-    return "".join(special.get(character, character) for character in text)
+    words = re.split("(--+)", " ".join(visible(text, "\n\t ").split()))  # two hyphens would be one dash
+    words[1::2] = ["{}".join(hyphens) for hyphens in words[1::2]]
+    return "".join(
+        word if place % 2 else "".join(special.get(character, character) for character in word)
+        for place, word in enumerate(words)
+    )
 
 
 def _latex_row(line: Line) -> str:
@@ -221,21 +233,15 @@ def _latex_row(line: Line) -> str:
     return " & ".join([*names, *texts]) + r" \\"
 
 
-def _html_row(line: Line, first: bool) -> str:
-    texts = []
+def _html_row(line: Line, first: bool) -> Markup:
+    cells = [element("td", name) for name in line.names]
     for entry in line.entries:
-        text = html.escape(number(entry))
-        text = f"<strong>{text}</strong>" if entry.bold else text
-        texts.append(f'<td class="number">{text}{f" {DAGGER}" if marked(entry) else ""}</td>')
-    names = [f"<td>{html.escape(name)}</td>" for name in line.names]
-    kind = (' class="control first"' if first else ' class="control"') if line.control else ""
-    return f"<tr{kind}>{''.join([*names, *texts])}</tr>"
+        text = element("strong", number(entry)) if entry.bold else number(entry)
+        cells.append(element("td", text, f" {DAGGER}" if marked(entry) else "", class_="number"))
+    kind = ("control first" if first else "control") if line.control else None
+    return element("tr", *cells, class_=kind)
 
 
 def _groups(lines: Sequence[Line]) -> list[list[Line]]:
     datasets = dict.fromkeys(line.dataset for line in lines)
     return [[line for line in lines if line.dataset == dataset] for dataset in datasets]
-
-
-def _phantom_class(table: Table) -> str:
-    return ' class="phantom"' if table.phantoms else ""

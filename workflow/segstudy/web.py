@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-import html
+import base64
+import hashlib
+
+from markupsafe import Markup
+
+from segstudy.markup import element
 
 CSS = """
 :root { color-scheme: light dark; --ink: #1b1f24; --muted: #5b6570; --paper: #ffffff; --line: #c9ced6;
@@ -16,6 +21,7 @@ h1 { font-size: 1.35rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 1
 .protocol, .notes { color: var(--muted); max-width: 65rem; font-size: .93em; margin: .4rem 0; }
 .protocol { padding-left: 1.2rem; }
 img { max-width: 100%; height: auto; }
+svg.swatch { width: 2.5em; height: 1em; }
 blockquote { color: var(--warn); margin: .5rem 0; padding-left: .8rem; border-left: 3px solid var(--warn); }
 tfoot td { border-top: 1px solid var(--ink); font-weight: 600; }
 .scroll { overflow-x: auto; }
@@ -32,7 +38,35 @@ tr.control.first td, tr.control.first th { border-top: 1px dashed var(--muted); 
 """.strip()
 
 
-def page(title: str, body: str) -> str:
-    """Return a whole HTML page around `body` (HTML); nothing in it is fetched."""
-    head = f'<meta charset="utf-8">\n<title>{html.escape(title)}</title>\n<style>\n{CSS}\n</style>'
-    return f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{body}\n</body>\n</html>\n'
+def page(title: str, body: Markup) -> str:
+    """Return a whole HTML page around `body`; nothing in it is fetched, and no script runs in it."""
+    style = f"\n{CSS}\n"
+    head = [
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=policy([style])),
+        element("title", title),
+        element("style", Markup(style)),
+    ]
+    parts = [element("head", "\n", _lines(head), "\n"), "\n", element("body", "\n", body, "\n"), "\n"]
+    return f"<!DOCTYPE html>\n{element('html', *parts, lang='en')}\n"
+
+
+def policy(styles: list[str], scripts: list[str] | None = None) -> str:
+    """Return the content security policy of a page: data URIs as pictures, these styles and scripts, nothing else.
+
+    Args:
+        styles: what stands between <style> and </style>, to the last blank.
+        scripts: what stands between <script> and </script>.
+    """
+    rules = ["default-src 'none'", "img-src data:", "base-uri 'none'", "form-action 'none'"]
+    for kind, texts in (("style-src", styles), ("script-src", scripts or [])):
+        rules.append(" ".join([kind, *(map(_hash, texts) if texts else ["'none'"])]))
+    return "; ".join(rules)
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _lines(parts: list[Markup]) -> Markup:
+    return Markup("\n").join(parts)

@@ -16,6 +16,7 @@ import typer
 from segstudy.cli import check_config, clean, compare, describe, everyday, run
 from segstudy.cli import export as exporting
 from segstudy.cli import predict as predicting
+from segstudy.terminal_text import say
 
 app = typer.Typer(
     name="segstudy",
@@ -40,7 +41,7 @@ app.command()(exporting.export)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"segstudy {installed('segstudy')}")
+        say(f"segstudy {installed('segstudy')}")
         raise typer.Exit
 
 
@@ -65,5 +66,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
         message = explain(error)
         if message is None:
             raise
-        print(f"Error: {message}", file=sys.stderr)
+        say(f"Error: {message}", error=True)
         sys.exit(1)

@@ -10,6 +10,7 @@ import typer
 
 from segstudy.cli.studies import Files, opened, paper
 from segstudy.errors import StudyError
+from segstudy.terminal_text import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,7 @@ def clean(
     for link, number in behind_links(study, results, [kind.value for kind in kinds]).items():
         print(f"{link} is a link: it is not followed, and {number} files and folders behind it stay")
     if not found:
-        print(f"nothing of study '{study.study}' can go")
+        say(f"nothing of study '{study.study}' can go")
         return
     paper().print(_table(found, paths))
     if dry_run:
@@ -70,11 +71,11 @@ def clean(
                 "there is nobody to ask whether this may go", remedy="look at it with --dry-run, then say --yes"
             )
         if not typer.confirm("Remove all of this?"):
-            print("nothing was removed")
+            say("nothing was removed")
             return
         check_idle(study, results)  # a moment may have passed
     remove(found)
-    print(f"removed: {_size(sum(item.size for item in found))}")
+    say(f"removed: {_size(sum(item.size for item in found))}")
 
 
 def _table(found: Sequence[Leftover], every: bool) -> Table:

@@ -13,6 +13,7 @@ import typer
 from segstudy.cli.completion import datasets
 from segstudy.cli.studies import Files, opened, paper
 from segstudy.errors import StudyError, nearest
+from segstudy.terminal_text import VisibleFormatter
 
 
 def describe(
@@ -31,7 +32,7 @@ def describe(
     """
     from rich.markdown import Markdown
 
-    from segstudy.card_text import card_text
+    from segstudy.card_text import card_text, without_picture
     from segstudy.files import read_json
     from segstudy.looking import card_file, look
 
@@ -51,14 +52,14 @@ def describe(
         card = look(study, dataset, threads=min(4, os.cpu_count() or 1))
         origin = "As the files are now; nothing was written."
     console = paper()
-    console.print(Markdown(card_text(card).replace("![examples](examples.png)", "")))
+    console.print(Markdown(without_picture(card_text(card)), hyperlinks=False))
     console.print(f"\n{origin}", style="dim", soft_wrap=True)
 
 
 def _say_progress() -> None:
     """Show on stderr what the package tells of its progress."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(VisibleFormatter("%(message)s"))
     logger = logging.getLogger("segstudy")
     logger.setLevel(logging.INFO)
     logger.handlers = [handler]

@@ -10,6 +10,7 @@ import typer
 from segstudy.cli.completion import experiments
 from segstudy.cli.studies import Files, opened, paper
 from segstudy.errors import StudyError, nearest
+from segstudy.terminal_text import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,7 @@ def partial(files: Files = None) -> None:
     from segstudy.partial import write_partial
 
     study, results = opened(files)
-    print("\n".join(write_partial(study, results)) or "no cell is missing: the study's own tables are whole")
+    say("\n".join(write_partial(study, results)) or "no cell is missing: the study's own tables are whole")
 
 
 def summary(files: Files = None) -> None:

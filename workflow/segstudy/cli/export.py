@@ -9,6 +9,7 @@ import typer
 
 from segstudy.cli.completion import trained
 from segstudy.cli.shown import shown
+from segstudy.terminal_text import say
 
 
 def export(
@@ -34,5 +35,5 @@ def export(
     with shown("export"):
         done = export_cell(open_cell(cell), out, formats, check or [], trust)
     for one in done:
-        print(f"{one.path}: {one.sizes.words}; largest difference of a probability {one.difference:.1e}")
-    print(f"{out / 'README.md'}: the model card, with how to use it")
+        say(f"{one.path}: {one.sizes.words}; largest difference of a probability {one.difference:.1e}")
+    say(f"{out / 'README.md'}: the model card, with how to use it")

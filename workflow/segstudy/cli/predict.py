@@ -10,6 +10,7 @@ import typer
 from segstudy.cli.completion import trained
 from segstudy.cli.shown import shown
 from segstudy.errors import StudyError
+from segstudy.terminal_text import say
 
 
 def predict(
@@ -62,9 +63,9 @@ def predict(
         )
     problems = table[table["problem"] != ""]
     unlike = table.loc[table["warnings"] != "", "file"].nunique()
-    print(f"{table['file'].nunique() - len(problems)} images predicted: {out / 'predictions.csv'}")
+    say(f"{table['file'].nunique() - len(problems)} images predicted: {out / 'predictions.csv'}")
     if unlike:
-        print(f"{unlike} of them unlike the training images: see the column 'warnings'")
+        say(f"{unlike} of them unlike the training images: see the column 'warnings'")
     if len(problems):
         raise StudyError(
             f"{len(problems)} of {table['file'].nunique()} images could not be predicted, first: "

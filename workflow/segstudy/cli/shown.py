@@ -8,16 +8,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from segstudy.progress import watched
+from segstudy.terminal_text import VisibleFormatter
 
 
 @contextmanager
 def shown(what: str) -> Iterator[None]:
     """Show warnings of the package, and how far it is: `tell({"done": .., "total": ..})` moves the bar."""
-    from rich.console import Console
     from rich.logging import RichHandler
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    from segstudy.cli.console import PlainConsole
+
+    console = PlainConsole(stderr=True)
     logger = logging.getLogger("segstudy")
     handler: logging.Handler
     if console.is_terminal:
@@ -25,7 +27,7 @@ def shown(what: str) -> Iterator[None]:
         handler.setLevel(logging.WARNING)
     else:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.setFormatter(VisibleFormatter("%(message)s"))
     before, logger.handlers = logger.handlers, [handler]
     logger.setLevel(logging.INFO)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -60,7 +60,7 @@ def opened(files: list[Path] | None) -> tuple[Study, Path]:
 
 def paper(stderr: bool = False) -> Console:
     """Return what to print on: the terminal, or WIDTH columns where there is none."""
-    from rich.console import Console
+    from segstudy.cli.console import PlainConsole
 
     known = (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in os.environ
-    return Console(stderr=stderr, highlight=False, width=None if known else WIDTH)
+    return PlainConsole(stderr=stderr, width=None if known else WIDTH)

@@ -23,6 +23,7 @@ from segstudy.figures import style
 from segstudy.files import read_csv, write_csv
 from segstudy.metrics import ARGMAX
 from segstudy.tables import headline, read_counts
+from segstudy.terminal_text import on_one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -163,7 +164,8 @@ def _hardest(axes: Axes, images: pd.DataFrame) -> None:
     hard = images.drop_duplicates("sample").dropna(subset="hardest").nsmallest(HARDEST, "hardest", keep="first")
     for place, row in enumerate(hard.to_dict("records")):
         stratum = f" ({row['stratum']})" if row["stratum"] else ""
-        axes.text(0, 0.93 - 0.11 * place, f"{row['hardest']:.3f}  {row['sample']}{stratum}", fontsize=8.5)
+        words = on_one_line(f"{row['hardest']:.3f}  {row['sample']}{stratum}")
+        axes.text(0, 0.93 - 0.11 * place, words, fontsize=8.5, parse_math=False)
 
 
 def _keys(names: Sequence[str], colours: Mapping[str, str], shapes: Mapping[str, str]) -> list[Any]:

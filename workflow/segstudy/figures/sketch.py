@@ -7,7 +7,6 @@ right below or above the layer it comes from; a skip is an arrow across.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import matplotlib
 import pandas as pd
+from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
@@ -30,6 +30,7 @@ from segstudy.figures.sketch_layout import (
     text_width,
 )
 from segstudy.files import atomic_path, write_csv, write_text
+from segstudy.markup import element
 from segstudy.web import page
 
 Point = tuple[float, float]
@@ -70,21 +71,18 @@ def write_layer_table(
         (s.name, s.operation, s.channels, f"{s.height} × {s.width}", f"{s.parameters:,}", s.source)
         for s in table.itertuples(index=False)
     ]
-    body = [
-        f'<div class="scroll"><table><caption>{html.escape(caption)}</caption>',
-        _row(heads, "th", "thead"),
-        "<tbody>",
-        *(_row(row, "td") for row in rows),
-        "</tbody>",
-        _row(["all layers", "", "", "", f"{table['parameters'].sum():,}", ""], "td", "tfoot"),
-        "</table></div>",
+    parts = [
+        element("caption", caption),
+        element("thead", _row(heads, "th")),
+        element("tbody", "\n", Markup("\n").join(_row(row, "td") for row in rows), "\n"),
+        element("tfoot", _row(["all layers", "", "", "", f"{table['parameters'].sum():,}", ""], "td")),
     ]
-    write_text(html_file, page(caption, "\n".join(body)))
+    body = element("div", element("table", Markup("\n").join(parts)), class_="scroll")
+    write_text(html_file, page(caption, body))
 
 
-def _row(cells: Iterable[object], tag: str, section: str = "") -> str:
-    row = "<tr>" + "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"
-    return f"<{section}>{row}</{section}>" if section else row
+def _row(cells: Iterable[object], tag: str) -> Markup:
+    return element("tr", *(element(tag, cell) for cell in cells))
 
 
 def _draw(boxes: list[Box], colours: dict[tuple[str, str], str], title: str, footnote: str) -> Figure:

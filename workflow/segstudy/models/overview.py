@@ -18,9 +18,11 @@ from segstudy.config.base import Options
 from segstudy.config.networks import NETWORKS
 from segstudy.config.study import read_config
 from segstudy.errors import StudyError
+from segstudy.markup import markdown_text
 from segstudy.models import build, resolve
 from segstudy.models.cost import count_flops, count_parameters
 from segstudy.models.shapes import has_plan, receptive_field
+from segstudy.terminal_text import say
 
 
 def overview(
@@ -41,10 +43,9 @@ def overview(
 def markdown(table: pd.DataFrame) -> str:
     """Return an overview as a Markdown table."""
     lines = ["| model | network | options | parameters | GFLOPs | receptive field |", "|---|---|---|---|---|---|"]
-    lines += [
-        f"| {row.model} | `{row.network}` | {row.options} | {row.parameters:,} | {row.gflops:.2f} | {row.field} |"
-        for row in table.itertuples()
-    ]
+    for row in table.itertuples():
+        cost = f"{row.parameters:,} | {row.gflops:.2f} | {row.field}"
+        lines.append(f"| {row.model} | `{row.network}` | {markdown_text(row.options)} | {cost} |")
     return "\n".join(lines)
 
 
@@ -95,7 +96,7 @@ def main(arguments: Sequence[str]) -> None:
     if wanted.config:
         study = load_study(read_config(*wanted.config), wanted.config)
         models = {name: study.model_settings(name) for name in study.models}
-    print(markdown(overview(models, wanted.channels, wanted.outputs, *wanted.size)))
+    say(markdown(overview(models, wanted.channels, wanted.outputs, *wanted.size)))
 
 
 if __name__ == "__main__":

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+from markupsafe import Markup
 
+from segstudy.card_text import without_picture
 from segstudy.config import Cell
 from segstudy.files import read_csv, read_json
+from segstudy.markup import html_of_markdown
 from segstudy.report import embed, grids
 from segstudy.report.cost import Scores, Spent, cost_grid, epochs_grid, pareto, read_runs, spent
 from segstudy.report.drawings import flow_svg, pareto_svg
@@ -33,7 +36,7 @@ class Facts(NamedTuple):
     task: str
     phantom: bool
     facts: list[tuple[str, str]]
-    card: str  # the whole card, HTML
+    card: Markup  # the whole card
     examples: Picture
 
 
@@ -55,7 +58,7 @@ class Experiment(NamedTuple):
     failures: Picture | None
     strips: Picture | None
     hardest: Grid | None
-    pareto: list[tuple[Scores, str]]  # with its SVG
+    pareto: list[tuple[Scores, Markup]]  # with its SVG
 
 
 class Content(NamedTuple):
@@ -72,7 +75,7 @@ class Content(NamedTuple):
     trainings: Grid
     spent: Spent
     cost: Grid
-    flow: str
+    flow: Markup
     made: Made
 
 
@@ -123,17 +126,16 @@ def _facts(name: str, settings: Mapping[str, Any], results: Path) -> Facts:
     return Facts(name, card["title"], card["task"], drawn, facts, _card(folder / "card.md"), examples)
 
 
-def _card(path: Path) -> str:
+def _card(path: Path) -> Markup:
     """Return a data card as HTML below a heading of the third level; its picture stands in the page already."""
-    import markdown
-
-    text = re.sub(r"^!\[.*\]\(.*\)$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text = without_picture(path.read_text(encoding="utf-8"))
     text = re.sub(r"^# .*$", "", text, count=1, flags=re.MULTILINE)
-    body = markdown.markdown(text, extensions=["tables"])
+    body = str(html_of_markdown(text))  # `<` of free text is escaped: what is replaced below are tags alone
     body = re.sub(r"<(/?)h[2-6]>", r"<\1h4>", body)
     body = re.sub(r"<thead>\s*<tr>(\s*<th[^>]*></th>)+\s*</tr>\s*</thead>", "", body)  # a table of two bare columns
     body = re.sub(r"<th([^>]*)></th>", r"<td\1></td>", body)
-    return body.replace("<table>", '<div class="scroll"><table>').replace("</table>", "</table></div>")
+    body = body.replace("<table>", '<div class="scroll"><table>').replace("</table>", "</table></div>")
+    return Markup(body)
 
 
 def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experiment:

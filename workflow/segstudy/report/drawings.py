@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
+from segstudy.markup import element
 from segstudy.report.cost import Scores
 
 WIDTH, HEIGHT = 640, 340
@@ -31,9 +33,10 @@ ARROWS = (
     *(("compare", "this report"), ("comparisons", "this report"), ("ranking", "this report")),
 )
 BOX, ROW, COLUMN = (150, 40), 74, 176
+TIP = {"refX": 7, "refY": 4, "markerWidth": 7, "markerHeight": 7}  # of the arrows
 
 
-def pareto_svg(plot: Scores) -> str:
+def pareto_svg(plot: Scores) -> Markup:
     """Return the plot of score against seconds of training (logarithmic), numbered points and the Pareto front."""
     seconds = [math.log10(max(point.seconds, 1e-3)) for point in plot.points]
     lows = [point.low if not math.isnan(point.low) else point.score for point in plot.points]
@@ -47,43 +50,33 @@ def pareto_svg(plot: Scores) -> str:
     def y(value: float) -> float:
         return HEIGHT - BOTTOM - (value - y0) / (y1 - y0) * (HEIGHT - TOP - BOTTOM)
 
-    parts = [
-        _open("pareto", WIDTH, HEIGHT, f"{plot.metric} on {plot.dataset} against seconds of training", _told(plot))
-    ]
+    middle, centre = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
+    parts = []
     for tick in _ticks(y0, y1):
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 8}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>')
+        parts.append(_line("grid", LEFT, y(tick), WIDTH - RIGHT, y(tick)))
+        parts.append(_text("tick", LEFT - 8, y(tick) + 4, f"{tick:g}", "end"))
     for tick in _log_ticks(x0, x1):
-        parts.append(f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
-        place = f'x="{x(tick):.1f}" y="{HEIGHT - BOTTOM + 18}"'
-        parts.append(f'<text class="tick" {place} text-anchor="middle">{tick:g}</text>')
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(f'<text class="axis" x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">seconds of a training</text>')
-    turned = f"rotate(-90 16 {(TOP + HEIGHT - BOTTOM) / 2})"
-    parts.append(
-        f'<text class="axis" x="16" y="{(TOP + HEIGHT - BOTTOM) / 2}" text-anchor="middle" transform="{turned}">'
-        f"{html.escape(plot.metric)}, test images</text>"
-    )
+        parts.append(_line("grid", x(tick), TOP, x(tick), HEIGHT - BOTTOM))
+        parts.append(_text("tick", x(tick), HEIGHT - BOTTOM + 18, f"{tick:g}"))
+    parts.append(_text("axis", middle, HEIGHT - 8, "seconds of a training"))
+    parts.append(_text("axis", 16, centre, f"{plot.metric}, test images", turned=f"rotate(-90 16 {centre})"))
     front = sorted((point for point in plot.points if point.front), key=lambda point: point.seconds)
     path = " ".join(f"{x(point.seconds):.1f},{y(point.score):.1f}" for point in front)
-    parts.append(f'<polyline class="front" points="{path}"/>')
+    parts.append(element("polyline", class_="front", points=path))
     for point, low, high in zip(plot.points, lows, highs, strict=True):
-        at = x(point.seconds)
-        parts.append(f'<line class="range" x1="{at:.1f}" x2="{at:.1f}" y1="{y(low):.1f}" y2="{y(high):.1f}"/>')
+        parts.append(_line("range", x(point.seconds), y(low), x(point.seconds), y(high)))
     for i, point in enumerate(plot.points, 1):
         at, up = x(point.seconds), y(point.score)
         kind = "point front" if point.front else "point"
-        parts.append(f'<g><title>{html.escape(point.label)}</title><circle class="{kind}" cx="{at:.1f}" cy="{up:.1f}"')
-        parts.append(
-            f' r="10"/><text class="mark {kind}" x="{at:.1f}" y="{up + 4:.1f}" text-anchor="middle">{i}</text>'
-        )
-        parts.append("</g>")
+        circle = element("circle", class_=kind, cx=f"{at:.1f}", cy=f"{up:.1f}", r=10)
+        parts.append(element("g", element("title", point.label), circle, _text(f"mark {kind}", at, up + 4, str(i))))
     if plot.phantom:
-        parts.append(f'<text class="phantom" x="{middle}" y="{HEIGHT / 2}" text-anchor="middle">PHANTOM</text>')
-    return "".join([*parts, "</svg>"])
+        parts.append(_text("phantom", middle, HEIGHT / 2, "PHANTOM"))
+    title = f"{plot.metric} on {plot.dataset} against seconds of training"
+    return _drawing("pareto", WIDTH, HEIGHT, f"{title}. {_told(plot)}", parts)
 
 
-def flow_svg(settings: Mapping[str, Any]) -> str:
+def flow_svg(settings: Mapping[str, Any]) -> Markup:
     """Return the steps of the study from raw files to this report, with how often each was done."""
     cells = {tuple(cell) for experiment in settings["experiments"].values() for cell in experiment["cells"]}
     cells |= {tuple(cell) for cell in settings["ancestors"]}
@@ -100,32 +93,40 @@ def flow_svg(settings: Mapping[str, Any]) -> str:
         for column, (name, _) in enumerate(stage):
             left = width / 2 + (column - (len(stage) - 1) / 2) * COLUMN
             places[name] = (left, 8.0 + row * ROW)
-    told = "; ".join(f"{a} before {b}" for a, b in ARROWS)
-    parts = [_open("flow", width, height, "The steps of the study, from raw files to this report", told)]
-    parts.append('<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" ')
-    parts.append('orient="auto"><path class="tip" d="M0 0 8 4 0 8z"/></marker></defs>')
+    tip = element("path", class_="tip", d="M0 0 8 4 0 8z")
+    parts = [element("defs", element("marker", tip, id="tip", viewBox="0 0 8 8", orient="auto", **TIP))]
     for a, b in ARROWS:
         (x1, y1), (x2, y2) = places[a], places[b]
         if y1 == y2:
             start, end = (x1 + BOX[0] / 2, y1 + BOX[1] / 2), (x2 - BOX[0] / 2, y2 + BOX[1] / 2)
         else:
             start, end = (x1, y1 + BOX[1]), (x2, y2)
-        parts.append(f'<path class="arrow" marker-end="url(#tip)" d="M{start[0]} {start[1]}')
         bend = (start[1] + end[1]) / 2
-        parts.append(f' C{start[0]} {bend} {end[0]} {bend} {end[0]} {end[1]}"/>')
+        path = f"M{start[0]} {start[1]} C{start[0]} {bend} {end[0]} {bend} {end[0]} {end[1]}"
+        parts.append(element("path", class_="arrow", marker_end="url(#tip)", d=path))
     for stage in STAGES:
         for name, each in stage:
             left, top = places[name]
             times = f" × {numbers[each]}" if each else ""
-            corner = f'x="{left - BOX[0] / 2}" y="{top}" width="{BOX[0]}" height="{BOX[1]}"'
-            parts.append(f'<rect class="box{"" if each else " file"}" {corner} rx="{6 if each else 20}"/>')
-            parts.append(f'<text class="step" x="{left}" y="{top + 25}" text-anchor="middle">{name}{times}</text>')
-    return "".join([*parts, "</svg>"])
+            kind, round_ = ("box", 6) if each else ("box file", 20)
+            corner = {"x": left - BOX[0] / 2, "y": top, "width": BOX[0], "height": BOX[1]}
+            parts.append(element("rect", class_=kind, rx=round_, **corner))
+            parts.append(_text("step", left, top + 25, f"{name}{times}"))
+    told = "; ".join(f"{a} before {b}" for a, b in ARROWS)
+    return _drawing("flow", width, height, f"The steps of the study, from raw files to this report. {told}", parts)
 
 
-def _open(kind: str, width: float, height: float, title: str, told: str) -> str:
-    label = html.escape(f"{title}. {told}", quote=True)
-    return f'<svg class="drawing {kind}" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">'
+def _drawing(kind: str, width: float, height: float, words: str, parts: Sequence[Markup]) -> Markup:
+    view = f"0 0 {width} {height}"
+    return element("svg", *parts, class_=f"drawing {kind}", viewBox=view, role="img", aria_label=words)
+
+
+def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> Markup:
+    return element("line", class_=kind, x1=f"{x1:.1f}", x2=f"{x2:.1f}", y1=f"{y1:.1f}", y2=f"{y2:.1f}")
+
+
+def _text(kind: str, x: float, y: float, words: str, anchor: str = "middle", turned: str | None = None) -> Markup:
+    return element("text", words, class_=kind, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor, transform=turned)
 
 
 def _told(plot: Scores) -> str:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from segstudy.files import write_text
 from segstudy.report.content import Content, collect
+from segstudy.web import policy
 
 TEMPLATES = Path(__file__).parent / "templates"
 LIMIT = 25_000_000  # bytes of the page
@@ -45,9 +46,20 @@ def render(content: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    scripts = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.js", "gallery.js"))
+    script = "\n".join(["", *(_template(name) for name in ("page.js", "gallery.js")), ""])
+    style = f"\n{_template('style.css')}\n"
     page = environment.get_template("report.html.j2")
-    return page.render(content._asdict(), script=Markup(scripts), embedded=embedded(content.gallery))
+    return page.render(
+        content._asdict(),
+        policy=policy([style], [script]),
+        style=Markup(style),
+        script=Markup(script),
+        embedded=embedded(content.gallery),
+    )
+
+
+def _template(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def embedded(value: object) -> Markup:
