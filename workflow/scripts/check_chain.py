@@ -3,12 +3,10 @@
 from segstudy.jobs import job
 
 with job(snakemake):
-    import numpy as np
-
     from segstudy.chain_checks import Images, check_chain
     from segstudy.config.chains import Seen
     from segstudy.config.datasets import DeclaredException
-    from segstudy.files import read_csv, write_json
+    from segstudy.files import read_array, read_csv, write_json
 
     given, params = snakemake.input, snakemake.params
     found = check_chain(
@@ -16,7 +14,7 @@ with job(snakemake):
         int(snakemake.wildcards.seed),
         [Seen(**item) for item in params.seen],
         {
-            name: Images(read_csv(index), np.load(thumbnails))
+            name: Images(read_csv(index), read_array(thumbnails))
             for name, index, thumbnails in zip(params.datasets, given.indexes, given.thumbnails, strict=True)
         },
         {tuple(pair): read_csv(path) for pair, path in zip(params.splits, given.splits, strict=True)},

@@ -3,16 +3,14 @@
 from segstudy.jobs import job
 
 with job(snakemake):
-    import numpy as np
-
     from segstudy.checks import check_split
     from segstudy.config.datasets import DeclaredException
-    from segstudy.files import read_csv, write_json
+    from segstudy.files import read_array, read_csv, write_json
 
     found = check_split(
         read_csv(snakemake.input.index),
         read_csv(snakemake.input.samples),
-        np.load(snakemake.input.thumbnails),
+        read_array(snakemake.input.thumbnails),
         read_csv(snakemake.input.split),
         [DeclaredException.model_validate(item) for item in snakemake.params.exceptions],
         dataset=snakemake.wildcards.dataset,

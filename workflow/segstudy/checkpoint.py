@@ -26,6 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from segstudy import sums
 from segstudy.errors import StudyError
 from segstudy.files import atomic_path
 
@@ -165,6 +166,7 @@ def save_model(path: Path, weights: nn.Module | Mapping[str, Tensor], meta: Mapp
     content = save(tensors, metadata={"segstudy": json.dumps(meta, sort_keys=True)})
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
+    sums.seal(path)
 
 
 def read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -176,6 +178,7 @@ def read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        sums.content(path)
         with safe_open(str(path), framework="pt") as content:
             text = (content.metadata() or {}).get("segstudy")
             weights = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118 (no mapping)
@@ -185,7 +188,10 @@ def read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise StudyError(f"the model file cannot be read ({error})", where=path, remedy=AGAIN) from error
     if text is None:
         raise StudyError("the file is not a model of segstudy: it does not say which network", where=path)
-    return weights, json.loads(text)
+    try:
+        return weights, dict(json.loads(text))
+    except (ValueError, TypeError):
+        raise sums.damaged(path, "what it says of its network cannot be read") from None
 
 
 def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[nn.Module, dict[str, Any]]:
@@ -199,7 +205,10 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[nn.Modul
     from segstudy import models
 
     weights, meta = read_model(path)
-    network = models.build(meta["settings"]["model"], meta["in_channels"], meta["outputs"])
+    try:
+        network = models.build(meta["settings"]["model"], meta["in_channels"], meta["outputs"])
+    except (KeyError, TypeError) as error:
+        raise sums.damaged(path, f"what it says of its network lacks or garbles {error}") from None
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:

@@ -1,19 +1,27 @@
-"""Write files so that nobody ever reads half of one: temporary neighbour, fsync, rename."""
+"""Write files so that nobody ever reads half of one: temporary neighbour, fsync, rename.
+
+Tables, JSON and arrays that later jobs read get a checksum beside them (`segstudy.sums`); reading compares it.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from segstudy import sums
 
 
 @contextmanager
@@ -28,6 +36,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         _flush(temporary)
+        sums.unseal(path)
         os.replace(temporary, path)
         _flush(path.parent)
     finally:
@@ -35,18 +44,26 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Yield an empty temporary folder beside `path`; it replaces `path` when the block ends without error."""
+def atomic_folder(path: str | Path, sealed: bool = False) -> Iterator[Path]:
+    """Yield an empty temporary folder beside `path`; it replaces `path` when the block ends without error.
+
+    Args:
+        path: of the folder.
+        sealed: whether it gets a sum of its files, see `segstudy.sums`.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
+        sums.unseal(path)
         if path.exists():
             shutil.rmtree(path)
         os.replace(temporary, path)
         _flush(path.parent)
+        if sealed:
+            sums.seal_folder(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -57,26 +74,98 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically. Not-a-number is written as null: JSON has no NaN."""
+def write_json(path: str | Path, value: Any, sealed: bool = True) -> None:
+    """Write `value` as indented JSON, atomically. Not-a-number is written as null: JSON has no NaN.
+
+    Args:
+        path: of the file.
+        value: plain values.
+        sealed: whether the file gets a sum; not inside a folder that has one, nor where nothing reads it again.
+    """
     write_text(path, json.dumps(_without_nan(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    if sealed:
+        sums.seal(path)
 
 
-def read_json(path: str | Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+def read_json(path: str | Path, keys: Sequence[str] = ()) -> Any:
+    """Read a JSON file.
+
+    Args:
+        path: of the file.
+        keys: entries that it has to have; it is a mapping then.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        StudyError: it is not what was written, is no JSON, or lacks an entry.
+    """
+    try:
+        found = json.loads(sums.content(path).decode("utf-8"))
+    except ValueError as error:
+        raise sums.damaged(path, f"it is no JSON ({error})") from None
+    if keys and not isinstance(found, dict):
+        raise sums.damaged(path, f"it holds {type(found).__name__}, not entries with names")
+    missing = [key for key in keys if key not in found]
+    if missing:
+        raise sums.damaged(path, f"it has no entry {', '.join(map(repr, missing))}")
+    return found
 
 
-def write_csv(path: str | Path, table: pd.DataFrame) -> None:
-    """Write `table` without its index, atomically, with the same bytes for the same numbers."""
+def write_csv(path: str | Path, table: pd.DataFrame, sealed: bool = True) -> None:
+    """Write `table` without its index, atomically, with the same bytes for the same numbers; `sealed` as for JSON."""
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
+    if sealed:
+        sums.seal(path, rows=len(table))
 
 
 def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write named arrays as one compressed `.npz`, atomically, with the same bytes for the same arrays."""
     with atomic_path(path) as temporary:
         np.savez_compressed(temporary, allow_pickle=False, **arrays)
+    sums.seal(path)
+
+
+def read_arrays(path: str | Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Read named arrays of an `.npz`.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        StudyError: it is not what was written, is no such file, or lacks one of `names`.
+    """
+    try:
+        with np.load(io.BytesIO(sums.content(path)), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in names}
+    except KeyError as error:
+        raise sums.damaged(path, f"it has no array {error}") from None
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, AttributeError, TypeError) as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        raise sums.damaged(path, f"it is no file of arrays ({_first_line(error)})") from None
+
+
+def write_array(path: str | Path, array: np.ndarray) -> None:
+    """Write one array as `.npy`, atomically."""
+    with atomic_path(path) as temporary:
+        np.save(temporary, array, allow_pickle=False)
+    sums.seal(path)
+
+
+def read_array(path: str | Path, mmap: bool = False) -> np.ndarray:
+    """Read one array of an `.npy`: its content compared with its sum, or (`mmap`) opened in place, its size compared.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        StudyError: it is not what was written, or is no array.
+    """
+    try:
+        if mmap:
+            sums.check_size(path)
+            return np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
+        return np.asarray(np.load(io.BytesIO(sums.content(path)), allow_pickle=False))
+    except (ValueError, EOFError, OSError, SyntaxError, TypeError) as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        raise sums.damaged(path, f"it is no array, or not the whole of one ({_first_line(error)})") from None
 
 
 # Columns of names: read as they are, so that sample "01" stays "01" (and "NA" stays "NA"), and a column that is
@@ -88,12 +177,33 @@ TEXT = (
 )
 
 
-def read_csv(path: str | Path) -> pd.DataFrame:
-    """Read a CSV that `write_csv` wrote: numbers as the same float64 they were, TEXT columns as text."""
-    header = pd.read_csv(path, nrows=0).columns
-    text = {column: str for column in header if column in TEXT}
-    missing = {column: [""] for column in header if column not in TEXT}
-    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=missing)
+def read_csv(path: str | Path, columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a CSV that `write_csv` wrote: numbers as the same float64 they were, TEXT columns as text.
+
+    Args:
+        path: of the file.
+        columns: those that it has to have.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        StudyError: it is not what was written, is no table, or lacks a column.
+    """
+    content = sums.content(path)
+    try:
+        header = pd.read_csv(io.BytesIO(content), nrows=0).columns
+        text = {column: str for column in header if column in TEXT}
+        missing = {column: [""] for column in header if column not in TEXT}
+        table = pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=missing)
+    except (ValueError, pd.errors.ParserError) as error:  # no columns, no UTF-8, a row that is too long
+        raise sums.damaged(path, f"it is no table ({_first_line(error)})") from None
+    absent = [column for column in columns if column not in table]
+    if absent:
+        raise sums.damaged(path, f"it has no column {', '.join(map(repr, absent))}")
+    return table
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _without_nan(value: Any) -> Any:

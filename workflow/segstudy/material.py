@@ -105,7 +105,7 @@ def _with_pseudo_labels(
     if unlabelled is None or unlabelled.targets is None or unlabelled.accepted is None:
         raise ValueError("a recipe with pseudo_labels needs the targets and the list of those accepted")
     others, table = open_store(unlabelled.store), files.read_csv(unlabelled.accepted)
-    targets = np.load(unlabelled.targets, mmap_mode="r")
+    targets = files.read_array(unlabelled.targets, mmap=True)
     arrays = join(material.arrays, (others.images, targets, others.rois))
     first, canvas = len(material.names), material.arrays[0].shape
     pseudo = first + others.rows(table.loc[table["accepted"].astype(int) == 1, "sample"])
