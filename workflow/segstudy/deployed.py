@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from segstudy.errors import StudyError
 from segstudy.files import atomic_path
 from segstudy.inference import logits_of
+from segstudy.jobs import full_disk
 from segstudy.memory import first_line
 from segstudy.models.blocks import Pad
 
@@ -115,6 +116,8 @@ def export(
                 if difference > TOLERANCE:
                     raise ValueError(f"probabilities differ by {difference:.2g}, allowed are {TOLERANCE:g}")
         except Exception as error:  # torch and onnxruntime raise whatever they like
+            if full := full_disk(error):
+                raise full from error
             first = first or error
         else:
             return Exported(path, sizes, difference)

@@ -19,6 +19,7 @@ from segstudy.datasets import labels_of
 from segstudy.files import read_csv, read_json
 from segstudy.images import read_image
 from segstudy.labels import Labels
+from segstudy.measured_counts import read_measured
 from segstudy.metrics import ARGMAX, per_image
 from segstudy.probabilities import read_classes, read_probability
 from segstudy.progress import track
@@ -156,7 +157,7 @@ def _source(name: str, settings: Mapping[str, Any], results: Path, roots: Mappin
 
 def _scores(cell: Cell, source: Source, settings: Mapping[str, Any], results: Path) -> pd.DataFrame:
     """Return sample, subset and Dice (of several classes their mean) of a cell's test and validation images."""
-    counts = read_csv(results / "cells" / cell.path / "counts.csv")
+    counts = read_measured(results / "cells" / cell.path / "counts.csv")
     policy = ARGMAX if source.labels.several else settings["evaluation"]["headline"]
     counts = counts[counts["subset"].isin(EACH) & counts["policy"].eq(policy)]
     has_region = counts["region"].eq(source.region).groupby(counts["sample"]).transform("any")
