@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from segstudy import files
+from segstudy import files, sums
 from segstudy.config.cells import Cell
 from segstudy.errors import StudyError
+from segstudy.threshold_files import read_thresholds
 
 MODEL, RUN, USAGE, THRESHOLDS, COUNTS = "model.safetensors", "run.json", "usage.json", "thresholds.json", "counts.csv"
 RESULTS = Path("results")
+KEYS = {  # entries that are needed of a cell's files
+    RUN: ("settings", "seed", "dataset"),
+    USAGE: (
+        *("reader", "phantom", "classes", "colours", "colour", "size", "canvas", "tile", "overlap"),
+        *("images_per_pass", "headline", "field_of_view", "subsets", "training_images"),
+    ),
+}
 
 
 class CellFiles(NamedTuple):
@@ -108,8 +117,25 @@ def open_cell(name: str | Path, results: Path = RESULTS) -> CellFiles:
                 allowed=f"a cell that was trained and predicted: {MODEL}, {RUN}, {USAGE} and {THRESHOLDS} together",
                 remedy=f"copy the whole folder of the cell, or let its study make it: snakemake ... {path}",
             )
-        found[file] = files.read_json(path)
+        found[file] = read_thresholds(path) if file == THRESHOLDS else files.read_json(path, KEYS[file])
+    headline = found[USAGE]["headline"]
+    if headline not in found[THRESHOLDS]:
+        raise sums.damaged(folder / THRESHOLDS, f"it has no threshold '{headline}', which the masks were made by")
+    _check_one_cell(folder, found[RUN], found[USAGE])
     return CellFiles(folder, found[RUN], found[USAGE], found[THRESHOLDS])
+
+
+def _check_one_cell(folder: Path, run: Mapping[str, Any], usage: Mapping[str, Any]) -> None:
+    """Stop where usage.json is that of another cell than run.json.
+
+    Raises:
+        StudyError: naming what differs.
+    """
+    trained = run["dataset"]
+    for key in ("reader", "canvas", "colour", "size"):
+        if isinstance(trained, dict) and key in trained and trained[key] != usage[key]:
+            problem = f"its {key} is {usage[key]!r}, the cell was trained with {trained[key]!r}"
+            raise sums.damaged(folder / USAGE, problem)
 
 
 def chosen_threshold(cell: CellFiles, wanted: str | None) -> tuple[str, float | None]:

@@ -10,6 +10,7 @@ import json
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from segstudy.config.library_networks import is_library
 from segstudy.config.networks import BUILT_BY, entry
@@ -96,9 +97,17 @@ def raw_folder(root: Path, drawn: str = "") -> str:
     files = listing(root)
     if drawn:
         manifest = root / "phantom.json"
-        if not manifest.exists() or json.loads(manifest.read_text(encoding="utf-8"))["files"] == files:
+        if not manifest.exists() or _as_drawn(manifest) == files:
             return hashlib.sha256(drawn.encode()).hexdigest()[:16]
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
+
+
+def _as_drawn(manifest: Path) -> Any:
+    """Return the files that a manifest names; None where it is damaged, as if somebody had changed the folder."""
+    try:
+        return json.loads(manifest.read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def listing(root: Path) -> list[list[str | int]]:
