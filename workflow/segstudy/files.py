@@ -5,10 +5,12 @@ Tables, JSON and arrays that later jobs read get a checksum beside them (`segstu
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
 import zipfile
@@ -16,12 +18,17 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from segstudy import sums
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SHORT = re.compile(r"\d+ requested and \d+ written")  # as numpy says it
 
 
 @contextmanager
@@ -34,8 +41,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
-        yield temporary
-        _flush(temporary)
+        with _named(path):
+            yield temporary
+            _flush(temporary)
         sums.unseal(path)
         os.replace(temporary, path)
         _flush(path.parent)
@@ -55,7 +63,8 @@ def atomic_folder(path: str | Path, sealed: bool = False) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
     try:
-        yield temporary
+        with _named(path):
+            yield temporary
         temporary.chmod(0o777 & ~_umask())
         sums.unseal(path)
         if path.exists():
@@ -66,6 +75,19 @@ def atomic_folder(path: str | Path, sealed: bool = False) -> Iterator[Path]:
             sums.seal_folder(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_picture(path: str | Path, picture: Image, **options: Any) -> None:
+    """Write a picture in the format of the path's suffix (`options` are Pillow's), not atomically.
+
+    It is encoded in memory: Pillow's JPEG writer takes no notice of a disk that is full after half of the bytes.
+    """
+    from PIL import Image as pillow
+
+    stream = io.BytesIO()
+    picture.save(stream, format=pillow.registered_extensions()[Path(path).suffix.lower()], **options)
+    with _named(Path(path)):
+        Path(path).write_bytes(stream.getvalue())
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -214,6 +236,19 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, float) and math.isnan(value):
         return None
     return value
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Give an error of writing the name of its file, and the number that a short write of an array lacks."""
+    try:
+        yield
+    except OSError as error:
+        short = SHORT.search(str(error)) is not None
+        if error.filename is not None or not (error.errno or short):
+            raise
+        number = error.errno or errno.ENOSPC
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def _flush(path: Path) -> None:

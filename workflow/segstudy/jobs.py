@@ -16,6 +16,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from pathlib import Path
 from typing import Any
 
+from segstudy import sums
 from segstudy.errors import StudyError
 from segstudy.live import WIPE, Live
 from segstudy.progress import watched
@@ -172,6 +173,10 @@ def explain(error: BaseException) -> str | None:
         return "interrupted"
     if full := full_disk(error):
         return str(full)
+    if isinstance(error, FileNotFoundError) and sums.ROOT in Path(str(error.filename)).parts:
+        return str(
+            StudyError("a file of the results is missing", where=error.filename, remedy=sums.remake(error.filename))
+        )
     if isinstance(error, PermissionError):
         return str(StudyError("no permission", where=error.filename or "", remedy="check the file's owner and mode"))
     return None

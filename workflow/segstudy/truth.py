@@ -81,7 +81,7 @@ def labelled(index: pd.DataFrame, split: pd.DataFrame, where: Path | None = None
             f"index and split do not name the same samples in the same order: {len(index)} and {len(split)}",
             where=f"{where}, {samples}" if where else samples,
             allowed="every image of the index, once, in its order",
-            remedy=f"{remake(where)}; or first the index, where that one was cut"
+            remedy=f"{remake(where)}; or first index.csv, where that one was cut"
             if where
             else "make the split again from this index; or the index, where that one was cut",
         )

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from segstudy.errors import StudyError
 from segstudy.figures import tiles
 from segstudy.figures.tiles import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN, Entries
-from segstudy.files import atomic_path, read_csv
+from segstudy.files import atomic_path, read_csv, write_picture
 from segstudy.images import read_image, read_mask
 from segstudy.labels import Labels
 from segstudy.measured_counts import read_measured
@@ -87,7 +87,7 @@ def draw_gallery(
     legend = list(zip(labels.names, labels.colours, strict=True)) if labels.several else LEGEND
     page = _page(f"PHANTOM data: {title}" if phantom else title, heads, strips, legend, phantom)
     with atomic_path(jpg) as temporary:
-        page.save(temporary, format="JPEG", quality=QUALITY)
+        write_picture(temporary, page, quality=QUALITY)
 
 
 def choose(counts: pd.DataFrame, policy: str, region: str, where: object = "") -> list[Choice]:

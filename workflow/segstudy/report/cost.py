@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from segstudy.config import Cell
-from segstudy.files import read_csv
 from segstudy.formulas import METRICS
+from segstudy.histories import read_history
 from segstudy.provenance import read_run
 from segstudy.report.grids import NAMES, Grid, Row, Value, number, spread, told_names, words
 from segstudy.sums import damaged
@@ -125,7 +125,7 @@ def epochs_grid(runs: pd.DataFrame, results: Path, settings: Mapping[str, Any]) 
     for run in runs.to_dict("records"):
         cell = Cell(*(run[name] for name in Cell._fields))
         path = results / "cells" / cell.path / "history.csv"
-        history = read_csv(path, ("epoch", "train_loss", "val_loss", "val_dice"))
+        history = read_history(path, ("epoch", "train_loss", "val_loss", "val_dice"))
         best = history[history["epoch"] == run["best_epoch"]]
         if best.empty:
             raise damaged(path, f"it has no epoch {run['best_epoch']}, the best one by run.json")
