@@ -9,7 +9,6 @@ import os
 import re
 import shlex
 import sys
-import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -153,13 +152,11 @@ def full_disk(error: BaseException) -> StudyError | None:
         if number in FULL or FULL_WORDS.search(str(cause)):
             words = os.strerror(number) if number in FULL else str(cause).strip().partition("\n")[0]
             where = next((name for one in seen if (name := getattr(one, "filename", None))), "")
-            temporary = tempfile.gettempdir()
             return StudyError(
                 f"the disk is full ({words}) while writing",
                 where=where,
-                remedy=f"free some space on the disk of {temporary}, or set TMPDIR to a folder of another one"
-                if str(where).startswith(f"{temporary}/")
-                else "free some space, or move results/ (the folder of the output) to another disk; then run it again",
+                remedy="free some space on that disk, or write to another one (move results/ or the folder of the "
+                "output, set TMPDIR for temporary files); then run it again",
             )
         cause = cause.__cause__ or cause.__context__
     return None

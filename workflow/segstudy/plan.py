@@ -55,7 +55,7 @@ def planned(study: Study, results: Path, estimates: Estimates) -> list[Planned]:
         cell = training.cell
         estimate = estimates.cell(cell.dataset, cell.model, cell.recipe)
         source, done = cell in sources, training.state == "done"
-        damaged = training.state == "damaged"  # made again as a whole, at most
+        damaged = training.state == "damaged" and not training.seconds  # its training is made again
         trained = done or ((results / "cells" / cell.path / "run.json").exists() and not damaged)
         begun = trained or training.state in ("running", "stopped")
         state = "done" if done else "begun" if begun else "to do"

@@ -93,7 +93,7 @@ def label_images(
             triples = zip(rows, positions.tolist(), predictions, strict=True)
             for row, position, canvas in track(triples, f"label {dataset}", total=len(rows)):
                 submit(write, row, position, opened.geometry_of(position), canvas[0])
-    sums.seal_size(outputs["targets"])
+    sums.seal(outputs["targets"])
     table = pd.DataFrame([measures[row["sample"]] for row in rows], columns=MEASURES)
     files.write_csv(outputs["measures"], table)
 

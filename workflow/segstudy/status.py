@@ -29,7 +29,7 @@ class Training(NamedTuple):
     cell: Cell
     state: str  # of STATES
     facts: Mapping[str, Any]  # of a running one: `training_log.Reporter`
-    seconds: float  # that its training took, where that is over
+    seconds: float  # that its training took, where that is over; 0 where its record is damaged
     problem: str  # why it has failed, or what is damaged and the command that mends it
 
 
@@ -48,7 +48,7 @@ def _training(cell: Cell, results: Path, measured: bool) -> Training:
         if measured and not damage and counts.exists():
             damage = _damage(counts)
         if damage:
-            return Training(cell, "damaged", {}, 0.0, damage)
+            return Training(cell, "damaged", {}, seconds, damage)
         if not measured or counts.exists():
             return Training(cell, "done", {}, seconds, "")
         problem = _problem(_logs(cell, results, ("measure", "predict")))

@@ -22,7 +22,6 @@ from typing import Any
 from segstudy.errors import StudyError
 
 FOLDERS = ("store", "masks", "probabilities")  # outputs that are whole folders
-LARGE = ".npy"  # arrays of the size of a data set: their bytes are counted, their content is not read for a sum
 ROOT = "results"
 
 
@@ -40,13 +39,7 @@ def unseal(path: str | Path) -> None:
 def seal(path: str | Path, rows: int | None = None) -> None:
     """Write the sum of a file; `rows` are those of a table."""
     path = Path(path)
-    _write(path, _entry(path.read_bytes()) | ({} if rows is None else {"rows": rows}))
-
-
-def seal_size(path: str | Path) -> None:
-    """Write the sum of a large array: its bytes alone."""
-    path = Path(path)
-    _write(path, {"bytes": path.stat().st_size})
+    _write(path, _entry(path) | ({} if rows is None else {"rows": rows}))
 
 
 def seal_folder(path: str | Path, content: str | Path | None = None) -> None:
@@ -54,10 +47,7 @@ def seal_folder(path: str | Path, content: str | Path | None = None) -> None:
     folder = Path(content or path)
     found = {}
     for file in sorted(item for item in folder.rglob("*") if item.is_file() and not item.name.startswith(".")):
-        large = file.suffix == LARGE
-        found[file.relative_to(folder).as_posix()] = (
-            {"bytes": file.stat().st_size} if large else _entry(file.read_bytes())
-        )
+        found[file.relative_to(folder).as_posix()] = _entry(file)
     _write(Path(path), {"files": found})
 
 
@@ -97,6 +87,18 @@ def check_size(path: str | Path) -> None:
         raise damaged(path, f"the file has {size:,} bytes, {expected['bytes']:,} were written", changed=True)
 
 
+def check_digest(path: str | Path, digest: str) -> str:
+    """Compare the SHA-256 of a large file, which was worked out for another reason, with its sum; return it.
+
+    Raises:
+        StudyError: it is another one.
+    """
+    expected = (_expected(Path(path)) or {}).get("sha256", digest)
+    if digest != expected:
+        raise damaged(path, "its content is not what was written (another checksum)", changed=True)
+    return digest
+
+
 def damaged(path: str | Path, problem: str, changed: bool = False) -> StudyError:
     """Return the error of a file that cannot be believed, with the command that makes it again.
 
@@ -126,8 +128,9 @@ def remake(path: str | Path) -> str:
     return f"make it again: {' '.join(words.split())}{unknown}"
 
 
-def _entry(content: bytes) -> dict[str, Any]:
-    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+def _entry(path: Path) -> dict[str, Any]:
+    with path.open("rb") as stream:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
 
 
 def _write(path: Path, entry: dict[str, Any]) -> None:
