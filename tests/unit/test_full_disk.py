@@ -109,7 +109,7 @@ def test_temporary_files_on_a_full_disk(small, tmp_path):
         "study: tiny\n"
         "datasets: {lesions: {reader: ph2, phantom: {images: 10, height: 64, width: 64}}}\n"
         "models: {unet: {}}\nlosses: {bce: {}}\nrecipes: {default: {}}\n"
-        "experiments: {all: {question: Which loss?, datasets: [lesions], models: [unet], losses: [bce], seeds: 1}}\n"
+        "experiments: {all: {question: Which loss, datasets: [lesions], models: [unet], losses: [bce], seeds: 1}}\n"
     )
     environment = os.environ | {"TMPDIR": str(small)}
     command = [sys.executable, "-m", "segstudy", "describe", "lesions"]
