@@ -102,7 +102,8 @@ KEPT = (f"{OTHER}/counts.csv", f"{OTHER}/model.safetensors")
 
 def row(name: str, setup: Callable[[Path], None], command: str, path: str, *words: str, code: int = 1) -> Row:
     """A row whose message names the damaged file, and the command that makes `path` again."""
-    return Row(name, "finished", setup, command, code, ("damaged", remake(path), *words))
+    again = remake(path) if "study.yaml" in command else f"--force -- {path}"  # of a cell alone no config is known
+    return Row(name, "finished", setup, command, code, ("damaged", again, *words))
 
 
 counts, run, index = f"{CELL}/counts.csv", f"{CELL}/run.json", f"{DATA}/index.csv"
