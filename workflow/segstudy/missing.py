@@ -29,9 +29,13 @@ def missing_cells(cells: Sequence[Cell], results: Path) -> list[tuple[Cell, str]
 
 def finished(cell: Cell, results: Path) -> bool:
     """Return whether a table can be made of the cell: it is trained and measured, and neither file is damaged."""
+    return measured(cell, results) and not damage(cell, results)
+
+
+def measured(cell: Cell, results: Path) -> bool:
+    """Return whether the files of a trained and measured cell are there, whatever is in them."""
     folder = results / "cells" / cell.path
-    there = (folder / "run.json").exists() and (folder / "counts.csv").exists()
-    return there and not damage(cell, results)
+    return (folder / "run.json").exists() and (folder / "counts.csv").exists()
 
 
 def damage(cell: Cell, results: Path) -> str:
