@@ -193,3 +193,16 @@ def test_a_damaged_copy_of_a_training_is_not_put_back(tmp_path):
     outputs["run"].unlink()
     assert not published.restore(tmp_path / "kept", outputs, {"seed": 1})
     assert json.loads(sums.sum_of(outputs["history"]).read_text())["rows"] == 8
+
+
+def test_a_training_refuses_a_store_in_which_a_bit_has_changed(results):
+    from segstudy.cells import data_hashes
+
+    with atomic_folder(results / "store", sealed=True) as folder:
+        np.save(folder / "images.npy", np.zeros((4, 8, 8, 3), np.uint8))
+    split = results / "split.csv"
+    write_csv(split, TABLE)
+    assert set(data_hashes(results / "store", split)) == {"store/images.npy", "split"}
+    changed(results / "store/images.npy", "flipped")
+    with pytest.raises(StudyError, match="--force -- results/tiny/store"):
+        data_hashes(results / "store", split)
