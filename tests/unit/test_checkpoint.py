@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from segstudy import checkpoint, models
+from segstudy import checkpoint, models, sums
 from segstudy.errors import StudyError
 
 IDENTITY = {"settings": {"recipe": {"learning_rate": 0.1}}, "seed": 1, "code": "aa"}
@@ -193,6 +193,8 @@ def test_bad_model_files_are_explained(network, tmp_path):
         checkpoint.load_model(path)
     from safetensors.torch import save_file
 
+    path.unlink()
+    sums.unseal(path)
     save_file({"w": torch.zeros(1)}, path)
     with pytest.raises(StudyError, match="not a model of segstudy"):
         checkpoint.load_model(path)

@@ -54,7 +54,7 @@ def test_code_counts_through_imports(package):
 
 @pytest.fixture
 def small(tmp_path):
-    """A package of the real one's fingerprint, and three modules: `user` runs `help` as a module and two names of `two`."""
+    """A package with the fingerprint and three modules: `user` runs `help` as a module and two names of `two`."""
     package = tmp_path / "segstudy"
     for name in ("fingerprint.py", "__init__.py"):
         (package / name).parent.mkdir(exist_ok=True)

@@ -310,7 +310,7 @@ def test_an_error_while_writing_leaves_nothing_half_done(cell, monkeypatch):
     monkeypatch.setattr("segstudy.inference.write_probability", full)
     with pytest.raises(OSError, match="No space left"):
         predict(cell, monkeypatch, Oracle())
-    assert sorted(path.name for path in folder.iterdir()) == ["raw", "store"]
+    assert sorted(path.name for path in folder.iterdir()) == [".store.sum", "raw", "store"]
 
 
 def test_nothing_labelled_is_said(cell, monkeypatch):

@@ -48,7 +48,8 @@ def assert_same(target, reference, interruptions):
         assert (target / name).read_bytes() == (reference / name).read_bytes(), name
     assert json.loads((target / "run.json").read_text())["interruptions"] == interruptions
     assert not (target / "resume").exists()
-    assert sorted(path.name for path in target.iterdir()) == ["history.csv", "model.safetensors", "run.json"]
+    names = ["history.csv", "model.safetensors", "run.json"]
+    assert sorted(path.name for path in target.iterdir()) == [*(f".{name}.sum" for name in names), *names]
 
 
 @pytest.mark.parametrize("fatal_write", [1, 2, 9])

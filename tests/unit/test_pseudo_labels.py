@@ -126,7 +126,7 @@ def test_a_real_network_gives_the_same_bytes_twice(photos, monkeypatch):
     contents = []
     for _ in range(2):
         label(photos, monkeypatch, network, size={"height": 48, "width": 48})
-        contents.append([path.read_bytes() for path in sorted((folder / "out").rglob("*")) if path.is_file()])
+        contents.append([path.read_bytes() for path in sorted((folder / "out").rglob("[!.]*")) if path.is_file()])
     assert contents[0] == contents[1] and len(contents[0]) == 5
 
 

@@ -12,6 +12,7 @@ from segstudy.errors import StudyError
 from segstudy.geometry import Geometry, to_canvas
 from segstudy.labels import binary, several
 from segstudy.store import build_store, open_store, store_bytes
+from segstudy.sums import sum_of
 
 
 def write(path, array):
@@ -143,6 +144,11 @@ def test_rows_are_numbers_so_that_the_tenth_comes_after_the_ninth(raw, tmp_path)
     table = pd.read_csv(folder / "geometry.csv", dtype={"sample": str})
     many = pd.concat([table] * 4, ignore_index=True).assign(row=range(4 * len(table)))
     many.to_csv(folder / "geometry.csv", index=False)
+    for name in ("images", "masks", "rois"):
+        np.save(folder / f"{name}.npy", np.concatenate([np.load(folder / f"{name}.npy")] * 4))
+    meta = json.loads((folder / "store.json").read_text()) | {"samples": len(many)}
+    (folder / "store.json").write_text(json.dumps(meta))
+    sum_of(folder).unlink()  # a store of an earlier version
     assert len(many) > 10
     assert open_store(folder).geometry.sort_values("row")["row"].tolist() == list(range(len(many)))
 

@@ -7,15 +7,16 @@ with job(snakemake):
 
     from segstudy.datasets import labels_of
     from segstudy.evaluation import measure
-    from segstudy.files import read_csv, read_json, write_arrays, write_csv
+    from segstudy.files import read_csv, write_arrays, write_csv
     from segstudy.mask_shapes import Measures
     from segstudy.published import forget, of_counts
+    from segstudy.threshold_files import read_thresholds
 
     names, tolerance = snakemake.params.measures
     counts, histograms = measure(
         Path(snakemake.input.probabilities),
         Path(snakemake.input.masks),
-        read_json(snakemake.input.thresholds),
+        read_thresholds(snakemake.input.thresholds),
         read_csv(snakemake.input.index),
         read_csv(snakemake.input.split),
         Path(snakemake.params.root),

@@ -15,7 +15,7 @@ from segstudy.config.layout import Layout
 from segstudy.datasets import reader_module, repairs
 from segstudy.datasets.decoding import SAMPLE_COLUMNS, Decoded, decode
 from segstudy.datasets.examples import draw_examples
-from segstudy.files import atomic_path, write_csv, write_json, write_text
+from segstudy.files import atomic_path, write_array, write_csv, write_json, write_text
 from segstudy.labels import Labels
 from segstudy.polarity import looks_inverted
 
@@ -44,8 +44,7 @@ def describe(
     card = _card(index, decoded, reader, labels, dataset, repairs(reader, root, layout), phantom)
     samples = decoded.samples
     write_csv(out / "samples.csv", samples[list(SAMPLE_COLUMNS)].astype({"mask_values": "Int64"}))
-    with atomic_path(out / "thumbnails.npy") as temporary:
-        np.save(temporary, decoded.thumbnails)
+    write_array(out / "thumbnails.npy", decoded.thumbnails)
     write_json(out / "card.json", card)
     write_text(out / "card.md", card_text(card))
     chosen = _choose_examples(samples)

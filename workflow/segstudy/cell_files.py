@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from segstudy import files
+from segstudy import files, sums
 from segstudy.cell_records import damaged, read_record
 from segstudy.config.cells import Cell
 from segstudy.errors import StudyError
@@ -118,6 +118,7 @@ def open_cell(name: str | Path, results: Path = RESULTS) -> CellFiles:
         raise damaged(path, f"it has no threshold of the study's policy '{usage['headline']}'", _anew(path))
     if len(usage["classes"]) == 2 and None in thresholds.values():
         raise damaged(path, "a threshold is no number", _anew(path))
+    _check_one_cell(folder, found[RUN], usage)
     return CellFiles(folder, found[RUN], usage, thresholds)
 
 
@@ -151,6 +152,19 @@ def check_belongs(cell: CellFiles, meta: Mapping[str, Any]) -> None:
                 where=cell.folder,
                 remedy=_anew(cell.folder / USAGE),
             )
+
+
+def _check_one_cell(folder: Path, run: Mapping[str, Any], usage: Mapping[str, Any]) -> None:
+    """Stop where usage.json is that of another cell than run.json.
+
+    Raises:
+        StudyError: naming what differs.
+    """
+    trained = run["dataset"]
+    for key in ("reader", "canvas", "colour", "size"):
+        if isinstance(trained, dict) and key in trained and trained[key] != usage[key]:
+            problem = f"its {key} is {usage[key]!r}, the cell was trained with {trained[key]!r}"
+            raise sums.damaged(folder / USAGE, problem)
 
 
 def chosen_threshold(cell: CellFiles, wanted: str | None) -> tuple[str, float | None]:

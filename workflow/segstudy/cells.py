@@ -21,6 +21,7 @@ from segstudy import (
     provenance,
     published,
     seeds,
+    sums,
     transfer,
 )
 from segstudy.config.recipes import Recipe
@@ -90,7 +91,7 @@ def train_cell(
     if unlabelled:
         data |= {f"unlabelled/{name}": value for name, value in data_hashes(unlabelled.store, unlabelled.split).items()}
         labels = {"targets": unlabelled.targets, "accepted": unlabelled.accepted}
-        data |= {f"pseudo/{name}": provenance.file_hash(path) for name, path in labels.items() if path}
+        data |= {f"pseudo/{name}": _digest(path) for name, path in labels.items() if path}
     facts = {**taken.facts, "teacher": taught_by(unlabelled, data)}
     learned = {role: {"cell": cell, **facts.get(role, {})} for role, cell in (sources or {}).items()}
     slot = checkpoint.Slot(resume, {"settings": settings, "seed": seed, "data": data, "code": code})
@@ -162,10 +163,18 @@ def taught_by(unlabelled: Unlabelled | None, data: Mapping[str, str]) -> dict[st
 
 
 def data_hashes(store: Path, split: Path, **others: Path | None) -> dict[str, str]:
-    """Return the SHA-256 of every file of the store, of the split, and of what else was read, under its name."""
+    """Return the SHA-256 of every file of the store, of the split, and of what else was read, under its name.
+
+    Raises:
+        StudyError: a file is not what was written.
+    """
     paths = {f"store/{path.name}": path for path in sorted(Path(store).iterdir()) if not path.name.startswith(".")}
     paths |= {"split": Path(split)} | {name: Path(path) for name, path in others.items() if path}
-    return {name: provenance.file_hash(path) for name, path in paths.items()}
+    return {name: _digest(path) for name, path in paths.items()}
+
+
+def _digest(path: Path) -> str:
+    return sums.check_digest(path, provenance.file_hash(path))
 
 
 def model_meta(settings: Mapping[str, Any], store: Store, seed: int, trained: Trained, outputs: int) -> dict[str, Any]:

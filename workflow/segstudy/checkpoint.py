@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from segstudy import sums
 from segstudy.errors import StudyError
 from segstudy.files import atomic_path
 from segstudy.memory import exhausted
@@ -175,6 +176,7 @@ def save_model(path: Path, weights: nn.Module | Mapping[str, Tensor], meta: Mapp
     content = save(tensors, metadata={"segstudy": json.dumps(meta, sort_keys=True)})
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
+    sums.seal(path)
 
 
 def read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -187,6 +189,7 @@ def read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        sums.content(path)
         with safe_open(str(path), framework="pt") as content:
             text = (content.metadata() or {}).get("segstudy")
             weights = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118 (no mapping)
@@ -221,7 +224,10 @@ def load_model(
 
     weights, meta = read_model(path)
     check_network(meta, path, named, trust)
-    network = models.build(meta["settings"]["model"], meta["in_channels"], meta["outputs"])
+    try:
+        network = models.build(meta["settings"]["model"], meta["in_channels"], meta["outputs"])
+    except (KeyError, TypeError) as error:
+        raise sums.damaged(path, f"what it says of its network lacks or garbles {error}") from None
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:

@@ -6,15 +6,19 @@ No pandas, no torch: asked for every data set whenever Snakemake reads the workf
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from segstudy import sums
 from segstudy.config import Study
 from segstudy.config.classes import BACKGROUND
 from segstudy.config.datasets import DatasetConfig
+from segstudy.errors import StudyError
 
 # Labelled images, height and width of each data set as it is published; of one's own folder a guess.
 PUBLISHED = {
@@ -30,6 +34,9 @@ PUBLISHED = {
 OFFICIAL_TEST = {"drive": 0.5}  # share of the official test set, where it is none of the config's
 WITHOUT_MASKS = {"rfmid"}  # readers of data sets in which nothing is labelled
 CLASSES = {"cmp": 11}  # in the foreground
+# Not there, or damaged: estimated as if it were not there. The job that reads it says so; the one that makes it again
+# is planned with these estimates.
+DAMAGED = (OSError, ValueError, KeyError, TypeError, StudyError)
 CHANNELS = {"rgb": 3, "grey": 1, "green": 1}
 
 
@@ -61,12 +68,11 @@ def data_size(study: Study, dataset: str, results: Path) -> DataSize:
     """Return the size of a data set of a study whose files lie below `results`."""
     options, folder = study.datasets[dataset], results / "data" / dataset
     try:
-        with (folder / "index.csv").open(encoding="utf-8", newline="") as stream:
-            listed = [(int(row["width"]), int(row["height"]), row["mask"]) for row in csv.DictReader(stream)]
+        listed = [(int(row["width"]), int(row["height"]), row["mask"]) for row in _rows(folder / "index.csv")]
         labelled = [(width, height) for width, height, mask in listed if mask]
         # Of a data set without any mask, its images are the size.
         rows, masks, every = labelled or [item[:2] for item in listed], len(labelled), len(listed)
-    except OSError:
+    except DAMAGED:
         images, height, width = _expected(options)
         rows, every = [(width, height)] * images, images
         masks = 0 if options.reader in WITHOUT_MASKS else images
@@ -86,6 +92,10 @@ def data_size(study: Study, dataset: str, results: Path) -> DataSize:
     )
 
 
+def _rows(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(sums.content(path).decode("utf-8"), newline="")))
+
+
 def _expected(options: DatasetConfig) -> tuple[int, int, int]:
     drawn = options.phantom
     return (drawn.images, drawn.height, drawn.width) if drawn else PUBLISHED[options.reader]
@@ -94,9 +104,9 @@ def _expected(options: DatasetConfig) -> tuple[int, int, int]:
 def _subsets(folder: Path, options: DatasetConfig, images: int) -> dict[str, int]:
     """Return the number of training and of validation images: of the first split there is, else by the config."""
     for path in sorted(folder.glob("seed*.csv"))[:1]:
-        with path.open(encoding="utf-8", newline="") as stream:
-            found = Counter(row["subset"] for row in csv.DictReader(stream))
-        return {"train": found["train"], "val": found["val"]}
+        with suppress(*DAMAGED):
+            found = Counter(row["subset"] for row in _rows(path))
+            return {"train": found["train"], "val": found["val"]}
     split = options.split
     test = OFFICIAL_TEST.get(options.reader, split.test) if split.official else split.test
     if split.repeat == "kfold":
@@ -110,8 +120,8 @@ def _subsets(folder: Path, options: DatasetConfig, images: int) -> dict[str, int
 
 def _canvas(store: Path, options: DatasetConfig, rows: list[tuple[int, int]]) -> tuple[int, int]:
     """Return height and width of the canvas: of the store, else as it will be."""
-    if store.exists():
-        height, width = json.loads(store.read_text(encoding="utf-8"))["canvas"]
+    with suppress(*DAMAGED):
+        height, width = map(int, json.loads(sums.content(store))["canvas"])
         return height, width
     width, height = (max((size[side] for size in rows), default=16) for side in (0, 1))
     size = options.size

@@ -5,6 +5,7 @@ The scaling of intensities and the sigmoid (or softmax) are part of the graph: w
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from segstudy.errors import StudyError
 from segstudy.files import atomic_path
 from segstudy.inference import logits_of
+from segstudy.jobs import full_disk
 from segstudy.memory import first_line
 from segstudy.models.blocks import Pad
 
@@ -115,6 +117,8 @@ def export(
                 if difference > TOLERANCE:
                     raise ValueError(f"probabilities differ by {difference:.2g}, allowed are {TOLERANCE:g}")
         except Exception as error:  # torch and onnxruntime raise whatever they like
+            if full := full_disk(error):
+                raise full from error
             first = first or error
         else:
             return Exported(path, sizes, difference)
@@ -155,7 +159,10 @@ def _write(model: Deployed, kind: str, path: Path, sizes: Sizes, channels: int) 
     with torch.no_grad():
         program = torch.export.export(model, (example,), dynamic_shapes={INPUT: shape}, strict=False)
         if kind == "torch":
-            torch.export.save(program, path)
+            # Not into the file: on a full disk torch's own writer ends the whole process.
+            stream = io.BytesIO()
+            torch.export.save(program, stream)
+            path.write_bytes(stream.getvalue())
             again = torch.export.load(path).module()
             return lambda batch: again(torch.from_numpy(batch)).detach().numpy()
         graph = torch.onnx.export(program, dynamo=True, verbose=False, input_names=[INPUT], output_names=[OUTPUT])

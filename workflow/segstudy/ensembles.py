@@ -47,7 +47,10 @@ def predict_together(
             remedy="set evaluation.ensemble to false, or leave the data set out",
         )
     rows = labelled(index, split)
-    with files.atomic_folder(out_probabilities) as probabilities, files.atomic_folder(out_masks) as masks:
+    with (
+        files.atomic_folder(out_probabilities, sealed=True) as probabilities,
+        files.atomic_folder(out_masks, sealed=True) as masks,
+    ):
         for row in track(rows, "seeds together"):
             write_probability(
                 probabilities / f"{row['sample']}.png", _mean([m / f"{row['sample']}.png" for m in members])

@@ -27,6 +27,11 @@ class StudyError(Exception):
         return visible("\n".join(parts))
 
 
+def in_one_line(error: StudyError) -> str:
+    """Return what is wrong and the first line of what to do, for a table of many problems."""
+    return "; ".join(filter(None, [error.what, error.remedy.partition("\n")[0]]))
+
+
 def nearest(name: str, options: Iterable[str]) -> str:
     """Return ' Did you mean X?' for the option closest to `name`, or an empty string."""
     found = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)

@@ -15,10 +15,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from segstudy import sums
 from segstudy.config import Cell, Study
 from segstudy.config.datasets import Prediction
 from segstudy.config.recipes import Recipe
 from segstudy.data_size import DataSize, data_size
+from segstudy.errors import StudyError
 from segstudy.network_cost import Cost, network_cost
 
 PARTS = ("steps", "validation", "saving")  # the seconds of a training that are summed over its processes
@@ -215,9 +217,9 @@ def beside_each(recipe: Recipe) -> float:
 
 
 def _record(path: Path) -> Record | None:
-    """Return what a run.json tells; None where it was not written by this version, or took no step."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        run = json.loads(path.read_text(encoding="utf-8"))
+    """Return what a run.json tells; None where it is damaged, was not written by this version, or took no step."""
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, StudyError):
+        run = json.loads(sums.content(path))
         recipe, seen = run["settings"]["recipe"], run["images_seen"]
         return Record(
             model=run["settings"]["model"],
@@ -235,6 +237,6 @@ def _record(path: Path) -> Record | None:
 
 def _benchmark(path: Path) -> float | None:
     """Return the seconds in a benchmark file of Snakemake, None where they cannot be read."""
-    with suppress(OSError, ValueError, KeyError, IndexError):
+    with suppress(OSError, ValueError, KeyError, IndexError, TypeError):
         return float(json.loads(path.read_text(encoding="utf-8").splitlines()[0])["s"])
     return None

@@ -63,7 +63,7 @@ def export_cell(
             done[-1].path.name, done[-1].sizes.words, done[-1].difference, checked.words, TOLERANCE,
         )  # fmt: skip
     how = preprocessing(cell, meta, done)
-    files.write_json(Path(out) / "preprocessing.json", how)
+    files.write_json(Path(out) / "preprocessing.json", how, sealed=False)
     files.write_text(Path(out) / "README.md", model_card.card(cell, meta, how, done, checked.words))
     return done
 

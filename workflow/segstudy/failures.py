@@ -10,6 +10,7 @@ import pandas as pd
 from segstudy.files import read_arrays
 from segstudy.metrics import per_image
 from segstudy.probabilities import STEPS
+from segstudy.sums import damaged
 
 ROW = ["dataset", "model", "loss", "recipe"]
 # The 256 bins of histograms.npz, as thresholds: a pixel of bin k or above reaches the first level of bin k.
@@ -45,13 +46,18 @@ def read_bins(path: str | Path, subset: str, region: str) -> np.ndarray:
         path: histograms.npz.
         subset: `test`, `val` or `train`.
         region: `roi` or `full`; an image that has no roi is there in full.
+
+    Raises:
+        StudyError: the file is damaged.
     """
-    with read_arrays(path) as arrays:
-        own = arrays["subset"] == subset
-        with_roi = set(arrays["sample"][own & (arrays["region"] == "roi")]) if region == "roi" else set()
-        wanted = np.array([("roi" if name in with_roi else "full") for name in arrays["sample"]], dtype="U4")
-        kept = own & (arrays["region"] == wanted)
-        return np.stack([arrays["positives"][kept], arrays["negatives"][kept]], axis=1)
+    arrays = read_arrays(path, ("sample", "subset", "region", "positives", "negatives"))
+    if len({len(array) for array in arrays.values()}) > 1:
+        raise damaged(path, "its arrays are of different lengths")
+    own = arrays["subset"] == subset
+    with_roi = set(arrays["sample"][own & (arrays["region"] == "roi")]) if region == "roi" else set()
+    wanted = np.array([("roi" if name in with_roi else "full") for name in arrays["sample"]], dtype="U4")
+    kept = own & (arrays["region"] == wanted)
+    return np.stack([arrays["positives"][kept], arrays["negatives"][kept]], axis=1)
 
 
 def dice_over_thresholds(bins: np.ndarray) -> np.ndarray:

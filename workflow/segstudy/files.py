@@ -1,29 +1,39 @@
-"""Write files so that nobody ever reads half of one: temporary neighbour, fsync, rename."""
+"""Write files so that nobody ever reads half of one: temporary neighbour, fsync, rename.
+
+Tables, JSON and arrays that later jobs read get a checksum beside them (`segstudy.sums`); reading compares it.
+"""
 
 from __future__ import annotations
 
 import csv
+import errno
+import io
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from segstudy import csv_text
+from segstudy import csv_text, sums
 from segstudy.errors import StudyError
 from segstudy.names import check_table
 from segstudy.removal import remove_tree
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 LARGEST_ARCHIVE = 4_000_000_000  # bytes of an .npz file when it is unpacked
+SHORT = re.compile(r"\d+ requested and \d+ written")  # as numpy says it
 
 
 @contextmanager
@@ -36,8 +46,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
-        yield temporary
-        _flush(temporary)
+        with _named(path):
+            yield temporary
+            _flush(temporary)
+        sums.unseal(path)
         os.replace(temporary, path)
         _flush(path.parent)
     finally:
@@ -45,20 +57,28 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: str | Path) -> Iterator[Path]:
+def atomic_folder(path: str | Path, sealed: bool = False) -> Iterator[Path]:
     """Yield an empty temporary folder beside `path`; it replaces `path` when the block ends without error.
 
     A link at `path` is replaced as well; what it leads to stays.
+
+    Args:
+        path: of the folder.
+        sealed: whether it gets a sum of its files, see `segstudy.sums`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
     try:
-        yield temporary
+        with _named(path):
+            yield temporary
         temporary.chmod(0o777 & ~_umask())
+        sums.unseal(path)
         remove_tree(path)
         os.replace(temporary, path)
         _flush(path.parent)
+        if sealed:
+            sums.seal_folder(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -78,83 +98,149 @@ def check_folder(path: str | Path) -> None:
             return
 
 
+def write_picture(path: str | Path, picture: Image, **options: Any) -> None:
+    """Write a picture in the format of the path's suffix (`options` are Pillow's), not atomically.
+
+    It is encoded in memory: Pillow's JPEG writer takes no notice of a disk that is full after half of the bytes.
+    """
+    from PIL import Image as pillow
+
+    stream = io.BytesIO()
+    picture.save(stream, format=pillow.registered_extensions()[Path(path).suffix.lower()], **options)
+    with _named(Path(path)):
+        Path(path).write_bytes(stream.getvalue())
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` to `path` atomically, as UTF-8."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically. Not-a-number is written as null: JSON has no NaN."""
+def write_json(path: str | Path, value: Any, sealed: bool = True) -> None:
+    """Write `value` as indented JSON, atomically. Not-a-number is written as null: JSON has no NaN.
+
+    Args:
+        path: of the file.
+        value: plain values.
+        sealed: whether the file gets a sum; not inside a folder that has one, nor where nothing reads it again.
+    """
     write_text(path, json.dumps(_without_nan(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    if sealed:
+        sums.seal(path)
 
 
-def read_json(path: str | Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+def read_json(path: str | Path, keys: Sequence[str] = ()) -> Any:
+    """Read a JSON file.
+
+    Args:
+        path: of the file.
+        keys: entries that it has to have; it is a mapping then.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        StudyError: it is not what was written, is no JSON, or lacks an entry.
+    """
+    try:
+        found = json.loads(sums.content(path).decode("utf-8"))
+    except ValueError as error:
+        raise sums.damaged(path, f"it is no JSON ({error})") from None
+    if keys and not isinstance(found, dict):
+        raise sums.damaged(path, f"it holds {type(found).__name__}, not entries with names")
+    missing = [key for key in keys if key not in found]
+    if missing:
+        raise sums.damaged(path, f"it has no entry {', '.join(map(repr, missing))}")
+    return found
 
 
-def write_csv(path: str | Path, table: pd.DataFrame) -> None:
-    """Write `table` without its index, atomically, with the same bytes for the same numbers.
+def write_csv(path: str | Path, table: pd.DataFrame, sealed: bool = True) -> None:
+    """Write `table` without its index, atomically, with the same bytes for the same numbers; `sealed` as for JSON.
 
     Text that a spreadsheet would run as a formula gets an apostrophe, which `read_csv` takes off (see `csv_text`).
     """
     quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if csv_text.has_carriage_return(table) else csv.QUOTE_MINIMAL
     with atomic_path(path) as temporary:
         csv_text.guarded(table).to_csv(temporary, index=False, lineterminator="\n", quoting=quoting)
+    if sealed:
+        sums.seal(path, rows=len(table))
 
 
 def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write named arrays as one compressed `.npz`, atomically, with the same bytes for the same arrays."""
     with atomic_path(path) as temporary:
         np.savez_compressed(temporary, allow_pickle=False, **arrays)
+    sums.seal(path)
+
+
+def read_arrays(path: str | Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Read named arrays of an `.npz`.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        StudyError: it is not what was written, is no such file, or lacks one of `names`.
+    """
+    try:
+        check_archive(path, LARGEST_ARCHIVE)
+        with np.load(io.BytesIO(sums.content(path)), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in names}
+    except KeyError as error:
+        raise sums.damaged(path, f"it has no array {error}") from None
+    except (
+        ValueError,
+        EOFError,
+        OSError,
+        zipfile.BadZipFile,
+        zlib.error,
+        AttributeError,
+        TypeError,
+        MemoryError,
+    ) as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        raise sums.damaged(path, f"it is no file of arrays ({_first_line(error)})") from None
+
+
+def write_array(path: str | Path, array: np.ndarray) -> None:
+    """Write one array as `.npy`, atomically."""
+    with atomic_path(path) as temporary:
+        np.save(temporary, array, allow_pickle=False)
+    sums.seal(path)
 
 
 def read_array(path: str | Path, mmap: bool = False) -> np.ndarray:
-    """Read an `.npy` file, or map it into memory (read-only); its header is compared with the size of the file first.
+    """Read one array of an `.npy`: its content compared with its sum, or (`mmap`) opened in place, its size compared.
 
     Raises:
-        FileNotFoundError: there is none.
-        StudyError: it is no `.npy` file of numbers, or of another size than its header says.
+        FileNotFoundError: there is no file.
+        StudyError: it is not what was written, or is no array.
     """
     try:
-        with open(path, "rb") as file:
-            version = np.lib.format.read_magic(file)
-            read_header = np.lib.format.read_array_header_1_0
-            if version != (1, 0):
-                read_header = np.lib.format.read_array_header_2_0
-            shape, _, dtype = read_header(file)
-            held = os.fstat(file.fileno()).st_size - file.tell()
-        needed = math.prod(shape) * dtype.itemsize
-        if dtype.hasobject or held != needed:
-            raise ValueError(f"its header says {dtype} {shape}, {needed} bytes; the file holds {held}")
-        array: np.ndarray = np.load(path, mmap_mode="r" if mmap and needed else None, allow_pickle=False)
-    except (ValueError, SyntaxError, EOFError) as error:
-        raise StudyError(
-            f"the array cannot be read: {error}",
-            where=path,
-            remedy="remove it and run the same command again: it is made anew",
-        ) from None
-    return array
+        held = _check_header(path)
+        if mmap:
+            sums.check_size(path)
+            return np.asanyarray(np.load(path, mmap_mode="r" if held else None, allow_pickle=False))
+        return np.asarray(np.load(io.BytesIO(sums.content(path)), allow_pickle=False))
+    except (ValueError, EOFError, OSError, SyntaxError, TypeError) as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        raise sums.damaged(path, f"it is no array, or not the whole of one ({_first_line(error)})") from None
 
 
-@contextmanager
-def read_arrays(path: str | Path, largest: int = LARGEST_ARCHIVE) -> Iterator[Mapping[str, np.ndarray]]:
-    """Yield the arrays of an `.npz` file by name, each read when it is asked for.
+def _check_header(path: str | Path) -> int:
+    """Return the bytes of the values of an `.npy` file, those of its header: no more memory is asked for than it holds.
 
     Raises:
-        StudyError: it is no such file, or takes more than `largest` bytes when it is unpacked.
+        ValueError: they differ, or it is no file of numbers.
     """
-    try:
-        check_archive(path, largest)
-        with np.load(path, allow_pickle=False) as arrays:
-            yield arrays
-    except (ValueError, zipfile.BadZipFile, EOFError, zlib.error, MemoryError) as error:
-        raise StudyError(
-            f"the arrays cannot be read: {error}",
-            where=path,
-            remedy="remove it and run the same command again: it is made anew",
-        ) from None
+    with open(path, "rb") as file:
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(file)
+        held = os.fstat(file.fileno()).st_size - file.tell()
+    needed = math.prod(shape) * dtype.itemsize
+    if dtype.hasobject or held != needed:
+        raise ValueError(f"its header says {dtype} {shape}, {needed} bytes; the file holds {held}")
+    return held
 
 
 def check_archive(path: str | Path, largest: int) -> None:
@@ -181,18 +267,36 @@ TEXT = (
 )
 
 
-def read_csv(path: str | Path) -> pd.DataFrame:
+def read_csv(path: str | Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     """Read a CSV that `write_csv` wrote: numbers as the same float64 they were, TEXT columns as text.
 
+    Args:
+        path: of the file.
+        columns: those that it has to have.
+
     Raises:
-        StudyError: a sample's name or the path of an image or mask leads out of its folder (see `segstudy.names`).
+        FileNotFoundError: there is no file.
+        StudyError: it is not what was written, is no table, lacks a column, or a name in it leads out of its folder
+            (see `segstudy.names`).
     """
-    header = pd.read_csv(path, nrows=0).columns
-    text = {column: str for column in header if column in TEXT}
-    missing = {column: [""] for column in header if column not in TEXT}
-    table = csv_text.unguarded(pd.read_csv(path, dtype=text, keep_default_na=False, na_values=missing))
+    content = sums.content(path)
+    try:
+        header = pd.read_csv(io.BytesIO(content), nrows=0).columns
+        text = {column: str for column in header if column in TEXT}
+        missing = {column: [""] for column in header if column not in TEXT}
+        table = pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=missing)
+    except (ValueError, pd.errors.ParserError) as error:  # no columns, no UTF-8, a row that is too long
+        raise sums.damaged(path, f"it is no table ({_first_line(error)})") from None
+    absent = [column for column in columns if column not in table]
+    if absent:
+        raise sums.damaged(path, f"it has no column {', '.join(map(repr, absent))}")
+    table = csv_text.unguarded(table)
     check_table(table, path)
     return table
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _without_nan(value: Any) -> Any:
@@ -203,6 +307,19 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, float) and math.isnan(value):
         return None
     return value
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Give an error of writing the name of its file, and the number that a short write of an array lacks."""
+    try:
+        yield
+    except OSError as error:
+        short = SHORT.search(str(error)) is not None
+        if error.filename is not None or not (error.errno or short):
+            raise
+        number = error.errno or errno.ENOSPC
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def _flush(path: Path) -> None:

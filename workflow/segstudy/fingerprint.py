@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from segstudy.config.library_networks import is_library
 from segstudy.config.networks import BUILT_BY, entry
@@ -21,7 +21,7 @@ PACKAGE = Path(__file__).resolve().parent
 # Modules that cannot change a number: what the config resolves to is a rule parameter already, and the others
 # only speak to the person or carry the job.
 IGNORED = (
-    *("segstudy.config", "segstudy.errors", "segstudy.progress", "segstudy.jobs", "segstudy.live"),
+    *("segstudy.config", "segstudy.errors", "segstudy.progress", "segstudy.jobs", "segstudy.live", "segstudy.sums"),
     "segstudy.terminal_text",
     "segstudy.fingerprint",
 )
@@ -101,9 +101,17 @@ def raw_folder(root: Path, drawn: str = "") -> str:
     files = listing(root)
     if drawn:
         manifest = root / "phantom.json"
-        if not manifest.exists() or json.loads(manifest.read_text(encoding="utf-8"))["files"] == files:
+        if not manifest.exists() or _as_drawn(manifest) == files:
             return hashlib.sha256(drawn.encode()).hexdigest()[:16]
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
+
+
+def _as_drawn(manifest: Path) -> Any:
+    """Return the files that a manifest names; None where it is damaged, as if somebody had changed the folder."""
+    try:
+        return json.loads(manifest.read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def listing(root: Path) -> list[list[str | int]]:

@@ -83,7 +83,10 @@ def predict_cell(
     trained, meta = load_model(model, device, named=network)
     _check_model(meta, opened, model, 1 if len(labels.names) == 2 else len(labels.names))
     thresholds: dict[str, float | None] = {ARGMAX: None}
-    with files.atomic_folder(out_probabilities) as probabilities, files.atomic_folder(out_masks) as masks:
+    with (
+        files.atomic_folder(out_probabilities, sealed=True) as probabilities,
+        files.atomic_folder(out_masks, sealed=True) as masks,
+    ):
 
         def write(row: Row, geometry: Geometry, canvas: np.ndarray) -> None:
             name, roi = f"{row['sample']}.png", roi_of(row, root)

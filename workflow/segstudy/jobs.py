@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import logging
 import os
+import re
 import shlex
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
+from segstudy import sums
 from segstudy.errors import StudyError
 from segstudy.live import WIPE, Live
 from segstudy.progress import watched
 from segstudy.terminal_text import VisibleFormatter, visible
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+# Of what loses the number of the error: a short write of an array, the writers of torch, safetensors and Pillow.
+FULL_WORDS = re.compile(
+    r"No space left on device|Disk quota exceeded|\d+ requested and \d+ written|os error 28\b"
+    r"|PytorchStreamWriter failed|encoder error -2 when writing"
+)
 
 
 @contextmanager
@@ -32,11 +42,10 @@ def job(snakemake: Any, resume: Path | None = None) -> Iterator[None]:
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(snakemake.threads)
     path = Path(str(snakemake.log[0]))
-    path.parent.mkdir(parents=True, exist_ok=True)
     terminal = sys.stderr
     name = " ".join([snakemake.rule, *_wildcards(snakemake)])
     live = Live(name, resume, terminal) if resume else None
-    with path.open("w", encoding="utf-8", buffering=1) as log:
+    with _log(path) as log:
         handlers = [
             _handler(log, "%(asctime)s %(levelname)s %(message)s"),
             _handler(terminal, f"{WIPE if terminal.isatty() else ''}[{name}] %(message)s"),
@@ -54,13 +63,62 @@ def job(snakemake: Any, resume: Path | None = None) -> Iterator[None]:
                 yield
         except (Exception, KeyboardInterrupt) as error:
             message = explain(error)
+            known = message is not None
             if message is None:
-                log.write(visible(traceback.format_exc()))
                 message = f"unexpected {type(error).__name__}: {error}\n  to do:   see the whole story in {path}"
             message = visible(message)
+            with suppress(OSError):  # it may be a file on a full disk
+                print(f"\nError in {name}: {message}\n", file=terminal, flush=True)
+            if not known:
+                log.write(visible(traceback.format_exc()))
             print(f"\nError in {name}: {message}", file=log)
-            print(f"\nError in {name}: {message}\n", file=terminal, flush=True)
             sys.exit(1)
+
+
+class _Log(io.TextIOBase):
+    """A job's log, written at once; what a full disk does not take is lost, and the job goes on.
+
+    The message that ends a job must reach the terminal whatever becomes of its log.
+    """
+
+    encoding = "utf-8"
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor: int | None = None
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        if self._descriptor is None:
+            raise io.UnsupportedOperation("the log could not be opened")
+        return self._descriptor
+
+    def write(self, text: str) -> int:
+        left = text.encode("utf-8", errors="replace")
+        with suppress(OSError):
+            while left and self._descriptor is not None:
+                left = left[os.write(self._descriptor, left) :]
+        return len(text)
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            with suppress(OSError):
+                os.close(self._descriptor)
+            self._descriptor = None
+        super().close()
+
+
+@contextmanager
+def _log(path: Path) -> Iterator[_Log]:
+    log = _Log(path)
+    try:
+        yield log
+    finally:
+        log.close()
 
 
 @contextmanager
@@ -108,19 +166,37 @@ def repeating_command(snakemake: Any) -> str:
     return " ".join(f"snakemake {threads} {config} --force -- {shlex.quote(str(snakemake.output[0]))}".split())
 
 
+def full_disk(error: BaseException) -> StudyError | None:
+    """Return the error of a full disk where that is what lies behind an error, however a library puts it."""
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        seen.append(cause)
+        number = getattr(cause, "errno", None)
+        if number in FULL or FULL_WORDS.search(str(cause)):
+            words = os.strerror(number) if number in FULL else str(cause).strip().partition("\n")[0]
+            where = next((name for one in seen if (name := getattr(one, "filename", None))), "")
+            return StudyError(
+                f"the disk is full ({words}) while writing",
+                where=where,
+                remedy="free some space on that disk, or write to another one (move results/ or the folder of the "
+                "output, set TMPDIR for temporary files); then run it again",
+            )
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
 def explain(error: BaseException) -> str | None:
     """Return the message for an error a user can mend, or None for a defect of the program."""
     if isinstance(error, StudyError):
         return str(error)
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if full := full_disk(error):
+        return str(full)
+    if isinstance(error, FileNotFoundError) and sums.ROOT in Path(str(error.filename)).parts:
         return str(
-            StudyError(
-                f"the disk is full ({os.strerror(error.errno)}) while writing",
-                where=error.filename or "",
-                remedy="free some space or move results/ to another disk, then run the same command again",
-            )
+            StudyError("a file of the results is missing", where=error.filename, remedy=sums.remake(error.filename))
         )
     if isinstance(error, PermissionError):
         return str(StudyError("no permission", where=error.filename or "", remedy="check the file's owner and mode"))
@@ -134,7 +210,15 @@ def _wildcards(snakemake: Any) -> list[str]:
     return ["/".join(parts)] if parts else []
 
 
+class _Quiet(logging.StreamHandler[Any]):
+    """Says nothing about a line that could not be written: the disk is full, the terminal is gone."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
 def _handler(stream: Any, layout: str) -> logging.Handler:
-    handler = logging.StreamHandler(stream)
+    handler = _Quiet(stream)
     handler.setFormatter(VisibleFormatter(layout, datefmt="%H:%M:%S"))
     return handler

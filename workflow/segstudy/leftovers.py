@@ -17,7 +17,7 @@ from typing import NamedTuple
 from segstudy import live
 from segstudy.config import Cell, Study
 from segstudy.errors import StudyError
-from segstudy.missing import finished
+from segstudy.missing import measured
 from segstudy.removal import link_below, remove_below
 
 SNAKEMAKE = Path(".snakemake")
@@ -129,7 +129,7 @@ def _resume(study: Study, results: Path) -> Iterator[Path]:
     for cell in _known(study):
         folder = results / "resume" / cell.path
         trained = (results / "cells" / cell.path / "run.json").exists()
-        if finished(cell, results) if cell in study.cells else trained:
+        if measured(cell, results) if cell in study.cells else trained:
             yield from (path for path in (folder, folder.with_name(f"{folder.name}.published")) if path.exists())
 
 

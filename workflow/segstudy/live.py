@@ -84,16 +84,14 @@ class Live:
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """Return the facts in a status file; None where its training does not run any more, or there is none."""
+    """Return the facts in a status file; None where its training does not run any more, or nothing can be read."""
     try:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if facts["host"] != socket.gethostname():
-        return facts if time.time() - facts["updated"] < SILENCE else None
-    try:
+        told(facts)  # all that is shown of it is there
+        if facts["host"] != socket.gethostname():
+            return facts if time.time() - facts["updated"] < SILENCE else None
         return facts if psutil.Process(facts["pid"]).create_time() == facts["begun"] else None
-    except psutil.NoSuchProcess:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, psutil.Error):
         return None
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 
 from segstudy import live
 from segstudy.config import Cell
+from segstudy.errors import StudyError, in_one_line
+from segstudy.provenance import read_run
 from segstudy.table_formats import DASH, Entry, Line, Panel, Table
 
 Missing = Sequence[tuple[Cell, str]]
@@ -25,9 +28,44 @@ def missing_cells(cells: Sequence[Cell], results: Path) -> list[tuple[Cell, str]
 
 
 def finished(cell: Cell, results: Path) -> bool:
-    """Return whether a table can be made of the cell."""
+    """Return whether a table can be made of the cell: it is trained and measured, and neither file is damaged."""
+    return measured(cell, results) and not damage(cell, results)
+
+
+def measured(cell: Cell, results: Path) -> bool:
+    """Return whether the files of a trained and measured cell are there, whatever is in them."""
     folder = results / "cells" / cell.path
     return (folder / "run.json").exists() and (folder / "counts.csv").exists()
+
+
+def damage(cell: Cell, results: Path) -> str:
+    """Return what is damaged of a cell's run.json and counts.csv, '' where nothing is."""
+    folder = results / "cells" / cell.path
+    for path, read in ((folder / "run.json", _read_run), (folder / "counts.csv", _read_counts)):
+        if path.exists() and (found := read(path, path.stat().st_mtime_ns)):
+            return found
+    return ""
+
+
+@lru_cache(maxsize=4096)
+def _read_run(path: Path, changed: int) -> str:
+    return _said(lambda: read_run(path, ("seconds", "starts")))
+
+
+@lru_cache(maxsize=4096)
+def _read_counts(path: Path, changed: int) -> str:
+    from segstudy.measured_counts import read_measured
+
+    return _said(lambda: read_measured(path))
+
+
+def _said(read: Callable[[], object]) -> str:
+    """Return what is wrong with a file, in one line."""
+    try:
+        read()
+    except StudyError as error:
+        return in_one_line(error)
+    return ""
 
 
 def reason(cell: Cell, results: Path) -> str:
@@ -35,6 +73,8 @@ def reason(cell: Cell, results: Path) -> str:
     facts = live.read(results / "resume" / cell.path / live.STATUS)
     if facts:
         return f"still training, epoch {facts['epoch']} of {facts['epochs']}"
+    if damaged := damage(cell, results):
+        return damaged
     logs = {rule: results / "logs" / rule / f"{cell.path}.log" for rule in reversed(OF_CELLS)}
     logs |= {rule: results / "logs" / rule / cell.dataset / f"seed{cell.seed}.log" for rule in OF_SPLITS}
     logs |= {rule: results / "logs" / rule / f"{cell.dataset}.log" for rule in OF_DATA}

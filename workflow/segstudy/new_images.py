@@ -130,7 +130,7 @@ def predict_images(
         lines[one.place] = line_of(found, cell, ids, probability, policy, value, one.warning)
     table = pd.DataFrame([line for place in sorted(lines) for line in lines[place]])
     table = table.astype(dict.fromkeys(WHOLE, "Int64"))  # whole numbers also beside a line that has none
-    files.write_csv(Path(out) / "predictions.csv", table)
+    files.write_csv(Path(out) / "predictions.csv", table, sealed=False)
     return table
 
 

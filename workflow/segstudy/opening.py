@@ -88,7 +88,7 @@ def opened(path: str | Path, drawn: bool = False) -> Iterator[Image.Image]:
         # A file object, not a name: named uncompressed TIFF is mapped into memory with width and height exchanged
         # where its orientation tag says that it lies on its side (Pillow 13).
         with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
-            _check_pixels(image, path, drawn)
+            check_pixels(image, path, drawn)
             yield image
     except FileNotFoundError:
         raise StudyError("the file is missing", where=path, remedy="restore it, or index the data again") from None
@@ -111,7 +111,7 @@ def no_permission(path: str | Path) -> StudyError:
     )
 
 
-def _check_pixels(image: Image.Image, path: str | Path, drawn: bool) -> None:
+def check_pixels(image: Image.Image, path: str | Path, drawn: bool) -> None:
     found = image.width * image.height / 1e6
     if found > (max(_limit.megapixels, MAX_MEGAPIXELS) if drawn else _limit.megapixels):
         raise TooLarge(

@@ -42,7 +42,7 @@ def write_partial(study: Study, results: Path) -> list[str]:
             table = with_missing_cells(nothing_but_missing(name, experiment.question, drawn), missing, len(missing))
             for kind, spell in FORMATS.items():
                 write_text(outputs[kind], spell(table))
-        write_csv(folder / f"{name}.missing.csv", missing_table(missing))
+        write_csv(folder / f"{name}.missing.csv", missing_table(missing), sealed=False)
         said.append(
             f"{len(missing)} of {len(experiment.cells)} cells of experiment '{name}' are missing, the first "
             f"{missing[0][0].path}: {missing[0][1]}; see {outputs['md']}"

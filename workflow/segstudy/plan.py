@@ -19,6 +19,7 @@ from rich.table import Table
 from segstudy.config import Cell, Study, chains
 from segstudy.estimates import BASES, Estimates
 from segstudy.status import trainings
+from segstudy.status_view import failures
 
 STATES = ("done", "begun", "to do")
 DATA_SECONDS = 2e-7  # of each original pixel, in index, data card and store: reading, decoding, resizing
@@ -54,7 +55,8 @@ def planned(study: Study, results: Path, estimates: Estimates) -> list[Planned]:
         cell = training.cell
         estimate = estimates.cell(cell.dataset, cell.model, cell.recipe)
         source, done = cell in sources, training.state == "done"
-        trained = done or (results / "cells" / cell.path / "run.json").exists()
+        damaged = training.state == "damaged" and not training.seconds  # its training is made again
+        trained = done or ((results / "cells" / cell.path / "run.json").exists() and not damaged)
         begun = trained or training.state in ("running", "stopped")
         state = "done" if done else "begun" if begun else "to do"
         evaluation = 0.0 if source else estimate.evaluation
@@ -143,6 +145,8 @@ def show(study: Study, results: Path, console: Console, gpus: int, threads: int)
         bases = Counter(row.basis for row in left)
         said = [f"{bases[basis]} cells {WORDS[basis]}" for basis in BASES if bases[basis]]
         console.print(f"Times: {'; '.join(said)}. Early stopping is not foreseen.", soft_wrap=True)
+    for line in failures(t for t in trainings(study, results) if t.state == "damaged"):
+        console.print(line, soft_wrap=True)
     unseen = [name for name in study.used_datasets if estimates.size(name).guess]
     if unseen:
         assumed = ", ".join(f"{name} ({estimates.size(name).images} images)" for name in unseen)

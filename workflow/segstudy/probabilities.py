@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from segstudy import sums
 from segstudy.errors import StudyError
 from segstudy.labels import Colour
-from segstudy.opening import opened
+from segstudy.opening import check_pixels
 
 STEPS = 65535  # of a 16-bit probability
 BAND = 4_000_000  # pixels that are converted at a time
@@ -31,8 +32,7 @@ def read_probability(path: Path) -> np.ndarray:
     Raises:
         StudyError: if the file is missing, cannot be read, or is not one.
     """
-    with opened(path) as image:
-        levels = np.asarray(image)
+    _, levels = _read(path)
     if levels.dtype != np.uint16 or levels.ndim != 2:
         raise StudyError(
             f"not a probability map: {levels.dtype} of shape {levels.shape}",
@@ -41,6 +41,24 @@ def read_probability(path: Path) -> np.ndarray:
             remedy="run the cell's 'predict' again",
         )
     return levels.astype(np.float32) / np.float32(STEPS)
+
+
+def _read(path: Path) -> tuple[str, np.ndarray]:
+    """Return mode and pixels of a picture, compared with the sum of its folder where it has one.
+
+    Raises:
+        StudyError: it is no picture, or only the beginning of one.
+    """
+    try:
+        with Image.open(io.BytesIO(sums.content(path)), formats=("PNG",)) as image:
+            check_pixels(image, path)
+            return image.mode, np.array(image)
+    except FileNotFoundError:
+        raise sums.damaged(path, "the file is not there") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # Pillow's ways of saying so
+        if isinstance(error, PermissionError):
+            raise
+        raise sums.damaged(path, f"it is no picture, or not the whole of one ({error})") from None
 
 
 def write_classes(path: Path, ids: np.ndarray, colours: Sequence[Colour]) -> None:
@@ -56,8 +74,7 @@ def read_classes(path: Path, classes: int) -> np.ndarray:
     Raises:
         StudyError: if the file is not one, or holds another id.
     """
-    with opened(path) as image:
-        mode, ids = image.mode, np.asarray(image)
+    mode, ids = _read(path)
     largest = int(ids.max(initial=0))
     if mode != "P" or largest >= classes:
         raise StudyError(

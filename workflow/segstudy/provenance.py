@@ -7,10 +7,13 @@ import importlib.metadata
 import platform
 import resource
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from segstudy import files, sums
+
+SECONDS = ("steps", "validation", "saving")
 PACKAGES = ("segstudy", "torch", "numpy", "pandas", "scikit-image", "safetensors", "snakemake")
 TRAINING_PASSES = 3
 
@@ -65,6 +68,25 @@ def run_record(
         "command": command,
         **facts,
     }
+
+
+def read_run(path: str | Path, keys: Sequence[str] = ("seconds",)) -> dict[str, Any]:
+    """Read a run.json.
+
+    Args:
+        path: of the file.
+        keys: entries that are asked of it; `seconds` with all parts of SECONDS, `peak_memory_mb` with `host`.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        StudyError: it is damaged, or lacks an entry.
+    """
+    record: dict[str, Any] = files.read_json(path, keys)
+    for key, parts in (("seconds", SECONDS), ("peak_memory_mb", ("host",))):
+        values = record.get(key) if key in keys else dict.fromkeys(parts, 0.0)
+        if not isinstance(values, dict) or not all(isinstance(values.get(part), int | float) for part in parts):
+            raise sums.damaged(path, f"its '{key}' are not numbers of {', '.join(parts)}")
+    return record
 
 
 def throughput(images_seen: int, steps: float, flops_per_image: int, peak: float | None) -> dict[str, Any]:

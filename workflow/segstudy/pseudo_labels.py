@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segstudy import files
+from segstudy import files, sums
 from segstudy.errors import StudyError
 from segstudy.geometry import Geometry, to_original
 from segstudy.inference import predict_canvas
@@ -77,7 +77,7 @@ def label_images(
     positions = opened.rows(row["sample"] for row in rows)
     measures: dict[str, dict[str, Any]] = {}
     with (
-        files.atomic_folder(outputs["probabilities"]) as folder,
+        files.atomic_folder(outputs["probabilities"], sealed=True) as folder,
         files.atomic_path(outputs["targets"]) as temporary,
         open_array(temporary, opened.rois.shape) as targets,
     ):
@@ -97,6 +97,7 @@ def label_images(
             triples = zip(rows, positions.tolist(), predictions, strict=True)
             for row, position, canvas in track(triples, f"label {dataset}", total=len(rows)):
                 submit(write, row, position, opened.geometry_of(position), canvas[0])
+    sums.seal(outputs["targets"])
     table = pd.DataFrame([measures[row["sample"]] for row in rows], columns=MEASURES)
     files.write_csv(outputs["measures"], table)
 

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from segstudy import sums
+from segstudy.errors import StudyError
 from segstudy.removal import remove_tree
 
 IDENTITY = "identity.json"
@@ -29,25 +31,35 @@ def keep(folder: Path, outputs: Mapping[str, Path], identity: Mapping[str, Any])
     forget(folder)
     folder.mkdir(parents=True)
     for name, path in outputs.items():
-        try:
-            os.link(path, folder / name)
-        except OSError:  # a file system without links
-            shutil.copy2(path, folder / name)
+        for source, place in ((path, folder / name), (sums.sum_of(path), sums.sum_of(folder / name))):
+            if not source.exists():
+                continue
+            try:
+                os.link(source, place)
+            except OSError:  # a file system without links
+                shutil.copy2(source, place)
     (folder / IDENTITY).write_text(json.dumps(identity, sort_keys=True), encoding="utf-8")  # last: now it is whole
 
 
 def restore(folder: Path, outputs: Mapping[str, Path], identity: Mapping[str, Any]) -> bool:
-    """Put kept files in their places again if they are those of this very training; return whether they are."""
+    """Put kept files in their places again if they are whole and those of this very training; return whether."""
     try:
         found = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     if found != json.loads(json.dumps(identity)) or not all((folder / name).exists() for name in outputs):
         return False
+    try:
+        contents = {path: sums.content(folder / name) for name, path in outputs.items()}
+    except StudyError:  # damaged: trained anew
+        return False
     for name, path in outputs.items():
         path.parent.mkdir(parents=True, exist_ok=True)
+        sums.unseal(path)
         path.unlink(missing_ok=True)  # it may still be the kept file itself
-        shutil.copyfile(folder / name, path)
+        path.write_bytes(contents[path])
+        if sums.sum_of(folder / name).exists():
+            shutil.copyfile(sums.sum_of(folder / name), sums.sum_of(path))
     return True
 
 

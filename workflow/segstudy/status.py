@@ -12,11 +12,14 @@ from typing import Any, NamedTuple
 
 from segstudy import live, missing
 from segstudy.config import Cell, Study
-from segstudy.files import read_json
+from segstudy.errors import StudyError, in_one_line
 from segstudy.progress import clock
+from segstudy.provenance import SECONDS, read_run
+from segstudy.sums import check_size
 
-# done: trained and measured; trained: not measured yet; failed: a job of the cell, or one of its data, has said why.
-STATES = ("done", "trained", "running", "stopped", "failed", "waiting")
+# done: trained and measured; trained: not measured yet; failed: a job of the cell, or one of its data, has said why;
+# damaged: a file of the finished cell is not what was written.
+STATES = ("done", "trained", "running", "stopped", "failed", "damaged", "waiting")
 OPEN = ("running", "stopped", "waiting")  # their training is not over
 
 
@@ -26,8 +29,8 @@ class Training(NamedTuple):
     cell: Cell
     state: str  # of STATES
     facts: Mapping[str, Any]  # of a running one: `training_log.Reporter`
-    seconds: float  # that its training took, where that is over
-    problem: str  # why it has failed
+    seconds: float  # that its training took, where that is over; 0 where its record is damaged
+    problem: str  # why it has failed, or what is damaged and the command that mends it
 
 
 def trainings(study: Study, results: Path) -> list[Training]:
@@ -40,8 +43,13 @@ def _training(cell: Cell, results: Path, measured: bool) -> Training:
     """Return the state of one cell; one that is not `measured` is done when it is trained."""
     record = results / "cells" / cell.path / "run.json"
     with suppress(FileNotFoundError):  # a record disappears when its training is made again
-        seconds = _seconds(record, record.stat().st_mtime_ns)
-        if not measured or record.with_name("counts.csv").exists():
+        seconds, damage = _seconds(record, record.stat().st_mtime_ns)
+        counts = record.with_name("counts.csv")
+        if measured and not damage and counts.exists():
+            damage = _damage(counts)
+        if damage:
+            return Training(cell, "damaged", {}, seconds, damage)
+        if not measured or counts.exists():
             return Training(cell, "done", {}, seconds, "")
         problem = _problem(_logs(cell, results, ("measure", "predict")))
         return Training(cell, "failed" if problem else "trained", {}, seconds, problem)
@@ -57,10 +65,24 @@ def _training(cell: Cell, results: Path, measured: bool) -> Training:
 
 
 @lru_cache(maxsize=4096)
-def _seconds(record: Path, changed: int) -> float:
-    """Return the seconds of a finished training, whose run.json was `changed` then: it is read once."""
-    seconds = read_json(record)["seconds"]
-    return float(seconds["steps"] + seconds["validation"] + seconds["saving"])
+def _seconds(record: Path, changed: int) -> tuple[float, str]:
+    """Return the seconds of a finished training, whose run.json was `changed` then, and what is damaged in it.
+
+    It is read once.
+    """
+    try:
+        return float(sum(read_run(record)["seconds"][part] for part in SECONDS)), ""
+    except StudyError as error:
+        return 0.0, in_one_line(error)
+
+
+def _damage(counts: Path) -> str:
+    """Return what is damaged of a cell's counts, by their size alone: status looks at all cells, again and again."""
+    try:
+        check_size(counts)
+    except StudyError as error:
+        return in_one_line(error)
+    return ""
 
 
 def _logs(cell: Cell, results: Path, rules: Sequence[str]) -> dict[str, Path]:

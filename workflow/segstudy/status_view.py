@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich import box
@@ -20,6 +20,7 @@ from segstudy.terminal_text import visible
 ROWS = 12  # trainings that are named at once
 STARTING = 60.0  # seconds until a training reports, on a busy machine
 STYLES = {"done": "green", "trained": "cyan", "running": "bold", "stopped": "yellow", "failed": "red", "waiting": "dim"}
+STYLES["damaged"] = STYLES["failed"]
 FIGURES = {"train_loss": ".4g", "val_loss": ".4g", "val_dice": ".4f", "images_per_second": ".1f"}
 
 
@@ -49,16 +50,17 @@ def _running(running: Sequence[Training]) -> Table:
     return table
 
 
-def failures(found: Sequence[Training]) -> list[Text]:
-    """Return a line for each message that cells have failed with: one broken data set stops many cells."""
+def failures(found: Iterable[Training]) -> list[Text]:
+    """Return a line for each message that cells have failed with, or are damaged by: one data set stops many cells."""
     said: dict[str, list[Training]] = {}
     for training in found:
-        if training.state == "failed":
-            said.setdefault(training.problem, []).append(training)
+        if training.state in ("failed", "damaged"):
+            said.setdefault(f"{training.state}: {training.problem}", []).append(training)
     lines = []
     for problem, own in list(said.items())[:ROWS]:
         others = f" and {len(own) - 1} more" if len(own) > 1 else ""
-        lines.append(Text(visible(f"failed: {own[0].cell.path}{others}: {problem}"), style=STYLES["failed"]))
+        state, _, words = problem.partition(": ")
+        lines.append(Text(visible(f"{state}: {own[0].cell.path}{others}: {words}"), style=STYLES[state]))
     if len(said) > ROWS:
         lines.append(Text(f"... and {len(said) - ROWS} more failures", style=STYLES["failed"]))
     return lines

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from segstudy import files
+from segstudy import files, sums
 from segstudy.config.datasets import MAX_MEGAPIXELS
 from segstudy.errors import StudyError
 from segstudy.geometry import Geometry, SizeOption, canvas_size, fit, plain_size, to_canvas
@@ -26,6 +26,7 @@ from segstudy.progress import logger, track
 
 Colour = Literal["rgb", "grey", "green"]
 
+META = ("classes", "channels", "canvas", "samples")  # entries of store.json that every reader needs
 ARRAYS = ("images", "masks", "rois")
 FILES = ["sample", "image", "mask", "roi"]  # columns of the index that are read here
 
@@ -95,7 +96,7 @@ def build_store(
     _check_space(out, store_bytes(len(index), canvas, channels))
     samples = [dict(zip(FILES, row, strict=True)) for row in index[FILES].astype(str).itertuples(index=False)]
 
-    with files.atomic_folder(out) as folder:
+    with files.atomic_folder(out, sealed=True) as folder:
         with _open_rows(folder, len(index), canvas, channels) as arrays:
 
             def store_row(row: int) -> None:
@@ -108,7 +109,7 @@ def build_store(
             with ThreadPoolExecutor(workers) as pool:
                 for _ in track(pool.map(store_row, range(len(index))), "preprocess", total=len(index)):
                     pass
-        files.write_csv(folder / "geometry.csv", _geometry_table(samples, places))
+        files.write_csv(folder / "geometry.csv", _geometry_table(samples, places), sealed=False)
         meta = {
             "reader": reader,
             "classes": list(labels.foreground),
@@ -118,7 +119,7 @@ def build_store(
             "samples": len(index),
             "size": plain_size(size),
         }
-        files.write_json(folder / "store.json", meta)
+        files.write_json(folder / "store.json", meta, sealed=False)
 
 
 def open_store(path: Path | str, mmap: bool = True) -> Store:
@@ -129,16 +130,41 @@ def open_store(path: Path | str, mmap: bool = True) -> Store:
     """
     path = Path(path)
     try:
-        images, masks, rois = (files.read_array(path / f"{name}.npy", mmap) for name in ARRAYS)
-        geometry, meta = files.read_csv(path / "geometry.csv"), files.read_json(path / "store.json")
-    except FileNotFoundError as error:
+        images, masks, rois = (_opened(path / f"{name}.npy", mmap) for name in ARRAYS)
+        geometry = files.read_csv(path / "geometry.csv", ("sample", "row", "labelled", *Geometry._fields))
+        meta = files.read_json(path / "store.json", META)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise StudyError(
-            "there is no complete store of the data set",
-            where=error.filename,
-            remedy="run the rule preprocess: snakemake makes it as part of any target that needs it",
+            "there is no complete store of the data set", where=error.filename, remedy=sums.remake(path / "store.json")
         ) from None
-    # A column called `row` is text in the tables; here it is a place in the arrays, and 10 comes after 9.
-    return Store(images, masks, rois, geometry.astype({"row": "int64"}), meta)
+    try:  # a column called `row` is text in the tables; here it is a place in the arrays, and 10 comes after 9
+        geometry = geometry.astype(dict.fromkeys(("row", "labelled", *Geometry._fields), "int64"))
+    except (ValueError, TypeError) as error:
+        raise sums.damaged(path / "geometry.csv", f"not all of it are whole numbers ({error})") from None
+    _check_together(path, (images, masks, rois), geometry, meta)
+    return Store(images, masks, rois, geometry, meta)
+
+
+def _opened(path: Path, mmap: bool) -> np.ndarray:
+    """Open an array in place, or read it; its size is compared with what was written, not its content."""
+    array = files.read_array(path, mmap=True)
+    return array if mmap else np.array(array)
+
+
+def _check_together(path: Path, arrays: Sequence[np.ndarray], geometry: pd.DataFrame, meta: Mapping[str, Any]) -> None:
+    """Stop where the parts of a store are not of one data set.
+
+    Raises:
+        StudyError: naming the part.
+    """
+    canvas = (meta["samples"], *meta["canvas"])
+    for name, array, shape in zip(ARRAYS, arrays, ((*canvas, meta["channels"]), canvas, canvas), strict=True):
+        if array.dtype != np.uint8 or array.shape != shape:
+            problem = f"it is {array.dtype} {array.shape}, by store.json it is uint8 {shape}"
+            raise sums.damaged(path / f"{name}.npy", problem)
+    if sorted(geometry["row"]) != list(range(meta["samples"])):
+        problem = f"it names {len(geometry)} rows, by store.json there are {meta['samples']}, each once"
+        raise sums.damaged(path / "geometry.csv", problem)
 
 
 class Rows(NamedTuple):

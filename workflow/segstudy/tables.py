@@ -13,8 +13,9 @@ import pandas as pd
 from segstudy.config import Cell
 from segstudy.config.evaluation import Policy
 from segstudy.errors import StudyError
-from segstudy.files import read_csv, write_csv, write_text
+from segstudy.files import write_csv, write_text
 from segstudy.formulas import COUNTS, MEASURES, METRICS, SUMMABLE, measured
+from segstudy.measured_counts import read_measured
 from segstudy.metrics import (
     ARGMAX,
     MEAN,
@@ -205,15 +206,7 @@ def pooled_intervals(shown: pd.DataFrame) -> dict[tuple, dict[str, tuple[float, 
 
 
 def _read(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
-    counts = read_csv(path)
-    missing = [column for column in columns if column not in counts]
-    if missing or (counts.empty and "control" not in columns):  # a study may do without controls
-        raise StudyError(
-            f"counts have {'no column ' + ', '.join(missing) if missing else 'no row'}",
-            where=path,
-            allowed=f"one row per image, class, region and policy with the columns {', '.join(columns)}",
-            remedy="delete the file and run the study again: it is measured anew",
-        )
+    counts = read_measured(path, columns)
     return counts[[*columns, *(column for column in MORE if column in counts)]]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from segstudy.config import Cell
-from segstudy.files import read_json
+from segstudy.provenance import read_run
 
 # Of a training that was interrupted these are kept over all its processes; `total` is that of the last one alone.
 PARTS = ("steps", "validation", "saving")
@@ -27,7 +27,7 @@ def training_times(runs: Runs) -> pd.DataFrame:
     Returns:
         One row per data set, model, loss and recipe.
     """
-    rows = [(*cell[:4], sum(read_json(path)["seconds"][part] for part in PARTS)) for cell, path in runs]
+    rows = [(*cell[:4], sum(read_run(path)["seconds"][part] for part in PARTS)) for cell, path in runs]
     table = pd.DataFrame(rows, columns=["dataset", "model", "loss", "recipe", "seconds"])
     groups = table.groupby(["dataset", "model", "loss", "recipe"], sort=False)["seconds"]
     return pd.DataFrame({"seconds_mean": groups.mean(), "seconds_sd": groups.std(ddof=1)}).reset_index()
@@ -38,7 +38,7 @@ def time_words(runs: Runs) -> list[str]:
 
     Where the cells were not all trained with the same packages, it says that too.
     """
-    starts = [start for _, path in runs for start in read_json(path)["starts"]]
+    starts = [start for _, path in runs for start in read_run(path, ("starts",))["starts"]]
     devices = sorted({f"{start['device']} ({_threads(start['threads'])})" for start in starts})
     few = "" if len(devices) == 1 else "; different devices, so that times of different rows may not be comparable"
     words = f"Time: seconds of a training (steps, validation, saving), mean over seeds, on {', '.join(devices)}{few}."
@@ -49,7 +49,7 @@ def version_words(runs: Runs) -> list[str]:
     """Return what a caption says where not all cells were trained with the same packages; nothing where they were."""
     found: dict[str, Counter[str]] = {}
     for _, path in runs:
-        record = read_json(path)
+        record = read_run(path, ())
         versions = {"Python": record.get("python"), **record.get("packages", {}), **record.get("libraries", {})}
         for name, version in versions.items():
             found.setdefault(name, Counter())[str(version)] += 1

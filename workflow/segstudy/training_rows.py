@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from segstudy import files
+from segstudy import files, sums
 from segstudy.errors import StudyError
 from segstudy.label_shares import labelled_rows
 from segstudy.store import Store
@@ -25,7 +25,14 @@ def subset_rows(store: Store, split: Path, subset: str) -> np.ndarray:
     Raises:
         StudyError: no image of the subset is labelled, there are none to train on, or the store lacks a sample.
     """
-    table = files.read_csv(split)
+    table = files.read_csv(split, ("sample", "subset"))
+    if set(table["sample"]) != set(store.geometry["sample"]):
+        raise StudyError(
+            f"split and store are of different images: {len(table)} and {len(store.geometry)}",
+            where=split,
+            allowed="every image of the store, once",
+            remedy=f"{sums.remake(split)}; or first the store, where that one is older",
+        )
     rows = store.rows(table.loc[table["subset"] == subset, "sample"])
     labelled = rows[store.geometry["labelled"].to_numpy()[rows] == 1]
     if len(labelled) < len(rows):

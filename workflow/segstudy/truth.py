@@ -14,6 +14,7 @@ from segstudy.errors import StudyError
 from segstudy.images import read_mask
 from segstudy.labels import Labels, known_ids
 from segstudy.progress import track
+from segstudy.sums import remake
 
 MEASURED = ("train", "val", "test")
 
@@ -65,18 +66,24 @@ def roi_of(row: Row, root: Path) -> np.ndarray | None:
     return roi
 
 
-def labelled(index: pd.DataFrame, split: pd.DataFrame) -> list[Row]:
+def labelled(index: pd.DataFrame, split: pd.DataFrame, where: Path | None = None) -> list[Row]:
     """Return the rows of the index, each with its `subset`, that are in train, val or test and have a mask.
+
+    `where` is the split's file, for the message.
 
     Raises:
         StudyError: if index and split do not name the same samples.
     """
     if list(index["sample"]) != list(split["sample"]):
         different = sorted(set(index["sample"]) ^ set(split["sample"]))
+        samples = f"samples {', '.join(map(str, different[:5]))}" if different else "order of the samples"
         raise StudyError(
-            "index and split do not name the same samples in the same order",
-            where=f"samples {', '.join(map(str, different[:5]))}" if different else "order of the samples",
-            remedy="make the split again from this index",
+            f"index and split do not name the same samples in the same order: {len(index)} and {len(split)}",
+            where=f"{where}, {samples}" if where else samples,
+            allowed="every image of the index, once, in its order",
+            remedy=f"{remake(where)}; or first index.csv, where that one was cut"
+            if where
+            else "make the split again from this index; or the index, where that one was cut",
         )
     table = index.assign(subset=split["subset"].to_numpy())
     return [

@@ -16,10 +16,12 @@ from rich.live import Live
 from rich.text import Text
 
 from segstudy.config import Study
+from segstudy.errors import StudyError
 from segstudy.status import OPEN, Training, trainings
 from segstudy.status_view import view
 
 EVERY = 1.0  # seconds between two looks at the files
+FULL = re.compile(r"\[Errno (28|122)\]|No space left on device|Disk quota exceeded")
 JOBS = re.compile(r"(\d+) of (\d+) steps \(\d+%\) done")  # Snakemake's count
 EPOCH = re.compile(r"\[train [^]]*\] epoch \d")  # what the picture says better
 
@@ -51,12 +53,13 @@ def run(study: Study, results: Path, console: Console, command: Sequence[str]) -
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(name, lambda number, frame: child.send_signal(number))
-    done, jobs = threading.Event(), [""]
+    done, jobs, full = threading.Event(), [""], None
     with Live(view(trainings(study, results)), console=console, auto_refresh=False, transient=True) as shown:
         painter = threading.Thread(target=_paint, args=(study, results, shown, done, jobs), daemon=True)
         painter.start()
         for line in child.stdout:
             text = line.decode(errors="replace").rstrip()
+            full = full or FULL.search(text)
             if count := JOBS.search(text):
                 jobs[0] = f"{count[1]} of {count[2]} jobs, "
             elif not EPOCH.match(text):
@@ -65,6 +68,14 @@ def run(study: Study, results: Path, console: Console, command: Sequence[str]) -
         done.set()
         painter.join()
     code = child.wait()
+    if code and full:
+        message = StudyError(
+            "the disk is full: Snakemake or one of its jobs could not write",
+            where=f"{Path('.snakemake').resolve()}, {results} or the folder of temporary files",
+            remedy="free some space, then run the same command again",
+        )
+        with suppress(OSError):
+            console.print(f"\nError: {message}", soft_wrap=True, markup=False)
     return code if code >= 0 else 128 - code  # as a shell says that a signal has ended it
 
 

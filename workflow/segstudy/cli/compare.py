@@ -39,4 +39,4 @@ def compare(
     found = compared(study, *sides, chosen)
     show(study, results, sides, found, images, paper())
     if csv:
-        write_csv(csv, found.images)
+        write_csv(csv, found.images, sealed=False)

@@ -24,7 +24,7 @@ class State(StrEnum):
     """How a cell may stand, as in `segstudy.status`."""
 
     done, trained, running = "done", "trained", "running"
-    stopped, failed, waiting = "stopped", "failed", "waiting"
+    stopped, failed, damaged, waiting = "stopped", "failed", "damaged", "waiting"
 
 
 def plan(

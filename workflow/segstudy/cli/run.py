@@ -43,6 +43,7 @@ def run(context: typer.Context, files: Files = None) -> None:
     if not any(Path(place).exists() for place in ("Snakefile", "workflow/Snakefile")):
         raise StudyError("no Snakefile here", where=Path.cwd(), remedy="go to the folder of the workflow")
     command = snakemake(list(files or []), context.meta.get(AFTER, []))
+    check_room()
     console = paper(stderr=True)
     sys.stdout.flush()
     if not console.is_terminal:  # nobody to show it to: nothing stands between Snakemake and its reader
@@ -50,6 +51,22 @@ def run(context: typer.Context, files: Files = None) -> None:
     from segstudy import watch
 
     raise typer.Exit(watch.run(study, results, console, command))
+
+
+def check_room(folder: Path = Path(".snakemake"), size: int = 2**16) -> None:
+    """Stop where Snakemake cannot write its own notes: on a full disk it ends with a traceback.
+
+    Raises:
+        OSError: as the disk says it, with the folder.
+    """
+    place = folder / f".room.{os.getpid()}.partial"
+    try:
+        folder.mkdir(exist_ok=True)
+        place.write_bytes(bytes(size))
+    except OSError as error:
+        raise OSError(error.errno, os.strerror(error.errno or 0), str(folder)) from error
+    finally:
+        place.unlink(missing_ok=True)
 
 
 def snakemake(files: Sequence[Path], options: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,6 +56,8 @@ def opened(files: list[Path] | None) -> tuple[Study, Path]:
 
     found = chosen(files)
     study = load_study(read_config(*found), found)
+    overlays = [str(file) for file in found if file != BASE]
+    os.environ["SEGSTUDY_CONFIG"] = shlex.join(["--configfile", *overlays] if overlays else [])  # for messages
     return study, Path("results") / study.study
 
 

@@ -61,7 +61,7 @@ def draw(reader: str, out: str | Path, options: Phantom) -> None:
     with atomic_folder(out) as folder:
         drawer.draw(folder / drawer.FOLDER, options)
         settings = options.model_dump(mode="json")
-        write_json(folder / LISTING, {"reader": reader, "options": settings, "files": listing(folder)})
+        write_json(folder / LISTING, {"reader": reader, "options": settings, "files": listing(folder)}, sealed=False)
 
 
 def _check_replaceable(out: Path) -> None:

@@ -13,7 +13,7 @@ from segstudy.config.datasets import Phantom
 from segstudy.datasets.cmp import CLASSES, COLOURS
 from segstudy.datasets.facade_look import Box, paint
 from segstudy.datasets.texture import to_picture
-from segstudy.files import write_text
+from segstudy.files import write_picture, write_text
 from segstudy.labels import BACKGROUND
 from segstudy.progress import track
 
@@ -66,7 +66,7 @@ def draw(folder: Path, options: Phantom) -> None:
         labels.putpalette(_PALETTE)
         place = folder / f"CMP_facade_DB_{half}" / half
         place.mkdir(parents=True, exist_ok=True)
-        picture.save(place / f"{name}.jpg", quality=75)
+        write_picture(place / f"{name}.jpg", picture, quality=75)
         labels.save(place / f"{name}.png")
         write_text(place / f"{name}.xml", "".join(map(_outline, parts)))
 

@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from segstudy.config.datasets import Phantom
 from segstudy.datasets.texture import Floats, blend, grid, smooth_noise, soft, strokes, to_picture
+from segstudy.files import write_picture
 from segstudy.progress import track
 
 FOLDER = "DRIVE"
@@ -198,4 +199,4 @@ def grey(mask: NDArray[np.bool_]) -> Image.Image:
 def save(picture: Image.Image, path: Path, **options: object) -> None:
     """Save a picture in a folder that need not exist yet."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(path, **options)  # type: ignore[arg-type]
+    write_picture(path, picture, **options)

@@ -11,6 +11,7 @@ from scipy.ndimage import binary_fill_holes, gaussian_filter
 
 from segstudy.config.datasets import Phantom
 from segstudy.datasets.texture import Floats, grid, smooth_noise, soft
+from segstudy.files import write_picture
 from segstudy.progress import track
 
 FOLDER = "phc_data"
@@ -32,7 +33,7 @@ def draw(folder: Path, options: Phantom) -> None:
         number = f"{recording * _STRIDE + time:05d}"
         for part in ("images", "labels"):
             (folder / half / part).mkdir(parents=True, exist_ok=True)
-        picture.save(folder / half / "images" / f"img_{number}.jpg", quality=92)
+        write_picture(folder / half / "images" / f"img_{number}.jpg", picture, quality=92)
         mask = Image.fromarray(cell.astype(np.uint8) * 255)
         mask.save(folder / half / "labels" / f"label_{number}.png")
 

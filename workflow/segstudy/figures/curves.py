@@ -15,7 +15,7 @@ from segstudy.config.recipes import CurveStopping
 from segstudy.errors import StudyError
 from segstudy.figures import style
 from segstudy.figures.early_stopping import draw_rule, rule_keys
-from segstudy.files import read_csv
+from segstudy.histories import read_history
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +72,7 @@ def draw_curves(
     """
     if not histories:
         raise StudyError(f"experiment '{experiment}' has no learning curves to draw", remedy="give it a cell")
-    curves = {cell: _read(path) for cell, path in histories}
+    curves = {cell: read_history(path, COLUMNS) for cell, path in histories}
     panels = list(dict.fromkeys(Panel(cell.dataset, cell.model, cell.recipe) for cell in curves))
     title = f"Learning curves of experiment {experiment}"
     if len(panels) > MOST:
@@ -91,19 +91,6 @@ def draw_curves(
     if drawn:
         style.watermark(figure)
     style.save(figure, svg, png)
-
-
-def _read(path: str | Path) -> pd.DataFrame:
-    history = read_csv(path)
-    missing = [column for column in COLUMNS if column not in history]
-    if missing or history.empty:
-        raise StudyError(
-            f"a history of training has {'no column ' + ', '.join(missing) if missing else 'no row'}",
-            where=path,
-            allowed=f"one row per epoch with the columns {', '.join(COLUMNS)}",
-            remedy="delete the file and run the study again: the cell is trained anew",
-        )
-    return history
 
 
 def _rows(panels: Sequence[Panel]) -> list[list[Panel]]:

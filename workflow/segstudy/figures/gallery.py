@@ -13,11 +13,13 @@ from PIL import Image, ImageDraw, ImageFont
 from segstudy.errors import StudyError
 from segstudy.figures import tiles
 from segstudy.figures.tiles import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN, Entries
-from segstudy.files import atomic_path, read_csv
+from segstudy.files import atomic_path, read_csv, write_picture
 from segstudy.images import read_image, read_mask
 from segstudy.labels import Labels
+from segstudy.measured_counts import read_measured
 from segstudy.metrics import ARGMAX, per_image
 from segstudy.probabilities import read_classes
+from segstudy.sums import content
 from segstudy.truth import Truth, fits, truth_of
 
 # White, and Okabe and Ito's orange and sky blue: told apart by every kind of colour vision.
@@ -77,7 +79,7 @@ def draw_gallery(
     rows = {row["sample"]: row for row in read_csv(index).to_dict("records")}
     score = "mean Dice of its classes" if labels.several else "Dice"
     strips = []
-    for choice in choose(read_csv(counts), ARGMAX if labels.several else policy, region, counts):
+    for choice in choose(read_measured(counts), ARGMAX if labels.several else policy, region, counts):
         value = "not defined" if np.isnan(choice.dice) else f"{choice.dice:.3f}"
         strip = tiles_of(rows[choice.sample], [Path(masks) / f"{choice.sample}.png"], Path(root), region, labels, SIDE)
         strips.append((f"{choice.rank}: {choice.sample}, {score} {value}", strip))
@@ -85,7 +87,7 @@ def draw_gallery(
     legend = list(zip(labels.names, labels.colours, strict=True)) if labels.several else LEGEND
     page = _page(f"PHANTOM data: {title}" if phantom else title, heads, strips, legend, phantom)
     with atomic_path(jpg) as temporary:
-        page.save(temporary, format="JPEG", quality=QUALITY)
+        write_picture(temporary, page, quality=QUALITY)
 
 
 def choose(counts: pd.DataFrame, policy: str, region: str, where: object = "") -> list[Choice]:
@@ -131,6 +133,7 @@ def tiles_of(
     edge = None if truth.roi is None else tiles.outline(tiles.share(truth.roi, size)[..., 0] > 0.5)
     parts = [picture]
     for mask in masks:
+        content(mask)  # as it was written
         predicted = read_classes(mask, len(labels.names)) if labels.several else read_mask(mask).array
         fits(predicted, truth.ids, mask, root / row["mask"])
         if labels.several:

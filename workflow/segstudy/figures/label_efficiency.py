@@ -13,8 +13,9 @@ from segstudy.config import Cell
 from segstudy.errors import StudyError
 from segstudy.figures import style
 from segstudy.figures.ablation import draw_controls, limits
-from segstudy.files import read_json, write_csv
+from segstudy.files import write_csv
 from segstudy.formulas import METRICS
+from segstudy.provenance import read_run
 from segstudy.tables import KEYS, headline, image_scores, intervals, read_counts
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _rows(
     names = names.assign(
         base=[share.recipe for share in shares],
         share=[share.share for share in shares],
-        labelled=[read_json(path)["labels"]["images"] for path in runs],
+        labelled=[read_run(path, ("labels",))["labels"]["images"] for path in runs],
     )
     names["series"] = _series(names)
     told = names.drop(columns=["seed", "labelled"]).drop_duplicates()

@@ -11,6 +11,7 @@ from segstudy.files import read_json
 from segstudy.models import build
 from segstudy.models.cost import count_flops, count_parameters
 from segstudy.models.shapes import has_plan, layer_table
+from segstudy.store import META
 
 
 def sketch_network(
@@ -24,7 +25,7 @@ def sketch_network(
         title: of figure and table.
         outputs: paths of `svg`, `png`, `csv` and `html`.
     """
-    meta = read_json(Path(store) / "store.json")
+    meta = read_json(Path(store) / "store.json", META)
     height, width = meta["canvas"]
     foreground = len(meta["classes"])
     shape = (meta["channels"], 1 if foreground == 1 else foreground + 1)

@@ -10,12 +10,18 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from segstudy.config import Cell
-from segstudy.files import read_csv, read_json
 from segstudy.formulas import METRICS
+from segstudy.histories import read_history
+from segstudy.provenance import read_run
 from segstudy.report.grids import NAMES, Grid, Row, Value, number, spread, told_names, words
+from segstudy.sums import damaged
 from segstudy.table_columns import SEVERAL, one_class
 from segstudy.times import PARTS
 
+TOLD = (
+    *("seconds", "peak_memory_mb", "parameters", "flops_per_image", "images_per_second", "epochs", "best_epoch"),
+    *("stopped", "device", "threads", "precision"),
+)
 ROW = ["dataset", "model", "loss", "recipe"]
 
 
@@ -54,7 +60,7 @@ def read_runs(cells: list[Cell], results: Path) -> pd.DataFrame:
     """Return one row per training with what its `run.json` says of cost."""
     rows = []
     for cell in cells:
-        run = read_json(results / "cells" / cell.path / "run.json")
+        run = read_run(results / "cells" / cell.path / "run.json", TOLD)
         rows.append(
             {
                 **cell._asdict(),
@@ -118,8 +124,12 @@ def epochs_grid(runs: pd.DataFrame, results: Path, settings: Mapping[str, Any]) 
     rows = []
     for run in runs.to_dict("records"):
         cell = Cell(*(run[name] for name in Cell._fields))
-        history = read_csv(results / "cells" / cell.path / "history.csv")
-        best = history[history["epoch"] == run["best_epoch"]].iloc[0]
+        path = results / "cells" / cell.path / "history.csv"
+        history = read_history(path, ("epoch", "train_loss", "val_loss", "val_dice"))
+        best = history[history["epoch"] == run["best_epoch"]]
+        if best.empty:
+            raise damaged(path, f"it has no epoch {run['best_epoch']}, the best one by run.json")
+        best = best.iloc[0]
         names = [words(str(run[name])) for name in NAMES]
         values = [words(_marked(cell.dataset, settings), cell.dataset), *names, number(cell.seed, 0)]
         values += [number(run["epochs"], 0), number(run["best_epoch"], 0), words(run["stopped"])]

@@ -16,13 +16,15 @@ from PIL import Image
 
 from segstudy.config import Cell
 from segstudy.datasets import labels_of
-from segstudy.files import read_csv, read_json
+from segstudy.files import read_csv
 from segstudy.images import read_image
 from segstudy.labels import Labels
+from segstudy.measured_counts import read_measured
 from segstudy.metrics import ARGMAX, per_image
 from segstudy.probabilities import read_classes, read_probability
 from segstudy.progress import track
 from segstudy.report import embed
+from segstudy.threshold_files import read_thresholds
 from segstudy.truth import truth_of
 
 PREDICTIONS = 400  # of all cells together
@@ -81,9 +83,7 @@ def gallery(settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]
             {
                 "dataset": cell.dataset,
                 "name": f"{cell.model}, {cell.loss}, {cell.recipe}, seed {cell.seed}",
-                "threshold": None
-                if sources[cell.dataset].labels.several
-                else read_json(results / "cells" / cell.path / "thresholds.json")[settings["evaluation"]["headline"]],
+                "threshold": None if sources[cell.dataset].labels.several else _threshold(cell, settings, results),
                 "items": [
                     {
                         "sample": row["sample"],
@@ -156,12 +156,17 @@ def _source(name: str, settings: Mapping[str, Any], results: Path, roots: Mappin
 
 def _scores(cell: Cell, source: Source, settings: Mapping[str, Any], results: Path) -> pd.DataFrame:
     """Return sample, subset and Dice (of several classes their mean) of a cell's test and validation images."""
-    counts = read_csv(results / "cells" / cell.path / "counts.csv")
+    counts = read_measured(results / "cells" / cell.path / "counts.csv")
     policy = ARGMAX if source.labels.several else settings["evaluation"]["headline"]
     counts = counts[counts["subset"].isin(EACH) & counts["policy"].eq(policy)]
     has_region = counts["region"].eq(source.region).groupby(counts["sample"]).transform("any")
     counts = counts[counts["region"].eq(source.region) | (counts["region"].eq("full") & ~has_region)]
     return per_image(counts).groupby(["sample", "subset"], sort=False)["dice"].mean().reset_index()
+
+
+def _threshold(cell: Cell, settings: Mapping[str, Any], results: Path) -> float | None:
+    policy = settings["evaluation"]["headline"]
+    return read_thresholds(results / "cells" / cell.path / "thresholds.json", policy)[policy]
 
 
 def _dataset(source: Source, block: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,12 @@ import yaml
 
 from segstudy.config import Cell
 from segstudy.files import read_json
-from segstudy.provenance import file_hash
+from segstudy.provenance import file_hash, read_run
+
+TOLD = (
+    *("packages", "python", "system", "git", "device", "threads", "precision", "code", "interruptions", "data"),
+    "command",
+)
 
 
 class Remark(NamedTuple):
@@ -41,7 +46,7 @@ def made(settings: Mapping[str, Any], cells: Sequence[Cell], results: Path) -> M
         cells: every cell, once.
         results: folder of the study.
     """
-    runs = {cell: read_json(results / "cells" / cell.path / "run.json") for cell in cells}
+    runs = {cell: read_run(results / "cells" / cell.path / "run.json", TOLD) for cell in cells}
     pairs = dict.fromkeys((cell.dataset, cell.seed) for cell in cells)
     return Made(
         yaml.safe_dump(_without_cells(settings), sort_keys=False, allow_unicode=True, width=100),
@@ -132,10 +137,10 @@ def _remarks(settings: Mapping[str, Any], pairs: Sequence[tuple[str, int]], resu
     files |= {f"{path}, what it builds on": f"checks/chains/{path}.json" for path in paths}
     remarks = []
     for where, path in files.items():
-        found = read_json(results / path)
+        found = read_json(results / path, ("warnings", "accepted"))
         remarks += [Remark(where, warning, "") for warning in found["warnings"]]
         remarks += [Remark(where, item["text"], item["reason"]) for item in found["accepted"]]
     for name in settings["datasets"]:
-        card = read_json(results / "data" / name / "card.json")
+        card = read_json(results / "data" / name / "card.json", ("repairs",))
         remarks += [Remark(f"{name}, reader", repair, "") for repair in card["repairs"]]
     return remarks
