@@ -32,7 +32,9 @@ CHOSEN = [
 os.environ.update(SEGSTUDY_CONFIG=shlex.join(CHOSEN))
 
 try:
-    STUDY = load_study(config, ["config.yaml", *OVERLAYS])
+    STUDY = load_study(
+        config, ["config.yaml", *OVERLAYS], workflow.config_settings.config
+    )
 except StudyError as error:
     # The message alone: a traceback through Snakemake helps nobody here.
     sys.exit(f"\nError: {error}\n")
