@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parent
 # Modules that cannot change a number: what the config resolves to is a rule parameter already, and the others
 # only speak to the person or carry the job.
 IGNORED = (
-    *("segstudy.config", "segstudy.errors", "segstudy.progress", "segstudy.jobs", "segstudy.live"),
+    *("segstudy.config", "segstudy.errors", "segstudy.progress", "segstudy.jobs", "segstudy.live", "segstudy.locks"),
     "segstudy.fingerprint",
 )
 

@@ -9,12 +9,13 @@ import shlex
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from segstudy.errors import StudyError
 from segstudy.live import WIPE, Live
+from segstudy.locks import alone
 from segstudy.progress import watched
 
 
@@ -34,7 +35,7 @@ def job(snakemake: Any, resume: Path | None = None) -> Iterator[None]:
     terminal = sys.stderr
     name = " ".join([snakemake.rule, *_wildcards(snakemake)])
     live = Live(name, resume, terminal) if resume else None
-    with path.open("w", encoding="utf-8", buffering=1) as log:
+    with path.open("w", encoding="utf-8", errors="backslashreplace", buffering=1) as log:
         handlers = [
             _handler(log, "%(asctime)s %(levelname)s %(message)s"),
             _handler(terminal, f"{WIPE if terminal.isatty() else ''}[{name}] %(message)s"),
@@ -48,7 +49,7 @@ def job(snakemake: Any, resume: Path | None = None) -> Iterator[None]:
         logging.captureWarnings(True)
         logging.getLogger("py.warnings").handlers = handlers[:1]
         try:
-            with redirect_stdout(log), redirect_stderr(log), _shown(live):
+            with redirect_stdout(log), redirect_stderr(log), alone(resume) if resume else nullcontext(), _shown(live):
                 yield
         except (Exception, KeyboardInterrupt) as error:
             message = explain(error)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -44,18 +45,37 @@ def chosen(files: list[Path] | None) -> list[Path]:
     return found
 
 
-def opened(files: list[Path] | None) -> tuple[Study, Path]:
+def opened(
+    files: list[Path] | None, command_line: Mapping[str, Any] | None = None, anywhere: bool = False
+) -> tuple[Study, Path]:
     """Return the study of these config files, and the folder of its results.
 
+    `command_line` is what `--config` says beside them. Only what asks nothing of the results works `anywhere`.
+
     Raises:
-        StudyError: as `chosen`, `read_config` and `load_study`.
+        StudyError: as `chosen`, `read_config` and `load_study`; or this folder is not that of the workflow.
     """
     from segstudy.config import load_study
-    from segstudy.config.study import read_config
+    from segstudy.config.study import merged, read_config
 
     found = chosen(files)
-    study = load_study(read_config(*found), found)
-    return study, Path("results") / study.study
+    study = load_study(merged(read_config(*found), command_line or {}), found, command_line)
+    results = Path("results") / study.study
+    if not anywhere and not results.is_dir():
+        snakefile()
+    return study, results
+
+
+def snakefile() -> Path:
+    """Return the Snakefile of this folder.
+
+    Raises:
+        StudyError: there is none.
+    """
+    for place in (Path("Snakefile"), Path("workflow/Snakefile")):
+        if place.exists():
+            return place
+    raise StudyError("no Snakefile here", where=Path.cwd(), remedy="go to the folder of the workflow")
 
 
 def paper(stderr: bool = False) -> Console:

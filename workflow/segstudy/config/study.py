@@ -166,6 +166,13 @@ def read_config(*files: str | Path) -> dict[str, Any]:
     return merged
 
 
+def merged(config: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config with what another one says laid over it."""
+    found = dict(config)
+    _update(found, other)
+    return found
+
+
 def _update(target: dict[str, Any], source: Mapping[str, Any]) -> None:
     for key, value in source.items():
         if isinstance(value, Mapping) and isinstance(target.get(key), dict):
