@@ -4,7 +4,9 @@ import time
 
 import pytest
 
+from segstudy.cells import check_crop
 from segstudy.config import load_study
+from segstudy.config.recipes import Recipe
 from segstudy.config.study import read_config
 from segstudy.errors import StudyError
 
@@ -147,6 +149,12 @@ def test_merge_keys_and_aliases_of_a_usual_size_are_right(read):
 
 def test_a_byte_order_mark_is_no_part_of_a_key(read):
     assert read(b"\xef\xbb\xbfstudy: marked\n").study == "marked"
+
+
+def test_a_crop_larger_than_images_of_native_size_is_refused_by_the_training():
+    check_crop(Recipe(crop=(48, 64)), (48, 64))
+    with pytest.raises(StudyError, match="larger than the images"):
+        check_crop(Recipe(crop=(48, 65)), (48, 64))
 
 
 def test_a_crop_as_large_as_the_canvas_is_right(read):
