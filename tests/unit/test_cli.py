@@ -267,6 +267,11 @@ def test_a_reader_that_goes_early_and_a_closed_output_are_no_errors(folder):
         assert done.stderr == "", line
 
 
+@pytest.mark.parametrize("width", [0, 1])
+def test_a_terminal_without_width_is_printed_on(folder, width):
+    assert "4 cells in all" in " ".join(invoke("check-config", width=width).split())
+
+
 def test_a_full_disk_under_the_output_is_said(folder):
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
     words = [sys.executable, "-m", "segstudy", "status"]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BASE = Path("config.yaml")
 WIDTH = 110  # where there is no terminal
+NARROWEST = 40
 
 Files = Annotated[
     list[Path] | None,
@@ -79,8 +80,11 @@ def snakefile() -> Path:
 
 
 def paper(stderr: bool = False) -> Console:
-    """Return what to print on: the terminal, or WIDTH columns where there is none."""
+    """Return what to print on: the terminal, or WIDTH columns where there is none; never less than NARROWEST."""
     from rich.console import Console
 
     known = (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in os.environ
-    return Console(stderr=stderr, highlight=False, width=None if known else WIDTH)
+    console = Console(stderr=stderr, highlight=False, width=None if known else WIDTH)
+    if console.width < NARROWEST:  # COLUMNS=0 would print nothing at all
+        console.width = NARROWEST
+    return console
