@@ -85,6 +85,5 @@ def paper(stderr: bool = False) -> Console:
 
     known = (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in os.environ
     console = Console(stderr=stderr, highlight=False, width=None if known else WIDTH)
-    if console.width < NARROWEST:  # COLUMNS=0 would print nothing at all
-        console.width = NARROWEST
+    console.width = max(console.width, NARROWEST)  # COLUMNS=0 would print nothing at all
     return console
