@@ -18,9 +18,13 @@ sys.path.insert(0, PACKAGE)
 SEARCHED = [PACKAGE, *filter(None, [os.environ.get("PYTHONPATH")])]
 os.environ.update(PYTHONPATH=os.pathsep.join(SEARCHED))
 
-from segstudy import fingerprint
+from segstudy import fingerprint, locks
 from segstudy.config import Cell, load_study
+from segstudy.environment import caches
 from segstudy.errors import StudyError
+
+# A home folder that cannot be written keeps neither Snakemake's copies of scripts nor matplotlib's fonts.
+os.environ.update(caches(os.environ))
 
 OVERLAYS = [os.path.relpath(path) for path in workflow.overwrite_configfiles]
 OVERRIDES = workflow.config_settings.config_args or []
@@ -33,7 +37,9 @@ CHOSEN = [
 os.environ.update(SEGSTUDY_CONFIG=shlex.join(CHOSEN))
 
 try:
-    STUDY = load_study(config, ["config.yaml", *OVERLAYS])
+    STUDY = load_study(
+        config, ["config.yaml", *OVERLAYS], workflow.config_settings.config
+    )
 except StudyError as error:
     # The message alone: a traceback through Snakemake helps nobody here.
     sys.exit(f"\nError: {error}\n")
@@ -41,6 +47,12 @@ except StudyError as error:
 # For the jobs: how large the pictures of each data set may be.
 LIMITS = {name: dataset.max_megapixels for name, dataset in STUDY.datasets.items()}
 os.environ.update(SEGSTUDY_MAX_MEGAPIXELS=json.dumps(LIMITS))
+if "--unlock" in sys.argv:
+    locks.forget_runs()
+elif workflow.is_main_process and not workflow.dryrun:
+    # Beside Snakemake's lock, which does not say whose it is: this process, until it ends.
+    plugin = workflow.executor_plugin
+    locks.record(plugin.name if plugin else "local")
 
 RESULTS = f"results/{STUDY.study}"
 DATA = f"{RESULTS}/data/{{dataset}}"

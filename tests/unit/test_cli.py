@@ -17,6 +17,7 @@ from segstudy.cli import completion
 from segstudy.cli.app import app, main
 from segstudy.cli.everyday import State
 from segstudy.cli.run import snakemake
+from segstudy.cli.snakemake_options import config_files, config_values, only_looks
 from segstudy.config import load_study
 from segstudy.status import STATES
 
@@ -49,6 +50,7 @@ COMMANDS = typer.main.get_command(app).commands
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    Path("Snakefile").touch()
     Path("config.yaml").write_text(yaml.safe_dump(CONFIG))
     Path("studies").mkdir()
     Path("studies/small.yaml").write_text(yaml.safe_dump(OVERLAY))
@@ -200,20 +202,21 @@ def test_partial_and_summary_say_what_is_missing(folder, capsys):
 @pytest.mark.parametrize(
     ("files", "options", "profile", "expected"),
     [
-        ([], [], None, ["--profile", "profiles/local"]),
-        (["config.yaml"], ["-n"], None, ["--profile", "profiles/local", "-n"]),
-        (["a.yaml", "b.yaml"], [], None, ["--configfile", "a.yaml", "b.yaml", "--profile", "profiles/local"]),
-        (["a.yaml"], ["x.html"], "lsf", ["--configfile", "a.yaml", "--profile", "lsf", "x.html"]),
-        ([], ["--cores", "2", "--profile", "slurm"], "lsf", ["--profile", "slurm", "--cores", "2"]),
-        (["a.yaml"], ["--profile=slurm", "-n"], None, ["--configfile", "a.yaml", "--profile", "slurm", "-n"]),
-        ([], ["--", "--profile"], None, ["--profile", "profiles/local", "--", "--profile"]),
+        ([], [], None, ["--profile", "profiles/local", "+"]),
+        (["config.yaml"], ["-n"], None, ["--profile", "profiles/local", "+", "-n"]),
+        (["a.yaml", "b.yaml"], [], None, ["--configfile", "a.yaml", "b.yaml", "--profile", "profiles/local", "+"]),
+        (["a.yaml"], ["x.html"], "lsf", ["--configfile", "a.yaml", "--profile", "lsf", "+", "x.html"]),
+        ([], ["--cores", "2", "--profile", "slurm"], "lsf", ["--profile", "slurm", "+", "--cores", "2"]),
+        (["a.yaml"], ["--profile=slurm", "-n"], None, ["--configfile", "a.yaml", "--profile", "slurm", "+", "-n"]),
+        ([], ["--", "--profile"], None, ["--profile", "profiles/local", "+", "--", "--profile"]),
     ],
 )
 def test_run_is_snakemake_with_the_right_profile(monkeypatch, files, options, profile, expected):
     monkeypatch.delenv("SNAKEMAKE_PROFILE", raising=False)
     if profile:
         monkeypatch.setenv("SNAKEMAKE_PROFILE", profile)
-    assert snakemake([Path(file) for file in files], options) == [sys.executable, "-m", "snakemake", *expected]
+    words = ["--rerun-incomplete" if word == "+" else word for word in expected]
+    assert snakemake([Path(file) for file in files], options) == [sys.executable, "-m", "snakemake", *words]
 
 
 def test_run_hands_its_options_to_snakemake(folder):
@@ -228,8 +231,62 @@ def test_run_hands_its_options_to_snakemake(folder):
     assert "echo small" in done.stdout + done.stderr
 
 
-def test_run_wants_a_workflow(folder, capsys):
-    assert "no Snakefile here" in refused(capsys, "run")
+@pytest.mark.parametrize("command", ["run", "status", "plan", "summary", "partial"])
+def test_what_is_about_a_study_wants_its_workflow(folder, capsys, command):
+    Path("Snakefile").unlink()
+    assert "no Snakefile here" in refused(capsys, command)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--config", "name"], "'name' is no key=value"),
+        (["--configfile", "nowhere.yaml"], "no such config file"),
+        (["--config", "epochs=3"], "the command line (--config epochs=...) epochs: unknown key"),
+    ],
+)
+def test_run_looks_at_what_snakemake_is_told_of_the_config(folder, capsys, options, says):
+    said = refused(capsys, "run", "studies/small.yaml", "--", "-n", *options)
+    assert says in said and "small.yaml" not in said.partition("to do")[0].replace("Did you mean", "")
+
+
+def test_config_files_behind_the_dashes_are_added_to_those_before():
+    assert config_files(["-n", "--configfile", "b.yaml", "c.yaml", "--cores", "1", "--", "--configfile"]) == (
+        [Path("b.yaml"), Path("c.yaml")],
+        ["-n", "--cores", "1", "--", "--configfile"],
+    )
+    assert config_values(["--config", "a1=3", "bb=x y", "-n"]) == {"a1": 3, "bb": "x y"}
+    assert only_looks(["-np"]) and only_looks(["--unlock"]) and not only_looks(["--cores", "1", "--", "-n"])
+
+
+def test_a_reader_that_goes_early_and_a_closed_output_are_no_errors(folder):
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow"), "PYTHONIOENCODING": "ascii"}
+    for line in ("status --all | head -c 1", "status >&-", "status >&- 2>&-", "check-config | head -c 1"):
+        words = f"{sys.executable} -m segstudy {line}"
+        done = subprocess.run(["bash", "-c", words], env=environment, capture_output=True, text=True, check=False)
+        assert done.stderr == "", line
+
+
+@pytest.mark.parametrize("width", [0, 1])
+def test_a_terminal_without_width_is_printed_on(folder, width):
+    assert "4 cells in all" in " ".join(invoke("check-config", width=width).split())
+
+
+def test_a_full_disk_under_the_output_is_said(folder):
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
+    words = [sys.executable, "-m", "segstudy", "status"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1 and "the disk is full" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_an_ascii_terminal_gets_everything_escaped(folder):
+    text = Path("config.yaml").read_text(encoding="utf-8")
+    Path("config.yaml").write_text(text.replace("Which network is better?", "Is the Sørensen–Dice better?"), "utf-8")
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow"), "PYTHONIOENCODING": "ascii", "COLUMNS": "120"}
+    words = [sys.executable, "-m", "segstudy", "check-config"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "S\\xf8rensen" in done.stdout, done.stderr
 
 
 def test_the_shell_completes_names(folder):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from segstudy import (
     transfer,
 )
 from segstudy.config.recipes import Recipe
+from segstudy.errors import StudyError
 from segstudy.material import Unlabelled, gather
 from segstudy.models import cost
 from segstudy.store import Store, open_store
@@ -73,7 +74,7 @@ def train_cell(
 
     Raises:
         StudyError: the split has no labelled training images, or none of its validation images is labelled; there are
-            no strata to balance, the loss diverged, memory is exhausted.
+            no strata to balance, a crop is larger than the images, the loss diverged, memory is exhausted.
         Interrupted: a signal asked to stop; the state is saved.
     """
     started = time.perf_counter()
@@ -98,6 +99,7 @@ def train_cell(
     if kept and published.restore(kept, outputs, slot.identity):
         logger.info("trained before, and a later job of the cell failed: what was published is put back")
         return
+    check_crop(recipe, material.arrays[0].shape[1:3])
     height, width = recipe.crop or material.arrays[0].shape[1:3]
     arithmetic = precision.choose_precision(recipe.precision, device)
     per_epoch = stratum_counts(material.train, material.strata, recipe.crops_per_image, recipe.crops_per_epoch)
@@ -153,6 +155,20 @@ def train_cell(
     if kept:
         published.keep(kept, outputs, slot.identity)
     slot.remove()
+
+
+def check_crop(recipe: Recipe, canvas: Sequence[int]) -> None:
+    """Check that crops lie inside the images, whose `canvas` is [height, width].
+
+    Raises:
+        StudyError: a crop is larger; of data sets at their native size the config alone cannot tell.
+    """
+    if recipe.crop and any(side > room for side, room in zip(recipe.crop, canvas, strict=True)):
+        raise StudyError(
+            f"the recipe's crops are larger than the images: {list(recipe.crop)}, [height, width]",
+            allowed=f"at most {list(canvas)}, the canvas of the data set",
+            remedy="a smaller crop, for this data set alone under its 'training:'",
+        )
 
 
 def taught_by(unlabelled: Unlabelled | None, data: Mapping[str, str]) -> dict[str, str]:

@@ -22,8 +22,7 @@ PACKAGE = Path(__file__).resolve().parent
 # only speak to the person or carry the job.
 IGNORED = (
     *("segstudy.config", "segstudy.errors", "segstudy.progress", "segstudy.jobs", "segstudy.live", "segstudy.sums"),
-    "segstudy.terminal_text",
-    "segstudy.fingerprint",
+    *("segstudy.terminal_text", "segstudy.locks", "segstudy.fingerprint"),
 )
 # A module (or a name in one) that is looked up by its path: the path itself is no part of what the code does.
 DOTTED = re.compile(r"segstudy(\.\w+)+(:\w+)?\.?")

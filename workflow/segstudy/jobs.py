@@ -12,13 +12,14 @@ import shlex
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
 from segstudy import sums
 from segstudy.errors import StudyError
 from segstudy.live import WIPE, Live
+from segstudy.locks import alone
 from segstudy.progress import watched
 from segstudy.terminal_text import VisibleFormatter, visible
 
@@ -59,7 +60,8 @@ def job(snakemake: Any, resume: Path | None = None) -> Iterator[None]:
         logging.captureWarnings(True)
         logging.getLogger("py.warnings").handlers = handlers[:1]
         try:
-            with redirect_stdout(log), redirect_stderr(log), _shown(live), _pictures(snakemake):
+            own = alone(resume) if resume else nullcontext()
+            with redirect_stdout(log), redirect_stderr(log), own, _shown(live), _pictures(snakemake):
                 yield
         except (Exception, KeyboardInterrupt) as error:
             message = explain(error)

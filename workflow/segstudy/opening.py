@@ -111,7 +111,12 @@ def no_permission(path: str | Path) -> StudyError:
     )
 
 
-def check_pixels(image: Image.Image, path: str | Path, drawn: bool) -> None:
+def check_pixels(image: Image.Image, path: str | Path, drawn: bool = False) -> None:
+    """Compare the size in a picture's header with the limit.
+
+    Raises:
+        TooLarge: it has more pixels.
+    """
     found = image.width * image.height / 1e6
     if found > (max(_limit.megapixels, MAX_MEGAPIXELS) if drawn else _limit.megapixels):
         raise TooLarge(

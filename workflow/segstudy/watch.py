@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import subprocess
 import threading
 import time
@@ -15,6 +14,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from segstudy import children
 from segstudy.config import Study
 from segstudy.errors import StudyError
 from segstudy.status import OPEN, Training, trainings
@@ -45,14 +45,11 @@ def watch(
 def run(study: Study, results: Path, console: Console, command: Sequence[str]) -> int:
     """Run `command` with its lines above the study's state; return its exit code.
 
-    Signals are for the command to act on: Ctrl-C reaches it from the terminal, others are passed on, and this process
-    waits for it in any case. Whatever goes wrong with the picture, the command's lines are read to the end.
+    Signals are for the command to act on (`children.start`), and this process waits for it in any case. Whatever goes
+    wrong with the picture, the command's lines are read to the end.
     """
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    child = children.start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert child.stdout is not None
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(name, lambda number, frame: child.send_signal(number))
     done, jobs, full = threading.Event(), [""], None
     with Live(view(trainings(study, results)), console=console, auto_refresh=False, transient=True) as shown:
         painter = threading.Thread(target=_paint, args=(study, results, shown, done, jobs), daemon=True)
@@ -67,7 +64,7 @@ def run(study: Study, results: Path, console: Console, command: Sequence[str]) -
                     console.print(Text.from_ansi(text), soft_wrap=True)
         done.set()
         painter.join()
-    code = child.wait()
+    code = children.code(child)
     if code and full:
         message = StudyError(
             "the disk is full: Snakemake or one of its jobs could not write",
@@ -76,7 +73,7 @@ def run(study: Study, results: Path, console: Console, command: Sequence[str]) -
         )
         with suppress(OSError):
             console.print(f"\nError: {message}", soft_wrap=True, markup=False)
-    return code if code >= 0 else 128 - code  # as a shell says that a signal has ended it
+    return code
 
 
 def _paint(study: Study, results: Path, shown: Live, done: threading.Event, jobs: Sequence[str]) -> None:

@@ -55,16 +55,44 @@ def common(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command; what the user can mend is one message and exit code 1, a defect keeps its traceback."""
+    """Run a command; what the user can mend is one message and exit code 1, a defect keeps its traceback.
+
+    A reader that goes before all is printed (`| head`) is no error to speak of: exit code 1, without a word.
+    """
+    from segstudy.environment import flush_quietly, prepare_streams
+
+    prepare_streams()
+    try:
+        code = _run(arguments)
+    except BrokenPipeError:
+        code = 1
+    except OSError as error:  # from flushing: a full disk
+        code = _told(error)
+    sys.exit(code if flush_quietly() else 1)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         app(arguments)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except Exception as error:
-        from segstudy.jobs import explain
-
-        message = explain(error)
-        if message is None:
+    except SystemExit as end:
+        sys.stdout.flush()
+        if isinstance(end.code, str):
             raise
-        say(f"Error: {message}", error=True)
-        sys.exit(1)
+        return end.code or 0
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        return _told(error)
+    return 0
+
+
+def _told(error: Exception) -> int:
+    from segstudy.jobs import explain
+
+    message = explain(error)
+    if message is None:
+        raise error
+    say(f"Error: {message}", error=True)
+    return 1

@@ -18,7 +18,7 @@ def check_config(files: Files = None) -> None:
     A problem is shown as Snakemake shows it, and the exit code is 1. A data set that is not there is no problem of the
     config: it is marked, and the exit code is 0.
     """
-    study, results = opened(files)
+    study, results = opened(files, anywhere=True)
     console = paper()
     names = ", ".join(map(str, chosen(files)))
     console.print(f"Study {study.study}: the config is right ({names}). Results: {results}/", soft_wrap=True)

@@ -44,7 +44,7 @@ def _study(context: typer.Context) -> Study | None:
     """Return the study of the config files that the line names so far."""
     typed = [Path(file) for file in context.params.get("files") or []]
     try:
-        return opened(typed)[0]
+        return opened(typed, anywhere=True)[0]
     except Exception:  # a message would land in the middle of the line that is being typed
         return None
 

@@ -11,8 +11,11 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from segstudy.cli.studies import BASE, Files, opened, paper
-from segstudy.errors import StudyError
+from segstudy import children, locks
+from segstudy.cli.snakemake_options import config_files, config_values, only_looks, own
+from segstudy.cli.studies import BASE, Files, opened, paper, snakefile
+from segstudy.environment import caches, check_writable
+from segstudy.terminal_text import say
 
 PROFILE = "profiles/local"
 AFTER = "segstudy.after"  # where a context keeps what stands behind --
@@ -39,15 +42,22 @@ def run(context: typer.Context, files: Files = None) -> None:
     The profile is that of --profile, else of SNAKEMAKE_PROFILE, else profiles/local. On a terminal the study's state
     stands below Snakemake's lines: what runs, what failed, the time left. The exit code is Snakemake's.
     """
-    study, results = opened(files)
-    if not any(Path(place).exists() for place in ("Snakefile", "workflow/Snakefile")):
-        raise StudyError("no Snakefile here", where=Path.cwd(), remedy="go to the folder of the workflow")
-    command = snakemake(list(files or []), context.meta.get(AFTER, []))
+    options = context.meta.get(AFTER, [])
+    named, options = config_files(options)
+    files = [*(files or []), *named]
+    study, results = opened(files, config_values(options), anywhere=True)
+    with snakefile().open(encoding="utf-8"):
+        pass  # what may not be read is said here, not by Snakemake
+    check_writable(Path(".snakemake"), Path("results"))
     check_room()
+    os.environ.update(caches(os.environ))
+    if not only_looks(options) and (released := locks.release(results)):
+        say(released, error=True)
+    command = snakemake(files, options)
     console = paper(stderr=True)
     sys.stdout.flush()
     if not console.is_terminal:  # nobody to show it to: nothing stands between Snakemake and its reader
-        os.execv(command[0], command)
+        raise typer.Exit(children.code(children.start(command)))
     from segstudy import watch
 
     raise typer.Exit(watch.run(study, results, console, command))
@@ -76,10 +86,10 @@ def snakemake(files: Sequence[Path], options: Sequence[str]) -> list[str]:
     follows. Of a profile that the options name, that one alone is left.
     """
     rest = list(options)
-    own = rest[: rest.index("--")] if "--" in rest else rest
+    before = own(rest)
     profile = os.environ.get("SNAKEMAKE_PROFILE") or PROFILE
-    for place, word in enumerate(own):
-        if word == "--profile" and place + 1 < len(own):
+    for place, word in enumerate(before):
+        if word == "--profile" and place + 1 < len(before):
             profile = rest[place + 1]
             del rest[place : place + 2]
             break
@@ -89,4 +99,5 @@ def snakemake(files: Sequence[Path], options: Sequence[str]) -> list[str]:
             break
     overlays = [str(file) for file in files if file != BASE]
     chosen = ["--configfile", *overlays] if overlays else []
-    return [sys.executable, "-m", "snakemake", *chosen, "--profile", profile, *rest]
+    # What a killed run has left incomplete is made again, whatever the profile says.
+    return [sys.executable, "-m", "snakemake", *chosen, "--profile", profile, "--rerun-incomplete", *rest]

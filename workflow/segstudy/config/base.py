@@ -3,19 +3,48 @@
 from __future__ import annotations
 
 import re
+import typing
+from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, field_validator
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-LONGEST_NAME = 100  # characters; file systems take 255 bytes, and files are called by a name and more
+LONGEST_NAME = 100  # characters; file names may have 255, and some are made of a name and more
+LARGEST = 2**53  # of a whole number: what a float64 and every library that is given it still tell from its neighbour
+LARGEST_SEED = 2**32 - 1
 
 
 class Options(BaseModel):
-    """A block of config: unknown keys are errors, values are immutable once read."""
+    """A block of config: unknown keys are errors, numbers are finite, values are immutable once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what pydantic would turn into another number: true is 1 for it."""
+        for item in _items(value):
+            if isinstance(item, bool) and not _takes_truth(cls.model_fields[str(info.field_name)].annotation):
+                raise ValueError(f"found {str(item).lower()}, where a number or a text is asked for")
+            if type(item) is int and abs(item) > LARGEST:
+                raise ValueError(f"the number is too large: at most {LARGEST}")
+        return value
+
+
+def _items(value: Any) -> Iterator[Any]:
+    """Yield a value, or what stands in its lists."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _items(item)
+    else:
+        yield value
+
+
+def _takes_truth(annotation: Any) -> bool:
+    arguments = typing.get_args(annotation)
+    return annotation in (bool, Any) or any(_takes_truth(argument) for argument in arguments)
 
 
 def _check_name(value: str) -> str:
@@ -37,5 +66,15 @@ def _check_below(value: str) -> str:
     return value
 
 
+def _check_distinct(values: list[Any]) -> list[Any]:
+    seen: set[Any] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"'{value}' stands in the list twice")
+        seen.add(value)
+    return values
+
+
 Name = Annotated[str, AfterValidator(_check_name)]
 Below = Annotated[str, AfterValidator(_check_below)]  # a path relative to the root of a data set
+Distinct = AfterValidator(_check_distinct)

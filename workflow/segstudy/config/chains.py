@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from segstudy.config.cells import Cell
 from segstudy.config.few_labels import Source
+from segstudy.config.limits import MOST_CELLS
 from segstudy.config.messages import place
 from segstudy.config.recipes import Recipe
 from segstudy.errors import StudyError, nearest
@@ -59,8 +60,14 @@ def with_shares(study: Study) -> Study:
     recipes, experiments = dict(study.recipes), {}
     for name, experiment in study.experiments.items():
         wanted = [(item, share) for item in experiment.recipes for share in experiment.labels]
-        for item, share in wanted:
-            _share(recipes, item, share)
+        try:
+            for item, share in wanted:
+                _share(recipes, item, share)
+        except RecursionError:
+            raise StudyError(
+                f"the recipes of experiments.{name} follow each other in too long a chain",
+                remedy="shorten the chain of start_from and teachers",
+            ) from None
         changes = {"recipes": [with_share(item, share) for item, share in wanted]}
         if experiment.only:
             changes["only"] = [with_share(row, share) for row in experiment.only for share in experiment.labels]
@@ -122,21 +129,46 @@ def ancestors(study: Study, cells: Sequence[Cell]) -> list[Cell]:
         StudyError: a cell needs itself.
     """
     found: dict[Cell, None] = {}
-
-    def visit(cell: Cell, path: tuple[Cell, ...]) -> None:
-        if cell in path:
-            round_trip = " -> ".join(c.recipe for c in (*path[path.index(cell) :], cell))
-            raise StudyError(
-                f"the recipes need each other in a circle: {round_trip} (of {cell.dataset}/{cell.model})",
-                remedy="let one of them start from chance, or have a teacher that was not made by it",
-            )
-        for source in sources(study, cell).values():
-            visit(source, (*path, cell))
-            found.setdefault(source)
-
+    done: set[Cell] = set()
     for cell in cells:
-        visit(cell, ())
-    return [cell for cell in found if cell not in set(cells)]
+        if cell in done:
+            continue
+        # Depth first without recursion: a chain may be longer than Python's stack is deep.
+        path, waiting = {cell: None}, [iter(sources(study, cell).values())]
+        while waiting:
+            source = next(waiting[-1], None)
+            if source is None:
+                waiting.pop()
+                last, _ = path.popitem()
+                done.add(last)
+                if path:
+                    found.setdefault(last)
+                continue
+            if source in path:
+                steps = [step.recipe for step in path]
+                raise StudyError(
+                    f"the recipes need each other in a circle: {_circle([*steps, source.recipe])} "
+                    f"(of {source.dataset}/{source.model})",
+                    remedy="let one of them start from chance, or have a teacher that was not made by it",
+                )
+            if source in done:
+                found.setdefault(source)
+            else:
+                path[source] = None
+                waiting.append(iter(sources(study, source).values()))
+        if len(found) > MOST_CELLS:
+            raise StudyError(
+                f"the recipes need more than {MOST_CELLS:,} cells that others start or learn from",
+                remedy="shorten the chains of start_from and teachers, or divide the study",
+            )
+    own = set(cells)
+    return [cell for cell in found if cell not in own]
+
+
+def _circle(steps: list[str]) -> str:
+    """Return the steps from where the last one stood before, a long way round shortened."""
+    around = steps[steps.index(steps[-1]) :]
+    return " -> ".join(around if len(around) <= 12 else [*around[:6], "...", *around[-5:]])
 
 
 def _cell(study: Study, cell: Cell, source: Source) -> Cell:

@@ -23,6 +23,9 @@ def _none_left_out(classes: Any) -> Any:
             raise ValueError(
                 f"{empty[0]} has no value; a colour stands in quotes, '#ff0000', or YAML takes it for a comment"
             )
+        for name, values in classes.items():
+            if any(isinstance(value, bool) for value in (values if isinstance(values, list) else [values])):
+                raise ValueError(f"{name} has the value true or false; a class has numbers or colours")
     return classes
 
 

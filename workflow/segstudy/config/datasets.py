@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from segstudy.config.base import Options
+from segstudy.config.base import LARGEST_SEED, Options
 from segstudy.config.classes import BACKGROUND, Classes
 from segstudy.config.layout import Layout
 
@@ -113,7 +113,7 @@ class Phantom(Options):
     images: int = Field(40, ge=4, le=100_000)
     height: int = Field(192, ge=32, le=8192)
     width: int = Field(256, ge=32, le=8192)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
 
 
 class DatasetConfig(Options):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from segstudy.config.base import Options
+from segstudy.config.base import Distinct, Options
 from segstudy.config.datasets import DatasetConfig
 from segstudy.errors import StudyError
 
@@ -34,7 +34,7 @@ class Evaluation(Options):
     """What is measured, and which threshold the tables show."""
 
     fixed_threshold: float = Field(0.5, gt=0, lt=1)
-    policies: list[Policy | Literal["oracle"]] = Field(
+    policies: Annotated[list[Policy | Literal["oracle"]], Distinct] = Field(
         ["fixed", "validation"],
         min_length=1,
         description="of one foreground class; several need no threshold. oracle: the best threshold on the test images "
@@ -58,19 +58,19 @@ class Evaluation(Options):
         description="false: probabilities are deleted once everything that reads them is done, and made anew where a "
         "changed measure asks for them. They are most of what a study takes on disk; masks and histograms stay",
     )
-    controls: list[Control] = Field(
+    controls: Annotated[list[Control], Distinct] = Field(
         list(CONTROLS), description="rows that need no training; each is for one foreground class, for several, or both"
     )
-    measures: list[Measure] = Field(
+    measures: Annotated[list[Measure], Distinct] = Field(
         list(MEASURES),
         description="what is measured beside counts of pixels where there is one foreground class: surface (distances "
         "of outlines), cldice (centre lines), objects (and holes), scores (of probabilities)",
     )
-    measures_of_several: list[Literal["surface", "cldice", "objects"]] = Field(
+    measures_of_several: Annotated[list[Literal["surface", "cldice", "objects"]], Distinct] = Field(
         [], description="the same where there are several classes; every class costs as much as a whole mask"
     )
     tolerance: float = Field(2, ge=0, description="of the surface Dice: pixels between outlines that are forgiven")
-    metrics: list[str] = Field(
+    metrics: Annotated[list[str], Distinct] = Field(
         list(COUNTED[:7]),
         min_length=1,
         description=f"columns of the readable table of one foreground class; the csv has all. Of {', '.join(NEEDS)}",
@@ -97,8 +97,6 @@ class Evaluation(Options):
 
     @model_validator(mode="after")
     def _metrics(self) -> Evaluation:
-        if len(set(self.metrics)) < len(self.metrics):
-            raise ValueError("metrics names one twice")
         for metric in self.metrics:
             if metric not in NEEDS:
                 raise ValueError(f"metrics names '{metric}', which is none of {', '.join(NEEDS)}")

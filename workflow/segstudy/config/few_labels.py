@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from segstudy.config.base import Options
+from segstudy.config.base import LARGEST_SEED, Options
 
 Level = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
 
@@ -20,7 +20,7 @@ class Source(Options):
     loss: str | None = Field(
         None, description="left out, the cell's own; for a denoising recipe the first loss defined that fits one"
     )
-    seed: int | None = Field(None, ge=0)
+    seed: int | None = Field(None, ge=0, le=LARGEST_SEED)
 
 
 class StartFrom(Source):

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import reprlib
 import typing
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from segstudy.config.yaml_files import composed
 from segstudy.errors import StudyError, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 Key = tuple[str | int, ...]
+# What the command line (`--config key=value`) says while a config is checked: it wins over every file.
+COMMAND_LINE: ContextVar[Mapping[str, Any]] = ContextVar("command line")
+SHOWN = reprlib.Repr()  # a value as a message shows it: not longer than a line
+SHOWN.maxstring = SHOWN.maxother = 60
+BLOCK = "must be a block of 'name: options' lines"
 
 
 def validated(model: type[Model], block: Any, key: Key, files: Sequence[Path]) -> Model:
@@ -25,7 +32,7 @@ def validated(model: type[Model], block: Any, key: Key, files: Sequence[Path]) -
     try:
         return model.model_validate(block)
     except ValidationError as error:
-        problems = [_problem(model, e, key, files) for e in error.errors()]
+        problems = list(dict.fromkeys(_problem(model, e, key, files) for e in _telling(error.errors())))
         head = "the config has a problem" if len(problems) == 1 else f"the config has {len(problems)} problems"
         raise StudyError(
             head + "\n" + "\n".join(f"  - {p}" for p in problems),
@@ -34,10 +41,15 @@ def validated(model: type[Model], block: Any, key: Key, files: Sequence[Path]) -
 
 
 def place(key: Key, files: Sequence[Path]) -> str:
-    """Return 'file:line' of the deepest part of `key` that a file defines, later files first."""
+    """Return where the deepest part of `key` stands: on the command line, else 'file:line', later files first."""
     best: tuple[int, str] = (0, str(files[-1]) if files else "config")
+    given: Any = COMMAND_LINE.get({})
+    for depth, part in enumerate(key, 1):
+        if not isinstance(given, Mapping) or str(part) not in given:
+            break
+        given, best = given[str(part)], (depth, f"the command line (--config {key[0]}=...)")
     for path in reversed(files):
-        node = _composed(path.read_text(encoding="utf-8"))
+        node = composed(path.read_text(encoding="utf-8-sig"))
         depth, line = 0, 1
         for part in key:
             step = _child(node, part)
@@ -50,52 +62,6 @@ def place(key: Key, files: Sequence[Path]) -> str:
     return best[1]
 
 
-@lru_cache(maxsize=8)
-def _composed(text: str) -> yaml.Node | None:
-    """Return the nodes of a file: places are asked for again and again, and a large study takes a second to read."""
-    return yaml.compose(text)
-
-
-# With this key Snakemake evaluates `?...` and `__definitions__` of a config file as Python, before any rule is read.
-TEMPLATE = "__use_yte__"
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Return what a config file holds.
-
-    Raises:
-        StudyError: it is missing, is no YAML, or holds something other than blocks.
-    """
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        beside = [str(other) for folder in {path.parent, Path("studies")} for other in folder.glob("*.y*ml")]
-        names = nearest(str(path), beside)
-        raise StudyError(
-            f"no such config file.{names}", where=path, remedy="check the path; it is relative to the current folder"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
-        mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or error
-        raise StudyError(
-            f"this config file is no YAML: {what}",
-            where=f"{path}:{mark.line + 1}" if mark else path,
-            remedy="mend this line or the one above it: indents, a colon after each key, quotes and brackets closed",
-        ) from None
-    if found is not None and not isinstance(found, dict):
-        raise StudyError(
-            "a config file holds blocks of 'name: options' lines", where=path, remedy="see config.yaml for the blocks"
-        )
-    if found and TEMPLATE in found:
-        raise StudyError(
-            f"this config file asks Snakemake to run what stands in it as Python ({TEMPLATE})",
-            where=path,
-            allowed="plain YAML",
-            remedy="do not give the file to snakemake, which runs it while reading; write the values themselves",
-        )
-    return found or {}
-
-
 def _child(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node] | None:
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
@@ -106,19 +72,47 @@ def _child(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node] | N
     return None
 
 
+def _telling(errors: Sequence[Any]) -> list[Any]:
+    """Leave out what pydantic says of the other members of a union: that a block is not the word 'native'."""
+
+    def beside(error: Any) -> bool:
+        above = error["loc"][:-1]
+        return any(other is not error and other["loc"][: len(above)] == above for other in errors)
+
+    return [error for error in errors if not (str(error["loc"][-1:]).startswith('("literal[') and beside(error))]
+
+
 def _problem(model: type[BaseModel], error: Any, key: Key, files: Sequence[Path]) -> str:
     fields, inner = _walk(model, error["loc"])
-    full = (*key, *inner)
-    where = f"{place(full, files)} {'.'.join(map(str, full))}"
-    if error["type"] == "extra_forbidden":
+    full = tuple(part for part in (*key, *inner) if part != "[key]")
+    where = f"{place(full, files)} {'.'.join(_short(part) for part in full)}"
+    kind, found = error["type"], error["input"]
+    if kind == "extra_forbidden":
         name = str(full[-1])
         return f"{where}: unknown key. Keys: {', '.join(sorted(fields))}.{nearest(name, fields)}"
-    if error["type"] == "missing":
+    if kind == "missing":
         return f"{where}: this key is required"
+    if kind == "too_short" and found == {}:
+        return f"{where}: nothing is defined here"
+    if kind == "invalid_key" or ("[key]" in error["loc"] and kind == "string_type"):
+        return f"{where}: a key must be text, found {SHOWN.repr(found)}: put it in quotes"
+    if kind in ("dict_type", "model_type", "mapping_type"):
+        return f"{where}: {BLOCK}, found {'nothing' if found is None else SHOWN.repr(found)}"
+    if kind == "string_type":
+        text = "nothing" if found is None else SHOWN.repr(found)
+        return f"{where}: this must be text, found {text}{_quoted(found)}"
     message = error["msg"].removeprefix("Value error, ")
-    found = error["input"]
-    shown = "" if isinstance(found, dict | BaseModel) else f", found {found!r}"
-    return f"{where}: {message[0].lower()}{message[1:]}{shown if error['type'] != 'value_error' else ''}"
+    shown = "" if isinstance(found, dict | BaseModel) else f", found {SHOWN.repr(found)}"
+    return f"{where}: {message[0].lower()}{message[1:]}{shown if kind != 'value_error' else ''}"
+
+
+def _short(part: str | int) -> str:
+    name = str(part)
+    return name if len(name) <= 60 else f"{name[:20]}..."
+
+
+def _quoted(found: Any) -> str:
+    return ": put it in quotes" if isinstance(found, int | float) else ""
 
 
 def _walk(model: type[BaseModel], location: Key) -> tuple[list[str], Key]:
@@ -147,7 +141,7 @@ def _step(annotation: Any, part: str | int) -> list[Any]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         field = annotation.model_fields.get(str(part))
         return _members(field.annotation) if field else []
-    arguments = typing.get_args(annotation)
+    arguments = () if typing.get_origin(annotation) is typing.Literal else typing.get_args(annotation)
     return _members(arguments[-1]) if arguments else []
 
 

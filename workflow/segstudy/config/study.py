@@ -6,89 +6,26 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import yaml
-from pydantic import Field, InstanceOf, PrivateAttr, field_validator, model_validator
+from pydantic import Field, InstanceOf, PrivateAttr
 
 from segstudy.config import chains
 from segstudy.config.base import Name, Options
 from segstudy.config.cells import Cell
-from segstudy.config.datasets import DatasetConfig
+from segstudy.config.datasets import READERS, DatasetConfig
 from segstudy.config.evaluation import CONTROLS, Evaluation, check_ensemble
+from segstudy.config.experiments import Experiment
 from segstudy.config.library_networks import EncoderUNetOptions, is_library
+from segstudy.config.limits import check_crops, check_limits
 from segstudy.config.loss_classes import check_classes
 from segstudy.config.losses import LOSSES
-from segstudy.config.messages import Key, place, read_yaml, validated
+from segstudy.config.messages import BLOCK, COMMAND_LINE, SHOWN, Key, place, validated
 from segstudy.config.networks import LIBRARY, REGISTERED, block
 from segstudy.config.recipes import Recipe
 from segstudy.config.validation_images import check_validation
+from segstudy.config.yaml_files import read_yaml
 from segstudy.errors import StudyError, nearest
-
-
-class Experiment(Options):
-    """A grid of cells and the question it answers."""
-
-    question: str = Field(min_length=5)
-    datasets: list[str] = Field(min_length=1)
-    models: list[str] = Field(min_length=1)
-    losses: list[str] = Field(min_length=1)
-    recipes: list[str] = Field(["default"], min_length=1)
-    only: list[str] | None = Field(
-        None, min_length=1, description="rows of the grid that are wanted, as model/loss/recipe; left out, all of them"
-    )
-    seeds: list[int] = Field([0], description="a number of seeds, or their list")
-    labels: list[Annotated[float, Field(gt=0, le=1)]] = Field(
-        [1.0],
-        min_length=1,
-        description="shares of the training labels: each recipe is trained with each of them",
-    )
-
-    @field_validator("seeds", mode="before")
-    @classmethod
-    def _number_of_seeds(cls, value: Any) -> Any:
-        return list(range(value)) if type(value) is int else value
-
-    @field_validator("seeds")
-    @classmethod
-    def _seeds(cls, seeds: list[int]) -> list[int]:
-        if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-            raise ValueError("seeds are a number >= 1 or a list of different numbers >= 0")
-        return seeds
-
-    @field_validator("labels")
-    @classmethod
-    def _labels(cls, labels: list[float]) -> list[float]:
-        if len(set(labels)) < len(labels):
-            raise ValueError("labels are different shares, such as [0.1, 0.5, 1]")
-        return sorted(labels)
-
-    @model_validator(mode="after")
-    def _only(self) -> Experiment:
-        rows = [f"{model}/{loss}/{recipe}" for model in self.models for loss in self.losses for recipe in self.recipes]
-        strange = [row for row in self.only or [] if row not in rows]
-        if strange:
-            hint = nearest(strange[0], rows)
-            raise ValueError(f"only names '{strange[0]}', which is no model/loss/recipe of its lists.{hint}")
-        return self
-
-    @property
-    def rows(self) -> int:
-        """Number of networks of a data set's table, each with its loss and recipe."""
-        return len({cell[1:4] for cell in self.cells})
-
-    @cached_property
-    def cells(self) -> list[Cell]:
-        """Every cell of the grid, in the order of the tables."""
-        return [
-            Cell(dataset, model, loss, recipe, seed)
-            for dataset in self.datasets
-            for recipe in self.recipes
-            for model in self.models
-            for loss in self.losses
-            if self.only is None or f"{model}/{loss}/{recipe}" in self.only
-            for seed in self.seeds
-        ]
 
 
 class Choice(NamedTuple):
@@ -177,31 +114,43 @@ class Study(Options):
         }
 
 
-def load_study(config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Study:
+def load_study(
+    config: Mapping[str, Any], files: Sequence[str | Path] = (), command_line: Mapping[str, Any] | None = None
+) -> Study:
     """Validate a merged config and return the study.
 
-    `config` is what Snakemake merged from `files` (and the command line). Data sets, models, losses and recipes
-    of all files add up; the experiments are those of the last file that has any: a study asks its own questions.
+    `config` is what Snakemake merged from `files` and the command line (`--config`, whose values are `command_line`).
+    Data sets, models, losses and recipes of all files add up; the experiments are those of the last file that has any:
+    a study asks its own questions.
 
     Raises:
         StudyError: naming file, line and key of every problem.
     """
-    paths = [Path(file) for file in files]
-    blocks = dict(config) | {"experiments": _own_experiments(config, paths)}
+    token = COMMAND_LINE.set(command_line or {})
+    try:
+        return _loaded(config, [Path(file) for file in files])
+    finally:
+        COMMAND_LINE.reset(token)
+
+
+def _loaded(config: Mapping[str, Any], paths: list[Path]) -> Study:
+    blocks = dict(config) | {"experiments": _own_experiments(config, [read_yaml(path) for path in paths])}
     for section, key, registry in (("models", "network", REGISTERED), ("losses", "loss", LOSSES)):
         entries = _mapping(blocks.get(section), (section,), paths)
         blocks[section] = {name: _choice(name, entry, section, key, registry, paths) for name, entry in entries.items()}
     blocks["datasets"] = {
-        name: {"reader": name, **_mapping(entry, ("datasets", name), paths)}
+        name: {"reader": name, **_dataset(name, entry, paths)}
         for name, entry in _mapping(blocks.get("datasets"), ("datasets",), paths).items()
     }
     study = chains.with_rounds(validated(Study, blocks, (), paths))
     _check_references(study, paths)
     study = chains.with_shares(study)
+    check_limits(study, paths)
     chains.check_chains(study, paths)
     check_validation(study, paths)
     for dataset, recipe in dict.fromkeys((cell.dataset, cell.recipe) for cell in [*study.cells, *study.ancestors]):
         study.recipe(dataset, recipe)  # each may be right alone and not together
+    check_crops(study, paths)
     return study
 
 
@@ -217,6 +166,13 @@ def read_config(*files: str | Path) -> dict[str, Any]:
     return merged
 
 
+def merged(config: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config with what another one says laid over it."""
+    found = dict(config)
+    _update(found, other)
+    return found
+
+
 def _update(target: dict[str, Any], source: Mapping[str, Any]) -> None:
     for key, value in source.items():
         if isinstance(value, Mapping) and isinstance(target.get(key), dict):
@@ -225,12 +181,12 @@ def _update(target: dict[str, Any], source: Mapping[str, Any]) -> None:
             target[key] = dict(value) if isinstance(value, Mapping) else value
 
 
-def _own_experiments(config: Mapping[str, Any], files: Sequence[Path]) -> Any:
+def _own_experiments(config: Mapping[str, Any], contents: Sequence[Mapping[str, Any]]) -> Any:
     experiments = config.get("experiments", {})
-    for file in reversed(files):
-        own = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("experiments")
-        if own and isinstance(experiments, Mapping):
-            return {name: experiments[name] for name in own}
+    for content in reversed(contents):
+        own = content.get("experiments")
+        if isinstance(own, Mapping) and own and isinstance(experiments, Mapping):
+            return {name: experiments.get(name) for name in own}
     return experiments
 
 
@@ -239,19 +195,31 @@ def _mapping(block: Any, key: Key, files: Sequence[Path]) -> dict[str, Any]:
         return {}
     if not isinstance(block, Mapping):
         name = ".".join(map(str, key))
-        raise StudyError(f"'{name}' must be a block of 'name: options' lines, found {block!r}", where=place(key, files))
+        raise StudyError(f"'{name}' {BLOCK}, found {SHOWN.repr(block)}", where=place(key, files))
     return dict(block)
+
+
+def _dataset(name: str, entry: Any, files: Sequence[Path]) -> dict[str, Any]:
+    if entry is None and name not in READERS:
+        raise StudyError(f"'datasets.{name}' {BLOCK}, found nothing", where=place(("datasets", name), files))
+    return _mapping(entry, ("datasets", name), files)
 
 
 def _choice(name: str, entry: Any, section: str, key: str, registry: Mapping[str, Any], files: list[Path]) -> Choice:
     """Return a network or loss with its options; the kind defaults to the entry's own name."""
     entry = _mapping(entry, (section, name), files)
     kind = entry.pop(key, name)
-    if section == "models" and is_library(str(kind)):
-        return Choice(str(kind), validated(LIBRARY[0], block(str(kind), entry), (section, name), files))
+    if not isinstance(kind, str):
+        raise StudyError(
+            f"{section}.{name}.{key}: this must be the name of a {key}, found {SHOWN.repr(kind)}",
+            where=place((section, name, key), files),
+            allowed=", ".join(registry),
+        )
+    if section == "models" and is_library(kind):
+        return Choice(kind, validated(LIBRARY[0], block(kind, entry), (section, name), files))
     if kind not in registry:
         raise StudyError(
-            f"{section}.{name}: no {key} is called '{kind}'.{nearest(str(kind), registry)}",
+            f"{section}.{name}: no {key} is called '{kind}'.{nearest(kind, registry)}",
             where=place((section, name, key), files),
             allowed=", ".join(registry),
             remedy=f"name one of these, either as the entry's name or by '{key}: ...' inside it"

@@ -1,0 +1,96 @@
+"""An experiment: a grid of cells and the question it answers."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator, model_validator
+
+from segstudy.config.base import LARGEST_SEED, Distinct, Options
+from segstudy.config.cells import Cell
+from segstudy.config.limits import MOST_CELLS, MOST_SEEDS
+from segstudy.errors import nearest
+
+
+class Experiment(Options):
+    """A grid of cells and the question it answers."""
+
+    question: str = Field(min_length=5)
+    datasets: Annotated[list[str], Distinct] = Field(min_length=1)
+    models: Annotated[list[str], Distinct] = Field(min_length=1)
+    losses: Annotated[list[str], Distinct] = Field(min_length=1)
+    recipes: Annotated[list[str], Distinct] = Field(["default"], min_length=1)
+    only: Annotated[list[str], Distinct] | None = Field(
+        None, min_length=1, description="rows of the grid that are wanted, as model/loss/recipe; left out, all of them"
+    )
+    seeds: list[int] = Field([0], description="a number of seeds, or their list")
+    labels: list[Annotated[float, Field(gt=0, le=1)]] = Field(
+        [1.0],
+        min_length=1,
+        description="shares of the training labels: each recipe is trained with each of them",
+    )
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _number_of_seeds(cls, value: Any) -> Any:
+        if type(value) is not int:
+            if not isinstance(value, list):
+                raise ValueError(f"seeds are a number >= 1 or a list of different numbers >= 0, found {value!r}")
+            return value
+        if value > MOST_SEEDS:
+            raise ValueError(f"{value} seeds are too many: at most {MOST_SEEDS:,} of an experiment")
+        return list(range(value))
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds(cls, seeds: list[int]) -> list[int]:
+        if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0 or max(seeds) > LARGEST_SEED:
+            raise ValueError(f"seeds are a number >= 1 or a list of different numbers from 0 to {LARGEST_SEED}")
+        if len(seeds) > MOST_SEEDS:
+            raise ValueError(f"{len(seeds)} seeds are too many: at most {MOST_SEEDS:,} of an experiment")
+        return seeds
+
+    @field_validator("labels")
+    @classmethod
+    def _labels(cls, labels: list[float]) -> list[float]:
+        if len({f"{share * 100:g}" for share in labels}) < len(labels):  # as recipes are called after them
+            raise ValueError("labels are different shares, such as [0.1, 0.5, 1]")
+        return sorted(labels)
+
+    @model_validator(mode="after")
+    def _size(self) -> Experiment:
+        lists: tuple[list[Any], ...] = (self.datasets, self.models, self.losses, self.recipes, self.labels, self.seeds)
+        if (cells := math.prod(len(part) for part in lists)) > MOST_CELLS:
+            raise ValueError(f"its lists make {cells:,} cells; at most {MOST_CELLS:,} of a study")
+        return self
+
+    @model_validator(mode="after")
+    def _only(self) -> Experiment:
+        if self.only is None:
+            return self
+        rows = {f"{model}/{loss}/{recipe}" for model in self.models for loss in self.losses for recipe in self.recipes}
+        strange = [row for row in self.only if row not in rows]
+        if strange:
+            hint = nearest(strange[0], sorted(rows))
+            raise ValueError(f"only names '{strange[0]}', which is no model/loss/recipe of its lists.{hint}")
+        return self
+
+    @property
+    def rows(self) -> int:
+        """Number of networks of a data set's table, each with its loss and recipe."""
+        return len({cell[1:4] for cell in self.cells})
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """Every cell of the grid, in the order of the tables."""
+        return [
+            Cell(dataset, model, loss, recipe, seed)
+            for dataset in self.datasets
+            for recipe in self.recipes
+            for model in self.models
+            for loss in self.losses
+            if self.only is None or f"{model}/{loss}/{recipe}" in self.only
+            for seed in self.seeds
+        ]
