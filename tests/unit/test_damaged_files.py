@@ -16,6 +16,7 @@ from segstudy import checkpoint, resuming, training
 from segstudy.checkpoint import load_model, read_model, save_model
 from segstudy.errors import StudyError
 from segstudy.models.pretrained import read_state, read_weights
+from segstudy.sums import unseal
 
 BAD = [float("nan"), float("inf"), -float("inf")]
 
@@ -146,6 +147,7 @@ def test_a_description_that_is_none_is_told(text, tmp_path):
 def test_a_damaged_record_is_told_with_what_makes_it_anew(file, change, command, tmp_path, picture, capsys):
     cell, out = cell_folder.write(tmp_path / "cell"), tmp_path / "out"
     text = (cell / file).read_text()
+    unseal(cell / file)  # from here on the file is judged by what it says
     (cell / file).write_text(text[: len(text) // 2] if change is None else json.dumps(json.loads(text) | change))
     assert cell_folder.command([command, str(cell), *[str(picture)] * (command == "predict"), "--out", str(out)]) == 1
     said = capsys.readouterr().err
@@ -157,6 +159,8 @@ def test_records_of_another_cell_are_told(tmp_path, picture, capsys):
     cell = cell_folder.write(tmp_path / "cell", cell_folder.META | {"outputs": 1})
     usage = json.loads((cell / "usage.json").read_text())
     usage |= {"classes": ["background", "a", "b"], "colours": [[0, 0, 0]] * 3, "headline": "argmax"}
+    unseal(cell / "usage.json")
+    unseal(cell / "thresholds.json")
     (cell / "usage.json").write_text(json.dumps(usage))
     (cell / "thresholds.json").write_text('{"argmax": null}')
     assert cell_folder.command(["predict", str(cell), str(picture), "--out", str(tmp_path / "out")]) == 1
