@@ -52,8 +52,8 @@ for planned in workflow.rules:
 
 onerror:
     # Jobs failed: the tables of what is there, and of every missing cell the reason.
-    from segstudy.partial import write_partial
-    from segstudy.terminal_text import say
+    from segstudy.study.partial_tables import write_partial
+    from segstudy.core.terminal_text import say
 
     try:
         say("\n".join(write_partial(STUDY, Path(RESULTS))), error=True)
@@ -62,6 +62,6 @@ onerror:
 
 
 onsuccess:
-    from segstudy.partial import forget_partial
+    from segstudy.study.partial_tables import forget_partial
 
     forget_partial(STUDY, Path(RESULTS))

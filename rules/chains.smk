@@ -32,7 +32,7 @@ rule check_chain:
         datasets=lambda wildcards: chain_datasets(wildcards),
         splits=lambda wildcards: chain_splits(wildcards),
         exceptions=dataset_block("exceptions"),
-        code=fingerprint.code("segstudy.chain_checks"),
+        code=fingerprint.code("segstudy.data.checks.leakage"),
     script:
         "../workflow/scripts/check_chain.py"
 

@@ -18,10 +18,13 @@ sys.path.insert(0, PACKAGE)
 SEARCHED = [PACKAGE, *filter(None, [os.environ.get("PYTHONPATH")])]
 os.environ.update(PYTHONPATH=os.pathsep.join(SEARCHED))
 
-from segstudy import fingerprint, locks
-from segstudy.config import Cell, load_study
-from segstudy.environment import caches
-from segstudy.errors import StudyError
+from segstudy.runtime import fingerprint
+
+from segstudy.runtime import locks
+from segstudy.config.cell import Cell
+from segstudy.config.load import load_study
+from segstudy.runtime.environment import caches
+from segstudy.core.errors import StudyError
 
 # A home folder that cannot be written keeps neither Snakemake's copies of scripts nor matplotlib's fonts.
 os.environ.update(caches(os.environ))

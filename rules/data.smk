@@ -20,7 +20,7 @@ rule phantom:
     params:
         reader=reader_of,
         phantom=dataset_block("phantom"),
-        code=fingerprint.code("segstudy.datasets.phantom"),
+        code=fingerprint.code("segstudy.data.phantoms.draw"),
     script:
         "../workflow/scripts/phantom.py"
 
@@ -46,7 +46,7 @@ rule index:
         reader=reader_of,
         layout=dataset_block("layout"),
         raw=raw_fingerprint,
-        code=reader_code("segstudy.datasets"),
+        code=reader_code("segstudy.data.index"),
     script:
         "../workflow/scripts/index.py"
 
@@ -83,7 +83,7 @@ rule describe:
         reader=reader_of,
         layout=dataset_block("layout"),
         phantom=lambda wildcards: wildcards.dataset in PHANTOMS,
-        code=reader_code("segstudy.cards"),
+        code=reader_code("segstudy.data.card"),
     script:
         "../workflow/scripts/describe.py"
 
@@ -109,7 +109,7 @@ rule check_images:
         reader=reader_of,
         labels=labels_of,
         exceptions=dataset_block("exceptions"),
-        code=fingerprint.code("segstudy.checks"),
+        code=fingerprint.code("segstudy.data.checks.data_checks"),
     script:
         "../workflow/scripts/check_images.py"
 
@@ -132,7 +132,7 @@ rule split:
         runtime=longer(30),
     params:
         split=dataset_block("split"),
-        code=fingerprint.code("segstudy.splits"),
+        code=fingerprint.code("segstudy.data.split"),
     script:
         "../workflow/scripts/split.py"
 
@@ -158,7 +158,7 @@ rule check_split:
         runtime=longer(30),
     params:
         exceptions=dataset_block("exceptions"),
-        code=fingerprint.code("segstudy.checks"),
+        code=fingerprint.code("segstudy.data.checks.data_checks"),
     script:
         "../workflow/scripts/check_split.py"
 
@@ -185,6 +185,6 @@ rule preprocess:
         root=root_of,
         reader=reader_of,
         layout=dataset_block("size", "colour"),
-        code=reader_code("segstudy.store"),
+        code=reader_code("segstudy.data.store"),
     script:
         "../workflow/scripts/preprocess.py"

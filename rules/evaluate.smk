@@ -28,7 +28,7 @@ rule measure:
         reader=reader_of,
         measures=measures_of,
         oracle="oracle" in STUDY.evaluation.policies,
-        code=reader_code("segstudy.evaluation"),
+        code=reader_code("segstudy.evaluation.measure"),
     script:
         "../workflow/scripts/measure.py"
 
@@ -57,6 +57,6 @@ rule controls:
         reader=reader_of,
         controls=STUDY.evaluation.controls,
         measures=measures_of,
-        code=reader_code("segstudy.controls"),
+        code=reader_code("segstudy.evaluation.baselines"),
     script:
         "../workflow/scripts/controls.py"

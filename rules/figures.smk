@@ -99,7 +99,7 @@ rule ranking:
         metric=STUDY.evaluation.comparison,
         regions={name: dataset.region for name, dataset in STUDY.datasets.items()},
         phantoms=PHANTOMS,
-        code=fingerprint.code("segstudy.figures.ranking", "segstudy.table_inputs"),
+        code=fingerprint.code("segstudy.figures.ranking", "segstudy.tables.inputs"),
     script:
         "../workflow/scripts/ranking.py"
 

@@ -19,7 +19,7 @@ use rule predict as predict_flips with:
         evaluation=STUDY.evaluation.of_prediction,
         reading=reader_code(),
         network=network_of,
-        code=network_code("segstudy.inference"),
+        code=network_code("segstudy.inference.predict"),
 
 
 use rule measure as measure_flips with:
@@ -69,7 +69,7 @@ rule ensemble:
         labels=labels_of,
         root=root_of,
         evaluation=STUDY.evaluation.of_prediction,
-        code=reader_code("segstudy.ensembles"),
+        code=reader_code("segstudy.inference.ensemble"),
     script:
         "../workflow/scripts/ensemble.py"
 

@@ -76,7 +76,7 @@ rule strips:
         ],
         sources=lambda wildcards: picture_sources(wildcards.experiment),
         policy=STUDY.evaluation.headline,
-        code=readers_code("segstudy.figures.strips"),
+        code=readers_code("segstudy.figures.error_strips"),
     script:
         "../workflow/scripts/strips.py"
 
@@ -110,7 +110,7 @@ rule augmented:
         labels=labels_of,
         title="{dataset}: training samples of recipe {recipe}",
         phantom=lambda wildcards: wildcards.dataset in PHANTOMS,
-        code=reader_code("segstudy.figures.augmented"),
+        code=reader_code("segstudy.figures.training_samples"),
     script:
         "../workflow/scripts/augmented.py"
 
@@ -147,6 +147,6 @@ rule sketch:
     params:
         model=lambda wildcards: STUDY.model_settings(wildcards.model),
         title="{model} on {dataset}",
-        code=network_code("segstudy.figures.networks"),
+        code=network_code("segstudy.figures.sketch"),
     script:
         "../workflow/scripts/sketch.py"

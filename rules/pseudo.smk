@@ -27,7 +27,7 @@ rule pseudo_predict:
         root=for_unlabelled(root_of),
         prediction=for_unlabelled(dataset_block("prediction")),
         network=network_of,
-        code=network_code("segstudy.pseudo_labels"),
+        code=network_code("segstudy.inference.pseudo_labels"),
     script:
         "../workflow/scripts/pseudo_predict.py"
 
@@ -57,7 +57,7 @@ rule pseudo_accept:
         accept=accept_of,
         labels=lambda wildcards: recipe_of(wildcards).labels,
         unlabelled=unlabelled_of,
-        code=fingerprint.code("segstudy.acceptance"),
+        code=fingerprint.code("segstudy.inference.pseudo_selection"),
     script:
         "../workflow/scripts/pseudo_accept.py"
 
@@ -80,7 +80,7 @@ rule check_pseudo:
         mem_mb=growing(1000),
         runtime=longer(10),
     params:
-        code=fingerprint.code("segstudy.acceptance"),
+        code=fingerprint.code("segstudy.inference.pseudo_selection"),
     script:
         "../workflow/scripts/check_pseudo.py"
 
@@ -122,6 +122,6 @@ rule pseudo_sheet:
         phantom=lambda wildcards: bool(
             {wildcards.dataset, unlabelled_of(wildcards)} & set(PHANTOMS)
         ),
-        code=fingerprint.code("segstudy.figures.pseudo"),
+        code=fingerprint.code("segstudy.figures.pseudo_labels"),
     script:
         "../workflow/scripts/pseudo_sheet.py"

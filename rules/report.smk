@@ -56,7 +56,7 @@ rule study_report:
         code=fingerprint.code(
             "segstudy.report.page",
             *(
-                f"segstudy.datasets.{STUDY.datasets[name].reader}"
+                f"segstudy.data.readers.{STUDY.datasets[name].reader}"
                 for name in STUDY.used_datasets
             ),
         ),
@@ -91,6 +91,6 @@ rule paper:
             for name, experiment in STUDY.experiments.items()
             if set(experiment.datasets) & set(PHANTOMS)
         ],
-        code=fingerprint.code("segstudy.report.paper"),
+        code=fingerprint.code("segstudy.report.latex"),
     script:
         "../workflow/scripts/paper.py"

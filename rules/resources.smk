@@ -1,7 +1,7 @@
 # What a job asks for: the estimates of its cell, within what the profile allows.
-from segstudy import job_resources
-from segstudy.estimates import Estimates
-from segstudy.machine import has_gpu
+from segstudy.runtime import resources as job_resources
+from segstudy.study.estimates import Estimates
+from segstudy.runtime.resources import has_gpu
 
 # A training asks for a GPU where this machine has one; on a cluster the profile asks for it.
 GPU = int(has_gpu())

@@ -46,7 +46,7 @@ def measures_of(wildcards):
 def reader_code(*modules):
     """Fingerprint of the modules and of the data set's own reader."""
     return lambda wildcards: fingerprint.code(
-        *modules, f"segstudy.datasets.{reader_of(wildcards)}"
+        *modules, f"segstudy.data.readers.{reader_of(wildcards)}"
     )
 
 
@@ -56,7 +56,7 @@ def readers_code(*modules):
     def lookup(wildcards):
         datasets = STUDY.experiments[wildcards.experiment].datasets
         readers = sorted({STUDY.datasets[name].reader for name in datasets})
-        return fingerprint.code(*modules, *(f"segstudy.datasets.{r}" for r in readers))
+        return fingerprint.code(*modules, *(f"segstudy.data.readers.{r}" for r in readers))
 
     return lookup
 

@@ -1,7 +1,7 @@
 # What a cell is made of beside its own data set: weights, other cells, images without labels, seeds put together.
 from types import SimpleNamespace
 
-from segstudy.config import chains
+from segstudy.config import dependencies as chains
 
 ENCODERS = "resources/encoders"
 

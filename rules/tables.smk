@@ -40,7 +40,7 @@ rule compare:
         tolerance=STUDY.evaluation.tolerance,
         datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
         chains=experiment_chains,
-        code=fingerprint.code("segstudy.tables", "segstudy.table_inputs"),
+        code=fingerprint.code("segstudy.tables.results", "segstudy.tables.inputs"),
     script:
         "../workflow/scripts/compare.py"
 
@@ -79,7 +79,7 @@ rule strata:
         policy=STUDY.evaluation.headline,
         datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
         chains=experiment_chains,
-        code=fingerprint.code("segstudy.strata", "segstudy.table_inputs"),
+        code=fingerprint.code("segstudy.tables.by_group", "segstudy.tables.inputs"),
     script:
         "../workflow/scripts/strata.py"
 
@@ -117,7 +117,7 @@ rule classes:
         policy=STUDY.evaluation.headline,
         datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
         chains=experiment_chains,
-        code=fingerprint.code("segstudy.class_scores", "segstudy.table_inputs"),
+        code=fingerprint.code("segstudy.tables.by_class", "segstudy.tables.inputs"),
     script:
         "../workflow/scripts/classes.py"
 
@@ -158,6 +158,6 @@ rule comparisons:
         metric=STUDY.evaluation.comparison,
         datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
         chains=experiment_chains,
-        code=fingerprint.code("segstudy.comparisons", "segstudy.table_inputs"),
+        code=fingerprint.code("segstudy.tables.pairwise", "segstudy.tables.inputs"),
     script:
         "../workflow/scripts/comparisons.py"

@@ -1,7 +1,7 @@
 # What an experiment consists of: inputs of its tables and figures.
-from segstudy.config.chain_words import chain_words
+from segstudy.tables.captions import chain_words
 from segstudy.config.datasets import WITHOUT_STRATA
-from segstudy.gains import gains_of
+from segstudy.tables.variants import gains_of
 
 
 def of_cells(pattern, cells):

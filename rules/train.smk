@@ -37,7 +37,7 @@ rule train:
         settings=settings_of,
         sources=sources_of,
         resume=f"{RESULTS}/resume/{NAMES}",
-        code=network_code("segstudy.cells"),
+        code=network_code("segstudy.training.cell"),
     script:
         "../workflow/scripts/train.py"
 
@@ -78,7 +78,7 @@ rule denoised:
         title=lambda wildcards: cell_of(wildcards).path,
         phantom=lambda wildcards: wildcards.dataset in PHANTOMS,
         network=network_of,
-        code=network_code("segstudy.denoised"),
+        code=network_code("segstudy.figures.denoising"),
     script:
         "../workflow/scripts/denoised.py"
 
@@ -117,6 +117,6 @@ rule predict:
         evaluation=STUDY.evaluation.of_prediction,
         reading=reader_code(),
         network=network_of,
-        code=network_code("segstudy.inference", "segstudy.usage"),
+        code=network_code("segstudy.inference.predict", "segstudy.inference.preprocessing"),
     script:
         "../workflow/scripts/predict.py"

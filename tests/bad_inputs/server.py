@@ -35,7 +35,7 @@ LIBRARIES = (
 def preload() -> None:
     """Import what commands and jobs import, and read the code of the package for its fingerprints."""
     import segstudy
-    from segstudy import fingerprint
+    from segstudy.runtime import fingerprint
 
     for name in LIBRARIES:
         importlib.import_module(name)

@@ -83,9 +83,9 @@ PEAK = """
 import sys
 from pathlib import Path
 from segstudy.config.datasets import Size
-from segstudy.files import read_csv
-from segstudy.labels import binary
-from segstudy.store import build_store
+from segstudy.core.files import read_csv
+from segstudy.data.images.label_map import binary
+from segstudy.data.store import build_store
 folder = Path(sys.argv[1])
 size = Size(long_side=1024) if sys.argv[2] == "1024" else "native"
 build_store(read_csv(folder / "index.csv"), folder, folder / "store", size, "rgb", "drive", binary("vessel"), threads=2)
@@ -100,7 +100,7 @@ def preprocessing(folder: Path) -> None:
     import pandas as pd
     from PIL import Image
 
-    from segstudy.files import write_csv
+    from segstudy.core.files import write_csv
 
     random = np.random.default_rng(0)
     texture = random.integers(0, 255, (292, 438, 3), dtype=np.uint8)
@@ -204,8 +204,8 @@ def report(folder: Path) -> None:
 LEAKS = """
 import resource, time
 import numpy as np
-from segstudy.near_duplicates import near_duplicates, pairs_compared
-from segstudy.thumbnails import smoothed
+from segstudy.data.checks.near_duplicates import near_duplicates, pairs_compared
+from segstudy.data.images.thumbnails import smoothed
 random, disc = np.random.default_rng(0), np.hypot(*(np.mgrid[:64, :64] - 31.5)) < 30
 def drawn(count):
     texture = smoothed(random.normal(size=(count, 64, 64)).astype(np.float32), 2)

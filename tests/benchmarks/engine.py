@@ -28,12 +28,12 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from segstudy import precision
 from segstudy.config.datasets import Size
-from segstudy.files import read_csv, write_csv
-from segstudy.labels import binary
+from segstudy.core.files import read_csv, write_csv
+from segstudy.data.images.label_map import binary
+from segstudy.data.store import build_store
 from segstudy.models import cost
-from segstudy.store import build_store
+from segstudy.runtime.device import choose_device, choose_precision, device_name
 
 WIDTH, HEIGHT = 768, 560
 PASSES = 3  # forward, and backward twice: gradients of inputs and of weights
@@ -68,7 +68,7 @@ def store_of(folder: Path, side: int) -> Path:
 
 def bf16() -> bool:
     """Return whether this machine trains in bf16."""
-    return precision.choose_precision("auto", precision.choose_device()) == torch.bfloat16
+    return choose_precision("auto", choose_device()) == torch.bfloat16
 
 
 def spread(values: Sequence[float], form: str = ".2f") -> str:
@@ -211,8 +211,8 @@ def run(rounds: int = 5, images: int = 80) -> None:
     for setting in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
         os.environ.pop(setting, None)
     threads = len(os.sched_getaffinity(0))
-    device = precision.choose_device()
-    console.print(f"{precision.device_name(device)}, {threads} threads, torch {torch.__version__}")
+    device = choose_device()
+    console.print(f"{device_name(device)}, {threads} threads, torch {torch.__version__}")
     measure_steps(rounds, threads)
     if device.type == "cpu" and threads > 1:
         side_by_side(rounds)

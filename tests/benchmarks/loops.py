@@ -19,13 +19,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segstudy import augment, batches, memory, models, objective, precision, seeds
 from segstudy.config.recipes import Recipe
-from segstudy.files import read_csv
-from segstudy.schedules import build_optimiser
-from segstudy.steps import take_step
-from segstudy.store import open_store
-from segstudy.training import train
+from segstudy.core import rng
+from segstudy.core.files import read_csv
+from segstudy.data.store import open_store
+from segstudy.losses import build
+from segstudy.models import registry
+from segstudy.runtime import memory
+from segstudy.runtime.device import choose_device, choose_precision, configure, has_bf16, measure_peak
+from segstudy.training import augment_geometry, device_data, sampler
+from segstudy.training.optim import build_optimiser
+from segstudy.training.step import take_step
+from segstudy.training.trainer import train
 
 SIDE, BATCH, ROTATION, BRIGHTNESS = 256, 8, 30.0, 0.2
 AUGMENTATION = {
@@ -39,7 +44,7 @@ AUGMENTATION = {
 def network(width: int, depth: int = 4) -> nn.Module:
     """Return the U-Net that all loops train."""
     torch.manual_seed(0)
-    return models.build({"network": "unet", "width": width, "depth": depth}, 3, 1)
+    return registry.build({"network": "unet", "width": width, "depth": depth}, 3, 1)
 
 
 def waited(device: torch.device) -> float:
@@ -54,12 +59,12 @@ class Ours:
 
     def __init__(self, store: Path, width: int, threads: int) -> None:
         memory.keep_freed_memory()
-        self.device = precision.choose_device()
-        precision.configure(self.device, threads, deterministic=True)
+        self.device = choose_device()
+        configure(self.device, threads, deterministic=True)
         self.store = open_store(store)
         self.rows = range(len(self.store.images))
-        statistics = objective.class_statistics(self.store.masks, self.store.rois, self.rows, 2)
-        self.loss = objective.build_loss({"loss": "bce"}, statistics)
+        statistics = build.class_statistics(self.store.masks, self.store.rois, self.rows, 2)
+        self.loss = build.build_loss({"loss": "bce"}, statistics)
         self.network, self.epochs = network(width), 0
         self.recipe = Recipe.model_validate({"epochs": 1, "batch_size": BATCH, "augmentation": AUGMENTATION})
 
@@ -72,13 +77,13 @@ class Ours:
 
     def load(self) -> float:
         """Make the batches of one epoch and do nothing with them; return the seconds."""
-        batch_of = batches.hold(*self.store[:3], self.device)
+        batch_of = device_data.hold(*self.store[:3], self.device)
         canvas, options = (SIDE, SIDE), self.recipe.augmentation
         started = time.perf_counter()
-        for step, rows in enumerate(batches.epoch_batches(self.rows, BATCH, 1, 0, 1)):
-            draws = seeds.generator(0, "augment", 1, step)
-            plan = augment.draw(len(rows), canvas, options, draws)
-            augment.carry_out(plan, *batch_of(rows), options, draws)
+        for step, rows in enumerate(sampler.epoch_batches(self.rows, BATCH, 1, 0, 1)):
+            draws = rng.generator(0, "augment", 1, step)
+            plan = augment_geometry.draw(len(rows), canvas, options, draws)
+            augment_geometry.carry_out(plan, *batch_of(rows), options, draws)
         return waited(self.device) - started
 
 
@@ -86,9 +91,9 @@ class Peer:
     """A DataLoader, Adam and torch's own loss. `fast`: in bf16, where the machine has it, and channels-last."""
 
     def __init__(self, loader: Iterable[Any], fast: bool, width: int) -> None:
-        self.device, self.loader = precision.choose_device(), loader
+        self.device, self.loader = choose_device(), loader
         self.order = torch.channels_last if fast else torch.contiguous_format
-        self.autocast = fast and precision.has_bf16(self.device)
+        self.autocast = fast and has_bf16(self.device)
         self.network = network(width).to(self.device).to(memory_format=self.order)  # type: ignore[call-overload]
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=0.001)
         self.loss = nn.BCEWithLogitsLoss()
@@ -190,14 +195,14 @@ class Step:
 
     def __init__(self, width: int, side: int, batch: int, threads: int) -> None:
         memory.keep_freed_memory()
-        self.device = precision.choose_device()
-        precision.configure(self.device, threads, deterministic=True)
-        self.arithmetic = precision.choose_precision("auto", self.device)
+        self.device = choose_device()
+        configure(self.device, threads, deterministic=True)
+        self.arithmetic = choose_precision("auto", self.device)
         self.network = network(width).to(self.device).train()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.recipe = Recipe()
         self.optimiser = build_optimiser(self.network, self.recipe, self.device)
-        self.loss = objective.build_loss({"loss": "bce"}, objective.ClassStatistics((1, 1)))
+        self.loss = build.build_loss({"loss": "bce"}, build.ClassStatistics((1, 1)))
         draw = torch.Generator().manual_seed(0)
         x = torch.rand(batch, 3, side, side, generator=draw).to(self.device)
         y = (torch.rand(batch, side, side, generator=draw) > 0.5).to(torch.uint8).to(self.device)
@@ -216,7 +221,7 @@ class Step:
         """Return the fastest of three pieces: what disturbs a machine only makes it slower."""
         return Measured(
             step=self.fastest(lambda: take_step(*self.parts, self.batch, self.recipe, 1, 0)),
-            peak=precision.measure_peak(self.device, self.arithmetic),
+            peak=measure_peak(self.device, self.arithmetic),
             bandwidth=2 * self.source.nbytes / self.fastest(lambda: self.target.copy_(self.source)),
         )
 

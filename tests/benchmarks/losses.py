@@ -15,7 +15,7 @@ from rich.table import Table
 from torch.nn.functional import interpolate
 
 from segstudy.config.losses import LOSSES
-from segstudy.objective import ClassStatistics, build_loss
+from segstudy.losses.build import ClassStatistics, build_loss
 
 SIZE, REPEATS = (256, 256), 7
 

@@ -18,16 +18,16 @@ import pandas as pd
 import yaml
 from rich.console import Console
 
-from segstudy.config import Cell
+from segstudy.config.cell import Cell
 from segstudy.config.datasets import Phantom
-from segstudy.config.study import load_study
-from segstudy.datasets import build_index, labels_of
-from segstudy.datasets.phantom import draw
-from segstudy.probabilities import write_probability
+from segstudy.config.load import load_study
+from segstudy.data.ground_truth import truth_of
+from segstudy.data.images.prediction_files import write_probability
+from segstudy.data.index import build_index, labels_of
+from segstudy.data.phantoms.draw import draw
 from segstudy.report.gallery import gallery
 from segstudy.report.page import LIMIT
 from segstudy.report.settings import settings_of
-from segstudy.truth import truth_of
 
 SIZES = {"ph2": Phantom(images=120, height=560, width=768), "drive": Phantom(images=40, height=584, width=565)}
 TEST, VAL = 40, 12  # images of each

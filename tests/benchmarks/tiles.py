@@ -24,9 +24,9 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from segstudy import memory, precision
-from segstudy.inference import PIXELS_PER_PASS, predict_canvas
-from segstudy.tiles import starts
+from segstudy.inference.predict import PIXELS_PER_PASS, predict_canvas
+from segstudy.inference.sliding_window import starts
+from segstudy.runtime import device, memory
 
 SIZE, LARGE, TILES, OVERLAP = (512, 768), (2336, 3504), (128, 512), 0.5
 SCALING = {"mean": [0.5] * 3, "std": [0.25] * 3}
@@ -41,8 +41,8 @@ class Prediction:
     ) -> None:
         if keep:
             memory.keep_freed_memory()
-        self.device = precision.choose_device()
-        precision.configure(self.device, 1, deterministic=True)
+        self.device = device.choose_device()
+        device.configure(self.device, 1, deterministic=True)
         self.ours, self.tile, self.overlap = ours, (tile, tile), overlap
         self.network = network(width).to(self.device).eval()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

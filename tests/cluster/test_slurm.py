@@ -16,7 +16,7 @@ import pytest
 import slurm_daemons as slurm
 import yaml
 
-from segstudy import live
+from segstudy.runtime import live_status
 
 # Its fixtures' helpers: a working copy of the project. A conftest of another folder has no name to be imported by.
 _PLACE = Path(__file__).resolve().parents[1] / "workflow/conftest.py"
@@ -78,7 +78,7 @@ def submit(copy, cluster, *arguments):
 
 def training(copy, cell):
     """Return what a running training of the cell tells of itself, None where there is none."""
-    return live.read(copy.file(f"results/tiny/resume/{cell}/status.json"))
+    return live_status.read(copy.file(f"results/tiny/resume/{cell}/status.json"))
 
 
 def wait_for(what, ready, process, copy, seconds=600):

@@ -62,7 +62,7 @@ POOLED = ["subset", "class", "region", "policy"]
 
 def run(folder: Path) -> None:
     """Run every cell and write history.csv, counts.csv (pooled over images) and machine.json into `folder`."""
-    from segstudy.config.study import load_study
+    from segstudy.config.load import load_study
 
     study = load_study(CONFIG)
     histories, counts = [], []
@@ -85,16 +85,17 @@ def machine() -> dict[str, str | int]:
     """Return all that the last bits of the study depend on beside its code."""
     import torch
 
-    from segstudy import precision, provenance
+    from segstudy.core import provenance
+    from segstudy.runtime import device
 
     versions = provenance.package_versions(["numpy", "scipy", "pillow"])
     return {
-        "processor": precision.cpu_name(),
-        "instructions": hashlib.sha256(" ".join(sorted(precision.cpu_flags())).encode()).hexdigest()[:12],
+        "processor": device.cpu_name(),
+        "instructions": hashlib.sha256(" ".join(sorted(device.cpu_flags())).encode()).hexdigest()[:12],
         "used": torch.backends.cpu.get_cpu_capability(),
         "system": f"{platform.system()} {platform.machine()}",
         "threads": 1,
-        "device": precision.device_name(precision.choose_device()),
+        "device": device.device_name(device.choose_device()),
         "torch": str(torch.__version__),
         **{name: str(version) for name, version in versions.items()},
     }
@@ -102,11 +103,11 @@ def machine() -> dict[str, str | int]:
 
 def _prepared(study, dataset, folder):
     """Draw a data set; return the paths of its raw folder, index, split and store."""
-    from segstudy.datasets import build_index, labels_of
-    from segstudy.datasets.phantom import draw
-    from segstudy.files import write_csv
-    from segstudy.splits import make_split
-    from segstudy.store import build_store
+    from segstudy.core.files import write_csv
+    from segstudy.data.index import build_index, labels_of
+    from segstudy.data.phantoms.draw import draw
+    from segstudy.data.split import make_split
+    from segstudy.data.store import build_store
 
     settings = study.datasets[dataset]
     draw(settings.reader, folder / "raw", settings.phantom)
@@ -128,11 +129,11 @@ def _prepared(study, dataset, folder):
 
 def _trained(study, cell, root, index, split, store, folder):
     """Train, predict and measure one cell; return its history and counts."""
-    from segstudy.cells import train_cell
-    from segstudy.datasets import labels_of
-    from segstudy.evaluation import measure
-    from segstudy.files import read_csv, read_json
-    from segstudy.inference import predict_cell
+    from segstudy.core.files import read_csv, read_json
+    from segstudy.data.index import labels_of
+    from segstudy.evaluation.measure import measure
+    from segstudy.inference.predict import predict_cell
+    from segstudy.training.cell import train_cell
 
     settings = study.training_settings(cell.dataset, cell.model, cell.loss, cell.recipe)
     outputs = {

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segstudy.controls import measure_controls
-from segstudy.labels import binary
-from segstudy.metrics import per_image, summarise
+from segstudy.data.images.label_map import binary
+from segstudy.evaluation.aggregate import per_image, summarise
+from segstudy.evaluation.baselines import measure_controls
 
 DATA = Path(os.environ.get("SEGSTUDY_REAL_DATA", Path(__file__).parents[2] / "../shared/data"))
 ROOT = DATA / "DRIVE"

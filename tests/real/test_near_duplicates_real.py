@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from segstudy.near_duplicates import near_duplicates
-from segstudy.thumbnails import thumbnail
+from segstudy.data.checks.near_duplicates import near_duplicates
+from segstudy.data.images.thumbnails import thumbnail
 
 ROOT = Path(os.environ.get("SEGSTUDY_REAL_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 PATTERNS = {

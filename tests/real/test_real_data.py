@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segstudy.cards import describe
 from segstudy.config.datasets import Split
-from segstudy.datasets import build_index, labels_of
-from segstudy.datasets.decoding import HALFTONES
-from segstudy.errors import StudyError
-from segstudy.files import read_csv
-from segstudy.images import image_size, read_image, read_labels, read_mask
-from segstudy.splits import describe_split, make_split
+from segstudy.core.errors import StudyError
+from segstudy.core.files import read_csv
+from segstudy.data.card import describe
+from segstudy.data.images.read import image_size, read_image, read_labels, read_mask
+from segstudy.data.index import build_index, labels_of
+from segstudy.data.inspect_files import HALFTONES
+from segstudy.data.split import describe_split, make_split
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +98,7 @@ def test_ph2_index(ph2):
 
 
 def test_ph2_spreadsheet_says_the_same_as_the_text(real_data):
-    from segstudy.datasets.ph2_table import diagnoses
+    from segstudy.data.readers.ph2_table import diagnoses
 
     folder = real_data("PH2") / "PH2Dataset"
     text, sheet = (diagnoses(folder / f"PH2_dataset.{suffix}") for suffix in ("txt", "xlsx"))

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segstudy.geometry import to_original
-from segstudy.images import image_size, read_image, read_mask
-from segstudy.labels import binary
-from segstudy.store import build_store, open_store
+from segstudy.data.images.geometry import to_original
+from segstudy.data.images.label_map import binary
+from segstudy.data.images.read import image_size, read_image, read_mask
+from segstudy.data.store import build_store, open_store
 
 DATA = Path(os.environ.get("SEGSTUDY_REAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
 

@@ -2,9 +2,9 @@
 
 import torch
 
-from segstudy import checkpoint, models
 from segstudy.cli.app import main
-from segstudy.files import write_json
+from segstudy.core.files import write_json
+from segstudy.models import model_file, registry
 
 SETTINGS = {
     "model": {"network": "unet", "depth": 1, "width": 2},
@@ -62,13 +62,13 @@ RUN = {
 
 def network():
     torch.manual_seed(0)
-    return models.build(SETTINGS["model"], 1, 1)
+    return registry.build(SETTINGS["model"], 1, 1)
 
 
 def write(folder, meta=META, weights=None):
     """Write a cell in `folder`; return it."""
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint.save_model(folder / "model.safetensors", network() if weights is None else weights, meta)
+    model_file.save_model(folder / "model.safetensors", network() if weights is None else weights, meta)
     write_json(folder / "run.json", RUN)
     write_json(folder / "usage.json", USAGE)
     write_json(folder / "thresholds.json", {"fixed": 0.5})

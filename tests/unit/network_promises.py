@@ -14,10 +14,10 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from segstudy.checkpoint import load_model, save_model
-from segstudy.models import build
 from segstudy.models.cost import count_flops, count_parameters
-from segstudy.models.shapes import layer_table
+from segstudy.models.layer_table import layer_table
+from segstudy.models.model_file import load_model, save_model
+from segstudy.models.registry import build
 
 # What torch lists under `use_deterministic_algorithms` as having no deterministic form on a GPU, as far as a network
 # of images can meet it (interpolation: linear and cubic, not nearest-neighbour).

@@ -78,7 +78,7 @@ def outputs(folder):
 
 
 def run(inputs, folder, settings=SETTINGS, **changes):
-    from segstudy.cells import train_cell
+    from segstudy.training.cell import train_cell
 
     arguments = {
         "seed": 1,
@@ -92,14 +92,14 @@ def run(inputs, folder, settings=SETTINGS, **changes):
 
 
 def _serve(folder):
-    from segstudy import cells, checkpoint
+    from segstudy.training import cell, checkpoint
 
     inputs = Path(folder) / "store", Path(folder) / "split.csv"
     while line := sys.stdin.readline():
         target, fatal_write = line.split()
         child = os.fork()
         if child == 0:
-            _slow_down(cells, checkpoint, int(fatal_write))
+            _slow_down(cell, checkpoint, int(fatal_write))
             run(inputs, Path(target))
             os._exit(0)
         print(child, flush=True)

@@ -6,9 +6,17 @@ import pytest
 import scipy.stats
 from pydantic import ValidationError
 
-from segstudy.acceptance import accept, check_some_accepted, described, learned_samples, open_to, reason, white_range
-from segstudy.config.few_labels import Accept
-from segstudy.errors import StudyError
+from segstudy.config.semi_supervised import Accept
+from segstudy.core.errors import StudyError
+from segstudy.inference.pseudo_selection import (
+    accept,
+    check_some_accepted,
+    described,
+    learned_samples,
+    open_to,
+    reason,
+    white_range,
+)
 
 LEARNED = ["a", "b", "c", "d", "e"]
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
-from segstudy.augment import augment, carry_out, draw
 from segstudy.config.recipes import Augmentation
+from segstudy.training.augment_geometry import augment, carry_out, draw
 
 IDENTITY = Augmentation()
 EVERYTHING = Augmentation(

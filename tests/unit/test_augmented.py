@@ -8,14 +8,15 @@ import pytest
 import small_cell
 from PIL import Image
 
-from segstudy import training
 from segstudy.config.recipes import Recipe
-from segstudy.errors import StudyError
-from segstudy.figures import augmented, tiles
-from segstudy.figures.augmented import Sample, draw_augmented, first_samples
-from segstudy.files import write_csv
-from segstudy.labels import binary, several
-from segstudy.store import open_store
+from segstudy.core.errors import StudyError
+from segstudy.core.files import write_csv
+from segstudy.data.images import drawing
+from segstudy.data.images.label_map import binary, several
+from segstudy.data.store import open_store
+from segstudy.figures import training_samples
+from segstudy.figures.training_samples import Sample, draw_augmented, first_samples
+from segstudy.training import trainer
 
 DISC = binary("disc")
 CHANGES = {"flip_vertical": 0.5, "rotation": 30, "shift": 0.1, "brightness": [0.7, 1.3], "blur": 0.5, "noise": 0.05}
@@ -40,13 +41,13 @@ def inputs(tmp_path_factory):
     ],
 )
 def test_the_samples_are_those_that_the_network_is_trained_on(inputs, tmp_path, monkeypatch, recipe, expected):
-    seen, take_step = [], training.take_step
+    seen, take_step = [], trainer.take_step
 
     def spy(network, forward, loss, optimiser, batch, *options):
         seen.append([tensor.clone() for tensor in batch])
         return take_step(network, forward, loss, optimiser, batch, *options)
 
-    monkeypatch.setattr(training, "take_step", spy)
+    monkeypatch.setattr(trainer, "take_step", spy)
     settings = copy.deepcopy(small_cell.SETTINGS) | {"recipe": recipe | {"epochs": 1}}
     index = tmp_path / "index.csv"
     rare = ["rare" if row in (1, 6) else "common" for row in range(16)]
@@ -84,22 +85,24 @@ def test_the_page_shows_sixteen_tiles_and_says_phantom_only_where_drawn(inputs, 
     for phantom in (False, True):
         draw_augmented(*inputs, CROPS, tmp_path / "x.png", seed=0, title="discs", labels=DISC, phantom=phantom)
         pages[phantom] = np.asarray(Image.open(tmp_path / "x.png")).astype(int)
-    height = round(tiles.SIDE * 16 / 24)
-    assert pages[False].shape[1] == 4 * tiles.SIDE + 3 * tiles.GAP + 2 * tiles.MARGIN
+    height = round(drawing.SIDE * 16 / 24)
+    assert pages[False].shape[1] == 4 * drawing.SIDE + 3 * drawing.GAP + 2 * drawing.MARGIN
     assert 4 * height < pages[False].shape[0] < 6 * height
-    red = [int((page[: tiles.MARGIN + 2 * tiles.TITLE] == tiles.WARN).all(axis=2).sum()) for page in pages.values()]
+    red = [
+        int((page[: drawing.MARGIN + 2 * drawing.TITLE] == drawing.WARN).all(axis=2).sum()) for page in pages.values()
+    ]
     assert red[0] == 0 < red[1]  # the title
     darker = pages[False][..., 1] - pages[True][..., 1]
-    assert (darker[tiles.MARGIN + 2 * tiles.TITLE :] > 0).mean() > 0.01  # the watermark
+    assert (darker[drawing.MARGIN + 2 * drawing.TITLE :] > 0).mean() > 0.01  # the watermark
 
 
 def test_mask_and_roi_are_outlined_and_what_does_not_count_is_dimmed():
     image = np.full((100, 100, 1), 200 / 255, np.float32)
     mask, roi = np.zeros((100, 100), np.uint8), np.ones((100, 100), np.uint8)
     mask[20:80, 20:60], roi[:, 90:] = 1, 0
-    tile = np.asarray(augmented._picture(Sample("a", image, mask, roi), DISC))
+    tile = np.asarray(training_samples._picture(Sample("a", image, mask, roi), DISC))
     assert tile.shape == (400, 400, 3)  # four display pixels for one
-    is_mask, is_roi = (np.all(tile == colour, axis=2) for colour in (augmented.MASK, augmented.ROI))
+    is_mask, is_roi = (np.all(tile == colour, axis=2) for colour in (training_samples.MASK, training_samples.ROI))
     expected = np.zeros((400, 400), bool)
     expected[80:320, 80:240] = True
     expected[82:318, 82:238] = False
@@ -113,14 +116,14 @@ def test_a_thin_vessel_keeps_its_inside_and_survives_shrinking():
     mask = np.zeros((800, 800), np.uint8)
     mask[:, 401] = 1  # half of a display pixel
     sample = Sample("a", np.zeros((800, 800, 3), np.float32), mask, np.ones_like(mask))
-    tile = np.asarray(augmented._picture(sample, DISC))
-    assert (tile[:, 200] == augmented.MASK).all()
+    tile = np.asarray(training_samples._picture(sample, DISC))
+    assert (tile[:, 200] == training_samples.MASK).all()
     wide = np.zeros((400, 400), np.uint8)
     wide[:, 200:204] = 1
     tile = np.asarray(
-        augmented._picture(Sample("a", np.zeros((400, 400, 3), np.float32), wide, np.ones_like(wide)), DISC)
+        training_samples._picture(Sample("a", np.zeros((400, 400, 3), np.float32), wide, np.ones_like(wide)), DISC)
     )
-    assert [bool((tile[:, x] == augmented.MASK).all()) for x in range(199, 205)] == [0, 1, 0, 0, 1, 0]
+    assert [bool((tile[:, x] == training_samples.MASK).all()) for x in range(199, 205)] == [0, 1, 0, 0, 1, 0]
 
 
 def test_several_classes_lie_over_the_image_in_their_own_colours(tmp_path):
@@ -128,14 +131,14 @@ def test_several_classes_lie_over_the_image_in_their_own_colours(tmp_path):
     image = np.full((100, 100, 1), 200 / 255, np.float32)
     mask, roi = np.zeros((100, 100), np.uint8), np.ones((100, 100), np.uint8)
     mask[20:80, 20:60], mask[40:60, 30:50], roi[:, 90:] = 2, 1, 0
-    tile = np.asarray(augmented._picture(Sample("a", image, mask, roi), labels)).astype(int)
+    tile = np.asarray(training_samples._picture(Sample("a", image, mask, roi), labels)).astype(int)
     for y, x, colour in ((200, 160, labels.colours[1]), (100, 100, labels.colours[2])):
         assert np.abs(tile[y, x] - (0.55 * 200 + 0.45 * np.array(colour))).max() <= 1
-    assert (tile[10, 10] == 200).all() and (tile[:, 359] == augmented.ROI).all()
+    assert (tile[10, 10] == 200).all() and (tile[:, 359] == training_samples.ROI).all()
     inputs = small_cell.write_inputs(tmp_path / "inputs", classes=("core", "rim"))
     draw_augmented(*inputs, WHOLE, tmp_path / "x.png", seed=0, title="discs", labels=labels)
     page = np.asarray(Image.open(tmp_path / "x.png"))
-    foot = page[-tiles.MARGIN - tiles.LINE :]
+    foot = page[-drawing.MARGIN - drawing.LINE :]
     for colour in labels.colours[1:]:  # squares of the legend
         assert (foot == colour).all(axis=2).sum() > 300
 
@@ -143,7 +146,7 @@ def test_several_classes_lie_over_the_image_in_their_own_colours(tmp_path):
 def test_neighbouring_classes_are_outlined_each():
     labels = np.zeros((4, 6), int)
     labels[:, 1:3], labels[:, 3:6] = 1, 2
-    assert tiles.outline(labels, width=1).tolist() == [[False, True, True, True, False, False]] * 4
+    assert drawing.outline(labels, width=1).tolist() == [[False, True, True, True, False, False]] * 4
 
 
 def test_a_split_without_training_images_is_refused(inputs, tmp_path):
@@ -154,7 +157,7 @@ def test_a_split_without_training_images_is_refused(inputs, tmp_path):
 
 
 def test_a_long_name_keeps_its_end(inputs):
-    font = augmented.ImageFont.load_default(tiles.TEXT)
-    assert tiles.fitting("IMD002", font, 400) == "IMD002"
-    cut = tiles.fitting("patient-" * 12 + "0042", font, 400)
+    font = training_samples.ImageFont.load_default(drawing.TEXT)
+    assert drawing.fitting("IMD002", font, 400) == "IMD002"
+    cut = drawing.fitting("patient-" * 12 + "0042", font, 400)
     assert cut.startswith("...") and cut.endswith("0042") and font.getlength(cut) <= 400

@@ -4,11 +4,10 @@ import time
 
 import pytest
 
-from segstudy.cells import check_crop
-from segstudy.config import load_study
+from segstudy.config.load import load_study, read_config
 from segstudy.config.recipes import Recipe
-from segstudy.config.study import read_config
-from segstudy.errors import StudyError
+from segstudy.core.errors import StudyError
+from segstudy.training.cell import check_crop
 
 BASE = """
 study: base

@@ -15,15 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_training import bce, network, same, small
 
-from segstudy import batches, checkpoint, material
-from segstudy.errors import StudyError
-from segstudy.store import open_store
+from segstudy.core.errors import StudyError
+from segstudy.data.store import open_store
+from segstudy.runtime import signals
+from segstudy.training import checkpoint, sampler
+from segstudy.training.inputs import strata_of
 
 ROWS, STRATA = [7, 3, 9, 1, 4, 8, 2], ["polyp", "normal", "polyp", "polyp", "polyp", "polyp", "normal"]
 
 
 def counts(epoch, seed=0):
-    return Counter(batches.balanced(ROWS, STRATA, seed, epoch).tolist())
+    return Counter(sampler.balanced(ROWS, STRATA, seed, epoch).tolist())
 
 
 def test_by_hand():
@@ -43,7 +45,7 @@ def test_who_comes_once_more_is_drawn_by_seed_and_epoch():
 @given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=40), st.integers(1, 5))
 def test_strata_are_equally_frequent_and_nobody_is_left_out(strata, epoch):
     rows = np.arange(len(strata)) + 100
-    found = batches.balanced(rows, strata, 0, epoch)
+    found = sampler.balanced(rows, strata, 0, epoch)
     of = dict(zip(rows.tolist(), strata, strict=True))
     largest = max(Counter(strata).values())
     assert Counter(of[row] for row in found.tolist()) == dict.fromkeys(strata, largest)
@@ -55,7 +57,7 @@ def test_strata_are_equally_frequent_and_nobody_is_left_out(strata, epoch):
 
 
 def test_one_stratum_is_visited_as_without_balance():
-    assert sorted(batches.balanced(ROWS, ["a"] * 7, 0, 1)) == sorted(ROWS)
+    assert sorted(sampler.balanced(ROWS, ["a"] * 7, 0, 1)) == sorted(ROWS)
 
 
 def test_a_balanced_training_continues_with_its_bits(tmp_path):
@@ -73,7 +75,7 @@ def test_a_balanced_training_continues_with_its_bits(tmp_path):
         return bce(*arguments)
 
     slot = checkpoint.Slot(tmp_path, {})
-    with pytest.raises(checkpoint.Interrupted):
+    with pytest.raises(signals.Interrupted):
         small(network(0.2), stopping, slot, **options)
     continued = small(network(0.2), slot=slot, **options)
     assert same(continued.weights, undisturbed.weights)
@@ -140,4 +142,4 @@ def test_images_without_a_stratum_are_named(inputs, tmp_path, strata, lacking, n
 def test_strata_of_rows_follow_the_names_not_the_order(inputs, tmp_path):
     path = index(tmp_path / "index.csv", [f"of{row}" for row in range(16)])
     pd.read_csv(path).sample(frac=1, random_state=0).to_csv(path, index=False)
-    assert material.strata_of(open_store(inputs[0]), path, np.array([4, 0])) == ["of4", "of0"]
+    assert strata_of(open_store(inputs[0]), path, np.array([4, 0])) == ["of4", "of0"]

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageFilter
 
-from segstudy.cards import describe
 from segstudy.config.datasets import Phantom
-from segstudy.datasets import build_index, labels_of
-from segstudy.datasets.phantom import draw
-from segstudy.files import read_csv
-from segstudy.images import read_image, read_mask
-from segstudy.thumbnails import thumbnail
+from segstudy.core.files import read_csv
+from segstudy.data.card import describe
+from segstudy.data.images.read import read_image, read_mask
+from segstudy.data.images.thumbnails import thumbnail
+from segstudy.data.index import build_index, labels_of
+from segstudy.data.phantoms.draw import draw
 
 COLUMNS = [
     *(

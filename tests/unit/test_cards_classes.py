@@ -8,17 +8,17 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from segstudy.cards import describe
-from segstudy.checks import check_images
-from segstudy.class_shares import class_shares, class_table
 from segstudy.config.datasets import DeclaredException, Phantom
-from segstudy.datasets import build_index, labels_of
-from segstudy.datasets.decoding import decode
-from segstudy.datasets.phantom import draw
-from segstudy.errors import StudyError
-from segstudy.files import read_csv
-from segstudy.labels import known_ids, several
-from segstudy.store import build_store, open_store
+from segstudy.core.errors import StudyError
+from segstudy.core.files import read_csv
+from segstudy.data.card import describe
+from segstudy.data.checks.data_checks import check_images
+from segstudy.data.class_shares import class_shares, class_table
+from segstudy.data.images.label_map import known_ids, several
+from segstudy.data.index import build_index, labels_of
+from segstudy.data.inspect_files import decode
+from segstudy.data.phantoms.draw import draw
+from segstudy.data.store import build_store, open_store
 
 LABELS = labels_of("cmp")
 FIRST = "CMP_facade_DB/CMP_facade_DB_base/base/cmp_b0001.png"

@@ -11,8 +11,10 @@ import pytest
 import small_cell
 import torch
 
-from segstudy import checkpoint, precision
-from segstudy.errors import StudyError
+from segstudy.core.errors import StudyError
+from segstudy.models import model_file
+from segstudy.runtime import device
+from segstudy.training import checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +43,7 @@ def test_a_cell_leaves_model_history_and_a_full_record(inputs, tmp_path):
     small_cell.run(inputs, tmp_path, quick(loss={"loss": "weighted_bce"}))
     record = json.loads((tmp_path / "run.json").read_text())
     history = pd.read_csv(tmp_path / "history.csv")
-    network, meta = checkpoint.load_model(tmp_path / "model.safetensors")
+    network, meta = model_file.load_model(tmp_path / "model.safetensors")
     assert record["images"] == {"train": 10, "val": 3}
     assert record["images_seen"] == 20
     assert record["epochs"] == len(history) == 2
@@ -70,7 +72,7 @@ def test_several_classes_train_with_one_channel_each(tmp_path):
         *({"loss": kind, "weight": 0.1} for kind in ("focal", "tversky", "soft_cldice", "boundary")),
     ]
     small_cell.run(inputs, tmp_path, quick(loss={"loss": "compound", "terms": terms}))
-    network, meta = checkpoint.load_model(tmp_path / "model.safetensors")
+    network, meta = model_file.load_model(tmp_path / "model.safetensors")
     assert meta["outputs"] == 3
     record = json.loads((tmp_path / "run.json").read_text())
     split = pd.read_csv(inputs[1])["subset"].to_numpy()
@@ -91,7 +93,7 @@ def test_state_of_another_recipe_is_not_continued(inputs, tmp_path, caplog):
 
 
 def test_changed_pixels_are_another_training(inputs, tmp_path):
-    from segstudy.cells import data_hashes
+    from segstudy.training.cell import data_hashes
 
     again = small_cell.write_inputs(tmp_path / "same")
     assert data_hashes(*again) == data_hashes(*inputs)
@@ -120,7 +122,7 @@ def test_without_validation_images_the_last_weights_are_published(inputs, tmp_pa
     assert history["best"].tolist() == [0, 0, 1] and record["best_epoch"] == 3
     assert history[["val_loss", "val_dice"]].isna().all(axis=None)
     assert record["images"] == {"train": 10, "val": 0}
-    assert checkpoint.load_model(tmp_path / "model.safetensors")[1]["epoch"] == 3
+    assert model_file.load_model(tmp_path / "model.safetensors")[1]["epoch"] == 3
 
 
 def test_validation_images_without_masks_are_explained(inputs, tmp_path):
@@ -142,23 +144,23 @@ def test_a_training_that_dies_publishes_nothing(inputs, tmp_path):
 
 
 def test_samples_of_a_diverged_batch_are_named_by_row_not_by_its_text(inputs):
-    from segstudy.store import open_store
-    from segstudy.training_rows import names_of
+    from segstudy.data.store import open_store
+    from segstudy.data.subsets import names_of
 
     assert names_of(open_store(inputs[0])) == [f"s{row:02d}" for row in range(16)]  # row 10 is not the third
 
 
 def test_the_peak_is_measured_where_it_is_worth_it_and_changes_no_bit(inputs, tmp_path, monkeypatch, caplog):
-    measured, least = [], precision.WORTH_MEASURING
-    measure = precision.measure_peak
-    monkeypatch.setattr(precision, "measure_peak", lambda *given: measured.append(given) or measure(*given))
+    measured, least = [], device.WORTH_MEASURING
+    measure = device.measure_peak
+    monkeypatch.setattr(device, "measure_peak", lambda *given: measured.append(given) or measure(*given))
     small_cell.run(inputs, tmp_path / "short", quick())
     record = json.loads((tmp_path / "short/run.json").read_text())
     assert 3 * record["flops_per_image"] * record["images_seen"] < least
     assert record["peak_flops_per_second"] is record["share_of_peak"] is None
     assert not measured
 
-    monkeypatch.setattr(precision, "WORTH_MEASURING", 0)
+    monkeypatch.setattr(device, "WORTH_MEASURING", 0)
     with caplog.at_level(logging.INFO, "segstudy"):
         small_cell.run(inputs, tmp_path / "measured", quick())
     record = json.loads((tmp_path / "measured/run.json").read_text())

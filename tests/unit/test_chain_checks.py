@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from test_chains import cell, study
 
-from segstudy.chain_checks import Images, check_chain
-from segstudy.config.chains import seen
 from segstudy.config.datasets import DeclaredException
-from segstudy.errors import StudyError
-from segstudy.thumbnails import SIDE
+from segstudy.config.dependencies import seen
+from segstudy.core.errors import StudyError
+from segstudy.data.checks.leakage import Images, check_chain
+from segstudy.data.images.thumbnails import SIDE
 
 
 def images(count, draw, name):

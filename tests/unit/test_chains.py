@@ -4,10 +4,10 @@ from copy import deepcopy
 
 import pytest
 
-from segstudy.config import load_study
-from segstudy.config.cells import Cell
-from segstudy.config.chain_words import chain_words
-from segstudy.errors import StudyError
+from segstudy.config.cell import Cell
+from segstudy.config.load import load_study
+from segstudy.core.errors import StudyError
+from segstudy.tables.captions import chain_words
 
 CONFIG = {
     "study": "few",

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from segstudy import checkpoint, models, sums
-from segstudy.errors import StudyError
+from segstudy.core import checksums
+from segstudy.core.errors import StudyError
+from segstudy.models import model_file, registry
+from segstudy.runtime import signals
+from segstudy.training import checkpoint
 
 IDENTITY = {"settings": {"recipe": {"learning_rate": 0.1}}, "seed": 1, "code": "aa"}
 STATE = {
@@ -134,19 +137,19 @@ def test_saves_come_at_intervals_and_more_rarely_where_they_cost(tmp_path, monke
 
 
 def test_signals_are_noted_and_handlers_come_back():
-    before = {name: signal.getsignal(getattr(signal, name)) for name in checkpoint.SIGNALS}
-    with checkpoint.caught_signals() as asked:
+    before = {name: signal.getsignal(getattr(signal, name)) for name in signals.SIGNALS}
+    with signals.caught_signals() as asked:
         assert asked() == ""
         os.kill(os.getpid(), signal.SIGUSR2)
         os.kill(os.getpid(), signal.SIGTERM)
         assert asked() == "SIGUSR2"
-    assert {name: signal.getsignal(getattr(signal, name)) for name in checkpoint.SIGNALS} == before
+    assert {name: signal.getsignal(getattr(signal, name)) for name in signals.SIGNALS} == before
 
 
 def test_an_ignored_signal_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with checkpoint.caught_signals() as asked:
+        with signals.caught_signals() as asked:
             os.kill(os.getpid(), signal.SIGHUP)
             assert asked() == ""
     finally:
@@ -160,13 +163,13 @@ META = {"settings": SETTINGS, "in_channels": 3, "outputs": 1, "normalisation": {
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    return models.build(SETTINGS["model"], 3, 1)
+    return registry.build(SETTINGS["model"], 3, 1)
 
 
 def test_a_model_comes_back_whole_and_evaluating(network, tmp_path):
     network(torch.randn(2, 3, 8, 8))  # moves the running statistics of batch normalisation
-    checkpoint.save_model(tmp_path / "m.safetensors", network, META)
-    found, meta = checkpoint.load_model(tmp_path / "m.safetensors", "cpu")
+    model_file.save_model(tmp_path / "m.safetensors", network, META)
+    found, meta = model_file.load_model(tmp_path / "m.safetensors", "cpu")
     assert meta == META
     assert not found.training
     x = torch.randn(1, 3, 8, 8)
@@ -174,27 +177,27 @@ def test_a_model_comes_back_whole_and_evaluating(network, tmp_path):
 
 
 def test_same_weights_same_bytes(network, tmp_path):
-    checkpoint.save_model(tmp_path / "a.safetensors", network, META)
+    model_file.save_model(tmp_path / "a.safetensors", network, META)
     network.to(memory_format=torch.channels_last)
-    checkpoint.save_model(tmp_path / "b.safetensors", network.state_dict(), dict(reversed(META.items())))
+    model_file.save_model(tmp_path / "b.safetensors", network.state_dict(), dict(reversed(META.items())))
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
 def test_bad_model_files_are_explained(network, tmp_path):
     path = tmp_path / "m.safetensors"
     with pytest.raises(StudyError, match="no model file"):
-        checkpoint.load_model(path)
+        model_file.load_model(path)
     path.write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(StudyError, match="cannot be read"):
-        checkpoint.load_model(path)
+        model_file.load_model(path)
     wider = {"settings": {"model": SETTINGS["model"] | {"width": 4}}}
-    checkpoint.save_model(path, network, META | wider)
+    model_file.save_model(path, network, META | wider)
     with pytest.raises(StudyError, match="do not fit the network"):
-        checkpoint.load_model(path)
+        model_file.load_model(path)
     from safetensors.torch import save_file
 
     path.unlink()
-    sums.unseal(path)
+    checksums.unseal(path)
     save_file({"w": torch.zeros(1)}, path)
     with pytest.raises(StudyError, match="not a model of segstudy"):
-        checkpoint.load_model(path)
+        model_file.load_model(path)

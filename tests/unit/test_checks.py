@@ -6,12 +6,12 @@ import pytest
 import yaml
 from scipy.ndimage import gaussian_filter
 
-from segstudy.checks import check_images, check_split
 from segstudy.config.datasets import EXCEPTION_KINDS, DatasetConfig, DeclaredException
-from segstudy.errors import StudyError
-from segstudy.findings import NAMED
-from segstudy.labels import binary, several
-from segstudy.thumbnails import thumbnail
+from segstudy.core.errors import StudyError
+from segstudy.data.checks.data_checks import check_images, check_split
+from segstudy.data.checks.findings import NAMED
+from segstudy.data.images.label_map import binary, several
+from segstudy.data.images.thumbnails import thumbnail
 
 COUNT = 12
 

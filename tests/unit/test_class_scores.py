@@ -6,12 +6,13 @@ import pytest
 from test_strata import run as run_strata
 from test_tables import COLUMNS, PROTOCOL, latex_row, markdown_row, run, write, write_run
 
-from segstudy.class_scores import compare_classes
-from segstudy.config import Cell, load_study
+from segstudy.config.cell import Cell
 from segstudy.config.datasets import READERS, SEVERAL_CLASSES
-from segstudy.datasets import labels_of
-from segstudy.errors import StudyError
+from segstudy.config.load import load_study
+from segstudy.core.errors import StudyError
+from segstudy.data.index import labels_of
 from segstudy.figures import ablation, style
+from segstudy.tables.by_class import compare_classes
 
 CLASSES = ("background", "wall", "door")
 # Rows are the truth, columns the prediction; 100 pixels an image; the second image has no door.

@@ -10,12 +10,12 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from segstudy import live
 from segstudy.cli import clean
 from segstudy.cli.app import app
-from segstudy.config import load_study
-from segstudy.errors import StudyError
-from segstudy.leftovers import KINDS, LOGS, leftovers
+from segstudy.config.load import load_study
+from segstudy.core.errors import StudyError
+from segstudy.runtime import live_status
+from segstudy.study.cleanup import KINDS, LOGS, leftovers
 
 CONFIG = {
     "study": "small",
@@ -153,7 +153,7 @@ def test_nothing_goes_beside_snakemake_or_a_training(stays):
     assert invoke("--dry-run").exit_code == 0  # looking is always allowed
     Path(".snakemake/locks/0.input.lock").unlink()
     facts = {"epoch": 1, "epochs": 2, "step": 1, "steps": 2, "seconds_left": None}
-    running = live.Live("train", RESULTS / "resume" / BEGUN.path, io.StringIO())
+    running = live_status.Live("train", RESULTS / "resume" / BEGUN.path, io.StringIO())
     running(facts | dict.fromkeys(("val_dice", "images_per_second", "train_loss", "val_loss")))
     with pytest.raises(StudyError, match="a training of study 'small' runs"):
         invoke("--yes", catch_exceptions=False)

@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 
 from segstudy.cli import completion
 from segstudy.cli.app import app, main
-from segstudy.cli.everyday import State
 from segstudy.cli.run import snakemake
 from segstudy.cli.snakemake_options import config_files, config_values, only_looks
-from segstudy.config import load_study
-from segstudy.status import STATES
+from segstudy.cli.study_commands import State
+from segstudy.config.load import load_study
+from segstudy.study.status import STATES
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = {
@@ -134,7 +134,7 @@ def test_describe_reads_what_is_not_described_and_leaves_nothing(folder):
 
 
 def test_describe_shows_the_card_of_the_study_unless_asked_again(folder):
-    from segstudy.looking import look
+    from segstudy.data.preview import look
 
     card = look(load_study(CONFIG), "ph2", threads=1)
     kept = folder / "results/base/data/ph2/card.json"
@@ -154,7 +154,7 @@ def test_a_full_disk_is_a_message_and_a_defect_a_traceback(folder, capsys, monke
         def write_partial(study, results):
             raise error
 
-        monkeypatch.setattr("segstudy.partial.write_partial", write_partial)
+        monkeypatch.setattr("segstudy.study.partial_tables.write_partial", write_partial)
 
     raising(OSError(errno.ENOSPC, "No space left on device", "results/base/partial"))
     assert "the disk is full" in refused(capsys, "partial")

@@ -13,14 +13,14 @@ import pytest
 from PIL import Image
 
 from segstudy.config.datasets import Phantom
-from segstudy.datasets import build_index, labels_of, reader_module
-from segstudy.datasets.cmp import CLASSES, COLOURS
-from segstudy.datasets.phantom import draw
-from segstudy.errors import StudyError
-from segstudy.images import read_image
-from segstudy.labels import known_ids, read_ids
-from segstudy.near_duplicates import near_duplicates
-from segstudy.thumbnails import thumbnail
+from segstudy.core.errors import StudyError
+from segstudy.data.checks.near_duplicates import near_duplicates
+from segstudy.data.images.label_map import known_ids, read_ids
+from segstudy.data.images.read import read_image
+from segstudy.data.images.thumbnails import thumbnail
+from segstudy.data.index import build_index, labels_of, reader_module
+from segstudy.data.phantoms.draw import draw
+from segstudy.data.readers.cmp import CLASSES, COLOURS
 
 LABELS = labels_of("cmp")
 OPTIONS = Phantom(images=8, height=96, width=112, seed=2)
@@ -191,7 +191,7 @@ def test_no_two_facades_are_near_duplicates(tmp_path):
 
 def test_same_seed_same_bytes_even_in_another_process(original, tmp_path):
     code = (
-        "import sys; from segstudy.config.datasets import Phantom; from segstudy.datasets.phantom import draw; "
+        "import sys; from segstudy.config.datasets import Phantom; from segstudy.data.phantoms.draw import draw; "
         "draw('cmp', sys.argv[1], Phantom(images=8, height=96, width=112, seed=2))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "99"}

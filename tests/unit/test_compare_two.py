@@ -7,13 +7,13 @@ import yaml
 from scipy import stats
 from typer.testing import CliRunner
 
-from segstudy import one_pair
 from segstudy.cli.app import app
-from segstudy.comparisons import compare_pairs
-from segstudy.config import load_study
-from segstudy.errors import StudyError
-from segstudy.metrics import METRICS
-from segstudy.protocol import protocols
+from segstudy.config.load import load_study
+from segstudy.core.errors import StudyError
+from segstudy.evaluation.aggregate import METRICS
+from segstudy.tables import compare_two
+from segstudy.tables.captions import protocols
+from segstudy.tables.pairwise import compare_pairs
 
 CONFIG = {
     "study": "small",
@@ -57,7 +57,7 @@ def results(tmp_path, monkeypatch):
 
 
 def compared(results, first, second, metric="dice"):
-    return one_pair.compare(STUDY, *(one_pair.side(STUDY, results, name) for name in (first, second)), metric)
+    return compare_two.compare(STUDY, *(compare_two.side(STUDY, results, name) for name in (first, second)), metric)
 
 
 def values(results, name, metric="dice"):

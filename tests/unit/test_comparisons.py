@@ -12,18 +12,19 @@ from PIL import Image
 from rich.console import Console
 from test_tables import PROTOCOL
 
-from segstudy.comparisons import PAIRS, compare_pairs, shown_pairs
-from segstudy.config import Cell, load_study
+from segstudy.config.cell import Cell
 from segstudy.config.evaluation import NEEDS
-from segstudy.config.study import Evaluation, read_config
-from segstudy.errors import StudyError
+from segstudy.config.load import load_study, read_config
+from segstudy.config.study import Evaluation
+from segstudy.core.errors import StudyError
+from segstudy.evaluation.aggregate import METRICS
 from segstudy.figures import ranking as drawn
 from segstudy.figures import style
-from segstudy.gains import gains_of
-from segstudy.metrics import METRICS
-from segstudy.ranking import rank_rows
-from segstudy.summary import SENTENCES, _sentences, show
-from segstudy.table_comparisons import sentence, sides
+from segstudy.study.summary import SENTENCES, _sentences, show
+from segstudy.tables.pairwise import PAIRS, compare_pairs, shown_pairs
+from segstudy.tables.pairwise_text import sentence, sides
+from segstudy.tables.ranking import rank_rows
+from segstudy.tables.variants import gains_of
 
 ROOT = Path(__file__).parents[2]
 FIXED = {"policy": "fixed", "metric": "dice", "regions": {}}

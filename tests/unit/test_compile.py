@@ -8,8 +8,9 @@ import pytest
 import torch
 from test_training import bce, network, same, small
 
-from segstudy import checkpoint, memory, precision
-from segstudy.errors import StudyError
+from segstudy.core.errors import StudyError
+from segstudy.runtime import device, memory, signals
+from segstudy.training import checkpoint
 
 OPTIONS = {
     "compile": True,
@@ -46,7 +47,7 @@ def test_names_and_bits_are_those_of_the_network(captured_only):
 
 def test_only_training_passes_are_compiled(monkeypatch):
     seen = []
-    monkeypatch.setattr(precision, "compiled", lambda net: lambda x: seen.append((net.training, len(x))) or net(x))
+    monkeypatch.setattr(device, "compiled", lambda net: lambda x: seen.append((net.training, len(x))) or net(x))
     small(network(), **OPTIONS | {"epochs": 1})
     assert sorted(seen) == [(True, 2), (True, 3)]
 
@@ -63,7 +64,7 @@ def stopped_and_continued(folder):
         return bce(*arguments)
 
     slot = checkpoint.Slot(folder, {})
-    with pytest.raises(checkpoint.Interrupted):
+    with pytest.raises(signals.Interrupted):
         small(network(dropout=0.3), stopping, slot, **OPTIONS)
     assert set(slot.load()["network"]) == set(undisturbed.weights)
     torch._dynamo.reset()  # as in a new process: the shapes now come in another order
@@ -103,7 +104,7 @@ def test_a_compiler_that_fails_is_explained(monkeypatch):
 def test_more_shapes_than_the_limit_are_an_error_not_a_quiet_way_without_compiling(captured_only, monkeypatch):
     import torch._dynamo
 
-    step = precision.compiled(network().train())
+    step = device.compiled(network().train())
     torch._dynamo.config.recompile_limit = 2
     step(torch.rand(2, 3, 16, 16))
     step(torch.rand(3, 3, 16, 16))

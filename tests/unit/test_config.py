@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from segstudy.config import Cell, load_study
-from segstudy.config.study import Evaluation, read_config
-from segstudy.errors import StudyError
+from segstudy.config.cell import Cell
+from segstudy.config.load import load_study, read_config
+from segstudy.config.study import Evaluation
+from segstudy.core.errors import StudyError
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = {

@@ -9,11 +9,11 @@ import yaml
 from PIL import Image
 from pydantic import ValidationError
 
-from segstudy.config import load_study
 from segstudy.config.datasets import DatasetConfig
-from segstudy.datasets import labels_of
-from segstudy.errors import StudyError
-from segstudy.labels import known_ids
+from segstudy.config.load import load_study
+from segstudy.core.errors import StudyError
+from segstudy.data.images.label_map import known_ids
+from segstudy.data.index import labels_of
 
 
 def parsed(text):

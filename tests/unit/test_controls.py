@@ -4,12 +4,13 @@ import pytest
 from PIL import Image
 from sklearn.dummy import DummyClassifier
 
-from segstudy import formulas, metrics
 from segstudy.config.evaluation import CONTROLS as CONFIGURED
-from segstudy.controls import CONTROLS, measure_controls
-from segstudy.errors import StudyError
-from segstudy.labels import binary, several
-from segstudy.metrics import per_image
+from segstudy.core.errors import StudyError
+from segstudy.data.images.label_map import binary, several
+from segstudy.evaluation import aggregate
+from segstudy.evaluation.aggregate import per_image
+from segstudy.evaluation.baselines import CONTROLS, measure_controls
+from segstudy.evaluation.metrics import dice
 
 SIZE = (60, 80)
 SUBSETS = ["train", "train", "val", "test"]
@@ -101,7 +102,7 @@ def test_random_scores_what_a_stratified_dummy_classifier_scores(study):
     dummy = DummyClassifier(strategy="stratified", random_state=0).fit(np.zeros((training.size, 1)), training)
     for subset, mask in zip(SUBSETS[2:], masks[2:], strict=True):
         predicted = dummy.predict(np.zeros((mask.size, 1)))
-        expected = formulas.dice(metrics.confusion(predicted, mask))
+        expected = dice(aggregate.confusion(predicted, mask))
         assert found.loc[found["subset"] == subset, "dice"].item() == pytest.approx(expected, abs=0.06)
 
 
@@ -237,7 +238,7 @@ def test_random_classes_score_what_a_stratified_dummy_classifier_scores(classes)
     predicted = dummy.predict(np.zeros((masks[3].size, 1)))
     own = found[found["subset"] == "test"].set_index("class")
     for number, name in enumerate(("background", "rim", "disc", "core")):
-        expected = metrics.confusion(predicted == number, masks[3] == number)
+        expected = aggregate.confusion(predicted == number, masks[3] == number)
         row = own.loc[name]
         assert row["tp"] + row["fp"] == pytest.approx(expected.tp + expected.fp, abs=4 * masks[3].size ** 0.5)
-        assert row["dice"] == pytest.approx(formulas.dice(expected), abs=0.06)
+        assert row["dice"] == pytest.approx(dice(expected), abs=0.06)

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from segstudy import checkpoint, resuming, training
-from segstudy.checkpoint import load_model, read_model, save_model
-from segstudy.errors import StudyError
+from segstudy.core.checksums import unseal
+from segstudy.core.errors import StudyError
+from segstudy.models.model_file import load_model, read_model, save_model
 from segstudy.models.pretrained import read_state, read_weights
-from segstudy.sums import unseal
+from segstudy.training import checkpoint, checkpoint_checks, trainer
 
 BAD = [float("nan"), float("inf"), -float("inf")]
 
@@ -258,8 +258,10 @@ def asked(trained, tmp_path, monkeypatch):
             pass
 
         with monkeypatch.context() as patch:
-            patch.setattr(training, "problem_of", lambda *given: found.append(resuming.problem_of(*given)) or "stop")
-            patch.setattr(training, "note_start", lambda *_: (_ for _ in ()).throw(Stop))
+            patch.setattr(
+                trainer, "problem_of", lambda *given: found.append(checkpoint_checks.problem_of(*given)) or "stop"
+            )
+            patch.setattr(trainer, "note_start", lambda *_: (_ for _ in ()).throw(Stop))
             with pytest.raises(Stop):
                 small_cell.run(trained[0], tmp_path / "again", SHORT, resume=slot.folder)
         return found[0]

@@ -12,14 +12,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import segstudy.datasets
+import segstudy.data.index
 from segstudy.config.datasets import READERS, Phantom
-from segstudy.datasets import build_index, listing, reader_module, repairs
-from segstudy.datasets.listing import natural
-from segstudy.datasets.phantom import DRAWERS, draw
-from segstudy.errors import StudyError
-from segstudy.files import read_csv, write_csv
-from segstudy.images import image_size, read_mask
+from segstudy.core.errors import StudyError
+from segstudy.core.files import read_csv, write_csv
+from segstudy.data.images.read import image_size, read_mask
+from segstudy.data.index import build_index, reader_module, repairs
+from segstudy.data.phantoms.draw import DRAWERS, draw
+from segstudy.data.readers import discovery
+from segstudy.data.readers.discovery import natural
 
 COLUMNS = [
     *("sample", "image", "mask", "roi", "second_mask", "stratum", "group", "official_subset"),
@@ -381,11 +382,11 @@ def test_indexing_is_quick(reader, originals, tmp_path):
 
 def test_readers_that_break_the_contract_are_told_so(tmp_path, monkeypatch):
     for names, words in ((["a", "a"], "share a sample name"), (["a b", "c"], "cannot be a sample name")):
-        module = types.ModuleType("segstudy.datasets.odd")
+        module = types.ModuleType("segstudy.data.index.odd")
         rows = [{"sample": name, "image": "x.png"} for name in names]
         module.TITLE, module.LAYOUT, module.recognises = "Odd", "", lambda root: True
-        module.index = lambda root, rows=rows: listing.frame(rows, [])
+        module.index = lambda root, rows=rows: discovery.frame(rows, [])
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        monkeypatch.setattr(segstudy.datasets, "READERS", ("odd",))
+        monkeypatch.setattr(segstudy.data.index, "READERS", ("odd",))
         with pytest.raises(StudyError, match=words):
             build_index("odd", tmp_path)

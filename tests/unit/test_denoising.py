@@ -12,20 +12,25 @@ import small_cell
 import torch
 from test_training import CPU, IMAGES, MASKS, ROIS, same
 
-from segstudy import batches, checkpoint, denoising, models, objective, seeds
-from segstudy.checks import check_split
 from segstudy.config.datasets import Split
-from segstudy.config.few_labels import Denoising
 from segstudy.config.recipes import Recipe
-from segstudy.errors import StudyError
-from segstudy.splits import make_split
-from segstudy.training import train
+from segstudy.config.semi_supervised import Denoising
+from segstudy.core import rng
+from segstudy.core.errors import StudyError
+from segstudy.data.checks.data_checks import check_split
+from segstudy.data.split import make_split
+from segstudy.losses import build
+from segstudy.models import model_file, registry
+from segstudy.runtime import signals
+from segstudy.training import checkpoint, device_data
+from segstudy.training.tasks import denoising
+from segstudy.training.trainer import train
 
 LARGE = torch.full((1, 3, 400, 500), 0.5)
 
 
 def noisy(kind, level, image=LARGE):
-    return denoising.add_noise(image, [(kind, level)] * len(image), seeds.generator(0, "noise"))
+    return denoising.add_noise(image, [(kind, level)] * len(image), rng.generator(0, "noise"))
 
 
 @pytest.mark.parametrize("level", [0.02, 0.1])
@@ -57,7 +62,7 @@ def test_an_image_with_noise_stays_one():
 
 def test_kinds_are_equally_frequent_and_levels_uniform_in_their_ranges():
     options = Denoising(gaussian=(0.1, 0.3), salt_and_pepper=None, speckle=(0.5, 0.5))
-    drawn = denoising.draw_noise(4000, options, seeds.generator(0, "noise"))
+    drawn = denoising.draw_noise(4000, options, rng.generator(0, "noise"))
     levels = np.array([level for kind, level in drawn if kind == "gaussian"])
     assert {level for kind, level in drawn if kind == "speckle"} == {0.5}
     assert len(levels) == pytest.approx(2000, abs=100)
@@ -65,7 +70,7 @@ def test_kinds_are_equally_frequent_and_levels_uniform_in_their_ranges():
 
 
 def test_validation_noise_is_that_of_the_row_whatever_comes_with_it():
-    task, batch_of = denoising.RemoveNoise(Denoising(), 3), batches.hold(IMAGES, MASKS, ROIS, CPU)
+    task, batch_of = denoising.RemoveNoise(Denoising(), 3), device_data.hold(IMAGES, MASKS, ROIS, CPU)
     both, one = (task.question(batch_of(rows), rows) for rows in ([1, 4], [4]))
     assert torch.equal(both[0][1:], one[0])
     assert torch.equal(one[1], batch_of([4])[0] / 255)
@@ -75,7 +80,7 @@ def test_validation_noise_is_that_of_the_row_whatever_comes_with_it():
 
 
 def test_the_loss_of_images_is_the_mean_over_channels_and_counted_pixels_by_hand():
-    loss = denoising.channel_by_channel(objective.build_loss({"loss": "mse"}, objective.ClassStatistics((0, 0))))
+    loss = denoising.channel_by_channel(build.build_loss({"loss": "mse"}, build.ClassStatistics((0, 0))))
     draws = torch.Generator().manual_seed(0)
     logits, target = torch.randn(2, 3, 5, 4, generator=draws), torch.rand(2, 3, 5, 4, generator=draws)
     roi = torch.ones(2, 5, 4, dtype=torch.uint8)
@@ -87,10 +92,10 @@ def test_the_loss_of_images_is_the_mean_over_channels_and_counted_pixels_by_hand
 
 def learned(slot=None, loss=None, seed=1, **options):
     torch.manual_seed(0)
-    net = models.build({"network": "unet", "depth": 2, "width": 4, "dropout": 0.2}, 3, 3)
+    net = registry.build({"network": "unet", "depth": 2, "width": 4, "dropout": 0.2}, 3, 3)
     recipe = {"epochs": 3, "batch_size": 2, "learning_rate": 0.01, "precision": "fp32", "denoising": {}} | options
     recipe = Recipe.model_validate(recipe)
-    mse = objective.build_loss({"loss": "mse"}, objective.ClassStatistics((0, 0)))
+    mse = build.build_loss({"loss": "mse"}, build.ClassStatistics((0, 0)))
     loss = denoising.channel_by_channel(loss(mse) if loss else mse)
     task = denoising.RemoveNoise(recipe.denoising, seed)
     return train(net, loss, IMAGES, MASKS, ROIS, [0, 1, 2, 3], [4, 5], recipe, seed, CPU, slot, task=task)
@@ -118,7 +123,7 @@ def test_a_denoising_training_continues_with_its_bits(tmp_path, options):
         return loss
 
     slot = checkpoint.Slot(tmp_path, {})
-    with pytest.raises(checkpoint.Interrupted):
+    with pytest.raises(signals.Interrupted):
         learned(slot, stopping, **options)
     continued = learned(slot, **options)
     assert same(continued.weights, undisturbed.weights)
@@ -169,7 +174,7 @@ def test_a_cell_learns_from_images_without_any_mask(unlabelled, tmp_path, caplog
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["images"] == {"train": 8, "val": 2}
     assert "index" in record["data"]
-    trained, meta = checkpoint.load_model(tmp_path / "model.safetensors")
+    trained, meta = model_file.load_model(tmp_path / "model.safetensors")
     assert meta["outputs"] == 3
     assert trained(torch.rand(1, 3, 16, 16)).shape == (1, 3, 16, 16)
     assert "val Dice" not in caplog.text and "val loss" in caplog.text

@@ -4,8 +4,8 @@ import pytest
 import torch
 from scipy.signal import correlate2d
 
-from segstudy.models import build
-from segstudy.models.shapes import plan, receptive_field
+from segstudy.models.layer_table import plan, receptive_field
+from segstudy.models.registry import build
 
 
 def test_receptive_fields_of_3_7_and_15_pixels_with_linearly_many_weights():

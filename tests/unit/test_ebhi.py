@@ -7,16 +7,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from segstudy.cards import describe
-from segstudy.checks import check_images, check_split
 from segstudy.config.datasets import DeclaredException, Phantom, Split
-from segstudy.datasets import build_index, labels_of
-from segstudy.datasets.ebhi import STRATA
-from segstudy.datasets.phantom import draw
-from segstudy.errors import StudyError
-from segstudy.files import read_csv
-from segstudy.images import read_mask
-from segstudy.splits import make_split
+from segstudy.core.errors import StudyError
+from segstudy.core.files import read_csv
+from segstudy.data.card import describe
+from segstudy.data.checks.data_checks import check_images, check_split
+from segstudy.data.images.read import read_mask
+from segstudy.data.index import build_index, labels_of
+from segstudy.data.phantoms.draw import draw
+from segstudy.data.readers.ebhi import STRATA
+from segstudy.data.split import make_split
 
 LOW, HIGH, POLYP = "Low-grade IN", "High-grade IN", "Polyp"
 

@@ -12,13 +12,13 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from segstudy import encoder_files
-from segstudy.checkpoint import load_model
-from segstudy.errors import StudyError
-from segstudy.inference import predict_canvas
-from segstudy.models import build, torchvision_import
+from segstudy.core.errors import StudyError
+from segstudy.inference.predict import predict_canvas
+from segstudy.models import encoder_files, torchvision_import
 from segstudy.models.encoder_unet import blank_encoder, library
+from segstudy.models.model_file import load_model
 from segstudy.models.pretrained import IMAGENET, adapted, read_weights
+from segstudy.models.registry import build
 
 NARROW = {"network": "encoder_unet", "encoder": "resnet18", "decoder_widths": [8, 8, 8, 8, 8]}
 
@@ -309,7 +309,7 @@ def test_a_cell_that_wants_weights_and_gets_no_file_is_an_error(cell, tmp_path):
 
 
 def test_other_weights_are_another_training(cell):
-    from segstudy.cells import data_hashes
+    from segstudy.training.cell import data_hashes
 
     folder, inputs, _ = cell
     one = data_hashes(*inputs, encoder=folder / "resnet18.safetensors")

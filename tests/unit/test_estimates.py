@@ -8,14 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from segstudy import models
-from segstudy.config import load_study
 from segstudy.config.datasets import Prediction
+from segstudy.config.load import load_study, read_config
 from segstudy.config.networks import NETWORKS
-from segstudy.config.study import read_config
-from segstudy.estimates import PARTS, START, Estimates, predicted_pixels
-from segstudy.models import cost
-from segstudy.network_cost import network_cost
+from segstudy.models import cost, registry
+from segstudy.study.estimates import PARTS, START, Estimates, predicted_pixels
+from segstudy.study.flops import network_cost
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [ROOT / "config.yaml", ROOT / "studies/demo.yaml"]
@@ -43,7 +41,7 @@ def seconds(run):
 @pytest.mark.parametrize("options", [{}, {"depth": 2, "width": 8}, {"depth": 3, "width": 12, "normalisation": "none"}])
 def test_the_cost_by_arithmetic_is_that_of_the_network(kind, options):
     model = {"network": kind, **NETWORKS[kind][0](**options).model_dump(mode="json")}
-    network, side = models.build(model, 3, 1), 128
+    network, side = registry.build(model, 3, 1), 128
     found = network_cost(model, 3, 1)
     assert not found.guess
     assert found.parameters == pytest.approx(cost.count_parameters(network), rel=0.06)
@@ -131,7 +129,7 @@ def test_tiles_cost_what_overlaps_and_a_fixed_number_of_crops_what_it_says(study
 
 @pytest.mark.parametrize(("canvas", "tile", "overlap"), [((256, 320), (64, 64), 0.5), ((40, 600), (64, 100), 0.25)])
 def test_pixels_of_tiles_are_those_that_a_prediction_computes(canvas, tile, overlap):
-    from segstudy.tiles import starts
+    from segstudy.inference.sliding_window import starts
 
     tiles = [len(starts(max(side, t), t, overlap)) for side, t in zip(canvas, tile, strict=True)]
     found = predicted_pixels(canvas, Prediction(tile=tile, overlap=overlap))
@@ -147,7 +145,7 @@ def test_a_damaged_record_tells_nothing(study, tmp_path):
 
 
 def test_estimating_imports_nothing_heavy():
-    code = "import sys, segstudy.estimates; print('torch' in sys.modules, 'pandas' in sys.modules)"
+    code = "import sys, segstudy.study.estimates; print('torch' in sys.modules, 'pandas' in sys.modules)"
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

@@ -6,13 +6,13 @@ from monai.metrics import MeanIoU
 from PIL import Image
 from sklearn.metrics import confusion_matrix, f1_score, jaccard_score
 
-from segstudy.errors import StudyError
-from segstudy.evaluation import COLUMNS, measure
-from segstudy.formulas import COUNTS, measured
-from segstudy.labels import binary, several
-from segstudy.metrics import per_image, summarise, with_means
-from segstudy.probabilities import write_classes
-from segstudy.truth import truth_of
+from segstudy.core.errors import StudyError
+from segstudy.data.ground_truth import truth_of
+from segstudy.data.images.label_map import binary, several
+from segstudy.data.images.prediction_files import write_classes
+from segstudy.evaluation.aggregate import per_image, summarise, with_means
+from segstudy.evaluation.measure import COLUMNS, measure
+from segstudy.evaluation.metrics import COUNTS, measured
 
 TRUTH = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]], dtype=bool)
 ROI = np.array([[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 0]], dtype=bool)

@@ -14,18 +14,19 @@ from network_promises import settled
 from PIL import Image
 from torch import nn
 
-from segstudy import deployed, model_card, models
-from segstudy.cell_files import open_cell
-from segstudy.checkpoint import load_model, read_model
 from segstudy.cli.app import main
-from segstudy.deployed import TOLERANCE, Deployed, export
-from segstudy.errors import StudyError
-from segstudy.export import export_cell, images_to_check, preprocessing
-from segstudy.inference import predict_canvas
-from segstudy.model_snippet import IN_COLOUR
-from segstudy.new_images import in_colour
-from segstudy.statistics import bootstrap_interval
-from segstudy.store import open_store
+from segstudy.core.errors import StudyError
+from segstudy.data.store import open_store
+from segstudy.deploy import graph, model_card
+from segstudy.deploy.export import export_cell, images_to_check, preprocessing
+from segstudy.deploy.graph import TOLERANCE, Deployed, export
+from segstudy.deploy.model_card import IN_COLOUR
+from segstudy.deploy.predict import in_colour
+from segstudy.deploy.trained_cell import open_cell
+from segstudy.evaluation.bootstrap import bootstrap_interval
+from segstudy.inference.predict import predict_canvas
+from segstudy.models import registry
+from segstudy.models.model_file import load_model, read_model
 
 NETWORKS = {
     "encdec": {"depth": 1, "width": 2},
@@ -71,7 +72,7 @@ def exported(made, tmp_path_factory):
 
 def deployed_network(name, outputs=1):
     torch.manual_seed(0)
-    return Deployed(settled(models.build({"network": name, **NETWORKS[name]}, 3, outputs)), SCALING).eval()
+    return Deployed(settled(registry.build({"network": name, **NETWORKS[name]}, 3, outputs)), SCALING).eval()
 
 
 def noise(*shape):
@@ -278,7 +279,7 @@ def test_a_graph_that_finds_something_else_is_not_written(tmp_path, monkeypatch)
         path.write_bytes(b"graph")
         return lambda batch: model(torch.from_numpy(batch)).detach().numpy() + 2 * TOLERANCE
 
-    monkeypatch.setattr(deployed, "_write", other)
+    monkeypatch.setattr(graph, "_write", other)
     with pytest.raises(StudyError, match=r"probabilities differ by 0\.0002, allowed are 0\.0001"):
         export(model, "torch", tmp_path / "graph", (64, 64), [noise(64, 64, 3)], "unet")
     assert not list(tmp_path.iterdir())

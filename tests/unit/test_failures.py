@@ -3,8 +3,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from segstudy.config import Cell
-from segstudy.failures import (
+from segstudy.config.cell import Cell
+from segstudy.evaluation.aggregate import Counts, confusion
+from segstudy.evaluation.calibration import coarse, histograms
+from segstudy.evaluation.metrics import dice
+from segstudy.figures.failures import draw_failures
+from segstudy.tables.failures import (
     THRESHOLDS,
     calibration,
     dice_over_thresholds,
@@ -12,10 +16,6 @@ from segstudy.failures import (
     read_bins,
     worst_first,
 )
-from segstudy.figures.failures import draw_failures
-from segstudy.formulas import dice
-from segstudy.metrics import Counts, confusion
-from segstudy.scores import coarse, histograms
 
 COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", "tp", "fp", "fn", "tn"]
 

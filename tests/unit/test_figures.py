@@ -7,15 +7,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from segstudy.config import Cell
+from segstudy.config.cell import Cell
 from segstudy.config.recipes import CurveStopping
-from segstudy.errors import StudyError
-from segstudy.figures import ablation, curves, early_stopping, gallery, style, tiles
-from segstudy.formulas import dice
-from segstudy.labels import binary, several
-from segstudy.metrics import Counts, confusion
-from segstudy.probabilities import write_classes
-from segstudy.stopping import curve_slope
+from segstudy.core.errors import StudyError
+from segstudy.data.images import drawing
+from segstudy.data.images.label_map import binary, several
+from segstudy.data.images.prediction_files import write_classes
+from segstudy.evaluation.aggregate import Counts, confusion
+from segstudy.evaluation.metrics import dice
+from segstudy.figures import ablation, curves, early_stopping, gallery, style
+from segstudy.training.early_stopping import curve_slope
 
 LESION = binary("lesion")
 
@@ -316,7 +317,7 @@ def test_the_overlay_colours_are_those_of_the_legend(tmp_path):
     image, truth, predicted, overlay = (
         np.asarray(tile) for tile in gallery.tiles_of(row, [masks / "a.png"], root, "roi", LESION)
     )
-    scale = tiles.SIDE / 60
+    scale = drawing.SIDE / 60
     assert image.shape == (round(40 * scale), 400, 3)
 
     def at(tile, y, x):
@@ -400,7 +401,7 @@ def test_the_gallery_of_several_classes_has_their_colours_and_the_wrong_pixels(t
     image, truth, predicted, errors = (
         np.asarray(tile) for tile in gallery.tiles_of(row, [masks / "a.png"], root, "roi", FACADE)
     )
-    scale = tiles.SIDE / 60
+    scale = drawing.SIDE / 60
 
     def at(tile, y, x):
         return tuple(tile[round((y + 0.5) * scale), round((x + 0.5) * scale)].tolist())
@@ -427,7 +428,7 @@ def test_the_gallery_of_several_classes_ranks_by_the_mean_and_names_the_classes(
     assert chosen[1].dice == pytest.approx((1 + wall + door) / 3)
     gallery.draw_gallery(*paths, title="cmp", policy="fixed", region="roi", labels=FACADE)
     page = np.asarray(Image.open(paths[-1]).convert("RGB"))
-    foot = page[-gallery.MARGIN - tiles.LINE :]
+    foot = page[-gallery.MARGIN - drawing.LINE :]
     for colour in FACADE.colours:
         assert (np.abs(foot.astype(int) - colour) < 12).all(axis=2).sum() > 300
 
@@ -450,10 +451,10 @@ def test_a_legend_below_a_figure_fits_into_it(name, columns):
 
 def test_a_legend_that_is_too_long_goes_on_in_the_next_line():
     entries = [(f"class number {i}", (10 * i, 0, 0)) for i in range(12)]
-    assert tiles.legend_height(entries, 4000) == tiles.LINE
-    assert tiles.legend_height(entries, 900) == 4 * tiles.LINE  # three in a line
-    page = Image.new("RGB", (900 + 2 * tiles.MARGIN, 4 * tiles.LINE), "white")
-    tiles.legend(gallery.ImageDraw.Draw(page), 0, entries, 900)
+    assert drawing.legend_height(entries, 4000) == drawing.LINE
+    assert drawing.legend_height(entries, 900) == 4 * drawing.LINE  # three in a line
+    page = Image.new("RGB", (900 + 2 * drawing.MARGIN, 4 * drawing.LINE), "white")
+    drawing.legend(gallery.ImageDraw.Draw(page), 0, entries, 900)
     colours = {tuple(colour) for colour in np.asarray(page).reshape(-1, 3).tolist()}
     assert {colour for _, colour in entries} <= colours
-    assert (np.asarray(page)[:, 900 + tiles.MARGIN :] == 255).all()
+    assert (np.asarray(page)[:, 900 + drawing.MARGIN :] == 255).all()

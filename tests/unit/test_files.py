@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segstudy.files import atomic_folder, atomic_path, read_csv, read_json, write_csv, write_json, write_text
+from segstudy.core.files import atomic_folder, atomic_path, read_csv, read_json, write_csv, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):

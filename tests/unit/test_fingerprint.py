@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from segstudy import fingerprint
+from segstudy.runtime import fingerprint
 
 PACKAGE = Path(fingerprint.__file__).parent
 
@@ -40,16 +40,16 @@ def edit(path, old, new):
 
 
 def test_comments_and_docstrings_do_not_count(package):
-    before = code_in(package, "segstudy.files")
+    before = code_in(package, "segstudy.core.files")
     edit(package / "files.py", '"""Write', '"""Put')
     edit(package / "files.py", "import os\n", "import os  # the operating system\n\n")
-    assert code_in(package, "segstudy.files") == before
+    assert code_in(package, "segstudy.core.files") == before
 
 
 def test_code_counts_through_imports(package):
-    before = code_in(package, "segstudy.cells")
+    before = code_in(package, "segstudy.training.cell")
     (package / "losses" / "overlap.py").write_text((package / "losses" / "overlap.py").read_text() + "\nEXTRA = 1\n")
-    assert code_in(package, "segstudy.cells") != before
+    assert code_in(package, "segstudy.training.cell") != before
 
 
 @pytest.fixture
@@ -102,18 +102,18 @@ def test_modules_exchanged_between_two_imports_count(small):
 
 
 def test_another_network_does_not_count(package):
-    before = code_in(package, "segstudy.cells", "segstudy.models.unet")
+    before = code_in(package, "segstudy.training.cell", "segstudy.models.unet")
     (package / "models" / "encdec.py").write_text((package / "models" / "encdec.py").read_text() + "\nEXTRA = 1\n")
-    assert code_in(package, "segstudy.cells", "segstudy.models.unet") == before
+    assert code_in(package, "segstudy.training.cell", "segstudy.models.unet") == before
     (package / "models" / "unet.py").write_text((package / "models" / "unet.py").read_text() + "\nEXTRA = 1\n")
-    assert code_in(package, "segstudy.cells", "segstudy.models.unet") != before
+    assert code_in(package, "segstudy.training.cell", "segstudy.models.unet") != before
 
 
 @pytest.mark.parametrize("module", ["figures/gallery.py", "tables.py", "config/recipes.py", "jobs.py"])
 def test_what_cannot_change_a_training_does_not_count(package, module):
-    before = code_in(package, "segstudy.cells", "segstudy.models.unet")
+    before = code_in(package, "segstudy.training.cell", "segstudy.models.unet")
     (package / module).write_text((package / module).read_text() + "\nEXTRA = 1\n")
-    assert code_in(package, "segstudy.cells", "segstudy.models.unet") == before
+    assert code_in(package, "segstudy.training.cell", "segstudy.models.unet") == before
 
 
 def test_a_module_that_does_not_exist_is_an_error():

@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segstudy.cards import describe
-from segstudy.checks import check_images
-from segstudy.config import load_study
-from segstudy.config.datasets import Phantom
-from segstudy.config.layout import Layout
-from segstudy.datasets import build_index, labels_of, repairs
-from segstudy.datasets.phantom import draw
-from segstudy.datasets.phantom_folder import PLATES
-from segstudy.errors import StudyError
-from segstudy.files import read_csv
-from segstudy.images import read_mask
-from segstudy.store import build_store, open_store
+from segstudy.config.datasets import Layout, Phantom
+from segstudy.config.load import load_study
+from segstudy.core.errors import StudyError
+from segstudy.core.files import read_csv
+from segstudy.data.card import describe
+from segstudy.data.checks.data_checks import check_images
+from segstudy.data.images.read import read_mask
+from segstudy.data.index import build_index, labels_of, repairs
+from segstudy.data.phantoms.draw import draw
+from segstudy.data.phantoms.folder import PLATES
+from segstudy.data.store import build_store, open_store
 
 SHAPE = (16, 16)  # what the store need not pad
 

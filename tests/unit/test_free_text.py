@@ -19,12 +19,12 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from segstudy.cli.console import PlainConsole
-from segstudy.errors import StudyError
-from segstudy.files import read_csv, write_csv
-from segstudy.markup import element, html_of_markdown, markdown_code, markdown_text
-from segstudy.table_formats import Entry, Line, Panel, Table, escape_latex, latex, markdown, web_page
-from segstudy.terminal_text import VisibleFormatter, on_one_line, visible
-from segstudy.web import page, policy
+from segstudy.core.errors import StudyError
+from segstudy.core.files import read_csv, write_csv
+from segstudy.core.html_page import page, policy
+from segstudy.core.markup import element, html_of_markdown, markdown_code, markdown_text
+from segstudy.core.terminal_text import VisibleFormatter, on_one_line, visible
+from segstudy.tables.render import Entry, Line, Panel, Table, escape_latex, latex, markdown, web_page
 
 PACKAGE = Path(__file__).resolve().parents[2] / "workflow/segstudy"
 HOSTILE = (

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segstudy import files
 from segstudy.cli.run import check_room
-from segstudy.jobs import explain, job
-from segstudy.store import open_array
+from segstudy.core import files
+from segstudy.data.store import open_array
+from segstudy.runtime.job import explain, job
 
 NOISE = np.random.default_rng(0).integers(0, 255, (300, 300), dtype=np.uint8)
 

@@ -7,15 +7,15 @@ import torch
 from PIL import Image
 from torch import nn
 
-from segstudy.config import Cell
+from segstudy.config.cell import Cell
 from segstudy.config.evaluation import Evaluation
-from segstudy.ensembles import predict_together
-from segstudy.errors import StudyError
-from segstudy.gains import gain_of, gain_words, gains_of
-from segstudy.inference import predict_canvas
-from segstudy.labels import binary, several
-from segstudy.probabilities import read_probability, write_probability
-from segstudy.thresholds import binarise, tune
+from segstudy.core.errors import StudyError
+from segstudy.data.images.label_map import binary, several
+from segstudy.data.images.prediction_files import read_probability, write_probability
+from segstudy.evaluation.thresholds import binarise, tune
+from segstudy.inference.ensemble import predict_together
+from segstudy.inference.predict import predict_canvas
+from segstudy.tables.variants import gain_of, gain_words, gains_of
 
 PLAIN = {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
 LABELS = binary("cell")

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segstudy.config.datasets import Size
-from segstudy.geometry import Geometry, canvas_size, fit, plain_size, to_canvas, to_original
+from segstudy.data.images.geometry import Geometry, canvas_size, fit, plain_size, to_canvas, to_original
 
 SIDES = st.integers(1, 400)
 

@@ -10,11 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from segstudy.checkpoint import load_model, save_model
-from segstudy.config import load_study
 from segstudy.config.library_paths import closed, places_in, refusal
-from segstudy.errors import StudyError
-from segstudy.models import build, library_targets
+from segstudy.config.load import load_study
+from segstudy.core.errors import StudyError
+from segstudy.models import external_targets
+from segstudy.models.model_file import load_model, save_model
+from segstudy.models.registry import build
 
 BODY = {"_code": "raise AssertionError('was run')", "__dict__": {}}
 # Callables that run commands, unpickle, fetch, or run text. Some of them are annotated to return a network.
@@ -53,7 +54,7 @@ DANGEROUS = [
     ("segmentation_models_pytorch:create_model", {"arch": "unet", "encoder_weights": "imagenet"}),
     ("segmentation_models_pytorch:Unet", {"encoder_name": "tu-hf-hub:somebody/else"}),
     ("segmentation_models_pytorch.base.hub_mixin:from_pretrained", {}),
-    ("segstudy.cells:train_cell", {}),
+    ("segstudy.training.cell:train_cell", {}),
     ("segstudy.__main__:main", {}),
 ]
 
@@ -194,7 +195,7 @@ def test_networks_of_the_libraries_need_nobodys_word(tmp_path):
 
 
 def test_factories_of_the_libraries_say_what_they_return():
-    from segstudy.models.library_classes import find
+    from segstudy.models.external_class import find
 
     for path in (
         "timm:create_model",
@@ -202,7 +203,7 @@ def test_factories_of_the_libraries_say_what_they_return():
         "torchvision.models:resnet18",
         "monai.networks.nets:UNet",
     ):
-        assert library_targets.refusal(find(path)) == ""
+        assert external_targets.refusal(find(path)) == ""
 
 
 def test_paths_and_arguments_are_told_apart_by_their_text():

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from segstudy.config.datasets import Phantom
-from segstudy.datasets import build_index
-from segstudy.datasets.phantom import draw
-from segstudy.errors import StudyError
-from segstudy.images import read_mask
+from segstudy.core.errors import StudyError
+from segstudy.data.images.read import read_mask
+from segstudy.data.index import build_index
+from segstudy.data.phantoms.draw import draw
 
 
 @pytest.fixture(scope="module")

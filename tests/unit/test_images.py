@@ -9,8 +9,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from segstudy.errors import StudyError
-from segstudy.images import files_of, image_size, read_colours, read_image, read_labels, read_mask, read_picture
+from segstudy.core.errors import StudyError
+from segstudy.data.images.read import (
+    files_of,
+    image_size,
+    read_colours,
+    read_image,
+    read_labels,
+    read_mask,
+    read_picture,
+)
 
 TRUTH = np.array([[0, 1, 1, 0], [0, 0, 1, 0], [1, 0, 0, 0]], dtype=bool)
 

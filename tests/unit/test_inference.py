@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
-from segstudy import checkpoint, models
 from segstudy.config.evaluation import Evaluation
-from segstudy.errors import StudyError
-from segstudy.evaluation import measure
-from segstudy.geometry import to_original
-from segstudy.images import read_mask
-from segstudy.inference import predict_canvas, predict_cell
-from segstudy.labels import binary, several
-from segstudy.probabilities import read_classes, read_probability, write_probability
-from segstudy.store import build_store, open_store
-from segstudy.thresholds import binarise, otsu_of, tune
+from segstudy.core.errors import StudyError
+from segstudy.data.images.geometry import to_original
+from segstudy.data.images.label_map import binary, several
+from segstudy.data.images.prediction_files import read_classes, read_probability, write_probability
+from segstudy.data.images.read import read_mask
+from segstudy.data.store import build_store, open_store
+from segstudy.evaluation.measure import measure
+from segstudy.evaluation.thresholds import binarise, otsu_of, tune
+from segstudy.inference.predict import predict_canvas, predict_cell
+from segstudy.models import model_file, registry
 
 PLAIN = {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
 SUBSETS = ["train", "val", "test", "train", "val", "unlabelled"]
@@ -71,7 +71,7 @@ def predict(cell, monkeypatch=None, network=None, meta=META, size="native", head
     folder, index, split = cell
     build_store(index, folder / "raw", folder / "store", size, "rgb", "folder", binary("cell"), 1)
     if network is not None:
-        monkeypatch.setattr(checkpoint, "load_model", lambda path, device, **_: (network, meta))
+        monkeypatch.setattr(model_file, "load_model", lambda path, device, **_: (network, meta))
     predict_cell(
         folder / "model.safetensors",
         folder / "store",
@@ -184,14 +184,14 @@ def test_measured_counts_are_those_of_the_mask_files_bit_for_bit(cell, headline)
     """With a real network and a resized store; the tables' numbers must be those of the masks a person looks at."""
     folder, index, split = cell
     torch.manual_seed(0)
-    network = models.build({"network": "unet", "width": 4, "depth": 2}, 3, 1)
+    network = registry.build({"network": "unet", "width": 4, "depth": 2}, 3, 1)
     meta = {
         "settings": {"model": {"network": "unet", "width": 4, "depth": 2}},
         "in_channels": 3,
         "outputs": 1,
     }
     scaling = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.25]}
-    checkpoint.save_model(folder / "model.safetensors", network, meta | {"normalisation": scaling})
+    model_file.save_model(folder / "model.safetensors", network, meta | {"normalisation": scaling})
     thresholds = predict(cell, size={"long_side": 64}, headline=headline)
     counts = measure(
         folder / "probabilities", folder / "masks", thresholds, index, split, folder / "raw", binary("cell")
@@ -256,7 +256,7 @@ def test_one_pass_holds_a_bounded_number_of_pixels(monkeypatch):
             seen.append(tuple(images.shape))
             return images[:, :1]
 
-    monkeypatch.setattr("segstudy.inference.PIXELS_PER_PASS", 3 * 16 * 16)
+    monkeypatch.setattr("segstudy.inference.predict.PIXELS_PER_PASS", 3 * 16 * 16)
     list(predict_canvas(Watcher(), np.zeros((7, 16, 16, 3), np.uint8), range(7), PLAIN))
     list(predict_canvas(Watcher(), np.zeros((2, 64, 64, 3), np.uint8), range(2), PLAIN))
     assert [shape[0] for shape in seen] == [3, 3, 1, 1, 1]
@@ -307,7 +307,7 @@ def test_an_error_while_writing_leaves_nothing_half_done(cell, monkeypatch):
     def full(path, probability):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("segstudy.inference.write_probability", full)
+    monkeypatch.setattr("segstudy.inference.predict.write_probability", full)
     with pytest.raises(OSError, match="No space left"):
         predict(cell, monkeypatch, Oracle())
     assert sorted(path.name for path in folder.iterdir()) == [".store.sum", "raw", "store"]
@@ -320,7 +320,7 @@ def test_nothing_labelled_is_said(cell, monkeypatch):
 
 
 def test_reading_probabilities_needs_no_torch():
-    code = "import sys, segstudy.inference, segstudy.store, segstudy.geometry; sys.exit('torch' in sys.modules)"
+    code = "import sys, segstudy.inference.predict, segstudy.data.store, segstudy.data.images.geometry; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -352,7 +352,7 @@ def predict_several(cell, monkeypatch, size="native", outputs=3):
         Image.fromarray(colours.argmax(axis=2).astype(np.uint8)).save(path)
     build_store(index, folder / "raw", folder / "store", size, "rgb", "folder", RGB, 1)
     monkeypatch.setattr(
-        checkpoint, "load_model", lambda path, device, **_: (LargestChannel(), META | {"outputs": outputs})
+        model_file, "load_model", lambda path, device, **_: (LargestChannel(), META | {"outputs": outputs})
     )
     paths = [folder / name for name in ("probabilities", "masks", "thresholds.json")]
     predict_cell(folder / "model", folder / "store", split, index, folder / "raw", *paths, Evaluation(), RGB)

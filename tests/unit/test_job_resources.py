@@ -2,7 +2,7 @@
 
 import pytest
 
-from segstudy.job_resources import LONGEST, disk_mb, memory_mb, minutes
+from segstudy.runtime.resources import LONGEST, disk_mb, memory_mb, minutes
 
 
 def test_memory_by_hand():

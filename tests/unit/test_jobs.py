@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from segstudy.errors import StudyError
-from segstudy.jobs import explain, job, repeating_command
-from segstudy.progress import clock, track
+from segstudy.core.errors import StudyError
+from segstudy.core.progress import clock, track
+from segstudy.runtime.job import explain, job, repeating_command
 
 
 class Names(dict):

@@ -12,15 +12,17 @@ import small_cell
 import torch
 from test_training import CPU, IMAGES, MASKS, ROIS, bce, network, same
 
-from segstudy import batches, checkpoint, losses
+from segstudy import losses
 from segstudy.config.recipes import Recipe
-from segstudy.errors import StudyError
-from segstudy.joined import join
-from segstudy.material import Unlabelled
-from segstudy.mixture import Mixture
-from segstudy.passes import passes
-from segstudy.training import train
-from segstudy.validation import validate
+from segstudy.core.errors import StudyError
+from segstudy.data.concat_arrays import join
+from segstudy.runtime import signals
+from segstudy.training import checkpoint, device_data, sampler
+from segstudy.training.inputs import Unlabelled
+from segstudy.training.step import passes
+from segstudy.training.tasks.pseudo_labels import Mixture
+from segstudy.training.trainer import train
+from segstudy.training.validation import validate
 
 DRAW = np.random.default_rng(3)
 # Wider and lower than the labelled images (24x24), so that either is padded along one side.
@@ -51,14 +53,14 @@ def test_it_is_read_as_the_padded_arrays_would_be(number):
 
 def test_batches_windows_and_scaling_are_those_of_the_padded_arrays(monkeypatch):
     joined, plain = join((IMAGES, MASKS, ROIS), OTHERS), list(padded())
-    windows = batches.Windows([(2, 5), (0, 20), (9, 0)], (15, 10))
+    windows = device_data.Windows([(2, 5), (0, 20), (9, 0)], (15, 10))
     for budget in (0, 2**30):  # read where it lies, and held in memory
-        monkeypatch.setattr(batches, "HOST_BUDGET", budget)
+        monkeypatch.setattr(device_data, "HOST_BUDGET", budget)
         for asked in (None, windows):
-            one, other = (batches.hold(*arrays, CPU)([8, 0, 6], asked) for arrays in (joined, plain))
+            one, other = (device_data.hold(*arrays, CPU)([8, 0, 6], asked) for arrays in (joined, plain))
             assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
     rows = [1, 7]
-    assert batches.normalisation(*joined[::2], rows) == batches.normalisation(*plain[::2], rows)
+    assert device_data.normalisation(*joined[::2], rows) == device_data.normalisation(*plain[::2], rows)
 
 
 def test_crops_read_their_windows_alone():
@@ -96,7 +98,7 @@ def test_all_crops_of_both_or_the_share_asked_for():
             assert max(visits) - min(visits) <= 1
     fixed = Mixture((6, 7, 8), False, 0.6, (24, 24), 1, total=50)
     assert np.isin(fixed.crops([1, 2], 1, 1), [1, 2]).sum() == 30
-    assert sorted(map(len, batches.epoch_batches(fixed.crops([1, 2], 1, 1), 20, 1, 0, 1, 50))) == [10, 20, 20]
+    assert sorted(map(len, sampler.epoch_batches(fixed.crops([1, 2], 1, 1), 20, 1, 0, 1, 50))) == [10, 20, 20]
     drawn = [tuple(sorted(mixture(0.75).crops([1, 2], 10, epoch))) for epoch in range(1, 9)]
     assert len(set(drawn)) > 1
     assert drawn[0] == tuple(sorted(mixture(0.75).crops([1, 2], 10, 1)))
@@ -152,11 +154,11 @@ def both(task, net=None, loss=bce, slot=None, **options):
 
 def test_validation_sees_the_labelled_images_as_they_are():
     joined = both(mixture(), epochs=1)
-    assert joined.normalisation == batches.normalisation(IMAGES, ROIS, range(4))
+    assert joined.normalisation == device_data.normalisation(IMAGES, ROIS, range(4))
     net = network()
     net.load_state_dict(joined.weights)
     forward = passes(joined.normalisation, CPU, torch.float32)(net.eval())
-    found = validate(forward, bce, batches.hold(IMAGES, MASKS, ROIS, CPU), [4, 5], 2, lambda: "")
+    found = validate(forward, bce, device_data.hold(IMAGES, MASKS, ROIS, CPU), [4, 5], 2, lambda: "")
     assert found == (joined.history["val_loss"][0], joined.history["val_dice"][0])
 
 
@@ -173,7 +175,7 @@ def test_a_training_on_both_continues_with_its_bits(tmp_path, options):
         return bce(*arguments)
 
     slot = checkpoint.Slot(tmp_path, {})
-    with pytest.raises(checkpoint.Interrupted):
+    with pytest.raises(signals.Interrupted):
         both(mixture(**options), loss=stopping, slot=slot, **extra)
     continued = both(mixture(**options), slot=slot, **extra)
     assert same(continued.weights, undisturbed.weights)
@@ -190,10 +192,10 @@ def test_crops_of_either_kind_lie_inside_their_own_images(augmentation):
     others[:, 2:14, 5:27] = 1
     arrays = join((IMAGES, MASKS, np.ones_like(MASKS)), (*OTHERS[:2], others))
     task, rows = Mixture((6, 7, 8), False, None, (24, 24), 1, rectangles=rectangles), np.repeat(range(9), 40)
-    batch_of = batches.hold(*arrays, CPU)
+    batch_of = device_data.hold(*arrays, CPU)
     draws = (torch.Generator().manual_seed(4) for _ in range(2))
     inside, anywhere = (
-        batches.drawn(batch_of, rows, (24, 30), recipe, next(draws), places)[2].float().mean()
+        device_data.drawn(batch_of, rows, (24, 30), recipe, next(draws), places)[2].float().mean()
         for places in (task.places(rows), None)
     )
     assert inside == 1 and anywhere < 0.9

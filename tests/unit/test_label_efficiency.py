@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from segstudy.config import Cell
+from segstudy.config.cell import Cell
+from segstudy.evaluation.bootstrap import bootstrap_interval
 from segstudy.figures import style
 from segstudy.figures.label_efficiency import Share, draw_label_efficiency
-from segstudy.statistics import bootstrap_interval
 
 IMAGES = {0.1: 2, 0.5: 10, 1: 20}
 NAMES = {"default": 0.0, "finetuned": 0.05}

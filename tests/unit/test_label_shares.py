@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import small_cell
 
-from segstudy.label_shares import labelled_rows
+from segstudy.data.subsets import labelled_rows
 
 
 def chosen(share, images=40, strata=None, shuffle=None):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segstudy.errors import StudyError
-from segstudy.images import read_mask
-from segstudy.labels import binary, colours, known_ids, read_ids, several
+from segstudy.core.errors import StudyError
+from segstudy.data.images.label_map import binary, colours, known_ids, read_ids, several
+from segstudy.data.images.read import read_mask
 
 IDS = np.array([[0, 5, 7], [9, 0, 5]], np.uint8)
 LABELS = several({"window": 5, "door": [7, 9]})

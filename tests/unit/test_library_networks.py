@@ -11,13 +11,13 @@ import torch
 from network_promises import NetworkPromises, images, make
 from torch import nn
 
-from segstudy import fingerprint
-from segstudy.config import load_study
-from segstudy.errors import StudyError
+from segstudy.config.load import load_study
+from segstudy.core.errors import StudyError
 from segstudy.figures.sketch_layout import colours_of, place
-from segstudy.models import build
 from segstudy.models.cost import count_flops, count_parameters, count_saved_bytes
-from segstudy.models.shapes import has_plan, layer_table
+from segstudy.models.layer_table import has_plan, layer_table
+from segstudy.models.registry import build
+from segstudy.runtime import fingerprint
 
 MONAI, SMP, VISION = "monai.networks.nets:", "segmentation_models_pytorch:", "torchvision.models.segmentation:"
 ATTENTION = {"network": f"{MONAI}AttentionUnet", "arguments": {"channels": [8, 16, 32], "strides": [2, 2]}}

@@ -15,19 +15,21 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from segstudy import images, opening, store
 from segstudy.config.datasets import MAX_MEGAPIXELS, DatasetConfig
-from segstudy.datasets import build_index
-from segstudy.datasets.ph2_table import diagnoses
-from segstudy.errors import StudyError
-from segstudy.files import read_array, read_arrays, write_arrays
-from segstudy.fingerprint import listing
-from segstudy.images import image_size, read_colours, read_image, read_labels, read_mask, read_reduced
-from segstudy.jobs import _pictures
-from segstudy.labels import binary
-from segstudy.new_images import listed
-from segstudy.opening import allowing, opened
-from segstudy.probabilities import read_classes, read_probability, write_probability
+from segstudy.core.errors import StudyError
+from segstudy.core.files import read_array, read_arrays, write_arrays
+from segstudy.data import store
+from segstudy.data.images import decode
+from segstudy.data.images import read as images
+from segstudy.data.images.decode import allowing, opened
+from segstudy.data.images.label_map import binary
+from segstudy.data.images.prediction_files import read_classes, read_probability, write_probability
+from segstudy.data.images.read import image_size, read_colours, read_image, read_labels, read_mask, read_reduced
+from segstudy.data.index import build_index
+from segstudy.data.readers.ph2_table import diagnoses
+from segstudy.deploy.predict import listed
+from segstudy.runtime.fingerprint import listing
+from segstudy.runtime.job import _pictures
 
 READERS = (image_size, read_image, read_mask, read_labels, read_colours, read_probability)
 
@@ -87,8 +89,8 @@ def test_a_job_reads_what_its_data_set_allows(monkeypatch):
     monkeypatch.setenv("SEGSTUDY_MAX_MEGAPIXELS", json.dumps({"a": 1.0, "b": 300.0}))
     for wildcards, limit in (({"dataset": "a"}, 1.0), ({"dataset": "a", "unlabelled": "b"}, 300.0), ({}, 300.0)):
         with _pictures(SimpleNamespace(wildcards=wildcards)):
-            assert opening._limit.megapixels == limit
-    assert opening._limit.megapixels == MAX_MEGAPIXELS
+            assert decode._limit.megapixels == limit
+    assert decode._limit.megapixels == MAX_MEGAPIXELS
 
 
 def test_a_low_limit_is_not_meant_for_figures_that_were_drawn(tmp_path):
@@ -153,7 +155,7 @@ def test_arrays_are_read_as_they_were_written(tmp_path):
 def test_packed_arrays_are_not_unpacked_beyond_a_bound(tmp_path, monkeypatch):
     write_arrays(tmp_path / "h.npz", {"a": np.zeros(10_000)})
     assert read_arrays(tmp_path / "h.npz", ("a",))["a"].shape == (10_000,)
-    monkeypatch.setattr("segstudy.files.LARGEST_ARCHIVE", 50_000)
+    monkeypatch.setattr("segstudy.core.files.LARGEST_ARCHIVE", 50_000)
     with pytest.raises(StudyError, match="when it is unpacked"):
         read_arrays(tmp_path / "h.npz", ("a",))
     (tmp_path / "h.npz").write_bytes(b"PK nothing")
@@ -289,7 +291,7 @@ def test_the_index_says_which_file_or_folder_it_has_no_permission_for(somebody, 
     (pairs(somebody) / closed).chmod(0)
     with pytest.raises((StudyError, PermissionError)) as caught:
         build_index("folder", somebody)
-    from segstudy.jobs import explain
+    from segstudy.runtime.job import explain
 
     assert "no permission" in explain(caught.value)
     assert str(somebody / closed) in explain(caught.value)

@@ -14,9 +14,10 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from segstudy import live, progress
-from segstudy.jobs import job
-from segstudy.training_log import Reporter
+from segstudy.core import progress
+from segstudy.runtime import live_status
+from segstudy.runtime.job import job
+from segstudy.training.reporter import Reporter
 
 FACTS = {"epoch": 3, "epochs": 40, "step": 2, "steps": 5, "train_loss": 0.4123, "val_loss": 0.5, "val_dice": 0.81234}
 FACTS |= {"images_per_second": 12.34, "seconds_left": 75.2}
@@ -46,17 +47,17 @@ def terminal():
 
 
 def test_told_names_what_is_known():
-    assert live.told(FACTS) == LINE
+    assert live_status.told(FACTS) == LINE
     nothing = dict.fromkeys(("train_loss", "val_loss", "val_dice", "images_per_second", "seconds_left"))
-    assert live.told(FACTS | nothing) == "epoch 3/40, step 2/5"
+    assert live_status.told(FACTS | nothing) == "epoch 3/40, step 2/5"
 
 
 def test_a_lonely_training_rewrites_one_line_and_wipes_it(folder, terminal):
     stream, written = terminal
-    shown = live.Live("train x", folder, stream)
+    shown = live_status.Live("train x", folder, stream)
     shown(FACTS)
     assert written() == f"\r\x1b[K[train x] {LINE}"
-    assert live.read(folder / live.STATUS)["val_dice"] == 0.81234
+    assert live_status.read(folder / live_status.STATUS)["val_dice"] == 0.81234
     shown._shown = 0.0
     shown(FACTS | {"epoch": 4})
     assert "\n" not in (again := written()) and again.startswith("\r\x1b[K[train x] epoch 4/40")
@@ -66,22 +67,22 @@ def test_a_lonely_training_rewrites_one_line_and_wipes_it(folder, terminal):
 
 
 def test_it_is_shown_at_most_once_a_second(folder, terminal):
-    shown = live.Live("train x", folder, terminal[0])
+    shown = live_status.Live("train x", folder, terminal[0])
     shown(FACTS)
     shown(FACTS | {"epoch": 4})
-    assert json.loads((folder / live.STATUS).read_text())["epoch"] == 3
+    assert json.loads((folder / live_status.STATUS).read_text())["epoch"] == 3
 
 
 def test_a_long_line_is_cut_to_the_terminal(folder, terminal):
     stream, written = terminal
     termios.tcsetwinsize(stream.fileno(), (24, 30))
-    live.Live("train x", folder, stream)(FACTS)
+    live_status.Live("train x", folder, stream)(FACTS)
     assert written() == "\r\x1b[K" + f"[train x] {LINE}"[:29]
 
 
 def test_two_trainings_draw_no_line(folder, terminal):
     stream, written = terminal
-    one, other = live.Live("one", folder, stream), live.Live("other", folder.with_name("seed1"), stream)
+    one, other = live_status.Live("one", folder, stream), live_status.Live("other", folder.with_name("seed1"), stream)
     one(FACTS)
     assert one.drawn
     other(FACTS)
@@ -97,7 +98,7 @@ def test_two_trainings_draw_no_line(folder, terminal):
 
 
 def test_a_state_beside_it_is_left_alone(folder):
-    shown = live.Live("x", folder, io.StringIO())
+    shown = live_status.Live("x", folder, io.StringIO())
     shown(FACTS)
     (folder / "state.pt").touch()
     shown.close()
@@ -106,8 +107,8 @@ def test_a_state_beside_it_is_left_alone(folder):
 
 def test_without_a_terminal_there_is_a_file_and_no_line(folder):
     stream = io.StringIO()
-    live.Live("x", folder, stream)(FACTS)
-    assert stream.getvalue() == "" and (folder / live.STATUS).exists()
+    live_status.Live("x", folder, stream)(FACTS)
+    assert stream.getvalue() == "" and (folder / live_status.STATUS).exists()
 
 
 def test_a_full_disk_or_a_closed_terminal_stops_nothing(folder, monkeypatch):
@@ -115,28 +116,28 @@ def test_a_full_disk_or_a_closed_terminal_stops_nothing(folder, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    shown = live.Live("x", folder, io.StringIO())
+    shown = live_status.Live("x", folder, io.StringIO())
     shown(FACTS)
     shown.close()
-    assert not (folder / live.STATUS).exists()
+    assert not (folder / live_status.STATUS).exists()
 
 
 def test_a_dead_training_is_not_read(folder):
-    shown = live.Live("x", folder, io.StringIO())
+    shown = live_status.Live("x", folder, io.StringIO())
     shown(FACTS)
-    path, facts = folder / live.STATUS, json.loads((folder / live.STATUS).read_text())
-    assert facts["pid"] == os.getpid() and live.read(path) == facts
+    path, facts = folder / live_status.STATUS, json.loads((folder / live_status.STATUS).read_text())
+    assert facts["pid"] == os.getpid() and live_status.read(path) == facts
     path.write_text(json.dumps(facts | {"begun": facts["begun"] - 1}))  # the number belongs to a newer process
-    assert live.read(path) is None
+    assert live_status.read(path) is None
     gone = max(psutil.pids()) + 10_000
     path.write_text(json.dumps(facts | {"pid": gone}))
-    assert live.read(path) is None
+    assert live_status.read(path) is None
     path.write_text(json.dumps(facts | {"host": "elsewhere"}))
-    assert live.read(path)
+    assert live_status.read(path)
     path.write_text(json.dumps(facts | {"host": "elsewhere", "updated": facts["updated"] - 1000}))
-    assert live.read(path) is None
+    assert live_status.read(path) is None
     path.write_text("{")
-    assert live.read(path) is None
+    assert live_status.read(path) is None
 
 
 def test_a_reporter_tells_of_every_step_and_keeps_the_last_validation():

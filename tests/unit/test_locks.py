@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from segstudy import children, environment, locks
-from segstudy.errors import StudyError
+from segstudy.core.errors import StudyError
+from segstudy.runtime import children, environment, locks
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path("results/tiny")
@@ -99,7 +99,7 @@ def test_a_record_goes_with_its_process(folder):
 HOLD = """
 import sys, time
 from pathlib import Path
-from segstudy.locks import alone
+from segstudy.runtime.locks import alone
 with alone(Path("resume")):
     print("held", flush=True)
     time.sleep(float(sys.argv[1]))

@@ -8,10 +8,10 @@ import torch
 from monai.losses.cldice import soft_skel
 from scipy.ndimage import distance_transform_edt
 
-from segstudy.class_weights import ClassStatistics
-from segstudy.losses.distance import signed_distance, squared_distance
+from segstudy.losses.build import build_loss
+from segstudy.losses.class_weights import ClassStatistics
+from segstudy.losses.distance_map import signed_distance, squared_distance
 from segstudy.losses.skeleton import CROSS, _Extreme, soft_skeleton
-from segstudy.objective import build_loss
 
 BINARY = ClassStatistics((900, 100))
 

@@ -19,11 +19,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from segstudy import losses as functions
 from segstudy.config.base import Options
+from segstudy.config.load import load_study
 from segstudy.config.losses import LOSSES
-from segstudy.config.study import load_study
-from segstudy.errors import StudyError
+from segstudy.core.errors import StudyError
 from segstudy.losses import common
-from segstudy.objective import REGULARISERS, ClassStatistics, build_loss, class_statistics, weights_used
+from segstudy.losses.build import REGULARISERS, ClassStatistics, build_loss, class_statistics, weights_used
 
 BINARY = ClassStatistics((900, 100))
 FACADE = ClassStatistics((400, 100, 200, 100))

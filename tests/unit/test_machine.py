@@ -2,7 +2,7 @@
 
 import pytest
 
-from segstudy.machine import has_gpu
+from segstudy.runtime.resources import has_gpu
 
 
 @pytest.mark.parametrize(("names", "found"), [([], False), (["nvidiactl", "nvidia-uvm"], False), (["nvidia0"], True)])

@@ -13,16 +13,16 @@ from skimage.morphology import skeletonize
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from segstudy.config import evaluation as config
-from segstudy.controls import measure_controls
-from segstudy.evaluation import measure
-from segstudy.files import read_csv, write_arrays, write_csv
-from segstudy.formulas import COUNTS, LINES, MEASURES, METRICS, SUMMABLE, measured
-from segstudy.labels import binary, several
-from segstudy.mask_shapes import Measures, compared, shape_of
-from segstudy.metrics import per_image, summarise
-from segstudy.probabilities import write_classes, write_probability
-from segstudy.scores import COARSE
-from segstudy.surfaces import surfaces
+from segstudy.core.files import read_csv, write_arrays, write_csv
+from segstudy.data.images.label_map import binary, several
+from segstudy.data.images.prediction_files import write_classes, write_probability
+from segstudy.evaluation.aggregate import per_image, summarise
+from segstudy.evaluation.baselines import measure_controls
+from segstudy.evaluation.calibration import COARSE
+from segstudy.evaluation.measure import measure
+from segstudy.evaluation.metrics import COUNTS, LINES, MEASURES, METRICS, SUMMABLE, measured
+from segstudy.evaluation.shape_metrics import Measures, compared, shape_of
+from segstudy.evaluation.surface_distance import surfaces
 
 ALL = Measures(tuple(MEASURES), 1.0)
 SHAPES = ("surface", "cldice", "objects")

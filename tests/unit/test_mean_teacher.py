@@ -14,13 +14,15 @@ import small_cell
 import torch
 from test_training import CPU, IMAGES, MASKS, ROIS, bce, network, same
 
-from segstudy import checkpoint, models
 from segstudy.config.recipes import Recipe
-from segstudy.errors import StudyError
-from segstudy.material import Unlabelled
-from segstudy.mean_teacher import MeanTeacher, probabilities
-from segstudy.passes import passes
-from segstudy.training import train
+from segstudy.core.errors import StudyError
+from segstudy.models import model_file, registry
+from segstudy.runtime import signals
+from segstudy.training import checkpoint
+from segstudy.training.inputs import Unlabelled
+from segstudy.training.step import passes
+from segstudy.training.tasks.mean_teacher import MeanTeacher, probabilities
+from segstudy.training.trainer import train
 
 SCALING = {"mean": [0.4] * 3, "std": [0.2] * 3}
 DRAW = np.random.default_rng(7)
@@ -99,7 +101,7 @@ def test_the_weight_rises_by_the_formula():
 
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_the_loss_is_the_mean_squared_difference_inside_the_roi(outputs):
-    net = models.build({"network": "unet", "depth": 2, "width": 4}, 3, outputs)
+    net = registry.build({"network": "unet", "depth": 2, "width": 4}, 3, outputs)
     task = teacher(net=net)
     draw = torch.Generator().manual_seed(0)
     view, logits = torch.rand(2, 3, 16, 16, generator=draw), torch.randn(2, outputs, 16, 16, generator=draw)
@@ -181,7 +183,7 @@ def test_it_continues_with_its_bits(tmp_path, stop_at, options):
         return bce(*arguments)
 
     slot = checkpoint.Slot(tmp_path, {})
-    with pytest.raises(checkpoint.Interrupted):
+    with pytest.raises(signals.Interrupted):
         learned(slot, stopping, **options)
     torch.manual_seed(99)
     continued = learned(slot, **options)
@@ -218,7 +220,7 @@ def test_a_cell_with_a_mean_teacher(tmp_path, caplog):
     assert record["images"] == {"train": 10, "val": 3, "unlabelled": 6}
     assert "unlabelled/store/images.npy" in record["data"]
     assert "changes no intensities" in caplog.text
-    checkpoint.load_model(tmp_path / "model.safetensors")
+    model_file.load_model(tmp_path / "model.safetensors")
 
 
 def test_of_its_own_data_set_only_images_whose_masks_are_not_read_are_left(tmp_path):

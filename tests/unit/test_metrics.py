@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics as reference
 
-from segstudy.formulas import COUNTS, measured
-from segstudy.metrics import Counts, confusion, per_image, pooled, summarise
+from segstudy.evaluation.aggregate import Counts, confusion, per_image, pooled, summarise
+from segstudy.evaluation.metrics import COUNTS, measured
 
 TRUTH = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0]], dtype=bool)
 PREDICTION = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1]], dtype=bool)

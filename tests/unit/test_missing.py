@@ -10,9 +10,9 @@ import pytest
 import yaml
 from test_tables import markdown_row, write, write_run
 
-from segstudy import missing, partial
-from segstudy.config import load_study
-from segstudy.files import write_json
+from segstudy.config.load import load_study
+from segstudy.core.files import write_json
+from segstudy.study import partial_tables, reasons
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = {
@@ -61,23 +61,23 @@ def test_the_reason_is_the_message_of_the_job_that_failed(results):
     log(results, "predict", OTHER_UNET.path, f"\nError in predict {OTHER_UNET.path}: the model cannot be read\n")
     log(results, "train", OTHER_UNET.path, "10:00:00 INFO best epoch 3 of 5\n")
     log(results, "train", ENCDEC.path, "10:00:00 INFO epoch 3 of 5\n")
-    assert missing.reason(UNET, results) == "the loss is nan: diverged"
-    assert missing.reason(OTHER_UNET, results) == "the model cannot be read"
-    assert "without a word" in missing.reason(ENCDEC, results) and "encdec" in missing.reason(ENCDEC, results)
-    assert missing.reason(OTHER_ENCDEC, results) == "not begun"
+    assert reasons.reason(UNET, results) == "the loss is nan: diverged"
+    assert reasons.reason(OTHER_UNET, results) == "the model cannot be read"
+    assert "without a word" in reasons.reason(ENCDEC, results) and "encdec" in reasons.reason(ENCDEC, results)
+    assert reasons.reason(OTHER_ENCDEC, results) == "not begun"
     log(results, "check_images", "ph2", "\nError in check_images ph2: 2 findings in the images\n")
-    assert missing.reason(OTHER_ENCDEC, results) == "2 findings in the images"
+    assert reasons.reason(OTHER_ENCDEC, results) == "2 findings in the images"
 
 
 def test_a_cell_that_is_on_its_way_says_how_far(results):
     state = results / "resume" / UNET.path / "state.pt"
     state.parent.mkdir(parents=True)
     state.touch()
-    assert missing.reason(UNET, results) == "begun; the same command continues it"
+    assert reasons.reason(UNET, results) == "begun; the same command continues it"
     record = results / "cells" / OTHER_UNET.path / "run.json"
     record.parent.mkdir(parents=True)
     write_json(record, {"seconds": {"steps": 1.0, "validation": 0.0, "saving": 0.0}, "starts": []})
-    assert missing.reason(OTHER_UNET, results) == "trained, not measured yet"
+    assert reasons.reason(OTHER_UNET, results) == "trained, not measured yet"
 
 
 def test_the_tables_name_missing_cells_and_count_the_others(results):
@@ -85,7 +85,7 @@ def test_the_tables_name_missing_cells_and_count_the_others(results):
     finish(results, OTHER_UNET)
     finish(results, ENCDEC)
     log(results, "train", OTHER_ENCDEC.path, f"\nError in train {OTHER_ENCDEC.path}: out of memory | on cpu\n")
-    said = partial.write_partial(STUDY, results)
+    said = partial_tables.write_partial(STUDY, results)
     assert len(said) == 1 and said[0].startswith("1 of 4 cells of experiment 'all' are missing, the first ph2/encdec")
     text = (results / "partial/all.md").read_text()
     assert "(PARTIAL)" in text.splitlines()[0]
@@ -104,7 +104,7 @@ def test_the_tables_name_missing_cells_and_count_the_others(results):
 
 def test_a_network_without_any_cell_has_a_row_of_its_own(results):
     finish(results, UNET)
-    partial.write_partial(STUDY, results)
+    partial_tables.write_partial(STUDY, results)
     table = pd.read_csv(results / "partial/all.csv").set_index("model")
     assert table["missing"].to_dict() == {"unet": 1, "encdec": 2}
     assert table["seeds"].to_dict() == {"unet": 1, "encdec": 0}
@@ -113,21 +113,21 @@ def test_a_network_without_any_cell_has_a_row_of_its_own(results):
 
 
 def test_with_no_cell_at_all_there_still_is_a_table(results):
-    said = partial.write_partial(STUDY, results)
+    said = partial_tables.write_partial(STUDY, results)
     assert said[0].startswith("4 of 4 cells")
     assert (results / "partial/all.html").read_text().count("missing: not begun") == 4
     assert "\\begin{tabular}" in (results / "partial/all.tex").read_text()
 
 
 def test_a_finished_study_has_none(results):
-    partial.write_partial(STUDY, results)
+    partial_tables.write_partial(STUDY, results)
     for cell in STUDY.cells:
-        partial.forget_partial(STUDY, results)
+        partial_tables.forget_partial(STUDY, results)
         assert (results / "partial").exists()
         finish(results, cell)
-    partial.forget_partial(STUDY, results)
+    partial_tables.forget_partial(STUDY, results)
     assert not (results / "partial").exists()
-    assert partial.write_partial(STUDY, results) == []
+    assert partial_tables.write_partial(STUDY, results) == []
 
 
 def test_the_command_says_what_is_missing(tmp_path):

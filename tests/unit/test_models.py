@@ -7,9 +7,10 @@ from network_promises import make as make_of
 from torch import nn
 
 from segstudy.config.networks import NETWORKS
-from segstudy.errors import StudyError
-from segstudy.models import blocks, build, network_module
+from segstudy.core.errors import StudyError
+from segstudy.models import blocks
 from segstudy.models.cost import count_parameters
+from segstudy.models.registry import build, network_module
 
 # One line a network, or one of its variants: small enough to run every promise in a moment.
 SMALL = {
@@ -165,7 +166,7 @@ def test_a_network_is_named_without_importing_torch():
     import subprocess
     import sys
 
-    code = "import sys, segstudy.models as m; print(m.network_module('unet'), 'torch' in sys.modules)"
+    code = "import sys, segstudy.models.registry as m; print(m.network_module('unet'), 'torch' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.split() == ["segstudy.models.unet", "False"]
 

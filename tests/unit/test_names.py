@@ -9,11 +9,11 @@ from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 from segstudy.config.base import Name
-from segstudy.config.layout import Layout
-from segstudy.datasets import build_index
-from segstudy.errors import StudyError
-from segstudy.files import read_csv, write_csv
-from segstudy.names import LONGEST
+from segstudy.config.datasets import Layout
+from segstudy.core.errors import StudyError
+from segstudy.core.files import read_csv, write_csv
+from segstudy.core.names import LONGEST
+from segstudy.data.index import build_index
 
 
 @pytest.mark.parametrize(

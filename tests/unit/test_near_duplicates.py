@@ -6,10 +6,10 @@ from PIL import Image, ImageEnhance
 from scipy.ndimage import gaussian_filter
 
 from segstudy.config.datasets import Phantom
-from segstudy.datasets import build_index
-from segstudy.datasets.phantom import draw
-from segstudy.near_duplicates import THRESHOLD, compared, features, near_duplicates, pairs_compared
-from segstudy.thumbnails import SIDE, thumbnail
+from segstudy.data.checks.near_duplicates import THRESHOLD, compared, features, near_duplicates, pairs_compared
+from segstudy.data.images.thumbnails import SIDE, thumbnail
+from segstudy.data.index import build_index
+from segstudy.data.phantoms.draw import draw
 
 
 def texture(seed: int, height: int = 150, width: int = 200) -> Image.Image:
@@ -145,8 +145,8 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     rows = thumbnails(*[texture(seed) for seed in range(9)], texture(4))
     subsets = ["train", "test", "val", "unlabelled"] * 2 + ["test", "val"]
     whole = near_duplicates(rows, subsets, threshold=0.0)
-    monkeypatch.setattr("segstudy.near_duplicates.BLOCK", 1)
-    monkeypatch.setattr("segstudy.near_duplicates.WIDE", 2)
+    monkeypatch.setattr("segstudy.data.checks.near_duplicates.BLOCK", 1)
+    monkeypatch.setattr("segstudy.data.checks.near_duplicates.WIDE", 2)
     assert near_duplicates(rows, subsets, threshold=0.0) == whole
 
 

@@ -12,15 +12,15 @@ from PIL import Image, ImageOps
 from scipy import stats
 from scipy.ndimage import label
 
-from segstudy import new_images
-from segstudy.cell_files import find_cell, open_cell
 from segstudy.cli.app import main
-from segstudy.errors import StudyError
-from segstudy.likeness import CHANCE, FLOORS, summary, traits, unlike
-from segstudy.new_images import chosen_device, listed, predict_images
-from segstudy.overlays import FOUND, overlay
-from segstudy.probabilities import read_classes, read_probability
-from segstudy.upright import note_orientation, orientation_of, turned_back, turned_upright
+from segstudy.core.errors import StudyError
+from segstudy.data.images.orientation import note_orientation, orientation_of, turned_back, turned_upright
+from segstudy.data.images.overlay import FOUND, overlay
+from segstudy.data.images.prediction_files import read_classes, read_probability
+from segstudy.deploy import predict
+from segstudy.deploy.predict import chosen_device, listed, predict_images
+from segstudy.deploy.trained_cell import find_cell, open_cell
+from segstudy.inference.out_of_distribution import CHANCE, FLOORS, summary, traits, unlike
 
 KINDS = {
     "native": {},
@@ -176,14 +176,14 @@ def test_a_large_image_is_predicted_in_tiles_as_the_whole_would_be(made, tmp_pat
     Image.fromarray(image).save(tmp_path / "large.png")
     predict_images(cell, [tmp_path / "large.png"], tmp_path / "whole", overlays=False)
     seen = []
-    plain = new_images.predict_canvas
+    plain = predict.predict_canvas
 
     def watched(network, images, *rest, **options):
         seen.append(images.shape)
         return plain(network, images, *rest, **options)
 
-    monkeypatch.setattr(new_images, "predict_canvas", watched)
-    monkeypatch.setattr(new_images, "PIXELS_PER_PASS", 3 * 48 * 48)
+    monkeypatch.setattr(predict, "predict_canvas", watched)
+    monkeypatch.setattr(predict, "PIXELS_PER_PASS", 3 * 48 * 48)
     line = predict_images(cell, [tmp_path / "large.png"], tmp_path / "tiled", overlays=False).iloc[0]
     assert max(np.prod(shape[:3]) for shape in seen) <= 3 * 48 * 48 and len(seen) > 3
     assert all(shape[1:3] == (48, 48) for shape in seen)

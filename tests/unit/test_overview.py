@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from segstudy.config import load_study
-from segstudy.config.study import read_config
-from segstudy.models.overview import main, markdown, overview, registered
+from segstudy.config.load import load_study, read_config
+from segstudy.models.compare import main, markdown, overview, registered
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "networks.md").read_text()
@@ -55,7 +54,7 @@ def test_the_command_takes_a_study(capsys):
 
 
 def test_a_file_that_is_missing_is_named(tmp_path):
-    command = [sys.executable, "-m", "segstudy.models.overview", str(tmp_path / "no.yaml")]
+    command = [sys.executable, "-m", "segstudy.models.compare", str(tmp_path / "no.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and done.stderr.startswith("Error: ") and "no.yaml" in done.stderr
 

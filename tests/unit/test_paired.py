@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from segstudy.paired import holm, images_and_seeds, paired, verdict
-from segstudy.ranking import stability
-from segstudy.statistics import bootstrap_interval, bootstrap_means
+from segstudy.evaluation.bootstrap import bootstrap_interval, bootstrap_means
+from segstudy.evaluation.paired_tests import holm, images_and_seeds, paired, verdict
+from segstudy.tables.ranking import stability
 
 NAN = math.nan
 

@@ -7,8 +7,8 @@ import subprocess
 import pytest
 from PIL import Image
 
-from segstudy.report.paper import gather
-from segstudy.table_formats import LONG, WIDE, Entry, Line, Panel, Table, latex
+from segstudy.report.latex import gather
+from segstudy.tables.render import LONG, WIDE, Entry, Line, Panel, Table, latex
 
 NEEDED = ("booktabs.sty", "adjustbox.sty", "rotating.sty")
 DOCUMENT = r"""\documentclass[11pt,a4paper]{article}

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from segstudy.config.datasets import Phantom
-from segstudy.datasets import build_index
-from segstudy.datasets.phantom import draw
-from segstudy.errors import StudyError
-from segstudy.images import read_image, read_mask
+from segstudy.core.errors import StudyError
+from segstudy.data.images.read import read_image, read_mask
+from segstudy.data.index import build_index
+from segstudy.data.phantoms.draw import draw
 
 SMALL = Phantom(images=6, height=64, width=80, seed=3)
 
@@ -61,7 +61,7 @@ def test_manifest_lists_all_files_as_they_are(drawn):
 def test_same_seed_same_bytes_even_in_another_process(drawn, tmp_path):
     reader, root = drawn
     code = (
-        "import sys; from segstudy.config.datasets import Phantom; from segstudy.datasets.phantom import draw; "
+        "import sys; from segstudy.config.datasets import Phantom; from segstudy.data.phantoms.draw import draw; "
         f"draw({reader!r}, sys.argv[1], Phantom(images=6, height=64, width=80, seed=3))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "99"}
@@ -192,7 +192,7 @@ def test_hrf_phantom_has_the_files_of_hrf(tmp_path):
 
 
 def test_diabetic_eyes_of_the_hrf_phantom_have_lesions(tmp_path):
-    from segstudy.datasets.phantom_drive import draw_fundus
+    from segstudy.data.phantoms.drive import draw_fundus
 
     eyes = [draw_fundus(np.random.default_rng(5), (96, 96), healthy=healthy) for healthy in (1.0, 0.0)]
     healthy, diabetic = (np.asarray(eye.picture).astype(int) for eye in eyes)

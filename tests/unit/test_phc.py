@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 from segstudy.config.datasets import Phantom, Split
-from segstudy.datasets import build_index
-from segstudy.datasets.phantom import draw
-from segstudy.datasets.phc import BLOCK, GAP, blocks
-from segstudy.errors import StudyError
-from segstudy.images import read_image, read_mask
-from segstudy.splits import make_split
+from segstudy.core.errors import StudyError
+from segstudy.data.images.read import read_image, read_mask
+from segstudy.data.index import build_index
+from segstudy.data.phantoms.draw import draw
+from segstudy.data.readers.phc import BLOCK, GAP, blocks
+from segstudy.data.split import make_split
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,9 @@ import pytest
 from rich.console import Console
 from test_estimates import FILES, ROOT, put
 
-from segstudy import plan
-from segstudy.config import load_study
-from segstudy.config.study import read_config
-from segstudy.estimates import Estimates
+from segstudy.config.load import load_study, read_config
+from segstudy.study import plan
+from segstudy.study.estimates import Estimates
 
 DONE = [f"{d}/{m}/bce/default/seed{k}" for d in ("ph2", "drive") for m in ("encdec", "unet") for k in (0, 1)]
 

@@ -5,13 +5,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from segstudy.card_text import card_text
-from segstudy.cards import describe
-from segstudy.checks import check_images
-from segstudy.datasets import build_index
-from segstudy.files import read_csv, read_json
-from segstudy.labels import binary, several
-from segstudy.polarity import looks_inverted
+from segstudy.core.files import read_csv, read_json
+from segstudy.data.card import describe
+from segstudy.data.card_page import card_text
+from segstudy.data.checks.data_checks import check_images
+from segstudy.data.images.label_map import binary, looks_inverted, several
+from segstudy.data.index import build_index
 
 LABELS = binary("cell")
 

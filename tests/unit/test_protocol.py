@@ -3,8 +3,8 @@
 import pytest
 
 from segstudy.config.datasets import DatasetConfig
-from segstudy.files import write_json
-from segstudy.protocol import protocol
+from segstudy.core.files import write_json
+from segstudy.tables.captions import protocol
 
 MET = {"pairs_compared": 1320, "near_duplicates": 0, "moved_copies": 0, "groups": 0, "grouped_images": 0}
 

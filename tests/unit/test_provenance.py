@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import torch
 
-from segstudy import provenance
+from segstudy.core import provenance
 
 
 def record(**changes):

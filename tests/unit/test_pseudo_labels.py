@@ -7,14 +7,14 @@ import torch
 from PIL import Image
 from torch import nn
 
-from segstudy import checkpoint, models
-from segstudy.errors import StudyError
-from segstudy.files import read_csv
-from segstudy.images import read_mask
-from segstudy.labels import binary
-from segstudy.probabilities import read_probability
-from segstudy.pseudo_labels import images_to_label, label_images, measured
-from segstudy.store import build_store, open_store
+from segstudy.core.errors import StudyError
+from segstudy.core.files import read_csv
+from segstudy.data.images.label_map import binary
+from segstudy.data.images.prediction_files import read_probability
+from segstudy.data.images.read import read_mask
+from segstudy.data.store import build_store, open_store
+from segstudy.inference.pseudo_labels import images_to_label, label_images, measured
+from segstudy.models import model_file, registry
 
 PLAIN = {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
 SUBSETS = ["train", "val", "unlabelled", "test", "unlabelled"]
@@ -65,7 +65,7 @@ def photos(tmp_path):
 def label(photos, monkeypatch, network=None, size="native", tile=None, **meta):
     folder, index, split = photos
     build_store(index, folder / "raw", folder / "store", size, "rgb", "folder", binary("cell"), 1)
-    monkeypatch.setattr(checkpoint, "load_model", lambda path, device, **_: (network or Oracle(), META | meta))
+    monkeypatch.setattr(model_file, "load_model", lambda path, device, **_: (network or Oracle(), META | meta))
     outputs = {"probabilities": folder / "out/probabilities"}
     outputs |= {"targets": folder / "out/targets.npy", "measures": folder / "out/measures.csv"}
     label_images(folder / "model", folder / "store", split, index, folder / "raw", outputs, "photos", tile)
@@ -122,7 +122,7 @@ def test_targets_lie_on_the_canvas_in_the_order_of_the_store(photos, monkeypatch
 def test_a_real_network_gives_the_same_bytes_twice(photos, monkeypatch):
     folder, _, _ = photos
     torch.manual_seed(0)
-    network = models.build({"network": "unet", "width": 4, "depth": 2}, 3, 1)
+    network = registry.build({"network": "unet", "width": 4, "depth": 2}, 3, 1)
     contents = []
     for _ in range(2):
         label(photos, monkeypatch, network, size={"height": 48, "width": 48})
@@ -167,7 +167,7 @@ def test_no_image_to_label_is_explained(photos):
 
 def test_an_image_that_cannot_be_written_leaves_nothing(photos, monkeypatch):
     folder, _, _ = photos
-    monkeypatch.setattr("segstudy.pseudo_labels.write_probability", lambda path, probability: 1 / 0)
+    monkeypatch.setattr("segstudy.inference.pseudo_labels.write_probability", lambda path, probability: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         label(photos, monkeypatch)
     assert not list((folder / "out").iterdir())

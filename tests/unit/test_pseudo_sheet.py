@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from segstudy.figures import pseudo, tiles
-from segstudy.figures.pseudo import draw_contact_sheet, evenly
-from segstudy.probabilities import write_probability
+from segstudy.data.images import drawing
+from segstudy.data.images.prediction_files import write_probability
+from segstudy.figures import pseudo_labels
+from segstudy.figures.pseudo_labels import draw_contact_sheet, evenly
 
 
 @pytest.fixture
@@ -42,8 +43,8 @@ def draw(sheet, name="sheet.png", **more):
 @pytest.fixture
 def pages(monkeypatch):
     made = []
-    page = pseudo._page
-    monkeypatch.setattr(pseudo, "_page", lambda *parts: made.append(parts) or page(*parts))
+    page = pseudo_labels._page
+    monkeypatch.setattr(pseudo_labels, "_page", lambda *parts: made.append(parts) or page(*parts))
     return made
 
 
@@ -65,7 +66,7 @@ def test_eight_of_each_kind_at_most_evenly_over_the_range(sheet, pages):
 def test_the_outline_lies_where_the_image_has_the_object(sheet, pages):
     draw(sheet)
     tile = np.asarray(pages[0][2][0][1][0].picture)
-    cyan = (tile == pseudo.OUTLINE).all(axis=2)
+    cyan = (tile == pseudo_labels.OUTLINE).all(axis=2)
     rows, columns = np.nonzero(cyan)
     assert tile.shape[:2] == (300, 400)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (100, 199, 50, 149)
@@ -81,7 +82,7 @@ def test_a_sheet_without_rejected_ones_is_drawn_too(sheet, pages):
 
 def test_drawn_data_say_so_and_the_bytes_are_the_same_each_time(sheet, monkeypatch):
     marked = []
-    monkeypatch.setattr(tiles, "watermarked", lambda page: marked.append(page) or page)
+    monkeypatch.setattr(drawing, "watermarked", lambda page: marked.append(page) or page)
     draw(sheet, "a.png")
     draw(sheet, "b.png")
     assert (sheet / "a.png").read_bytes() == (sheet / "b.png").read_bytes() and not marked
@@ -101,13 +102,13 @@ def test_the_measures_below_narrow_images_are_not_cut(sheet, monkeypatch):
     for i, image in enumerate(narrow):
         image.save(sheet / f"{i}.png")
         write_probability(sheet / f"p/{i}.png", np.where(np.array(image)[..., 0] == 20, 0.9, 0.1))
-    written, fitting = [], tiles.fitting
+    written, fitting = [], drawing.fitting
 
     def noting(text, *how):
         written.append(fitting(text, *how))
         return written[-1]
 
-    monkeypatch.setattr(tiles, "fitting", noting)
+    monkeypatch.setattr(drawing, "fitting", noting)
     draw(sheet)
     assert "white 0.000, confidence 0.900" in written and not any(
         "confidence" in text and text.startswith("...") for text in written

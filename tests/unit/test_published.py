@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import small_cell
 
-from segstudy import published
+from segstudy.training import kept_outputs
 
 
 @pytest.fixture
@@ -17,15 +17,15 @@ def inputs(tmp_path):
 @pytest.fixture
 def steps(monkeypatch):
     """Return a list that grows with every step."""
-    from segstudy import training
+    from segstudy.training import trainer
 
-    taken, real = [], training.take_step
-    monkeypatch.setattr(training, "take_step", lambda *args: taken.append(1) or real(*args))
+    taken, real = [], trainer.take_step
+    monkeypatch.setattr(trainer, "take_step", lambda *args: taken.append(1) or real(*args))
     return taken
 
 
 def test_what_was_published_is_put_back_without_a_step(inputs, tmp_path, steps):
-    kept = published.place(tmp_path / "resume")
+    kept = kept_outputs.place(tmp_path / "resume")
     small_cell.run(inputs, tmp_path, kept=kept)
     outputs = small_cell.outputs(tmp_path).values()
     before, taken = [path.read_bytes() for path in outputs], len(steps)
@@ -39,7 +39,7 @@ def test_what_was_published_is_put_back_without_a_step(inputs, tmp_path, steps):
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"code": "other"}])
 def test_another_training_is_trained(inputs, tmp_path, steps, change):
-    kept = published.place(tmp_path / "resume")
+    kept = kept_outputs.place(tmp_path / "resume")
     small_cell.run(inputs, tmp_path, kept=kept)
     taken = len(steps)
     small_cell.run(inputs, tmp_path, kept=kept, **change)
@@ -47,7 +47,7 @@ def test_another_training_is_trained(inputs, tmp_path, steps, change):
 
 
 def test_half_kept_is_not_kept(inputs, tmp_path, steps):
-    kept = published.place(tmp_path / "resume")
+    kept = kept_outputs.place(tmp_path / "resume")
     small_cell.run(inputs, tmp_path, kept=kept)
     taken = len(steps)
     (kept / "history").unlink()
@@ -57,7 +57,7 @@ def test_half_kept_is_not_kept(inputs, tmp_path, steps):
 
 def test_a_damaged_output_does_not_reach_what_is_kept(inputs, tmp_path):
     """Published files are replaced, never written into; and what is put back is a copy."""
-    kept = published.place(tmp_path / "resume")
+    kept = kept_outputs.place(tmp_path / "resume")
     small_cell.run(inputs, tmp_path, kept=kept)
     model = small_cell.outputs(tmp_path)["model"]
     content = model.read_bytes()
@@ -69,4 +69,4 @@ def test_a_damaged_output_does_not_reach_what_is_kept(inputs, tmp_path):
 
 def test_measuring_knows_what_to_take_away():
     counts = Path("results/demo/cells/drive/unet/bce/default/seed3/counts.csv")
-    assert published.of_counts(counts) == Path("results/demo/resume/drive/unet/bce/default/seed3.published")
+    assert kept_outputs.of_counts(counts) == Path("results/demo/resume/drive/unet/bce/default/seed3.published")

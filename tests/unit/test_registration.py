@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import affine_transform, gaussian_filter
 
-from segstudy.registration import aligned, correlation, sampled, turned_and_scaled
+from segstudy.data.images.registration import aligned, correlation, sampled, turned_and_scaled
 
 
 def picture(seed, side=64):

@@ -9,15 +9,15 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from segstudy import published
-from segstudy.checkpoint import Slot
 from segstudy.cli.app import app
-from segstudy.config import load_study
-from segstudy.errors import StudyError
-from segstudy.files import atomic_folder
-from segstudy.leftovers import KINDS, leftovers, remove
-from segstudy.partial import forget_partial
-from segstudy.removal import remove_below, remove_tree
+from segstudy.config.load import load_study
+from segstudy.core.errors import StudyError
+from segstudy.core.files import atomic_folder
+from segstudy.core.removal import remove_below, remove_tree
+from segstudy.study.cleanup import KINDS, leftovers, remove
+from segstudy.study.partial_tables import forget_partial
+from segstudy.training import kept_outputs
+from segstudy.training.checkpoint import Slot
 
 CONFIG = {
     "study": "small",
@@ -141,7 +141,7 @@ def test_folders_that_are_links_are_replaced_and_what_they_lead_to_stays(outside
     put(RESULTS / "cells/ph2/unet/bce/default/seed0/counts.csv")
     forget_partial(load_study(CONFIG), RESULTS)
     Slot(RESULTS / "slot", {}).remove()
-    published.forget(RESULTS / "kept")
+    kept_outputs.forget(RESULTS / "kept")
     assert files_below(outside) == before
     assert files_below(RESULTS / "store") == {"new.txt": "12345"}
     assert not (RESULTS / "slot").is_symlink()

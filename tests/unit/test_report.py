@@ -14,18 +14,19 @@ import pytest
 from markupsafe import Markup
 from PIL import Image
 
-from segstudy.config import Cell
-from segstudy.config.study import load_study
-from segstudy.labels import binary
-from segstudy.report import embed, gallery, grids
+from segstudy.config.cell import Cell
+from segstudy.config.load import load_study
+from segstudy.data.images.label_map import binary
+from segstudy.report import embed, gallery
+from segstudy.report import tables as grids
 from segstudy.report.cost import Point, Scores, Spent, cost_grid, pareto, spent
-from segstudy.report.drawings import ARROWS, STAGES, flow_svg, pareto_svg
 from segstudy.report.embed import Picture
-from segstudy.report.few_labels import FewLabels, by_share, few_labels
-from segstudy.report.made import Made, Remark, code_of
+from segstudy.report.latex import gather
 from segstudy.report.page import embedded, render
-from segstudy.report.paper import gather
+from segstudy.report.provenance import Made, Remark, code_of
+from segstudy.report.semi_supervised import FewLabels, by_share, few_labels
 from segstudy.report.settings import settings_of
+from segstudy.report.svg import ARROWS, STAGES, flow_svg, pareto_svg
 
 SETTINGS = {
     "datasets": {"real": {"several": False, "phantom": None}, "drawn": {"several": False, "phantom": {"images": 9}}},

@@ -8,8 +8,9 @@ from scipy.ndimage import uniform_filter
 from torch import nn
 from torch.nn import functional
 
-from segstudy.models import build, resampling
+from segstudy.models import resampling
 from segstudy.models.cost import count_parameters
+from segstudy.models.registry import build
 
 
 def maps(*shape, seed=0):

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from segstudy.cards import describe
-from segstudy.checks import check_images
 from segstudy.config.datasets import Phantom
-from segstudy.datasets import build_index, labels_of
-from segstudy.datasets.phantom import draw
-from segstudy.errors import StudyError
-from segstudy.files import read_csv
+from segstudy.core.errors import StudyError
+from segstudy.core.files import read_csv
+from segstudy.data.card import describe
+from segstudy.data.checks.data_checks import check_images
+from segstudy.data.index import build_index, labels_of
+from segstudy.data.phantoms.draw import draw
 
 SETS = {
     "Training_Set/Training_Set": "training",

@@ -4,10 +4,10 @@ import pytest
 from PIL import Image
 from skimage.filters import frangi
 
-from segstudy.controls import measure_controls
-from segstudy.labels import binary
-from segstudy.metrics import per_image
-from segstudy.ridges import LONG_SIDE, SCALES, ridgeness
+from segstudy.data.images.label_map import binary
+from segstudy.evaluation.aggregate import per_image
+from segstudy.evaluation.baselines import measure_controls
+from segstudy.evaluation.frangi import LONG_SIDE, SCALES, ridgeness
 
 SIZE = (90, 120)
 

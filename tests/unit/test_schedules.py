@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
 from segstudy.config.recipes import Recipe, Schedule
-from segstudy.schedules import build_optimiser, learning_rate_factor
+from segstudy.training.optim import build_optimiser, learning_rate_factor
 
 EPOCHS, STEPS = 12, 7
 TOTAL = EPOCHS * STEPS

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics as reference
 
-from segstudy.probabilities import STEPS, read_probability, write_probability
-from segstudy.scores import COARSE, LEVELS, coarse, histograms, scores
+from segstudy.data.images.prediction_files import STEPS, read_probability, write_probability
+from segstudy.evaluation.calibration import COARSE, LEVELS, coarse, histograms, scores
 
 
 def as_read(levels):

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from segstudy.models import build
 from segstudy.models.cost import count_parameters
+from segstudy.models.registry import build
 from segstudy.models.segnet import Unpool, maxima
 
 

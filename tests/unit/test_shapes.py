@@ -7,16 +7,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from segstudy.config.networks import NETWORKS
-from segstudy.errors import StudyError
-from segstudy.models import build, shapes, unet
+from segstudy.core.errors import StudyError
+from segstudy.models import layer_table as shapes
+from segstudy.models import unet
 from segstudy.models.cost import count_flops, count_parameters
-from segstudy.models.shapes import (
-    LayerTableError,
-    layer_table,
-    measure,
-    plan,
-    receptive_field,
-)
+from segstudy.models.layer_table import LayerTableError, layer_table, measure, plan, receptive_field
+from segstudy.models.registry import build
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)

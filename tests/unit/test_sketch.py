@@ -10,7 +10,7 @@ from PIL import Image
 
 from segstudy.figures.sketch import compose, draw_sketch, write_layer_table
 from segstudy.models.blocks import Stage
-from segstudy.models.shapes import plan
+from segstudy.models.layer_table import plan
 
 FOOTNOTE = "7,849,601 parameters, 149.1 GFLOPs an image (1 multiply-add = 2)\nchecked against a forward pass"
 CASES = [

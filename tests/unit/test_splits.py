@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
-from segstudy import partition
 from segstudy.config.datasets import Split
-from segstudy.errors import StudyError
-from segstudy.splits import describe_split, make_split, split_words
+from segstudy.core.errors import StudyError
+from segstudy.data import stratified_groups
+from segstudy.data.split import describe_split, make_split, split_words
 
 
 def make_index(count, **columns):
@@ -186,7 +186,7 @@ def test_dealt_folds_hold_every_stratum_that_has_a_unit_for_each(units, seed):
     table = np.zeros((len(units), 3), dtype=np.int64)
     for row, (stratum, size) in enumerate(units):
         table[row, stratum] = size
-    folds = partition.deal(table, 4, np.random.default_rng(seed))
+    folds = stratified_groups.deal(table, 4, np.random.default_rng(seed))
     assert set(folds) <= set(range(4))
     for stratum in range(3):
         if (table[:, stratum] > 0).sum() >= 4:

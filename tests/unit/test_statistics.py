@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from segstudy.statistics import bootstrap_interval, bootstrap_pooled
+from segstudy.evaluation.bootstrap import bootstrap_interval, bootstrap_pooled
 
 
 def width(interval):

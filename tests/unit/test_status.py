@@ -16,8 +16,9 @@ import pytest
 import yaml
 from rich.console import Console
 
-from segstudy import live, status, status_view
-from segstudy.config import load_study
+from segstudy.config.load import load_study
+from segstudy.runtime import live_status
+from segstudy.study import status, status_view
 
 CONFIG = {
     "study": "small",
@@ -52,7 +53,7 @@ def finish(results, name, steps=90.0, measured=True):
 
 
 def start(results, name, **facts):
-    shown = live.Live(name, results / "resume" / CELLS[name].path, io.StringIO())
+    shown = live_status.Live(name, results / "resume" / CELLS[name].path, io.StringIO())
     shown(FACTS | facts)
     return shown
 

@@ -14,9 +14,10 @@ import torch
 from test_training import bce, network, same, small
 from torch import nn
 
-from segstudy import checkpoint, memory
-from segstudy.errors import StudyError
+from segstudy.core.errors import StudyError
 from segstudy.models import cost
+from segstudy.runtime import memory, signals
+from segstudy.training import checkpoint
 
 GPU_FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nmore")
 CPU_FULL = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 5 bytes")
@@ -116,7 +117,7 @@ def test_the_parts_are_kept_when_the_training_is_continued(tmp_path, end, last):
         return short(z, y, m)
 
     slot = checkpoint.Slot(tmp_path, {}, interval=1e9)
-    with pytest.raises((checkpoint.Interrupted, Killed)):
+    with pytest.raises((signals.Interrupted, Killed)):
         small(network(0.2), dying, slot, **options, **rows)
     assert slot.load()["accumulate"] == 2  # saved at once, though the next save is far away
     continued = small(network(0.2), slot=slot, **options, **rows)  # memory is free again

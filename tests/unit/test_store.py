@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from segstudy.errors import StudyError
-from segstudy.geometry import Geometry, to_canvas
-from segstudy.labels import binary, several
-from segstudy.store import build_store, open_store, store_bytes
-from segstudy.sums import sum_of
+from segstudy.core.checksums import sum_of
+from segstudy.core.errors import StudyError
+from segstudy.data.images.geometry import Geometry, to_canvas
+from segstudy.data.images.label_map import binary, several
+from segstudy.data.store import build_store, open_store, store_bytes
 
 
 def write(path, array):
@@ -215,9 +215,9 @@ def test_a_store_that_the_disk_cannot_hold_is_refused_at_once(raw, tmp_path, mon
 PEAK = """
 import json, sys
 from pathlib import Path
-from segstudy.files import read_csv
-from segstudy.labels import binary
-from segstudy.store import build_store
+from segstudy.core.files import read_csv
+from segstudy.data.images.label_map import binary
+from segstudy.data.store import build_store
 root, out, size = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
 build_store(read_csv(root / "index.csv"), root, out, size, "rgb", "folder", binary("vessel"), 16)
 assert "torch" not in sys.modules

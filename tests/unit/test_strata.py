@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 from test_tables import COLUMNS, PROTOCOL
 
-from segstudy.config import Cell
+from segstudy.config.cell import Cell
 from segstudy.config.datasets import WITHOUT_STRATA, Phantom
-from segstudy.datasets import build_index
-from segstudy.datasets.phantom import draw
-from segstudy.strata import compare_strata
+from segstudy.data.index import build_index
+from segstudy.data.phantoms.draw import draw
+from segstudy.tables.by_group import compare_strata
 
 STRATA = {"a": "nevus", "b": "nevus", "c": "mela_noma", "d": "", "t": "nevus"}
 # Dice of an image with (tp, fp, fn) is 2 tp / (2 tp + fp + fn); every image has 100 pixels.

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from segstudy.config import load_study
-from segstudy.config.study import read_config
-from segstudy.models import build
+from segstudy.config.load import load_study, read_config
 from segstudy.models.cost import count_parameters
+from segstudy.models.registry import build
 
 ROOT = Path(__file__).parents[2]
 

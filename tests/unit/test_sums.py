@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from segstudy import published, sums
-from segstudy.errors import StudyError
-from segstudy.files import (
+from segstudy.core import checksums
+from segstudy.core.errors import StudyError
+from segstudy.core.files import (
     atomic_folder,
     read_array,
     read_arrays,
@@ -21,7 +21,8 @@ from segstudy.files import (
     write_csv,
     write_json,
 )
-from segstudy.probabilities import read_probability, write_probability
+from segstudy.data.images.prediction_files import read_probability, write_probability
+from segstudy.training import kept_outputs
 
 TABLE = pd.DataFrame({"sample": [f"s{i}" for i in range(8)], "tp": range(8)})
 
@@ -73,7 +74,7 @@ def test_a_damaged_file_is_refused_with_the_command(results, name, how, sealed):
     write(path)
     read(path)
     if not sealed:
-        sums.unseal(path)
+        checksums.unseal(path)
     changed(path, how)
     with pytest.raises(StudyError) as refused:
         read(path)
@@ -97,7 +98,7 @@ def test_the_file_of_another_cell_is_refused_and_of_an_earlier_version_is_read(r
     first.write_bytes(second.read_bytes())
     with pytest.raises(StudyError, match="another checksum"):
         read_csv(first)
-    sums.unseal(first)
+    checksums.unseal(first)
     assert read_csv(first)["tp"].tolist() == list(range(1, 9))
 
 
@@ -108,7 +109,7 @@ def test_a_kill_between_the_file_and_its_sum_leaves_no_false_alarm(results, monk
     def killed(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sums, "seal", killed)
+    monkeypatch.setattr(checksums, "seal", killed)
     with pytest.raises(KeyboardInterrupt):
         write_csv(path, TABLE[:3])
     assert len(read_csv(path)) == 3
@@ -183,20 +184,20 @@ def test_a_damaged_copy_of_a_training_is_not_put_back(tmp_path):
     outputs = {"history": tmp_path / "cell/history.csv", "run": tmp_path / "cell/run.json"}
     write_csv(outputs["history"], TABLE)
     write_json(outputs["run"], {"seed": 1})
-    published.keep(tmp_path / "kept", outputs, {"seed": 1})
+    kept_outputs.keep(tmp_path / "kept", outputs, {"seed": 1})
     for path in outputs.values():
         path.unlink()
-    assert published.restore(tmp_path / "kept", outputs, {"seed": 1})
-    assert read_json(outputs["run"]) == {"seed": 1} and sums.sum_of(outputs["history"]).exists()
+    assert kept_outputs.restore(tmp_path / "kept", outputs, {"seed": 1})
+    assert read_json(outputs["run"]) == {"seed": 1} and checksums.sum_of(outputs["history"]).exists()
     kept = tmp_path / "kept/history"
     kept.write_bytes(kept.read_bytes()[:20])
     outputs["run"].unlink()
-    assert not published.restore(tmp_path / "kept", outputs, {"seed": 1})
-    assert json.loads(sums.sum_of(outputs["history"]).read_text())["rows"] == 8
+    assert not kept_outputs.restore(tmp_path / "kept", outputs, {"seed": 1})
+    assert json.loads(checksums.sum_of(outputs["history"]).read_text())["rows"] == 8
 
 
 def test_a_training_refuses_a_store_in_which_a_bit_has_changed(results):
-    from segstudy.cells import data_hashes
+    from segstudy.training.cell import data_hashes
 
     with atomic_folder(results / "store", sealed=True) as folder:
         np.save(folder / "images.npy", np.zeros((4, 8, 8, 3), np.uint8))

@@ -8,8 +8,8 @@ from hypothesis.extra.numpy import arrays
 from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance, compute_surface_dice
 from scipy.ndimage import binary_dilation, gaussian_filter
 
-from segstudy import surfaces as module
-from segstudy.surfaces import outline, surfaces
+from segstudy.evaluation import surface_distance as module
+from segstudy.evaluation.surface_distance import outline, surfaces
 
 SHAPE = (41, 57)
 ROWS, COLUMNS = np.mgrid[: SHAPE[0], : SHAPE[1]]

@@ -7,14 +7,14 @@ from types import SimpleNamespace
 import pytest
 from test_protocol import MET
 
-from segstudy.class_scores import compare_classes
-from segstudy.comparisons import compare_pairs
-from segstudy.config import Cell
-from segstudy.files import write_json
-from segstudy.gains import gains_of
-from segstudy.strata import compare_strata
-from segstudy.table_inputs import gain_inputs, table_inputs
-from segstudy.tables import compare
+from segstudy.config.cell import Cell
+from segstudy.core.files import write_json
+from segstudy.tables.by_class import compare_classes
+from segstudy.tables.by_group import compare_strata
+from segstudy.tables.inputs import gain_inputs, table_inputs
+from segstudy.tables.pairwise import compare_pairs
+from segstudy.tables.results import compare
+from segstudy.tables.variants import gains_of
 
 CELLS = [Cell("drive", "unet", "bce", "default", seed) for seed in (0, 1)]
 

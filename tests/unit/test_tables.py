@@ -7,10 +7,11 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from segstudy.config import Cell
-from segstudy.errors import StudyError
-from segstudy.table_formats import LONG, Entry, Line, Panel, Table, escape_latex, latex, number
-from segstudy.tables import compare, headline, read_counts
+from segstudy.config.cell import Cell
+from segstudy.core.errors import StudyError
+from segstudy.tables.counts import headline, read_counts
+from segstudy.tables.render import LONG, Entry, Line, Panel, Table, escape_latex, latex, number
+from segstudy.tables.results import compare
 
 COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", "tp", "fp", "fn", "tn"]
 PROTOCOL = {"split": "20 % test & 10 % validation", "size": "10x10 pixels, seen at 8_8", "phantom": False}

@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.filters import threshold_otsu
 
-from segstudy.errors import StudyError
-from segstudy.formulas import dice
-from segstudy.metrics import confusion
-from segstudy.thresholds import LEVELS, best_of, binarise, dice_curve, otsu, otsu_of, tune
+from segstudy.core.errors import StudyError
+from segstudy.evaluation.aggregate import confusion
+from segstudy.evaluation.metrics import dice
+from segstudy.evaluation.thresholds import LEVELS, best_of, binarise, dice_curve, otsu, otsu_of, tune
 
 EVERYWHERE = np.ones((4, 5), dtype=bool)
 

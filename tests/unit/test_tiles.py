@@ -11,10 +11,11 @@ from monai.data.utils import compute_importance_map, dense_patch_slices
 from monai.inferers import SlidingWindowInferer, sliding_window_inference
 from torch import nn
 
-from segstudy import inference, models, tiles
-from segstudy.inference import predict_canvas
+from segstudy.inference import sliding_window
+from segstudy.inference.predict import VIEWS, predict_canvas
+from segstudy.inference.sliding_window import bell, extended, predict_tiles, starts
+from segstudy.models import registry
 from segstudy.models.blocks import pad_to_multiple
-from segstudy.tiles import bell, extended, predict_tiles, starts
 
 PLAIN = {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
 sides, overlaps = st.integers(1, 40), st.sampled_from([0.0, 0.1, 0.25, 1 / 3, 0.5, 0.77, 0.9])
@@ -150,7 +151,7 @@ def test_where_only_the_middle_of_tiles_counts_it_is_the_prediction_of_the_whole
         profile[:2] = profile[-2:] = 1e-12  # the two pixels that the network's reach spoils
         return profile
 
-    monkeypatch.setattr(tiles, "bell", middle)
+    monkeypatch.setattr(sliding_window, "bell", middle)
     network, canvas = small_network(), drawn(1, 3, 75, 98)
     found = predict_tiles(network, canvas, (32, 24), 0.25, 5)
     with torch.no_grad():
@@ -174,7 +175,7 @@ def test_a_tile_ends_without_a_step(overlap, most):
 @pytest.mark.parametrize(("size", "tile", "overlap"), [((96, 128), (48, 32), 0.5), ((56, 80), (32, 32), 0.25)])
 def test_it_is_monais_sliding_window_inference(size, tile, overlap):
     torch.manual_seed(0)
-    network = models.build({"network": "unet", "width": 4, "depth": 2}, 3, 3).eval()
+    network = registry.build({"network": "unet", "width": 4, "depth": 2}, 3, 3).eval()
     canvas = drawn(2, 3, *size)
 
     def predict(x):
@@ -229,12 +230,12 @@ def test_tiles_come_close_to_the_whole_canvas(flips, outputs):
 def test_flips_of_tiles_are_tiles_of_flips():
     """Tiles lie the same way from both ends, so that to mirror each of them is to mirror the canvas."""
     torch.manual_seed(1)
-    network = models.build({"network": "unet", "width": 4, "depth": 2}, 3, 1)
+    network = registry.build({"network": "unet", "width": 4, "depth": 2}, 3, 1)
     images = pictures(2, 50, 71)
     options = {"tile": (16, 32), "overlap": 0.5}
     together = predicted(network, images, flips=True, **options)
     views = []
-    for axes in inference.VIEWS:
+    for axes in VIEWS:
         turned = np.flip(images, [axis - 1 for axis in axes]).copy() if axes else images
         views.append(np.flip(predicted(network, turned, **options), axes))
     assert np.allclose(together, np.mean(views, axis=0), atol=1e-5)
@@ -242,7 +243,7 @@ def test_flips_of_tiles_are_tiles_of_flips():
 
 
 def test_the_network_is_handed_a_bounded_number_of_pixels_however_large_the_canvas(monkeypatch):
-    monkeypatch.setattr("segstudy.inference.PIXELS_PER_PASS", 5 * 16 * 16)
+    monkeypatch.setattr("segstudy.inference.predict.PIXELS_PER_PASS", 5 * 16 * 16)
     for size in (16, 64, 256):
         network = Watcher()
         predicted(network, pictures(1, size, size), tile=(16, 16), flips=True)
@@ -260,7 +261,7 @@ def test_tiles_of_several_images_go_through_the_network_together():
 
 def test_a_tile_that_does_not_divide_by_the_strides_is_padded_as_a_canvas_is():
     torch.manual_seed(0)
-    network = models.build({"network": "unet", "width": 4, "depth": 3}, 3, 1).eval()
+    network = registry.build({"network": "unet", "width": 4, "depth": 3}, 3, 1).eval()
     canvas = drawn(1, 3, 50, 50)
     found = predict_tiles(network, canvas, (50, 50))
     with torch.no_grad():
@@ -271,7 +272,7 @@ def test_a_tile_that_does_not_divide_by_the_strides_is_padded_as_a_canvas_is():
 
 
 def test_many_tiles_tell_how_far_they_are_and_few_do_not(caplog, monkeypatch):
-    monkeypatch.setattr(tiles, "MANY", 10)
+    monkeypatch.setattr(sliding_window, "MANY", 10)
     caplog.set_level(logging.INFO, "segstudy")
     predict_tiles(lambda x: x, drawn(1, 1, 32, 32), (16, 16), 0.5, 4)
     assert not caplog.records

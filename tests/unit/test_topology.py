@@ -6,8 +6,8 @@ from scipy.ndimage import gaussian_filter
 from skimage.measure import euler_number, label
 from skimage.morphology import skeletonize
 
-from segstudy.thinning import STEPS
-from segstudy.topology import centre_line, pieces
+from segstudy.evaluation.skeletonize import STEPS
+from segstudy.evaluation.topology import centre_line, pieces
 
 RING = np.pad(np.pad(np.zeros((2, 3), bool), 1, constant_values=True), 2)
 

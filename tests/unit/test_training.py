@@ -13,10 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from segstudy import batches, checkpoint, memory, models, objective, seeds, validation
 from segstudy.config.recipes import Recipe
-from segstudy.errors import StudyError
-from segstudy.training import HISTORY, train
+from segstudy.core import rng
+from segstudy.core.errors import StudyError
+from segstudy.losses import build
+from segstudy.models import registry
+from segstudy.runtime import memory, signals
+from segstudy.training import checkpoint, device_data, sampler, validation
+from segstudy.training.trainer import HISTORY, train
 
 CPU = torch.device("cpu")
 
@@ -35,10 +39,10 @@ IMAGES, MASKS, ROIS = discs()
 
 def network(dropout=0.0):
     torch.manual_seed(0)
-    return models.build({"network": "unet", "depth": 2, "width": 4, "dropout": dropout}, 3, 1)
+    return registry.build({"network": "unet", "depth": 2, "width": 4, "dropout": dropout}, 3, 1)
 
 
-bce = objective.build_loss({"loss": "bce"}, objective.class_statistics(MASKS, ROIS, range(6), 2))
+bce = build.build_loss({"loss": "bce"}, build.class_statistics(MASKS, ROIS, range(6), 2))
 
 
 def small(net=None, loss=bce, slot=None, train_rows=(0, 1, 2, 3), val_rows=(4, 5), strata=None, **options):
@@ -143,9 +147,7 @@ def test_stopped_by_a_signal_and_continued_equals_undisturbed(tmp_path, stop_at,
             os.kill(os.getpid(), signal.SIGTERM)
         return bce(*arguments)
 
-    with pytest.raises(
-        checkpoint.Interrupted, match=r"stopped by SIGTERM at epoch . step .; state saved; run the same"
-    ):
+    with pytest.raises(signals.Interrupted, match=r"stopped by SIGTERM at epoch . step .; state saved; run the same"):
         small(network(dropout=0.3), stopping_loss, slot, **options)
     assert signal.getsignal(signal.SIGTERM) == before
     torch.manual_seed(99)  # nothing may depend on what was drawn in between
@@ -167,7 +169,7 @@ def test_a_signal_during_validation_loses_no_step(tmp_path):
         return bce(*arguments)
 
     slot = checkpoint.Slot(tmp_path, {})
-    with pytest.raises(checkpoint.Interrupted, match="SIGUSR2 at epoch 1 step 2"):
+    with pytest.raises(signals.Interrupted, match="SIGUSR2 at epoch 1 step 2"):
         small(loss=loss, slot=slot)
     continued = small(slot=slot)
     assert same(continued.weights, undisturbed.weights)
@@ -203,7 +205,7 @@ def test_a_loss_that_is_not_finite_names_the_batch_and_keeps_the_best(tmp_path, 
 
     with pytest.raises(StudyError, match="the training has diverged") as caught:
         small(loss=loss, slot=slot)
-    names = [f"s{row}" for row in batches.epoch_batches([0, 1, 2, 3], 2, 1, 1, 2)[1]]
+    names = [f"s{row}" for row in sampler.epoch_batches([0, 1, 2, 3], 2, 1, 1, 2)[1]]
     assert caught.value.where == f"epoch 2, step 2, learning rate 0.01; samples {', '.join(names)}"
     from safetensors.torch import load_file
 
@@ -229,14 +231,14 @@ def test_parts_of_a_batch_add_up_to_the_batch():
 
 def test_every_image_is_seen_as_often_as_asked_and_nobody_is_left_alone():
     for count, size in ((7, 3), (7, 2), (1, 4), (9, 4), (5, 1)):
-        found = batches.epoch_batches(range(10, 10 + count), size, 2, seed=0, epoch=1)
+        found = sampler.epoch_batches(range(10, 10 + count), size, 2, seed=0, epoch=1)
         rows, times = np.unique(np.concatenate(found), return_counts=True)
         assert rows.tolist() == list(range(10, 10 + count))
         assert set(times) == {2}
         assert size == 1 or min(map(len, found)) > 1
-    alone = batches.epoch_batches(range(7), 3, 1, seed=0, epoch=1)
+    alone = sampler.epoch_batches(range(7), 3, 1, seed=0, epoch=1)
     assert [len(batch) for batch in alone] == [3, 4]
-    later = batches.epoch_batches(range(7), 3, 1, seed=0, epoch=2)
+    later = sampler.epoch_batches(range(7), 3, 1, seed=0, epoch=2)
     assert np.concatenate(alone).tolist() != np.concatenate(later).tolist()
 
 
@@ -251,21 +253,21 @@ def test_a_fixed_number_of_crops_falls_on_all_images_alike():
     rows = np.arange(32) * 3
     tenths = []
     for epoch in range(1, 30):
-        visits = np.concatenate(batches.epoch_batches(rows, 16, 1, 0, epoch, total=310))
+        visits = np.concatenate(sampler.epoch_batches(rows, 16, 1, 0, epoch, total=310))
         found, times = np.unique(visits, return_counts=True)
         assert len(visits) == 310 and found.tolist() == rows.tolist()
         assert sorted(times) == [9] * 10 + [10] * 22
         tenths.append(frozenset(found[times == 10].tolist()))
     assert len(set(tenths)) > 25, "others in every epoch"
     assert frozenset.union(*tenths) == frozenset(rows.tolist())
-    again = batches.epoch_batches(rows, 16, 1, 0, 29, total=310)
+    again = sampler.epoch_batches(rows, 16, 1, 0, 29, total=310)
     assert np.array_equal(np.concatenate(again), visits)
     assert not np.array_equal(np.sort(visits), visits), "in random order"
 
 
 @given(st.integers(1, 20), st.integers(1, 60), st.integers(1, 8), st.integers(1, 3))
 def test_an_epoch_has_as_many_crops_as_asked_for_however_many_images_there_are(images, total, size, epoch):
-    found = batches.epoch_batches(range(images), size, 1, 5, epoch, total=total)
+    found = sampler.epoch_batches(range(images), size, 1, 5, epoch, total=total)
     times = np.bincount(np.concatenate(found), minlength=images)
     assert times.sum() == total
     assert times.max() - times.min() <= 1
@@ -280,26 +282,26 @@ def test_a_training_has_as_many_crops_as_asked_for():
 def test_normalisation_is_that_of_the_training_pixels_inside_the_roi():
     rois = ROIS.copy()
     rois[:, :5] = 0
-    found = batches.normalisation(IMAGES, rois, [0, 2, 2])
+    found = device_data.normalisation(IMAGES, rois, [0, 2, 2])
     pixels = IMAGES[[0, 2]][rois[[0, 2]] == 1] / 255
     assert found["mean"] == pytest.approx(pixels.mean(0))
     assert found["std"] == pytest.approx(pixels.std(0))
-    assert batches.normalisation(np.zeros_like(IMAGES), rois, [0])["std"] == pytest.approx([1 / 255] * 3)
+    assert device_data.normalisation(np.zeros_like(IMAGES), rois, [0])["std"] == pytest.approx([1 / 255] * 3)
     with pytest.raises(StudyError, match="no pixel"):
-        batches.normalisation(IMAGES, np.zeros_like(rois), [0])
+        device_data.normalisation(IMAGES, np.zeros_like(rois), [0])
 
 
 def test_batches_are_the_rows_asked_for_wherever_they_lie(tmp_path, monkeypatch):
     np.save(tmp_path / "x.npy", IMAGES)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     for budget in (0, 2**30):
-        monkeypatch.setattr(batches, "HOST_BUDGET", budget)
-        x, y, r = batches.hold(mapped, MASKS, ROIS, CPU)([3, 1])
+        monkeypatch.setattr(device_data, "HOST_BUDGET", budget)
+        x, y, r = device_data.hold(mapped, MASKS, ROIS, CPU)([3, 1])
         assert torch.equal(x.permute(0, 2, 3, 1), torch.from_numpy(IMAGES[[3, 1]]))
         assert x.is_contiguous(memory_format=torch.channels_last)
         assert torch.equal(y, torch.from_numpy(MASKS[[3, 1]]))
         assert r.dtype == torch.uint8
-        x, y, r = batches.hold(mapped, MASKS, ROIS, CPU)([3, 1], batches.Windows([(2, 5), (0, 4)], (8, 9)))
+        x, y, r = device_data.hold(mapped, MASKS, ROIS, CPU)([3, 1], device_data.Windows([(2, 5), (0, 4)], (8, 9)))
         parts = [np.s_[3, 2:10, 5:14], np.s_[1, 0:8, 4:13]]
         assert torch.equal(x.permute(0, 2, 3, 1), torch.from_numpy(np.stack([IMAGES[part] for part in parts])))
         assert x.is_contiguous(memory_format=torch.channels_last)
@@ -325,7 +327,7 @@ def test_dice_of_several_classes_is_the_mean_over_those_that_occur():
 
 def test_validation_does_not_depend_on_how_many_go_together():
     net = network().eval()
-    batch_of = batches.hold(IMAGES, MASKS, ROIS, CPU)
+    batch_of = device_data.hold(IMAGES, MASKS, ROIS, CPU)
     whole, single = (
         validation.validate(net, bce, batch_of, [0, 1, 2, 4, 5], together, lambda: "") for together in (5, 1)
     )
@@ -333,11 +335,11 @@ def test_validation_does_not_depend_on_how_many_go_together():
 
 
 def test_draws_are_functions_of_seed_purpose_epoch_and_step():
-    assert seeds.number(1, "order", 2, 3) == 6733227699115269376
+    assert rng.number(1, "order", 2, 3) == 6733227699115269376
     places = [(s, p, e, t) for s in (0, 1) for p in ("order", "augment") for e in (1, 2) for t in (0, 1)]
-    assert len({seeds.number(*place) for place in places}) == len(places)
-    assert torch.rand(3, generator=seeds.generator(1, "a")).equal(torch.rand(3, generator=seeds.generator(1, "a")))
-    assert seeds.numpy_generator(1, "a").random() == seeds.numpy_generator(1, "a").random()
+    assert len({rng.number(*place) for place in places}) == len(places)
+    assert torch.rand(3, generator=rng.generator(1, "a")).equal(torch.rand(3, generator=rng.generator(1, "a")))
+    assert rng.numpy_generator(1, "a").random() == rng.numpy_generator(1, "a").random()
 
 
 @pytest.mark.parametrize(

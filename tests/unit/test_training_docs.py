@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from segstudy import stopping
-from segstudy.config import few_labels, recipes
+from segstudy.config import recipes, semi_supervised
+from segstudy.training import early_stopping
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/training.md").read_text(encoding="utf-8")
 BLOCKS = {
@@ -26,11 +26,11 @@ SHOWN = {
 SHOWN |= dict.fromkeys(("augmentation", "early_stopping", "transfer"), "none")
 SHOWN |= dict.fromkeys(("start_from", "denoising", "pseudo_labels", "consistency"), "none")
 FEW_LABELS = {
-    "start_from": few_labels.StartFrom,
-    "transfer": few_labels.Transfer,
-    "denoising": few_labels.Denoising,
-    "pseudo_labels": few_labels.PseudoLabels,
-    "consistency": few_labels.Consistency,
+    "start_from": semi_supervised.StartFrom,
+    "transfer": semi_supervised.Transfer,
+    "denoising": semi_supervised.Denoising,
+    "pseudo_labels": semi_supervised.PseudoLabels,
+    "consistency": semi_supervised.Consistency,
 }
 
 
@@ -77,4 +77,4 @@ def test_links_lead_to_headings_and_files():
 def test_the_hand_example_is_what_the_code_computes():
     assert "the losses 4, 4, 2, 1" in PAGE
     assert "**-7/16**" in PAGE
-    assert stopping.curve_slope([4, 4, 2, 1], window=4) == pytest.approx(-7 / 16)
+    assert early_stopping.curve_slope([4, 4, 2, 1], window=4) == pytest.approx(-7 / 16)

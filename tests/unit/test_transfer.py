@@ -8,10 +8,11 @@ import pytest
 import small_cell
 import torch
 
-from segstudy import checkpoint, models, transfer
 from segstudy.config.recipes import Recipe
-from segstudy.errors import StudyError
-from segstudy.schedules import build_optimiser, hold_still, still
+from segstudy.core.errors import StudyError
+from segstudy.models import model_file, registry
+from segstudy.training import checkpoint, transfer
+from segstudy.training.optim import build_optimiser, hold_still, still
 
 UNET = {"network": "unet", "depth": 2, "width": 2, "normalisation": "batch"}
 SCALING = {"mean": [0.1, 0.2, 0.3], "std": [1.0, 2.0, 3.0]}
@@ -38,19 +39,19 @@ def torch_as_before():
 def written(path, model=UNET, channels=3, outputs=1, recipe=None, classes=("vessel",), seed=1):
     """Write a network with weights of its own as a finished cell would; return it."""
     torch.manual_seed(seed)
-    network = models.build(model, channels, outputs)
+    network = registry.build(model, channels, outputs)
     with torch.no_grad():
         for tensor in network.state_dict().values():
             tensor.copy_(torch.rand(tensor.shape) + 1 if tensor.is_floating_point() else torch.tensor(7))
     scaling = SCALING if channels == 3 else {key: values[:channels] for key, values in SCALING.items()}
     meta = {"settings": {"model": model, "recipe": recipe or {}}, "in_channels": channels, "outputs": outputs}
-    checkpoint.save_model(path, network, meta | {"classes": list(classes), "normalisation": scaling})
+    model_file.save_model(path, network, meta | {"classes": list(classes), "normalisation": scaling})
     return network
 
 
 def fresh(model=UNET, channels=3, outputs=1):
     torch.manual_seed(0)
-    return models.build(model, channels, outputs)
+    return registry.build(model, channels, outputs)
 
 
 def taken_by(network, path, take="all", channels=3, purpose=("vessel",)):
@@ -188,13 +189,13 @@ def test_a_cell_starts_from_another_and_its_record_says_so(inputs, tmp_path):
     told = record["sources"]["start"]
     assert told["cell"] == sources["start"] and told["sha256"] == record["data"]["start"]
     assert record["normalisation"] == SCALING
-    network, _ = checkpoint.load_model(tmp_path / "cell" / "model.safetensors")
+    network, _ = model_file.load_model(tmp_path / "cell" / "model.safetensors")
     assert same(network, source, told["taken"]) == told["taken"], "frozen for as long as the training lasted"
     assert len(same(network, source, network.state_dict())) < len(network.state_dict())
 
 
 def test_a_frozen_start_goes_on_after_a_stop_with_the_same_bits(inputs, tmp_path, monkeypatch):
-    from segstudy import cells
+    from segstudy.training import cell
 
     start = tmp_path / "start.safetensors"
     written(start)
@@ -212,7 +213,7 @@ def test_a_frozen_start_goes_on_after_a_stop_with_the_same_bits(inputs, tmp_path
             if Stopping.saves in (3, 8):  # once while frozen, once after
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(cells.checkpoint, "Slot", Stopping)
+    monkeypatch.setattr(cell.checkpoint, "Slot", Stopping)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             small_cell.run(inputs, tmp_path / "stopped", chained(**FREEZING), start=start)

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from segstudy.models import build
-from segstudy.models.shapes import plan
+from segstudy.models.layer_table import plan
+from segstudy.models.registry import build
 from segstudy.models.unet_valid import MirrorPad, valid_length
 
 

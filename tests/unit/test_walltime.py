@@ -18,7 +18,7 @@ from types import SimpleNamespace
 sys.path.insert(0, {tests!r})
 import small_cell
 from segstudy import training
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 folder, steps = Path(sys.argv[1]), int(sys.argv[2])
 taken, real = 0, training.take_step

@@ -8,9 +8,9 @@ from network_promises import images, make, settled
 from test_training import CPU, IMAGES, MASKS, ROIS, bce, small
 from torch import nn
 
-from segstudy.models import build
 from segstudy.models.cost import count_parameters
-from segstudy.steps import accumulate_gradients, mean_loss
+from segstudy.models.registry import build
+from segstudy.training.step import accumulate_gradients, mean_loss
 
 SMALL = {"network": "wnet", "depth": 2, "width": 4}
 

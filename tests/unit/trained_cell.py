@@ -10,12 +10,12 @@ from PIL import Image
 
 from segstudy.config.datasets import Prediction
 from segstudy.config.evaluation import Evaluation
-from segstudy.evaluation import measure
-from segstudy.files import write_csv, write_json
-from segstudy.inference import predict_cell
-from segstudy.labels import binary, several
-from segstudy.store import build_store
-from segstudy.usage import usage_record
+from segstudy.core.files import write_csv, write_json
+from segstudy.data.images.label_map import binary, several
+from segstudy.data.store import build_store
+from segstudy.evaluation.measure import measure
+from segstudy.inference.predict import predict_cell
+from segstudy.inference.preprocessing import usage_record
 
 SUBSETS = ["train", "train", "val", "train", "test", "train", "train", "val", "test", "train"]
 

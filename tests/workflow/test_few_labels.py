@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from segstudy.provenance import file_hash
+from segstudy.core.provenance import file_hash
 
 CELLS = "results/tiny/cells/hrf/unet/bce"
 TABLES, FIGURES = "results/tiny/tables/losses", "results/tiny/figures"

@@ -11,7 +11,7 @@ from browser import CHROMIUM, DESKTOP, Browser
 from PIL import Image
 
 from conftest import new_copy
-from segstudy.files import read_csv
+from segstudy.core.files import read_csv
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (apt install chromium)")
 HOSTILE = (

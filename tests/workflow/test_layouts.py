@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from segstudy.files import read_csv, read_json
+from segstudy.core.files import read_csv, read_json
 
 DRAWN = {"phantom": {"images": 16, "height": 48, "width": 64}, "size": {"height": 32, "width": 32}}
 

@@ -17,7 +17,7 @@ from lsf_stand_in import Lsf
 from lsf_syntax import parsed
 
 from conftest import new_copy
-from segstudy import live
+from segstudy.runtime import live_status
 
 CELLS = [f"drive/unet/{loss}/default/seed0" for loss in ("bce", "focal")]
 COUNTS = [f"results/tiny/cells/{cell}/counts.csv" for cell in CELLS]
@@ -86,7 +86,7 @@ def strike(copy, lsf, pending):
     """Do to every training what `pending` says as soon as it runs; return whether nothing is left to be done."""
     for loss in list(pending):
         status = copy.file(f"results/tiny/resume/drive/unet/{loss}/default/seed0/status.json")
-        if (live.read(status) or {}).get("epoch", 0) > 3:
+        if (live_status.read(status) or {}).get("epoch", 0) > 3:
             pending.pop(loss)(jobs_of(lsf, "train", loss=loss)[-1]["id"])
     return not pending
 
@@ -137,7 +137,7 @@ def test_ctrl_c_and_a_dropped_session(study, tmp_path):
     folder = copy.file("results/tiny/cells")
     shutil.rmtree(folder, ignore_errors=True)
     status = copy.file(f"results/tiny/resume/{CELLS[0]}/status.json")
-    trains = lambda: (live.read(status) or {}).get("epoch", 0) > 3
+    trains = lambda: (live_status.read(status) or {}).get("epoch", 0) > 3
     with Lsf(tmp_path / "lsf", slots=2, interval=5) as lsf:
         # Ctrl-C: Snakemake takes its jobs back, and their trainings save.
         process = begin(copy, lsf, *COUNTS)

@@ -9,9 +9,9 @@ from PIL import Image
 from sklearn.metrics import jaccard_score
 
 from conftest import new_copy
-from segstudy.datasets import labels_of
-from segstudy.files import read_csv
-from segstudy.labels import known_ids
+from segstudy.core.files import read_csv
+from segstudy.data.images.label_map import known_ids
+from segstudy.data.index import labels_of
 
 STUDY = {
     "study": "houses",

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from segstudy.files import read_csv
+from segstudy.core.files import read_csv
 
 CELL = "results/tiny/cells/drive/unet/focal/default/seed0"
 

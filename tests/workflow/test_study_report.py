@@ -8,7 +8,7 @@ import pytest
 from browser import CHROMIUM, DESKTOP, PHONE, Browser
 from PIL import Image
 
-from segstudy.files import read_csv
+from segstudy.core.files import read_csv
 
 REPORT = "results/tiny/report.html"
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")

@@ -1,9 +1,9 @@
 """Draw the comparison of losses and networks of one experiment."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.config import Cell
+    from segstudy.config.cell import Cell
     from segstudy.figures.ablation import draw_ablation
 
     params = snakemake.params

@@ -1,10 +1,10 @@
 """Draw the first training samples of a seed as the network gets them."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.datasets import labels_of
-    from segstudy.figures.augmented import draw_augmented
+    from segstudy.data.index import labels_of
+    from segstudy.figures.training_samples import draw_augmented
 
     draw_augmented(
         snakemake.input.store,

@@ -1,12 +1,12 @@
 """Check that no source of a cell has seen the images that it is measured on."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.chain_checks import Images, check_chain
-    from segstudy.config.chains import Seen
     from segstudy.config.datasets import DeclaredException
-    from segstudy.files import read_array, read_csv, write_json
+    from segstudy.config.dependencies import Seen
+    from segstudy.core.files import read_array, read_csv, write_json
+    from segstudy.data.checks.leakage import Images, check_chain
 
     given, params = snakemake.input, snakemake.params
     found = check_chain(

@@ -1,12 +1,12 @@
 """Check every image and mask of a data set."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.checks import check_images
     from segstudy.config.datasets import DeclaredException
-    from segstudy.datasets import labels_of
-    from segstudy.files import read_csv, write_json
+    from segstudy.core.files import read_csv, write_json
+    from segstudy.data.checks.data_checks import check_images
+    from segstudy.data.index import labels_of
 
     found = check_images(
         read_csv(snakemake.input.samples),

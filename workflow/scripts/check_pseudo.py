@@ -1,10 +1,10 @@
 """Check that a student has some of its teacher's labels to learn from."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.acceptance import check_some_accepted
-    from segstudy.files import read_csv, read_json, write_json
+    from segstudy.core.files import read_csv, read_json, write_json
+    from segstudy.inference.pseudo_selection import check_some_accepted
 
     found = check_some_accepted(
         read_csv(snakemake.input.accepted),

@@ -1,11 +1,11 @@
 """Check a split for leaks and missing strata."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.checks import check_split
     from segstudy.config.datasets import DeclaredException
-    from segstudy.files import read_array, read_csv, write_json
+    from segstudy.core.files import read_array, read_csv, write_json
+    from segstudy.data.checks.data_checks import check_split
 
     found = check_split(
         read_csv(snakemake.input.index),

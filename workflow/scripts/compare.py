@@ -1,11 +1,11 @@
 """Compare the cells of one experiment: its tables."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.gains import gain_words
-    from segstudy.table_inputs import gain_inputs, table_inputs
-    from segstudy.tables import compare
+    from segstudy.tables.inputs import gain_inputs, table_inputs
+    from segstudy.tables.results import compare
+    from segstudy.tables.variants import gain_words
 
     inputs, params = table_inputs(snakemake), snakemake.params
     trained = [cell for cell, _ in inputs["cells"]]

@@ -1,9 +1,9 @@
 """Compare every two rows of one experiment image by image: its tables."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.comparisons import compare_pairs
-    from segstudy.table_inputs import gain_inputs, table_inputs
+    from segstudy.tables.inputs import gain_inputs, table_inputs
+    from segstudy.tables.pairwise import compare_pairs
 
     compare_pairs(**table_inputs(snakemake), metric=snakemake.params.metric, gains=gain_inputs(snakemake))

@@ -1,14 +1,14 @@
 """Count what a row without training gets right and wrong."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
     from pathlib import Path
 
-    from segstudy.controls import measure_controls
-    from segstudy.datasets import labels_of
-    from segstudy.files import read_csv, write_csv
-    from segstudy.mask_shapes import Measures
+    from segstudy.core.files import read_csv, write_csv
+    from segstudy.data.index import labels_of
+    from segstudy.evaluation.baselines import measure_controls
+    from segstudy.evaluation.shape_metrics import Measures
 
     names, tolerance = snakemake.params.measures
     counts = measure_controls(

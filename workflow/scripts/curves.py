@@ -1,9 +1,9 @@
 """Draw the learning curves of one experiment."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.config import Cell
+    from segstudy.config.cell import Cell
     from segstudy.config.recipes import CurveStopping
     from segstudy.figures.curves import draw_curves
 

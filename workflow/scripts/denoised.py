@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.denoised import measure_denoising
+    from segstudy.figures.denoising import measure_denoising
 
     measure_denoising(
         Path(snakemake.input.model),

@@ -1,14 +1,14 @@
 """Decode every file of a data set once and describe it."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
     from pathlib import Path
 
-    from segstudy.cards import describe
-    from segstudy.config.layout import Layout
-    from segstudy.datasets import labels_of
-    from segstudy.files import read_csv
+    from segstudy.config.datasets import Layout
+    from segstudy.core.files import read_csv
+    from segstudy.data.card import describe
+    from segstudy.data.index import labels_of
 
     describe(
         read_csv(snakemake.input.index),

@@ -1,11 +1,11 @@
 """Fetch the weights of an encoder, or take those that are there."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
     from pathlib import Path
 
-    from segstudy.encoder_files import obtain
+    from segstudy.models.encoder_files import obtain
 
     obtain(
         snakemake.wildcards.encoder,

@@ -1,14 +1,14 @@
 """Average the predictions of the networks of several seeds."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
     from pathlib import Path
 
     from segstudy.config.evaluation import Evaluation
-    from segstudy.datasets import labels_of
-    from segstudy.ensembles import predict_together
-    from segstudy.files import read_csv
+    from segstudy.core.files import read_csv
+    from segstudy.data.index import labels_of
+    from segstudy.inference.ensemble import predict_together
 
     predict_together(
         [Path(folder) for folder in snakemake.input.members],

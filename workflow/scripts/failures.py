@@ -1,9 +1,9 @@
 """Draw where the networks of one experiment fail."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.config import Cell
+    from segstudy.config.cell import Cell
     from segstudy.figures.failures import draw_failures
 
     params, given = snakemake.params, snakemake.input

@@ -1,9 +1,9 @@
 """Draw the best, median and worst test image of one cell."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.datasets import labels_of
+    from segstudy.data.index import labels_of
     from segstudy.figures.gallery import draw_gallery
 
     draw_gallery(

@@ -1,13 +1,13 @@
 """List the images of a data set."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
     from pathlib import Path
 
-    from segstudy.config.layout import Layout
-    from segstudy.datasets import build_index
-    from segstudy.files import write_csv
+    from segstudy.config.datasets import Layout
+    from segstudy.core.files import write_csv
+    from segstudy.data.index import build_index
 
     index = build_index(
         snakemake.params.reader,

@@ -1,9 +1,9 @@
 """Draw what each approach makes of few labels, and write the numbers behind it."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.config import Cell
+    from segstudy.config.cell import Cell
     from segstudy.figures.label_efficiency import Share, draw_label_efficiency
 
     params, given = snakemake.params, snakemake.input

@@ -1,16 +1,16 @@
 """Count what one cell got right and wrong."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
     from pathlib import Path
 
-    from segstudy.datasets import labels_of
-    from segstudy.evaluation import measure
-    from segstudy.files import read_csv, write_arrays, write_csv
-    from segstudy.mask_shapes import Measures
-    from segstudy.published import forget, of_counts
-    from segstudy.threshold_files import read_thresholds
+    from segstudy.core.files import read_csv, write_arrays, write_csv
+    from segstudy.data.index import labels_of
+    from segstudy.evaluation.measure import measure
+    from segstudy.evaluation.shape_metrics import Measures
+    from segstudy.evaluation.threshold_files import read_thresholds
+    from segstudy.training.kept_outputs import forget, of_counts
 
     names, tolerance = snakemake.params.measures
     counts, histograms = measure(

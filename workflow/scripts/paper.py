@@ -1,9 +1,9 @@
 """Gather a study's tables and figures for LaTeX."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.report.paper import gather
+    from segstudy.report.latex import gather
 
     params, given = snakemake.params, snakemake.input
     gather(params.study, params.questions, given.tables, given.figures, params.phantoms, snakemake.output.folder)

@@ -1,12 +1,12 @@
 """Draw a stand-in data set in its official layout."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
     from pathlib import Path
 
     from segstudy.config.datasets import Phantom
-    from segstudy.datasets.phantom import draw
+    from segstudy.data.phantoms.draw import draw
 
     draw(
         snakemake.params.reader,

@@ -1,16 +1,16 @@
 """Predict every labelled image of one cell at its original size."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
     from pathlib import Path
 
     from segstudy.config.datasets import Prediction
     from segstudy.config.study import Evaluation
-    from segstudy.datasets import labels_of
-    from segstudy.files import read_csv, write_json
-    from segstudy.inference import predict_cell
-    from segstudy.usage import usage_record
+    from segstudy.core.files import read_csv, write_json
+    from segstudy.data.index import labels_of
+    from segstudy.inference.predict import predict_cell
+    from segstudy.inference.preprocessing import usage_record
 
     prediction = Prediction.model_validate(snakemake.params.prediction)
     evaluation = Evaluation.model_validate(snakemake.params.evaluation)

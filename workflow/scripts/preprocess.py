@@ -1,14 +1,14 @@
 """Resize a data set once, into the store."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
     from pathlib import Path
 
     from segstudy.config.datasets import DatasetConfig
-    from segstudy.datasets import labels_of
-    from segstudy.files import read_csv
-    from segstudy.store import build_store
+    from segstudy.core.files import read_csv
+    from segstudy.data.index import labels_of
+    from segstudy.data.store import build_store
 
     name = snakemake.params.reader
     layout = DatasetConfig.model_validate({"reader": name, **snakemake.params.layout})

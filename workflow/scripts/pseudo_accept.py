@@ -1,11 +1,11 @@
 """Judge a teacher's labels for one student."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.acceptance import accept, learned_samples, open_to
-    from segstudy.config.few_labels import Accept
-    from segstudy.files import read_csv, write_csv, write_json
+    from segstudy.config.semi_supervised import Accept
+    from segstudy.core.files import read_csv, write_csv, write_json
+    from segstudy.inference.pseudo_selection import accept, learned_samples, open_to
 
     recipe, unlabelled = snakemake.wildcards.recipe, snakemake.params.unlabelled
     learned = learned_samples(read_csv(snakemake.input.index), read_csv(snakemake.input.split), snakemake.params.labels)

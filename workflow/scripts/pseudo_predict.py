@@ -1,13 +1,13 @@
 """Let a trained cell label the images of a data set."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
     from pathlib import Path
 
     from segstudy.config.datasets import Prediction
-    from segstudy.files import read_csv
-    from segstudy.pseudo_labels import label_images
+    from segstudy.core.files import read_csv
+    from segstudy.inference.pseudo_labels import label_images
 
     prediction = Prediction.model_validate(snakemake.params.prediction)
     label_images(

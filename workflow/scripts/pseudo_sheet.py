@@ -1,9 +1,9 @@
 """Draw accepted and rejected pseudo-labels of one student."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.figures.pseudo import draw_contact_sheet
+    from segstudy.figures.pseudo_labels import draw_contact_sheet
 
     draw_contact_sheet(
         snakemake.input.accepted,

@@ -1,11 +1,11 @@
 """Draw the ranking of one experiment."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.config import Cell
+    from segstudy.config.cell import Cell
     from segstudy.figures.ranking import draw_ranking
-    from segstudy.table_inputs import gain_inputs
+    from segstudy.tables.inputs import gain_inputs
 
     params = snakemake.params
     draw_ranking(

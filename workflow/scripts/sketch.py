@@ -1,9 +1,9 @@
 """Draw a network with the sizes of its feature maps, checked against a forward pass."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.figures.networks import sketch_network
+    from segstudy.figures.sketch import sketch_network
 
     sketch_network(
         snakemake.params.model,

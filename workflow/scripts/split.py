@@ -1,11 +1,11 @@
 """Divide the labelled images of a data set."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
     from segstudy.config.datasets import Split
-    from segstudy.files import read_csv, write_csv
-    from segstudy.splits import make_split
+    from segstudy.core.files import read_csv, write_csv
+    from segstudy.data.split import make_split
 
     split = make_split(
         read_csv(snakemake.input.index),

@@ -1,10 +1,10 @@
 """Compare the cells of one experiment by stratum: its tables."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.strata import compare_strata
-    from segstudy.table_inputs import table_inputs
+    from segstudy.tables.by_group import compare_strata
+    from segstudy.tables.inputs import table_inputs
 
     indexes = dict(zip(snakemake.params.datasets, snakemake.input.indexes, strict=True))
     compare_strata(**table_inputs(snakemake), indexes=indexes)

@@ -1,11 +1,11 @@
 """Draw the errors of every row of one experiment on the same test images."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.config import Cell
-    from segstudy.datasets import labels_of
-    from segstudy.figures.strips import Source, draw_strips
+    from segstudy.config.cell import Cell
+    from segstudy.data.index import labels_of
+    from segstudy.figures.error_strips import Source, draw_strips
 
     params, given = snakemake.params, snakemake.input
     sources = {

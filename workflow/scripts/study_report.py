@@ -1,6 +1,6 @@
 """Write the study's report."""
 
-from segstudy.jobs import job
+from segstudy.runtime.job import job
 
 with job(snakemake):
     from pathlib import Path

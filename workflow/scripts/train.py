@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from segstudy.jobs import job, repeating_command
+from segstudy.runtime.job import job, repeating_command
 
 with job(snakemake, resume=Path(snakemake.params.resume)):
-    from segstudy.cells import train_cell
-    from segstudy.material import Unlabelled
-    from segstudy.published import place
+    from segstudy.training.cell import train_cell
+    from segstudy.training.inputs import Unlabelled
+    from segstudy.training.kept_outputs import place
 
     given = {name: Path(path) for name, path in snakemake.input.items() if path}
     unlabelled = None

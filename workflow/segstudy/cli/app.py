@@ -13,10 +13,10 @@ from typing import Annotated
 
 import typer
 
-from segstudy.cli import check_config, clean, compare, describe, everyday, run
+from segstudy.cli import check_config, clean, compare, describe, run, study_commands
 from segstudy.cli import export as exporting
 from segstudy.cli import predict as predicting
-from segstudy.terminal_text import say
+from segstudy.core.terminal_text import say
 
 app = typer.Typer(
     name="segstudy",
@@ -28,11 +28,11 @@ app = typer.Typer(
 )
 app.command()(check_config.check_config)
 app.command()(describe.describe)
-app.command()(everyday.plan)
+app.command()(study_commands.plan)
 app.command(cls=run.Passing)(run.run)
-app.command()(everyday.status)
-app.command()(everyday.partial)
-app.command()(everyday.summary)
+app.command()(study_commands.status)
+app.command()(study_commands.partial)
+app.command()(study_commands.summary)
 app.command()(compare.compare)
 app.command()(clean.clean)
 app.command()(predicting.predict)
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     A reader that goes before all is printed (`| head`) is no error to speak of: exit code 1, without a word.
     """
-    from segstudy.environment import flush_quietly, prepare_streams
+    from segstudy.runtime.environment import flush_quietly, prepare_streams
 
     prepare_streams()
     try:
@@ -89,7 +89,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _told(error: Exception) -> int:
-    from segstudy.jobs import explain
+    from segstudy.runtime.job import explain
 
     message = explain(error)
     if message is None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segstudy.cli.studies import Files, chosen, opened, paper
+from segstudy.cli.config_files import Files, chosen, opened, paper
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from segstudy.config import Study
+    from segstudy.config.study import Study
 
 
 def check_config(files: Files = None) -> None:

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segstudy.cli.studies import Files, opened, paper
-from segstudy.errors import StudyError
-from segstudy.terminal_text import say
+from segstudy.cli.config_files import Files, opened, paper
+from segstudy.core.errors import StudyError
+from segstudy.core.terminal_text import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.table import Table
 
-    from segstudy.leftovers import Leftover
+    from segstudy.study.cleanup import Leftover
 
 NAMED = 3  # paths of a kind that are shown
 
 
 class Kind(StrEnum):
-    """What can go; `segstudy.leftovers` knows where it lies."""
+    """What can go; `segstudy.study.cleanup` knows where it lies."""
 
     resume, predictions, partial, cells, phantoms = "resume", "predictions", "partial", "cells", "phantoms"
     half_written, logs = "half-written", "logs"
@@ -45,7 +45,7 @@ def clean(
     Nothing is removed while Snakemake works here or a training runs, nothing that is of no listed kind, and nothing
     behind a symbolic link: results/STUDY itself may be one, to another disk; links below it are not followed.
     """
-    from segstudy.leftovers import behind_links, check_idle, leftovers, remove, roots
+    from segstudy.study.cleanup import behind_links, check_idle, leftovers, remove, roots
 
     study, results = opened(files)
     if not dry_run:
@@ -82,7 +82,7 @@ def _table(found: Sequence[Leftover], every: bool) -> Table:
     from rich import box
     from rich.table import Table
 
-    from segstudy.leftovers import KINDS
+    from segstudy.study.cleanup import KINDS
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_footer=True)
     table.add_column("kind", "all", no_wrap=True)

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from segstudy.cli.completion import rows
-from segstudy.cli.studies import Files, opened, paper
-from segstudy.errors import StudyError, nearest
+from segstudy.cli.config_files import Files, opened, paper
+from segstudy.core.errors import StudyError, nearest
 
 HELP = "A cell (drive/unet/bce/default/seed0, or its folder) or a row: all seeds (drive/unet/bce/default)."
 
@@ -25,11 +25,11 @@ def compare(
     csv: Annotated[Path | None, typer.Option(help="Write the values of every image into this file.")] = None,
 ) -> None:
     """Two cells or rows on the same test images: the difference, its interval and tests, and where they differ most."""
-    from segstudy.files import write_csv
-    from segstudy.metrics import METRICS
-    from segstudy.one_pair import compare as compared
-    from segstudy.one_pair import side
-    from segstudy.pair_view import show
+    from segstudy.cli.pair_view import show
+    from segstudy.core.files import write_csv
+    from segstudy.evaluation.aggregate import METRICS
+    from segstudy.tables.compare_two import compare as compared
+    from segstudy.tables.compare_two import side
 
     study, results = opened(files)
     chosen = metric or study.evaluation.comparison

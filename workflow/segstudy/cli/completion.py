@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from segstudy.cli.studies import opened
+from segstudy.cli.config_files import opened
 
 if TYPE_CHECKING:
-    from segstudy.config import Study
+    from segstudy.config.study import Study
 
 
 def datasets(context: typer.Context, incomplete: str) -> list[str]:

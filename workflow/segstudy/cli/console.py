@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from segstudy.terminal_text import visible
+from segstudy.core.terminal_text import visible
 
 
 class PlainConsole(Console):

@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from segstudy.cli.completion import datasets
-from segstudy.cli.studies import Files, opened, paper
-from segstudy.errors import StudyError, nearest
-from segstudy.terminal_text import VisibleFormatter
+from segstudy.cli.config_files import Files, opened, paper
+from segstudy.core.errors import StudyError, nearest
+from segstudy.core.terminal_text import VisibleFormatter
 
 
 def describe(
@@ -32,9 +32,9 @@ def describe(
     """
     from rich.markdown import Markdown
 
-    from segstudy.card_text import card_text, without_picture
-    from segstudy.files import read_json
-    from segstudy.looking import card_file, look
+    from segstudy.core.files import read_json
+    from segstudy.data.card_page import card_text, without_picture
+    from segstudy.data.preview import card_file, look
 
     study, results = opened(files)
     if dataset not in study.datasets:

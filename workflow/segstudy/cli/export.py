@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from segstudy.cli.completion import trained
-from segstudy.cli.shown import shown
-from segstudy.terminal_text import say
+from segstudy.cli.progress_bar import shown
+from segstudy.core.terminal_text import say
 
 
 def export(
@@ -28,8 +28,8 @@ def export(
     ] = False,
 ) -> None:
     """A trained network as ONNX and as a torch program, checked against the network itself, with a model card."""
-    from segstudy.cell_files import open_cell
-    from segstudy.export import export_cell
+    from segstudy.deploy.export import export_cell
+    from segstudy.deploy.trained_cell import open_cell
 
     formats = ["onnx", "torch"] if format == "all" else [format]
     with shown("export"):

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from segstudy.cli.completion import trained
-from segstudy.cli.shown import shown
-from segstudy.errors import StudyError
-from segstudy.terminal_text import say
+from segstudy.cli.progress_bar import shown
+from segstudy.core.errors import StudyError
+from segstudy.core.terminal_text import say
 
 
 def predict(
@@ -44,9 +44,9 @@ def predict(
     ] = False,
 ) -> None:
     """Masks of new images by a trained network, as its study makes them."""
-    from segstudy.cell_files import open_cell
-    from segstudy.new_images import predict_images
-    from segstudy.opening import allowing
+    from segstudy.data.images.decode import allowing
+    from segstudy.deploy.predict import predict_images
+    from segstudy.deploy.trained_cell import open_cell
 
     opened = open_cell(cell)
     with shown("images"), allowing(max_megapixels, "--max-megapixels"):

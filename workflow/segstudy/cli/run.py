@@ -11,11 +11,11 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from segstudy import children, locks
+from segstudy.cli.config_files import BASE, Files, opened, paper, snakefile
 from segstudy.cli.snakemake_options import config_files, config_values, only_looks, own
-from segstudy.cli.studies import BASE, Files, opened, paper, snakefile
-from segstudy.environment import caches, check_writable
-from segstudy.terminal_text import say
+from segstudy.core.terminal_text import say
+from segstudy.runtime import children, locks
+from segstudy.runtime.environment import caches, check_writable
 
 PROFILE = "profiles/local"
 AFTER = "segstudy.after"  # where a context keeps what stands behind --
@@ -58,7 +58,7 @@ def run(context: typer.Context, files: Files = None) -> None:
     sys.stdout.flush()
     if not console.is_terminal:  # nobody to show it to: nothing stands between Snakemake and its reader
         raise typer.Exit(children.code(children.start(command)))
-    from segstudy import watch
+    from segstudy.study import watch
 
     raise typer.Exit(watch.run(study, results, console, command))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from segstudy.errors import StudyError
+from segstudy.core.errors import StudyError
 
 KEY = re.compile(r"[a-zA-Z_][\w-]*\w")
 # Options with which nothing is made: Snakemake looks, or says something, or takes its lock away.

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, field_validator
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
 LONGEST_NAME = 100  # characters; file names may have 255, and some are made of a name and more
+
+
 LARGEST = 2**53  # of a whole number: what a float64 and every library that is given it still tell from its neighbour
+
+
 LARGEST_SEED = 2**32 - 1
 
 
@@ -76,5 +82,17 @@ def _check_distinct(values: list[Any]) -> list[Any]:
 
 
 Name = Annotated[str, AfterValidator(_check_name)]
+
+
 Below = Annotated[str, AfterValidator(_check_below)]  # a path relative to the root of a data set
+
+
 Distinct = AfterValidator(_check_distinct)
+
+
+def _update(target: dict[str, Any], source: Mapping[str, Any]) -> None:
+    for key, value in source.items():
+        if isinstance(value, Mapping) and isinstance(target.get(key), dict):
+            _update(target[key], value)
+        else:
+            target[key] = dict(value) if isinstance(value, Mapping) else value

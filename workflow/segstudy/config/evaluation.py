@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from segstudy.config.base import Distinct, Options
 from segstudy.config.datasets import DatasetConfig
-from segstudy.errors import StudyError
+from segstudy.core.errors import StudyError
 
 Control = Literal["all_background", "all_foreground", "majority", "random", "otsu", "frangi", "second_human"]
 CONTROLS: tuple[Control, ...] = get_args(Control)

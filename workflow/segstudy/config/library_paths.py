@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from segstudy.errors import nearest
+from segstudy.core.errors import nearest
 
 # module:name, as Python writes them; what stands there is looked up when the network is built.
 TARGET = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"

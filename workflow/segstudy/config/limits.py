@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segstudy.config.messages import place
-from segstudy.errors import StudyError
+from segstudy.config.validation_errors import place
+from segstudy.core.errors import StudyError
 
 if TYPE_CHECKING:
     from segstudy.config.datasets import DatasetConfig

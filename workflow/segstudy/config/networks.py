@@ -92,7 +92,7 @@ BUILT_BY = {"encoder_unet": ("segmentation_models_pytorch", "torchvision", "timm
 REGISTERED = ChainMap(BORROWED, NETWORKS)
 
 # Every `network:` that is a path, module:class, is one of these.
-LIBRARY: tuple[type[Options], str] = (LibraryOptions, "segstudy.models.library:LibraryNetwork")
+LIBRARY: tuple[type[Options], str] = (LibraryOptions, "segstudy.models.external:LibraryNetwork")
 
 
 def entry(kind: str) -> tuple[type[Options], str] | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from segstudy.config.base import Options
-from segstudy.config.few_labels import Consistency, Denoising, PseudoLabels, StartFrom, Transfer
+from segstudy.config.semi_supervised import Consistency, Denoising, PseudoLabels, StartFrom, Transfer
 
 Range = tuple[float, float]
 

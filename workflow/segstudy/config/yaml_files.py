@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from segstudy.errors import StudyError, nearest
+from segstudy.core.errors import StudyError, nearest
 
 MOST_VALUES = 200_000  # of a config, aliases (*name) written out
 DEEPEST = 50  # blocks and lists inside each other

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from segstudy.config import Cell
-from segstudy.errors import StudyError
+from segstudy.config.cell import Cell
+from segstudy.core.errors import StudyError
+from segstudy.evaluation.aggregate import MEAN, pooled, with_means
+from segstudy.evaluation.metrics import METRICS
 from segstudy.figures import style
-from segstudy.formulas import METRICS
-from segstudy.metrics import MEAN, pooled, with_means
-from segstudy.tables import KEYS, headline, image_scores, intervals, pooled_intervals, read_counts
+from segstudy.tables.counts import KEYS, headline, image_scores, read_counts
+from segstudy.tables.results import intervals, pooled_intervals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +71,7 @@ def draw_ablation(
         phantom: the data sets that are drawn stand-ins, or True for all of them.
 
     Raises:
-        StudyError: as `segstudy.tables.read_counts` and `headline`, and if there is no test image.
+        StudyError: as `segstudy.tables.counts.read_counts` and `headline`, and if there is no test image.
     """
     from matplotlib import pyplot
 

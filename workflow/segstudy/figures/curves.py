@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from segstudy.config import Cell
+from segstudy.config.cell import Cell
 from segstudy.config.recipes import CurveStopping
-from segstudy.errors import StudyError
+from segstudy.core.errors import StudyError
 from segstudy.figures import style
 from segstudy.figures.early_stopping import draw_rule, rule_keys
-from segstudy.histories import read_history
+from segstudy.tables.histories import read_history
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def draw_curves(
     A pair of panels (losses above, Dice below) for each data set, network and recipe; colours are losses, every
     seed is a thin line of its own, a dot marks the epoch whose weights were kept.
 
-    Where a recipe stops early by the fitted curve (`segstudy.stopping`), the last fitted quadratic lies over the
+    Where a recipe stops early by the fitted curve (`segstudy.training.early_stopping`), the last fitted quadratic lies over the
     training losses it was fitted to, and a panel between the two shows its slope in every epoch, the band of
     slopes that count as flat, and a cross where that ended the training: figures 2, 4 and 5 of the EBHI-SEG report.
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from segstudy.config import Cell
+from segstudy.config.cell import Cell
 from segstudy.config.recipes import CurveStopping
 from segstudy.figures import style
-from segstudy.stopping import curve_fit, flat
+from segstudy.training.early_stopping import curve_fit, flat
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from segstudy.config import Cell
-from segstudy.failures import (
+from segstudy.config.cell import Cell
+from segstudy.core.files import read_csv, write_csv
+from segstudy.core.terminal_text import on_one_line
+from segstudy.evaluation.aggregate import ARGMAX
+from segstudy.figures import style
+from segstudy.tables.counts import headline, read_counts
+from segstudy.tables.failures import (
     ROW,
     THRESHOLDS,
     calibration,
@@ -19,11 +24,6 @@ from segstudy.failures import (
     read_bins,
     worst_first,
 )
-from segstudy.figures import style
-from segstudy.files import read_csv, write_csv
-from segstudy.metrics import ARGMAX
-from segstudy.tables import headline, read_counts
-from segstudy.terminal_text import on_one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ def draw_failures(
         histograms: of each cell the path of its `histograms.npz`; without `scores` among the measures they are empty.
         indexes: data set -> path of its `index.csv`.
         experiment: its name, for the title.
-        outputs: paths of `svg`, `png` and `csv` (see `segstudy.failures.worst_first`).
+        outputs: paths of `svg`, `png` and `csv` (see `segstudy.tables.failures.worst_first`).
         policy: threshold policy of size against Dice and of the marks.
         regions: data set -> `roi` or `full`.
         phantoms: the data sets that are drawn stand-ins.

@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from segstudy.errors import StudyError
-from segstudy.figures import tiles
-from segstudy.figures.tiles import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN, Entries
-from segstudy.files import atomic_path, read_csv, write_picture
-from segstudy.images import read_image, read_mask
-from segstudy.labels import Labels
-from segstudy.measured_counts import read_measured
-from segstudy.metrics import ARGMAX, per_image
-from segstudy.probabilities import read_classes
-from segstudy.sums import content
-from segstudy.truth import Truth, fits, truth_of
+from segstudy.core.checksums import content
+from segstudy.core.errors import StudyError
+from segstudy.core.files import atomic_path, read_csv, write_picture
+from segstudy.data.ground_truth import Truth, fits, truth_of
+from segstudy.data.images import drawing
+from segstudy.data.images.drawing import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN, Entries
+from segstudy.data.images.label_map import Labels
+from segstudy.data.images.prediction_files import read_classes
+from segstudy.data.images.read import read_image, read_mask
+from segstudy.evaluation.aggregate import ARGMAX, per_image
+from segstudy.tables.counts_check import read_measured
 
 # White, and Okabe and Ito's orange and sky blue: told apart by every kind of colour vision.
 TP, FP, FN, OUTLINE = (255, 255, 255), (230, 159, 0), (86, 180, 233), (240, 228, 66)
@@ -119,18 +119,18 @@ def choose(counts: pd.DataFrame, policy: str, region: str, where: object = "") -
 
 
 def tiles_of(
-    row: Mapping[Any, Any], masks: Sequence[Path], root: Path, region: str, labels: Labels, side: int = tiles.SIDE
+    row: Mapping[Any, Any], masks: Sequence[Path], root: Path, region: str, labels: Labels, side: int = drawing.SIDE
 ) -> list[Image.Image]:
     """Return image and truth of one sample, then prediction and errors of each mask, at most `side` pixels long."""
     image = read_image(root / row["image"])
     truth = truth_of(row, root, labels)
     fits(image, truth.ids, root / row["image"], root / row["mask"])
-    size = tiles.tile_size(truth.ids.shape, side)
+    size = drawing.tile_size(truth.ids.shape, side)
     inside = truth.inside if region == "roi" else np.ones(truth.ids.shape, bool)
-    picture = np.asarray(Image.fromarray(image).resize(size, tiles.resampling(image.shape, size))).astype(np.float32)
+    picture = np.asarray(Image.fromarray(image).resize(size, drawing.resampling(image.shape, size))).astype(np.float32)
     grey = np.repeat(picture.mean(axis=2, keepdims=True), 3, axis=2)
-    dark = 0.45 * grey * (0.5 + 0.5 * tiles.share(inside, size))
-    edge = None if truth.roi is None else tiles.outline(tiles.share(truth.roi, size)[..., 0] > 0.5)
+    dark = 0.45 * grey * (0.5 + 0.5 * drawing.share(inside, size))
+    edge = None if truth.roi is None else drawing.outline(drawing.share(truth.roi, size)[..., 0] > 0.5)
     parts = [picture]
     for mask in masks:
         content(mask)  # as it was written
@@ -152,12 +152,12 @@ def _one_class(truth: Truth, predicted: np.ndarray, inside: np.ndarray, dark: np
     size = (dark.shape[1], dark.shape[0])
     kinds = (predicted & truth.mask, predicted & ~truth.mask, ~predicted & truth.mask)
     # The root lifts what is thinner than a display pixel; without it, a missed vessel is lost in the grey.
-    shares = np.sqrt([tiles.share(kind & inside, size) for kind in kinds])
+    shares = np.sqrt([drawing.share(kind & inside, size) for kind in kinds])
     shares /= np.maximum(shares.sum(axis=0), 1)
     overlay = dark
     for share, colour in zip(shares, (TP, FP, FN), strict=True):
         overlay = overlay * (1 - 0.85 * share) + 0.85 * share * np.array(colour, np.float32)
-    return [*(255 * np.repeat(tiles.share(part, size), 3, axis=2) for part in (truth.mask, predicted)), overlay]
+    return [*(255 * np.repeat(drawing.share(part, size), 3, axis=2) for part in (truth.mask, predicted)), overlay]
 
 
 def _classes(
@@ -165,9 +165,9 @@ def _classes(
 ) -> list[np.ndarray]:
     """Return truth, prediction, and the wrong pixels on the darkened image, float32 (h, w, 3) each."""
     size = (dark.shape[1], dark.shape[0])
-    found, wanted = (tiles.flat(ids, labels.colours, size) for ids in (predicted, truth.ids))
+    found, wanted = (drawing.flat(ids, labels.colours, size) for ids in (predicted, truth.ids))
     wrong = ((predicted != truth.ids) & inside).astype(np.uint8)
-    errors = np.where(tiles.flat(wrong, ((0, 0, 0), (1, 1, 1)), size) > 0, wanted, dark)
+    errors = np.where(drawing.flat(wrong, ((0, 0, 0), (1, 1, 1)), size) > 0, wanted, dark)
     return [wanted, found, errors]
 
 
@@ -184,7 +184,7 @@ def _page(
     large, small = ImageFont.load_default(TITLE), ImageFont.load_default(TEXT)
     width = round(max(across, large.getlength(title), 900))
     down = 2 * TITLE + LINE + sum(LINE + strip[0].height + GAP for _, strip in strips)
-    page = Image.new("RGB", (width + 2 * MARGIN, down + tiles.legend_height(legend, width) + 2 * MARGIN), PAPER)
+    page = Image.new("RGB", (width + 2 * MARGIN, down + drawing.legend_height(legend, width) + 2 * MARGIN), PAPER)
     draw = ImageDraw.Draw(page)
     draw.text((MARGIN, MARGIN), title, WARN if phantom else INK, font=large)
     top = MARGIN + 2 * TITLE
@@ -197,5 +197,5 @@ def _page(
         for i, tile in enumerate(strip):
             page.paste(tile, (MARGIN + i * (column + GAP), top))
         top += strip[0].height + GAP
-    tiles.legend(draw, top, legend, width)
-    return tiles.watermarked(page) if phantom else page
+    drawing.legend(draw, top, legend, width)
+    return drawing.watermarked(page) if phantom else page

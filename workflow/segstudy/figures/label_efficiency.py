@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from segstudy.config import Cell
-from segstudy.errors import StudyError
+from segstudy.config.cell import Cell
+from segstudy.core.errors import StudyError
+from segstudy.core.files import write_csv
+from segstudy.core.provenance import read_run
+from segstudy.evaluation.metrics import METRICS
 from segstudy.figures import style
 from segstudy.figures.ablation import draw_controls, limits
-from segstudy.files import write_csv
-from segstudy.formulas import METRICS
-from segstudy.provenance import read_run
-from segstudy.tables import KEYS, headline, image_scores, intervals, read_counts
+from segstudy.tables.counts import KEYS, headline, image_scores, read_counts
+from segstudy.tables.results import intervals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +65,7 @@ def draw_label_efficiency(
         phantoms: the data sets that are drawn stand-ins.
 
     Raises:
-        StudyError: as `segstudy.tables.read_counts` and `headline`, and if there is no test image.
+        StudyError: as `segstudy.tables.counts.read_counts` and `headline`, and if there is no test image.
     """
     from matplotlib import pyplot
 

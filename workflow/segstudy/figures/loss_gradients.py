@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from segstudy.objective import ClassStatistics, build_loss
+from segstudy.losses.build import ClassStatistics, build_loss
 
 SIDE, BAR = 33, slice(14, 19)
 PIXELS = {1: (16, 16), 0: (11, 16)}  # y -> row and column of the pixel that varies

@@ -13,9 +13,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from segstudy import formulas
-from segstudy.mask_shapes import Measures, compared, shape_of
-from segstudy.metrics import confusion
+from segstudy.evaluation import metrics
+from segstudy.evaluation.aggregate import confusion
+from segstudy.evaluation.shape_metrics import Measures, compared, shape_of
 
 HEIGHT, WIDTH = 100, 150
 RADIUS = 2.5  # pixels; half the width of a vessel
@@ -25,12 +25,12 @@ BRANCHES = (((46, 40), (22, 62), (20, 92), (48, 110)), ((56, 75), (84, 100), (88
 CUTS = ((48, 18), (52, 62), (52, 92), (50, 130), (21, 78), (70, 88), (84, 24), (34, 101))
 SPOTS = ((10, 8), (88, 60), (14, 132), (70, 120), (30, 20))
 SHOWN = {
-    "Dice": (formulas.dice, "{:.2f}"),
-    "surface Dice, 2 px": (formulas.surface_dice, "{:.2f}"),
+    "Dice": (metrics.dice, "{:.2f}"),
+    "surface Dice, 2 px": (metrics.surface_dice, "{:.2f}"),
     "HD95, px": (lambda counts: counts.hd95, "{:.1f}"),
-    "clDice": (formulas.cldice, "{:.2f}"),
-    "Betti-0 error": (formulas.betti0_error, "{:d}"),
-    "Betti-1 error": (formulas.betti1_error, "{:d}"),
+    "clDice": (metrics.cldice, "{:.2f}"),
+    "Betti-0 error": (metrics.betti0_error, "{:d}"),
+    "Betti-1 error": (metrics.betti1_error, "{:d}"),
 }
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from segstudy.config import Cell
+from segstudy.config.cell import Cell
+from segstudy.core.files import write_csv
+from segstudy.evaluation.aggregate import MEAN, METRICS
 from segstudy.figures import style
-from segstudy.files import write_csv
-from segstudy.gains import Gain
-from segstudy.metrics import MEAN, METRICS
-from segstudy.ranking import NAMES, rank_rows
+from segstudy.tables.ranking import NAMES, rank_rows
+from segstudy.tables.variants import Gain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ def draw_ranking(
         cells: each cell with the path of its `counts.csv`.
         controls: (data set, seed, path of the controls' counts).
         experiment: its name, for the title.
-        outputs: paths of `svg`, `png` and `csv` (see `segstudy.ranking.rank_rows`).
+        outputs: paths of `svg`, `png` and `csv` (see `segstudy.tables.ranking.rank_rows`).
         policy: threshold policy shown.
         metric: a name of METRICS.
         regions: data set -> `roi` or `full`.
@@ -53,7 +53,7 @@ def draw_ranking(
         gains: rows that cost no training, each with the path of its counts.
 
     Raises:
-        StudyError: as `segstudy.ranking.rank_rows`.
+        StudyError: as `segstudy.tables.ranking.rank_rows`.
     """
     from matplotlib import pyplot
 

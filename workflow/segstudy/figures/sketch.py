@@ -1,13 +1,8 @@
-"""Draw a network from its layer table in the classic U shape, and write the table itself.
-
-One box a layer: the height grows with the logarithm of the feature map's resolution, the width with that of its
-channels; above it stand channels and height × width. Levels are rows, finest on top; going down or up starts
-right below or above the layer it comes from; a skip is an arrow across.
-"""
+"""The sketch and the layer table of a network, at the size a data set has in the store."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +13,10 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
+from segstudy.core.files import atomic_path, read_json, write_csv, write_text
+from segstudy.core.html_page import page
+from segstudy.core.markup import element
+from segstudy.data.store import META
 from segstudy.figures.sketch_layout import (
     LABEL_SIZE,
     LINE,
@@ -29,20 +28,58 @@ from segstudy.figures.sketch_layout import (
     place,
     text_width,
 )
-from segstudy.files import atomic_path, write_csv, write_text
-from segstudy.markup import element
-from segstudy.web import page
+from segstudy.models.cost import count_flops, count_parameters
+from segstudy.models.layer_table import has_plan, layer_table
+from segstudy.models.registry import build
+
+
+def sketch_network(
+    settings: Mapping[str, Any], store: str | Path, title: str, outputs: Mapping[str, str | Path]
+) -> None:
+    """Draw a network and write its layer table, checked against a forward pass or read from it (see `layer_table`).
+
+    Args:
+        settings: kind and options of the network, as `Study.model_settings` resolves them.
+        store: folder of the data set's store: its canvas is the size, its classes are the outputs.
+        title: of figure and table.
+        outputs: paths of `svg`, `png`, `csv` and `html`.
+    """
+    meta = read_json(Path(store) / "store.json", META)
+    height, width = meta["canvas"]
+    foreground = len(meta["classes"])
+    shape = (meta["channels"], 1 if foreground == 1 else foreground + 1)
+    table = layer_table(settings, *shape, height, width)
+    network = build(dict(settings), *shape)
+    work = count_flops(network, meta["channels"], height, width) / 1e9
+    seen = "every size checked in a forward pass" if has_plan(settings) else "sizes as a forward pass shows them"
+    footnote = (
+        f"one image of {meta['channels']} x {height} x {width}: {count_parameters(network):,} parameters, "
+        f"{work:.2f} GFLOP forward (a multiply-add is two); {seen}"
+    )
+    draw_sketch(table, title, outputs["svg"], outputs["png"], footnote)
+    write_layer_table(table, outputs["csv"], outputs["html"], caption=f"{title}: {footnote}")
+
 
 Point = tuple[float, float]
+
+
 INK, FAINT = "#222222", "#777777"
+
+
 MARGIN = 0.30
+
+
 STEP = 0.18  # from one line of the legend to the next
+
+
 OVER = 9  # points that an arrow rises to pass over boxes
+
+
 READING = "above each box: channels, height × width of the feature map"
 
 
 def draw_sketch(table: pd.DataFrame, title: str, out_svg: str | Path, out_png: str | Path, footnote: str = "") -> None:
-    """Draw the network of a `segstudy.models.shapes.layer_table`; the same table gives the same bytes.
+    """Draw the network of a `segstudy.models.layer_table.layer_table`; the same table gives the same bytes.
 
     `title` stands above the drawing, `footnote` (what size, how many parameters) below it, beside the legend.
     """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 
-from segstudy.files import atomic_path
+from segstudy.core.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -11,10 +11,10 @@ roi (B, H, W), 0.0 or 1.0 in the type of the logits. Multiplied rather than fill
 times faster on a CPU.
 """
 
+from segstudy.losses.boundary import boundary, soft_cldice
 from segstudy.losses.overlap import dice, focal_tversky, tversky
 from segstudy.losses.pixelwise import bce, bce_probability, cross_entropy, focal, mse, smooth_l1, weighted_bce
 from segstudy.losses.regularisers import bce_tv, centered, sparsity, total_variation
-from segstudy.losses.shape import boundary, soft_cldice
 
 __all__ = [
     "bce",

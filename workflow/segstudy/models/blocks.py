@@ -1,7 +1,7 @@
 """What networks are made of: padding, convolution units, resampling, joins; and the arithmetic of each.
 
 Every block stands beside the function that predicts its feature map from options alone (`*_stage`). A network's
-`plan` chains these; `segstudy.models.shapes` compares the plan with a forward pass.
+`plan` chains these; `segstudy.models.layer_table` compares the plan with a forward pass.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from segstudy.config.library_networks import EncoderUNetOptions
-from segstudy.errors import StudyError
+from segstudy.core.errors import StudyError
 from segstudy.models import blocks, pretrained
 from segstudy.models.torchvision_import import make_importable
 

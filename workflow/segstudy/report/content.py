@@ -10,19 +10,20 @@ from typing import Any, NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
-from segstudy.card_text import without_picture
-from segstudy.config import Cell
-from segstudy.files import read_csv, read_json
-from segstudy.markup import html_of_markdown
-from segstudy.report import embed, grids
+from segstudy.config.cell import Cell
+from segstudy.core.files import read_csv, read_json
+from segstudy.core.markup import html_of_markdown
+from segstudy.data.card_page import without_picture
+from segstudy.report import embed
+from segstudy.report import tables as grids
 from segstudy.report.cost import Scores, Spent, cost_grid, epochs_grid, pareto, read_runs, spent
-from segstudy.report.drawings import flow_svg, pareto_svg
 from segstudy.report.embed import Picture
-from segstudy.report.few_labels import FewLabels, by_share, few_labels
 from segstudy.report.gallery import gallery
-from segstudy.report.grids import Grid
-from segstudy.report.made import Made, made
-from segstudy.table_comparisons import spoken
+from segstudy.report.provenance import Made, made
+from segstudy.report.semi_supervised import FewLabels, by_share, few_labels
+from segstudy.report.svg import flow_svg, pareto_svg
+from segstudy.report.tables import Grid
+from segstudy.tables.pairwise_text import spoken
 
 STRIPS = 6000  # pixels of the height of the strips at most: as many lines as it takes to be read
 EXAMPLES = 1200  # pixels of the longer side of a data card's example pictures

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from segstudy.config import Cell
-from segstudy.formulas import METRICS
-from segstudy.histories import read_history
-from segstudy.provenance import read_run
-from segstudy.report.grids import NAMES, Grid, Row, Value, number, spread, told_names, words
-from segstudy.sums import damaged
-from segstudy.table_columns import SEVERAL, one_class
-from segstudy.times import PARTS
+from segstudy.config.cell import Cell
+from segstudy.core.checksums import damaged
+from segstudy.core.provenance import read_run
+from segstudy.evaluation.metrics import METRICS
+from segstudy.report.tables import NAMES, Grid, Row, Value, number, spread, told_names, words
+from segstudy.tables.columns import SEVERAL, one_class
+from segstudy.tables.histories import read_history
+from segstudy.tables.timing import PARTS
 
 TOLD = (
     *("seconds", "peak_memory_mb", "parameters", "flops_per_image", "images_per_second", "epochs", "best_epoch"),

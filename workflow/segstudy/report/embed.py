@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from segstudy.opening import opened
+from segstudy.data.images.decode import opened
 
 SVG_BYTES = 600_000  # a drawing that is larger is shown as pixels
 SIDE = 1600  # pixels of the longer side of an embedded figure

@@ -14,18 +14,18 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from segstudy.config import Cell
-from segstudy.datasets import labels_of
-from segstudy.files import read_csv
-from segstudy.images import read_image
-from segstudy.labels import Labels
-from segstudy.measured_counts import read_measured
-from segstudy.metrics import ARGMAX, per_image
-from segstudy.probabilities import read_classes, read_probability
-from segstudy.progress import track
+from segstudy.config.cell import Cell
+from segstudy.core.files import read_csv
+from segstudy.core.progress import track
+from segstudy.data.ground_truth import truth_of
+from segstudy.data.images.label_map import Labels
+from segstudy.data.images.prediction_files import read_classes, read_probability
+from segstudy.data.images.read import read_image
+from segstudy.data.index import labels_of
+from segstudy.evaluation.aggregate import ARGMAX, per_image
+from segstudy.evaluation.threshold_files import read_thresholds
 from segstudy.report import embed
-from segstudy.threshold_files import read_thresholds
-from segstudy.truth import truth_of
+from segstudy.tables.counts_check import read_measured
 
 PREDICTIONS = 400  # of all cells together
 EACH = {"test": 12, "val": 3}  # at most, of one cell

@@ -11,9 +11,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from segstudy.files import write_text
+from segstudy.core.files import write_text
+from segstudy.core.html_page import policy
 from segstudy.report.content import Content, collect
-from segstudy.web import policy
 
 TEMPLATES = Path(__file__).parent / "templates"
 LIMIT = 25_000_000  # bytes of the page

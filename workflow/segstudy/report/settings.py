@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from segstudy.config import Study, chains
+from segstudy.config import dependencies
+from segstudy.config.study import Study
 
 
 def settings_of(study: Study) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def settings_of(study: Study) -> dict[str, Any]:
             {
                 "cell": list(cell),
                 "teacher": list(study.sources(cell)["teacher"]),
-                "unlabelled": chains.unlabelled_of(study, cell),
+                "unlabelled": dependencies.unlabelled_of(study, cell),
             }
             for cell in cells
             if "teacher" in study.sources(cell)
@@ -37,7 +38,7 @@ def settings_of(study: Study) -> dict[str, Any]:
         "chains": [
             list(cell)
             for cell in cells
-            if chains.seen(study, cell) and not study.recipe(cell.dataset, cell.recipe).denoising
+            if dependencies.seen(study, cell) and not study.recipe(cell.dataset, cell.recipe).denoising
         ],
         "datasets": {
             name: {

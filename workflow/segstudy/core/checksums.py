@@ -1,0 +1,178 @@
+"""Checksums beside the files that later jobs read: a file that was cut or changed is noticed and not believed.
+
+The sum of `counts.csv` is `.counts.csv.sum` in the same folder: one JSON line with `bytes`, `sha256` and, of a table,
+`rows`. A folder that one job writes as a whole (a store, masks, probabilities) has one sum beside it, with an entry for
+each of its files. A file without a sum is read as it is: it was made by an earlier version, or copied without hidden
+files.
+
+A sum is removed before its file is replaced and written after it: whoever is killed between leaves a file without a
+sum, never one with a wrong one. No pandas, no numpy: the planning of a study reads with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+from segstudy.core.errors import StudyError
+
+FOLDERS = ("store", "masks", "probabilities")  # outputs that are whole folders
+ROOT = "results"
+
+
+def sum_of(path: str | Path) -> Path:
+    """Return where the sum of a file or folder lies."""
+    path = Path(path)
+    return path.with_name(f".{path.name}.sum")
+
+
+def unseal(path: str | Path) -> None:
+    """Remove the sum of a file or folder that is about to be replaced."""
+    sum_of(path).unlink(missing_ok=True)
+
+
+def seal(path: str | Path, rows: int | None = None) -> None:
+    """Write the sum of a file; `rows` are those of a table."""
+    path = Path(path)
+    _write(path, _entry(path) | ({} if rows is None else {"rows": rows}))
+
+
+def seal_folder(path: str | Path, content: str | Path | None = None) -> None:
+    """Write the sum of a folder and all files in it; they are read in `content` where the folder is not there yet."""
+    folder = Path(content or path)
+    found = {}
+    for file in sorted(item for item in folder.rglob("*") if item.is_file() and not item.name.startswith(".")):
+        found[file.relative_to(folder).as_posix()] = _entry(file)
+    _write(Path(path), {"files": found})
+
+
+def content(path: str | Path) -> bytes:
+    """Return the bytes of a file, compared with its sum where it has one.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        StudyError: it is not what was written, or cannot be read.
+    """
+    path = Path(path)
+    for last in (False, True):  # once more: the file may have been replaced between its two readings
+        try:
+            found, expected = path.read_bytes(), _expected(path)
+        except (IsADirectoryError, NotADirectoryError):
+            raise damaged(path, "there is a folder in the place of the file") from None
+        problem = _difference(found, expected)
+        if not problem:
+            return found
+        if not last:
+            time.sleep(0.2)
+    raise damaged(path, problem, changed=True)
+
+
+def check_size(path: str | Path) -> None:
+    """Compare the bytes of a file with its sum, where it has one, without reading it.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        StudyError: it has another size, or is a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise damaged(path, "there is a folder in the place of the file")
+    size, expected = path.stat().st_size, _expected(path)
+    if expected is not None and size != expected.get("bytes", size):
+        raise damaged(path, f"the file has {size:,} bytes, {expected['bytes']:,} were written", changed=True)
+
+
+def check_digest(path: str | Path, digest: str) -> str:
+    """Compare the SHA-256 of a large file, which was worked out for another reason, with its sum; return it.
+
+    Raises:
+        StudyError: it is another one.
+    """
+    expected = (_expected(Path(path)) or {}).get("sha256", digest)
+    if digest != expected:
+        raise damaged(path, "its content is not what was written (another checksum)", changed=True)
+    return digest
+
+
+def damaged(path: str | Path, problem: str, changed: bool = False) -> StudyError:
+    """Return the error of a file that cannot be believed, with the command that makes it again.
+
+    Args:
+        path: of the file.
+        problem: what is wrong with it.
+        changed: whether it differs from its sum, so that somebody may have changed it on purpose.
+    """
+    path = Path(path)
+    own = sum_of(path)
+    remedy = remake(path)
+    if changed and own.exists():
+        remedy += f"\n           a file that you changed on purpose is taken as it is once {own} is deleted"
+    return StudyError(f"{path.name} is damaged: {problem}", where=path, remedy=remedy)
+
+
+def remake(path: str | Path) -> str:
+    """Return the command that makes a result again: its file, or the folder that is one output."""
+    path = Path(path)
+    target = path.parent if path.parent.name in FOLDERS else path
+    if ROOT not in target.parts:
+        return "copy it again from where it came, or run the job that makes it again"
+    target = Path(*target.parts[target.parts.index(ROOT) :])
+    config = os.environ.get("SEGSTUDY_CONFIG")
+    words = f"snakemake --cores 1 {config or ''} --force -- {shlex.quote(str(target))}"
+    unknown = " (with the --configfile of the study, if it has one)" if config is None else ""
+    return f"make it again: {' '.join(words.split())}{unknown}"
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    with path.open("rb") as stream:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
+
+
+def _write(path: Path, entry: dict[str, Any]) -> None:
+    place = sum_of(path)
+    temporary = place.with_name(f"{place.name}.{os.getpid()}.partial")
+    try:
+        temporary.write_text(json.dumps(entry, sort_keys=True) + "\n", encoding="utf-8")
+        os.replace(temporary, place)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _expected(path: Path) -> dict[str, Any] | None:
+    """Return the entry of a file: in its own sum, else in that of its folder; None where no sum can be read."""
+    entry = _read(sum_of(path))
+    if entry is None:
+        files = (_read(sum_of(path.parent)) or {}).get("files")
+        entry = files.get(path.name) if isinstance(files, dict) else None
+    return entry if isinstance(entry, dict) and isinstance(entry.get("bytes"), int) else None
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _difference(found: bytes, expected: dict[str, Any] | None) -> str:
+    """Return how a content differs from what was written, '' where it does not."""
+    if expected is None:
+        return ""
+    rows = expected.get("rows")
+    said = f"{len(found):,} bytes"
+    wanted = f"{expected['bytes']:,} bytes"
+    if rows is not None:
+        lines = found.count(b"\n")  # a row that was cut in the middle has no end
+        said += f" in {max(0, lines - 1):,} whole rows"
+        wanted += f" in {rows:,} rows"
+    if len(found) != expected["bytes"]:
+        return f"the file has {said}, {wanted} were written"
+    if "sha256" in expected and hashlib.sha256(found).hexdigest() != expected["sha256"]:
+        return f"its {len(found):,} bytes are not those that were written (another checksum)"
+    return ""

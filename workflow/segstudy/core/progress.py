@@ -1,0 +1,56 @@
+"""Progress of long work, through the standard `logging` logger "segstudy".
+
+Package code logs; `segstudy.runtime.job` (in a rule) or the command line decides where the lines go.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+Watcher = Callable[[Mapping[str, Any]], None]
+logger = logging.getLogger("segstudy")
+_watchers: list[Watcher] = []
+
+
+@contextmanager
+def watched(watcher: Watcher) -> Iterator[None]:
+    """Hand what is told within the block to `watcher`."""
+    _watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _watchers.remove(watcher)
+
+
+def tell(facts: Mapping[str, Any]) -> None:
+    """Say how a training stands: often, and cheaply where nobody watches."""
+    for watcher in _watchers:
+        watcher(facts)
+
+
+def track(items: Iterable[Item], what: str, total: int | None = None, every: float = 5.0) -> Iterator[Item]:
+    """Yield `items` and log '<what> 120/400, 0:12 left' at most once in `every` seconds, and at the end."""
+    count = len(items) if total is None else total  # type: ignore[arg-type]
+    started = last = time.monotonic()
+    done = 0
+    for item in items:
+        yield item
+        done += 1
+        now = time.monotonic()
+        if now - last >= every and done < count:
+            last = now
+            left = (now - started) / done * (count - done)
+            logger.info("%s %d/%d, %s left", what, done, count, clock(left))
+    logger.info("%s %d/%d done in %s", what, done, count, clock(time.monotonic() - started))
+
+
+def clock(seconds: float) -> str:
+    """Return seconds as m:ss or h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

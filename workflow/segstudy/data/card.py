@@ -1,0 +1,153 @@
+"""The card of a data set: what a person wants to know of it before training anything on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from segstudy.config.datasets import Layout
+from segstudy.core.files import atomic_path, write_array, write_csv, write_json, write_text
+from segstudy.data.card_page import card_page, card_text
+from segstudy.data.class_shares import class_shares
+from segstudy.data.examples import draw_examples
+from segstudy.data.images.label_map import Labels, looks_inverted
+from segstudy.data.index import reader_module, repairs
+from segstudy.data.inspect_files import SAMPLE_COLUMNS, Decoded, decode
+
+EXAMPLES = 6
+
+
+def describe(
+    index: pd.DataFrame,
+    root: str | Path,
+    reader: str,
+    labels: Labels,
+    dataset: str,
+    out: str | Path,
+    phantom: bool = False,
+    threads: int = 1,
+    layout: Layout | None = None,
+) -> None:
+    """Decode every file of `index` once and write what was found into the folder `out`.
+
+    samples.csv and thumbnails.npy are for the checks, card.json, card.md, card.html and examples.png for people.
+    Broken files are rows with a problem, not errors: the checks decide about them. `index` is what
+    `datasets.build_index` gave, `root` the raw folder, `layout` that of the config.
+    """
+    root, out = Path(root), Path(out)
+    decoded = decode(index, root, labels, threads)
+    card = _card(index, decoded, reader, labels, dataset, repairs(reader, root, layout), phantom)
+    samples = decoded.samples
+    write_csv(out / "samples.csv", samples[list(SAMPLE_COLUMNS)].astype({"mask_values": "Int64"}))
+    write_array(out / "thumbnails.npy", decoded.thumbnails)
+    write_json(out / "card.json", card)
+    write_text(out / "card.md", card_text(card))
+    chosen = _choose_examples(samples)
+    title = f"PHANTOM (drawn, not real): {card['title']}" if phantom else card["title"]
+    with atomic_path(out / "examples.png") as temporary:
+        draw_examples(index[index["sample"].isin(chosen)], root, title, labels).save(temporary)
+    write_text(out / "card.html", card_page(card_text(card), card["title"], out / "examples.png"))
+
+
+def _card(
+    index: pd.DataFrame,
+    decoded: Decoded,
+    reader: str,
+    labels: Labels,
+    dataset: str,
+    repaired: list[str],
+    phantom: bool,
+) -> dict[str, Any]:
+    module, samples = reader_module(reader), decoded.samples
+    table = index.merge(samples, on="sample", validate="one_to_one")
+    sizes = Counter(f"{w}x{h}" for w, h in zip(index["width"], index["height"], strict=True))
+    groups = index.loc[index["group"] != "", "group"]
+    return {
+        "dataset": dataset,
+        "title": module.TITLE,
+        "task": module.TASK,
+        "source": module.SOURCE,
+        "reader": reader,
+        "phantom": phantom,
+        "images": len(index),
+        "labelled": int((index["mask"] != "").sum()),
+        "second_masks": int((index["second_mask"] != "").sum()),
+        "rois": int((index["roi"] != "").sum()),
+        "classes": list(labels.foreground),
+        "class_shares": class_shares(labels, decoded.pixels) if labels.several else [],
+        "sizes": dict(sizes.most_common()),
+        "width": [int(index["width"].min()), int(index["width"].max())],
+        "height": [int(index["height"].min()), int(index["height"].max())],
+        "groups": int(groups.nunique()),
+        "largest_group": int(groups.value_counts().max()) if len(groups) else 1,
+        "strata": _parts(table, "stratum"),
+        "official_subsets": _parts(table, "official_subset"),
+        "foreground": _spread(samples["foreground"]),
+        "foreground_roi": _spread(samples["foreground_roi"]),
+        "roi_share": _spread(samples["roi_share"]),
+        "mean_colour": [_mean(samples[colour]) for colour in ("red", "green", "blue")],
+        "second_human_dice": _spread(samples["second_dice"]),
+        "encodings": {
+            part: dict(sorted(Counter(mode for mode in samples[f"{part}_mode"] if mode).items()))
+            for part in ("image", "mask", "roi", "second_mask")
+        },
+        "mask_missing": list(index.loc[index["mask"] == "", "sample"]),
+        "mask_constant": list(samples.loc[_constant(samples, labels), "sample"]),
+        "duplicates": _duplicates(index),
+        "problems": {row["sample"]: row["problem"] for row in samples.to_dict("records") if row["problem"]},
+        "looks_inverted": looks_inverted(samples, labels),
+        "repairs": repaired,
+    }
+
+
+def _parts(table: pd.DataFrame, column: str) -> dict[str, dict[str, Any]]:
+    """Count images, labels and foreground for each value of `column`; nothing where it has no values."""
+    if (table[column] == "").all():
+        return {}
+    return {
+        str(value): {
+            "images": len(part),
+            "labelled": int((part["mask"] != "").sum()),
+            "foreground": _mean(part["foreground"]),
+        }
+        for value, part in table.groupby(column, sort=True)
+    }
+
+
+def _spread(values: pd.Series) -> dict[str, float] | None:
+    values = values.dropna().astype(float)
+    if values.empty:
+        return None
+    return {
+        "mean": round(float(values.mean()), 6),
+        "minimum": float(values.min()),
+        "maximum": float(values.max()),
+    }
+
+
+def _mean(values: pd.Series) -> float | None:
+    values = values.dropna().astype(float)
+    return None if values.empty else round(float(values.mean()), 6)
+
+
+def _constant(samples: pd.DataFrame, labels: Labels) -> pd.Series:
+    return samples["mask_values"] == 1 if labels.several else samples["foreground"].isin([0.0, 1.0])
+
+
+def _duplicates(index: pd.DataFrame) -> list[list[str]]:
+    """Return groups of samples whose image files are the same, byte for byte."""
+    groups = index.groupby("image_sha256", sort=False)["sample"].agg(list)
+    return [group for group in groups if len(group) > 1]
+
+
+def _choose_examples(samples: pd.DataFrame) -> list[str]:
+    """Return samples spread evenly from the least to the most foreground, of those without a problem."""
+    good = samples[samples["problem"] == ""]
+    labelled = good[good["foreground"].notna()].sort_values(["foreground", "sample"])
+    names = list((labelled if len(labelled) else good)["sample"])
+    picked = np.linspace(0, len(names) - 1, min(EXAMPLES, len(names))).round().astype(int)
+    return [names[i] for i in picked]

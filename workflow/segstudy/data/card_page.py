@@ -1,0 +1,121 @@
+"""The card of a data set as people read it: Markdown, and a page with its picture."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+from segstudy.core.html_page import page
+from segstudy.core.markup import element, html_of_markdown, markdown_text
+from segstudy.data.class_shares import class_table, with_swatches
+from segstudy.data.images.decode import opened
+from segstudy.data.readers.discovery import few
+
+PICTURE = "![examples](examples.png)"
+SUBSET_NAMES = {"": "not assigned", "train": "training", "val": "validation", "test": "test"}
+
+
+def card_text(card: dict[str, Any]) -> str:
+    """Return the card as Markdown."""
+    said = markdown_text
+    lines = [f"# {said(card['title'])}" + (" (PHANTOM)" if card["phantom"] else ""), ""]
+    if card["phantom"]:
+        lines += ["> **PHANTOM: these images are drawn by segstudy. Nothing here says anything about real data.**", ""]
+    lines += [f"{said(card['task'].capitalize())}. Data set `{card['dataset']}`, read by `{card['reader']}`.", ""]
+    lines += [f"Source: {said(card['source'])}.", "", "| | |", "|---|---|"]
+    lines += [f"| {name} | {said(value)} |" for name, value in _facts(card)]
+    if card["class_shares"]:
+        lines += ["", "## Classes", "", *class_table(card["class_shares"], card["labelled"])]
+    for heading, parts in (("Pre-assigned split", "official_subsets"), ("Strata", "strata")):
+        lines += ["", f"## {heading}", "", *_part_table(card[parts], card["images"])]
+    lines += ["", "## How the files are stored", "", "| file | stored as: rule applied | files |", "|---|---|---|"]
+    for part, name in (("image", "image"), ("mask", "mask"), ("roi", "field of view"), ("second_mask", "second human")):
+        lines += [f"| {name} | {said(mode)} | {count} |" for mode, count in card["encodings"][part].items()]
+    lines += ["", "## To know", "", *_remarks(card), "", PICTURE, ""]
+    return "\n".join(lines)
+
+
+def card_page(text: str, title: str, picture: Path) -> str:
+    """Return a Markdown card as one HTML page that holds its picture, as WebP: a fifteenth of a PNG's bytes."""
+    stream = io.BytesIO()
+    with opened(picture, drawn=True) as image:
+        image.convert("RGB").save(stream, format="WEBP", quality=85, method=4)
+    uri = f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    body = with_swatches(html_of_markdown(without_picture(text)))
+    return page(title, body + element("p", element("img", alt="examples", src=uri)))
+
+
+def without_picture(text: str) -> str:
+    """Return a card without the line of its picture, for where that is shown otherwise or not at all."""
+    return text.replace(f"\n{PICTURE}\n", "\n")
+
+
+def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
+    common, count = next(iter(card["sizes"].items()))
+    (w0, w1), (h0, h1) = card["width"], card["height"]
+    size = (
+        common
+        if len(card["sizes"]) == 1
+        else (f"{len(card['sizes'])} sizes; {common} most often ({count}); width {w0} to {w1}, height {h0} to {h1}")
+    )
+    facts = [
+        ("images", f"{card['images']}, {card['labelled']} of them labelled"),
+        ("size (width x height)", size),
+        ("classes", f"background and {', '.join(card['classes'])}"),
+        ("share that is no background" if card["class_shares"] else "foreground share", _range(card["foreground"])),
+    ]
+    if card["foreground_roi"]:
+        facts += [("foreground share in the field of view", _range(card["foreground_roi"]))]
+    if card["roi_share"]:
+        facts += [("field of view, share of the image", _range(card["roi_share"]))]
+    if card["second_human_dice"]:
+        what = f"{card['second_masks']} images; Dice with the first, full frame: {_range(card['second_human_dice'], 4)}"
+        facts += [("second human", what)]
+    if card["groups"]:
+        largest = "one image each" if card["largest_group"] == 1 else f"at most {card['largest_group']} images each"
+        facts += [("groups", f"{card['groups']}, {largest}")]
+    if None not in card["mean_colour"]:
+        facts += [("mean red, green, blue (0 to 255)", ", ".join(f"{c:.1f}" for c in card["mean_colour"]))]
+    return facts
+
+
+def _range(spread: dict[str, float] | None, digits: int = 3) -> str:
+    if spread is None:
+        return "unknown, no readable mask"
+    mean, low, high = (f"{spread[key]:.{digits}f}" for key in ("mean", "minimum", "maximum"))
+    return f"mean {mean}, from {low} to {high}"
+
+
+def _part_table(parts: dict[str, dict[str, Any]], images: int) -> list[str]:
+    if not parts:
+        return ["None."]
+    lines = ["| | images | share | labelled | mean foreground |", "|---|---|---|---|---|"]
+    for name, part in parts.items():
+        foreground = "" if part["foreground"] is None else f"{part['foreground']:.3f}"
+        shown = markdown_text(SUBSET_NAMES.get(name, name.replace("_", " ")))
+        lines.append(
+            f"| {shown} | {part['images']} | {part['images'] / images:.1%} | {part['labelled']} | {foreground} |"
+        )
+    return lines
+
+
+def _remarks(card: dict[str, Any]) -> list[str]:
+    remarks = list(card["repairs"]) + ([card["looks_inverted"]] if card["looks_inverted"] else [])
+    scales = {mode.rpartition(": ")[2] for mode in card["encodings"]["image"] if mode.endswith("becomes 0..255")}
+    if len(scales) > 1:
+        remarks.append(
+            f"images of different depth ({', '.join(sorted(scales))}): one stored value is not one brightness in all"
+        )
+    if card["mask_missing"]:
+        remarks.append(f"{len(card['mask_missing'])} images without a mask: {few(card['mask_missing'])}")
+    if card["mask_constant"]:
+        names = card["mask_constant"]
+        what = "of one value" if card["class_shares"] else "all background or all foreground"
+        remarks.append(f"{len(names)} masks {what}: {few(names)}")
+    remarks += [f"the same image file, byte for byte: {', '.join(group)}" for group in card["duplicates"]]
+    remarks += [f"{sample}: {problem}" for sample, problem in card["problems"].items()]
+    return [f"- {markdown_text(remark)}" for remark in remarks] or [
+        "- Nothing was missing, doubled, unreadable or repaired."
+    ]

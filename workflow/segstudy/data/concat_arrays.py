@@ -1,0 +1,79 @@
+"""Several stores seen as one: rows are numbered on, smaller canvases are padded, and only what is read is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from segstudy.core.errors import StudyError
+
+Arrays = tuple[Any, Any, Any]  # images (N, H, W, C), masks (N, H, W), rois (N, H, W)
+Change = Callable[[np.ndarray], np.ndarray]
+WHITE = 255  # foreground in the masks of joined stores: they hold probabilities, times 255
+
+
+class Joined:
+    """Arrays uint8 (N_i, H_i, W_i, ...) read as one (N, H, W, ...), H and W the largest; what is missing is 0.
+
+    Padding is at the bottom and at the right. It stands where an array does as long as it is read by [row],
+    [row, top:bottom, left:right, ...], by a list of rows, or as a whole.
+    """
+
+    def __init__(
+        self, parts: Sequence[np.ndarray], changes: Sequence[Callable[[np.ndarray], np.ndarray] | None]
+    ) -> None:
+        """Join `parts`; what is read of one goes through its function, if it has one."""
+        self.parts, self.changes = list(parts), list(changes)
+        self.starts = np.cumsum([0, *(len(part) for part in parts)])
+        height, width = (max(part.shape[axis] for part in parts) for axis in (1, 2))
+        self.shape = (int(self.starts[-1]), height, width, *parts[0].shape[3:])
+        self.dtype, self.ndim = parts[0].dtype, len(self.shape)
+        self.nbytes = int(np.prod(self.shape))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        row, *rest = key if isinstance(key, tuple) else (key,)
+        if not isinstance(row, int | np.integer):
+            return np.stack([self[(int(one), *rest)] for one in row])
+        asked: list[Any] = [*rest] + [slice(None)] * (2 - len(rest))
+        vertical, horizontal, *channel = asked
+        (top, bottom, _), (left, right, _) = vertical.indices(self.shape[1]), horizontal.indices(self.shape[2])
+        number = int(np.searchsorted(self.starts, row, side="right")) - 1
+        part, change = self.parts[number], self.changes[number]
+        found = part[(int(row - self.starts[number]), slice(top, bottom), slice(left, right), *channel)]
+        if change:
+            found = change(found)
+        lacking = [(0, bottom - top - found.shape[0]), (0, right - left - found.shape[1])]
+        return np.pad(found, [*lacking, *((0, 0),) * (found.ndim - 2)]) if any(map(any, lacking)) else found
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.stack([self[row] for row in range(len(self))]).astype(dtype or self.dtype, copy=False)
+
+
+def join(labelled: Arrays, others: Arrays) -> Arrays:
+    """Return both seen as one; the rows of `others` begin where those of `labelled` end.
+
+    The masks of the result are probabilities times 255: those of `labelled` (0, and 1 for foreground) become 0 and
+    255, those of `others` are so already.
+
+    Raises:
+        StudyError: their images have other numbers of channels.
+    """
+    channels = [arrays[0].shape[3] for arrays in (labelled, others)]
+    if channels[0] != channels[1]:
+        raise StudyError(
+            f"the labelled images have {channels[0]} channels, those that a teacher has labelled {channels[1]}",
+            where="the stores of the two data sets",
+            remedy="give both data sets the same 'colour:' in the config",
+        )
+    changes = [(None, None), (_white, None), (None, None)]
+    images, masks, rois = (Joined(pair, change) for *pair, change in zip(labelled, others, changes, strict=True))
+    return images, masks, rois
+
+
+def _white(mask: np.ndarray) -> np.ndarray:
+    return np.where(mask > 0, WHITE, 0).astype(np.uint8)

@@ -1,0 +1,157 @@
+"""Open an image file and decode it as it is stored, to its last pixel or not at all."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from segstudy.config.datasets import MAX_MEGAPIXELS
+from segstudy.core.errors import StudyError
+
+# What is decoded, whatever a file's name says. Others run programs (EPS) or hold pictures of other sizes than they say.
+_KNOWN = ("BMP", "DIB", "TIFF", "PNG", "GIF", "PPM", "JPEG", "JPEG2000", "WEBP", "AVIF")
+
+BYTES = 11  # of memory that a pixel takes at most while a picture is read
+
+_UNREADABLE = (
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    struct.error,
+)
+_ORIENTATION = 274
+_T = Image.Transpose
+# Pillow turns TIFF files by their orientation tag while loading, and no other format; this turns them back.
+_UNDO = {
+    2: _T.FLIP_LEFT_RIGHT,
+    3: _T.ROTATE_180,
+    4: _T.FLIP_TOP_BOTTOM,
+    5: _T.TRANSPOSE,
+    6: _T.ROTATE_90,
+    7: _T.TRANSVERSE,
+    8: _T.ROTATE_270,
+}
+
+Image.MAX_IMAGE_PIXELS = None  # `opened` has a limit of its own, and says how to raise it
+Image.init()  # once, here: loading the format plugins is not safe from several threads at a time
+FORMATS = tuple(name for name in _KNOWN if name in Image.OPEN)  # some are not in every build of Pillow
+
+
+class TooLarge(StudyError):
+    """A picture has more pixels than are allowed."""
+
+
+class Limit(NamedTuple):
+    """How large a picture may be."""
+
+    megapixels: float
+    key: str  # where it is set
+
+
+_limit = Limit(MAX_MEGAPIXELS, "datasets.<name>.max_megapixels")  # of the process: pictures are read by many threads
+
+
+@contextmanager
+def allowing(megapixels: float, key: str) -> Iterator[None]:
+    """Read pictures up to `megapixels` within the block, in all threads; `key` is what a message says to raise."""
+    global _limit  # noqa: PLW0603
+    before, _limit = _limit, Limit(megapixels, key)
+    try:
+        yield
+    finally:
+        _limit = before
+
+
+@contextmanager
+def opened(path: str | Path, drawn: bool = False) -> Iterator[Image.Image]:
+    """Open `path`; whatever goes wrong in the block while decoding ends as one `StudyError` naming it.
+
+    `drawn`: it is a figure that segstudy has drawn; a limit below the default is not meant for these.
+
+    Raises:
+        StudyError: the file is missing, may not be read, is no image, is damaged, or has more pixels than are allowed:
+            that is told from its header, before anything is decoded.
+    """
+    try:
+        # A file object, not a name: named uncompressed TIFF is mapped into memory with width and height exchanged
+        # where its orientation tag says that it lies on its side (Pillow 13).
+        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
+            check_pixels(image, path, drawn)
+            yield image
+    except FileNotFoundError:
+        raise StudyError("the file is missing", where=path, remedy="restore it, or index the data again") from None
+    except PermissionError:
+        raise no_permission(path) from None
+    except _UNREADABLE as error:
+        reason = "it is no image" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise StudyError(
+            f"the image cannot be read: {reason or type(error).__name__}",
+            where=path,
+            remedy="get this file again from the source; it is cut off, damaged or not an image",
+        ) from None
+
+
+def no_permission(path: str | Path) -> StudyError:
+    """Return the error about a file or folder that this user may not read."""
+    kind = "look into this folder" if Path(path).is_dir() else "read this file"
+    return StudyError(
+        f"no permission to {kind}", where=path, remedy="check the owner and mode of it and of the folders above it"
+    )
+
+
+def check_pixels(image: Image.Image, path: str | Path, drawn: bool = False) -> None:
+    """Compare the size in a picture's header with the limit.
+
+    Raises:
+        TooLarge: it has more pixels.
+    """
+    found = image.width * image.height / 1e6
+    if found > (max(_limit.megapixels, MAX_MEGAPIXELS) if drawn else _limit.megapixels):
+        raise TooLarge(
+            f"the picture has {found:.4g} megapixels ({image.width}x{image.height}); {_limit.key} allows "
+            f"{_limit.megapixels:g}",
+            where=path,
+            allowed=f"pictures up to {_limit.megapixels:g} megapixels",
+            remedy=f"store the picture smaller, or raise {_limit.key}; it then takes about "
+            f"{max(found * BYTES / 1000, 0.01):.2g} GB of memory while it is read",
+        )
+
+
+def page(image: Image.Image) -> str:
+    """Return which page is read, where a file has several."""
+    pages = getattr(image, "n_frames", 1)
+    return f"page 1 of {pages}: " if pages > 1 else ""
+
+
+def orientation(image: Image.Image) -> int:
+    """Return the orientation tag of a TIFF file, 1 (upright) where there is none and for all other formats."""
+    tags: Any = getattr(image, "tag_v2", None) if image.format == "TIFF" else None
+    return int(tags.get(_ORIENTATION, 1)) if tags else 1
+
+
+def stored(image: Image.Image) -> Image.Image:
+    """Decode all pixels, in the order in which they are stored."""
+    turned = orientation(image)  # loading removes the tag
+    image.load()
+    return image.transpose(_UNDO[turned]) if turned in _UNDO else image
+
+
+def checked(array: NDArray[Any], path: str | Path) -> NDArray[Any]:
+    """Return `array`; raise a `StudyError` where it holds numbers that are no intensities."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise StudyError("the image holds values that are not finite", where=path)
+    if array.dtype.kind in "fi" and array.min(initial=0) < 0:
+        raise StudyError(f"the image holds negative values, down to {array.min()}", where=path, allowed="0 and above")
+    return array

@@ -1,0 +1,183 @@
+"""What the values in a data set's mask files mean: which of them is background, and which is which class.
+
+Everywhere behind this module a mask holds ids: 0 is background, 1 to K the foreground classes, whatever the files say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from segstudy.config.classes import BACKGROUND
+from segstudy.core.errors import StudyError
+from segstudy.data.images.read import read_colours, read_labels, read_mask
+
+Value = int | str  # a grey value or palette index, or a colour as "#rrggbb"
+
+
+Colour = tuple[int, int, int]
+
+
+# For classes that come without colours of their own: Okabe and Ito's, told apart by every kind of colour vision; more
+# classes than these repeat them darker.
+PALETTE: tuple[Colour, ...] = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (0, 114, 178),
+    (213, 94, 0),
+    (204, 121, 167),
+)
+
+
+class Labels(NamedTuple):
+    """How the mask files of a data set are read; every tuple has one entry for each id, background first."""
+
+    names: tuple[str, ...]
+    values: tuple[tuple[Value, ...], ...] = ()  # empty: binary masks, read as `images.read_mask` says
+    colours: tuple[Colour, ...] = ()  # for pictures
+    inverted: bool = False  # binary masks whose foreground is dark
+    strays: bool = False  # values that are no class are known to the config, and count as background
+
+    @property
+    def foreground(self) -> tuple[str, ...]:
+        """Names of the foreground classes."""
+        return self.names[1:]
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one foreground class."""
+        return len(self.names) > 2
+
+
+class Ids(NamedTuple):
+    """A mask as class ids, and how it came about."""
+
+    array: NDArray[np.uint8]  # (H, W)
+    mode: str  # format and Pillow mode of the file
+    note: str  # the rule that was applied
+    values: int  # number of distinct values in the file
+    between: float  # share of half-tones of a binary mask; 0 for several classes
+    unknown: tuple[Value, ...]  # values in the file that are no class; their pixels are background here
+    stray: float  # share of such pixels
+
+
+def binary(name: str, inverted: bool = False) -> Labels:
+    """Return the labels of a data set with one foreground class."""
+    return Labels((BACKGROUND, name), colours=colours(2), inverted=inverted)
+
+
+def several(classes: Mapping[str, Value | Sequence[Value]], background: Value | Sequence[Value] = 0) -> Labels:
+    """Return the labels of a data set with the given foreground classes and the values that stand for each.
+
+    A class called `background` is none: its values stand for the background.
+    """
+    foreground = {name: values for name, values in classes.items() if name != BACKGROUND}
+    groups = [classes.get(BACKGROUND, background), *foreground.values()]
+    values = tuple((group,) if isinstance(group, int | str) else tuple(group) for group in groups)
+    return Labels((BACKGROUND, *foreground), values, colours(len(values)))
+
+
+def colours(count: int) -> tuple[Colour, ...]:
+    """Return `count` colours to draw classes with, black for the background first."""
+    repeated = []
+    for index in range(count - 1):
+        turn, place = divmod(index, len(PALETTE))
+        red, green, blue = (round(channel * 0.6**turn) for channel in PALETTE[place])
+        repeated.append((red, green, blue))
+    return ((0, 0, 0), *repeated)
+
+
+def read_ids(path: str | Path, labels: Labels) -> Ids:
+    """Read a mask file as class ids, uint8 (H, W); values that are no class are named and become background.
+
+    Raises:
+        StudyError: the file cannot be read, holds colours where values are mapped, or stands for several files.
+    """
+    if not labels.values:
+        mask = read_mask(path, labels.inverted)
+        return Ids(mask.array.astype(np.uint8), mask.mode, mask.note, mask.values, mask.between, (), 0.0)
+    if Path(path).name.endswith("*"):
+        raise StudyError(
+            "several mask files of one image are one mask of one class; values that are classes stand in one file",
+            where=path,
+            remedy="write the classes of an image into one file, or take 'classes' out of the data set's block",
+        )
+    by_colour = any(isinstance(value, str) for group in labels.values for value in group)
+    stored, mode = read_colours(path) if by_colour else read_labels(path)
+    present = np.unique(stored).tolist()
+    id_of = {_number(value): index for index, group in enumerate(labels.values) for value in group}
+    unknown = tuple(f"#{value:06x}" if by_colour else int(value) for value in present if value not in id_of)
+    array, strays = np.zeros(stored.shape, np.uint8), stored.size
+    for value in present:
+        if value in id_of:
+            pixels = stored == value
+            array[pixels] = id_of[value]
+            strays -= int(np.count_nonzero(pixels))
+    note = "colours are classes" if by_colour else "values are classes"
+    return Ids(array, mode, note, len(present), 0.0, unknown, strays / max(1, stored.size))
+
+
+def known_ids(path: str | Path, labels: Labels) -> NDArray[np.uint8]:
+    """Return the class ids of a mask file, uint8 (H, W).
+
+    Raises:
+        StudyError: the file cannot be read, or holds a value that is no class where none is expected.
+    """
+    ids = read_ids(path, labels)
+    if ids.unknown and not labels.strays:
+        raise StudyError(
+            f"the mask holds values that are no class: {spelt(ids.unknown)}",
+            where=path,
+            allowed="; ".join(
+                f"{name} {spelt(group)}" for name, group in zip(labels.names, labels.values, strict=True)
+            ),
+            remedy="mend the file, or name the values under the data set's classes",
+        )
+    return ids.array
+
+
+def spelt(values: Sequence[Value]) -> str:
+    """Return values as text; of many the first eight and how many more there are."""
+    more = f" and {len(values) - 8} more" if len(values) > 8 else ""
+    return ", ".join(map(str, values[:8])) + more
+
+
+def _number(value: Value) -> int:
+    return int(value.removeprefix("#"), 16) if isinstance(value, str) else value
+
+
+FEWEST = 4  # masks; fewer say nothing
+
+
+# Seen, as stored: PH2 0.02, EBHI-SEG (tissue fills many tiles) 0.53; inverted: PH2 0.85, objects that no border cuts 1.
+MOST = 0.75
+
+
+def looks_inverted(samples: pd.DataFrame, labels: Labels) -> str:
+    """Return a sentence where the binary masks of a data set look inverted, otherwise an empty string.
+
+    No single mask tells: a lesion may fill its image. But objects that cover more than half of most images, and
+    more than half of their borders too, are usually what lies around the objects.
+
+    Args:
+        samples: samples.csv, whose columns `foreground` and `foreground_border` are looked at.
+        labels: how the masks were read.
+    """
+    shares = samples[["foreground", "foreground_border"]].apply(pd.to_numeric, errors="coerce").dropna()
+    if labels.values or len(shares) < FEWEST:
+        return ""
+    covered = (shares > 0.5).all(axis=1)
+    if covered.mean() < MOST:
+        return ""
+    return (
+        f"the masks look inverted: in {covered.sum()} of {len(shares)} the foreground is more than half of the image "
+        f"and of its border; if the {labels.foreground[0]} is what is left out, set "
+        f"'inverted: {str(not labels.inverted).lower()}' in the data set's block of the config"
+    )

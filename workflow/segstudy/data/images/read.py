@@ -1,0 +1,268 @@
+"""Read any image or mask file as what it really is, and say what was done.
+
+Pixels are taken as they are stored: neither EXIF nor TIFF orientation is applied, because masks are drawn on the
+stored pixels and would no longer fit. Of files with several frames the first is read. A file that cannot be
+read to its last pixel is an error, never a half-grey picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from segstudy.core.errors import StudyError
+from segstudy.data.images.decode import checked, opened, orientation, page, stored
+from segstudy.data.images.mask_values import levels
+
+# Lossless formats first: where one picture is there twice, the earlier format is the truer one.
+SUFFIXES = (".bmp", ".tif", ".tiff", ".png", ".gif", ".ppm", ".pgm", ".jpg", ".jpeg")
+
+BAND = 4_000_000  # pixels that are converted at a time
+
+# Formats that change values: a 0/1 mask does not survive them, so small values are noise around black.
+LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
+
+
+class Picture(NamedTuple):
+    """An image and how it came about."""
+
+    array: NDArray[np.uint8]  # (H, W, 3)
+    mode: str  # format and Pillow mode of the file, for instance "TIFF I;16"
+    note: str  # what was done to it, for instance "0..65535 becomes 0..255"
+
+
+class Mask(NamedTuple):
+    """A binary mask and how it came about."""
+
+    array: NDArray[np.bool_]  # (H, W)
+    mode: str  # format and Pillow mode of the file, for instance "GIF P"
+    note: str  # the rule that was applied, for instance "above 127 is foreground"
+    values: int  # number of distinct values (colours, indices) in the file
+    between: float  # share of pixels from 10 to 90 % of the range: neither clearly background nor foreground
+
+
+def files_of(path: str | Path) -> list[Path]:
+    """Return the files that a mask is made of, sorted: `path` itself, or where it ends in `*` all that begin like it.
+
+    `masks/im1/*` stands for all pictures in the folder im1, `masks/im1_*` for those in masks whose names begin with
+    im1_: one file for each object of an image.
+    """
+    path = Path(path)
+    if not path.name.endswith("*"):
+        return [path]
+    start = path.name[:-1]
+    found = path.parent.iterdir() if path.parent.is_dir() else iter(())
+    named = [p for p in found if p.name.startswith(start) and p.name[0] != "." and p.suffix.casefold() in SUFFIXES]
+    return sorted(named)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Return (width, height) in pixels from the header alone.
+
+    Raises:
+        StudyError: the file is missing, not an image, or its header is cut off.
+    """
+    with opened(path) as image:
+        turned = orientation(image) in (5, 6, 7, 8)
+        return (image.height, image.width) if turned else (image.width, image.height)
+
+
+def read_image(path: str | Path) -> NDArray[np.uint8]:
+    """Return the image as uint8 (H, W, 3); see `read_picture`."""
+    return read_picture(path).array
+
+
+def read_picture(path: str | Path) -> Picture:
+    """Return the image as uint8 (H, W, 3), and what was done to make it that.
+
+    Grey, palette, 1-bit, CMYK and other colour spaces become RGB; transparency is dropped. Deeper images are scaled
+    by a constant, never clipped: the smallest of 8, 12 and 16 bits that holds their largest value becomes 0..255;
+    floating-point images up to 1 are taken as 0..1. Of several pages the first is read.
+
+    Raises:
+        StudyError: the file is missing or cannot be read to its last pixel, or holds negative values.
+    """
+    with opened(path) as image:
+        kind, note = f"{image.format} {image.mode}", page(image)
+        pixels = stored(image)
+        if not is_deep(pixels):
+            return Picture(_as_rgb(pixels), kind, note + "as RGB")
+        array = np.asarray(pixels)
+    grey, top = _to_8_bits(checked(array, path), path)
+    del array, pixels
+    note += f"0..{top} becomes 0..255" if top != 255 else "values as they are"
+    return Picture(np.repeat(grey[..., None], 3, axis=2), kind, note)
+
+
+def read_reduced(path: str | Path, size: tuple[int, int]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Return a large image resized to `size` (height, width), uint8 (H, W, 3), and its own (height, width).
+
+    For pictures that take gigabytes: what `read_picture` and a resize give, up to rounding, without an array of the
+    whole picture. JPEG is decoded at a half, a quarter or an eighth of its size where that is twice `size` at least;
+    of other formats Pillow holds all pixels once, 4 bytes for each of colours, 1 of grey.
+
+    Raises:
+        StudyError: as `read_picture`.
+    """
+    height, width = size
+    own_width, own_height = image_size(path)
+    with opened(path) as image:
+        image.draft(None, (2 * width, 2 * height))  # None keeps the colours
+        pixels = stored(image)
+        if pixels.mode in ("RGB", "L", "CMYK", "YCbCr"):
+            reduced = pixels.resize((width, height), Image.Resampling.LANCZOS).convert("RGB")
+            return np.array(reduced), (own_height, own_width)
+        del pixels
+    whole = Image.fromarray(read_picture(path).array)
+    return np.array(whole.resize((width, height), Image.Resampling.LANCZOS)), (own_height, own_width)
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Return whether an image has more than 8 bits a channel."""
+    return image.mode in ("I", "F") or image.mode.startswith("I;16")
+
+
+def _bands(height: int, width: int) -> Iterator[slice]:
+    """Yield the rows of an image in bands, so that what is made of them on the way takes little memory."""
+    rows = max(1, BAND // max(1, width))
+    yield from (slice(top, min(top + rows, height)) for top in range(0, height, rows))
+
+
+def _as_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """Return a decoded image as uint8 (H, W, 3)."""
+    array = np.empty((image.height, image.width, 3), np.uint8)
+    for rows in _bands(image.height, image.width):
+        array[rows] = np.asarray(image.crop((0, rows.start, image.width, rows.stop)).convert("RGB"))
+    return array
+
+
+def read_mask(path: str | Path, inverted: bool = False) -> Mask:
+    """Return a binary mask, foreground where the stored value lies above half of its range.
+
+    One number per pixel: the value of grey and 1-bit files; the brightest channel of colours (a red mask counts like
+    a white one); of palette files the colour that a viewer shows, or, where all colours in use lie on the same side
+    of half, the index, 0 being background; the alpha channel where alone it varies, otherwise a varying alpha darkens
+    the colour as if over black. The range is the smallest of 0..1, 0..255 and 0..65535 that holds the
+    largest value (0..255 at least for lossy formats). So 1 of {0, 1}, 251 of {0, 251} and a constant 253
+    are foreground, and grey edges are cut at half; nothing is stretched between its own minimum and maximum.
+
+    Args:
+        path: of the file, or of several that are one mask together (see `files_of`): what any of them marks.
+        inverted: the foreground is dark: what lies not above half is foreground.
+
+    Raises:
+        StudyError: a file is missing or cannot be read to its last pixel, or holds negative values; files that are one
+            mask together differ in size.
+    """
+    files = files_of(path)
+    if files == [Path(path)]:
+        return _one_mask(path, inverted)
+    if not files:
+        raise StudyError("no mask file has such a name", where=path, remedy="restore them, or index the data again")
+    first = _one_mask(files[0], inverted)
+    for file in files[1:]:  # one at a time: an image may have hundreds of objects
+        mask = _one_mask(file, inverted)
+        if mask.array.shape != first.array.shape:
+            raise StudyError(
+                f"the masks of one image differ in size: {files[0].name} and {file.name}",
+                where=path,
+                allowed="one size for all objects of an image",
+            )
+        first.array[...] |= mask.array
+        first = first._replace(values=max(first.values, mask.values), between=max(first.between, mask.between))
+    return first._replace(note=f"one file an object, joined: {first.note}")
+
+
+def _one_mask(path: str | Path, inverted: bool) -> Mask:
+    with opened(path) as image:
+        kind, lossy, source = f"{image.format} {image.mode}", image.format in LOSSY, page(image)
+        pixels = stored(image)
+        numbers, taken_from, values = levels(pixels)
+        del pixels
+    checked(numbers, path)
+    largest = numbers.max(initial=0)
+    top = next((t for t in ((255, 65535) if lossy else (1, 255, 65535)) if largest <= t), int(np.ceil(largest)))
+    half = top // 2 if numbers.dtype.kind in "ub" or numbers.dtype.kind == "i" else top / 2
+    array = (numbers <= half) if inverted else (numbers > half)
+    side, value = ("not above", 0) if inverted else ("above", 1)
+    rule = f"{value} is foreground" if half == 0 else f"{side} {half} is foreground"
+    if numbers.size and numbers.min() == largest:
+        rule = f"constant {largest}: all {'foreground' if array.all() else 'background'}"
+    elif largest <= half:
+        rule += f"; {'all' if inverted else 'nothing'} is, the largest value being {largest}"
+    middle = 0
+    for rows in _bands(*numbers.shape):
+        middle += int(np.count_nonzero((numbers[rows] > 0.1 * top) & (numbers[rows] < 0.9 * top)))
+    between = middle / max(1, numbers.size)
+    note = source + taken_from + rule + (" (inverted)" if inverted else "")
+    return Mask(array, kind, note, values, float(between))
+
+
+def read_labels(path: str | Path) -> tuple[NDArray[Any], str]:
+    """Return the values of a label file as whole numbers (H, W), and format and mode of the file.
+
+    Palette files give their indices (never their colours), grey files their values.
+
+    Raises:
+        StudyError: the file cannot be read, or holds colours or fractions instead of values.
+    """
+    with opened(path) as image:
+        kind = f"{image.format} {image.mode} {page(image)}".rstrip(": ")
+        pixels = stored(image)
+        array = np.asarray(pixels)
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8)
+    if array.ndim == 3 and pixels.mode == "RGB" and (array == array[..., :1]).all():
+        array = array[..., 0]
+    if array.ndim == 3 or array.dtype.kind == "f":
+        raise StudyError(
+            f"a picture of mode {pixels.mode} holds no class values",
+            where=path,
+            allowed="palette or grey files",
+            remedy="use the original label file (converting palette files to RGB destroys the values), or map colours "
+            "under the data set's classes, for instance window: '#ff0000'",
+        )
+    return checked(array, path), kind
+
+
+def read_colours(path: str | Path) -> tuple[NDArray[np.uint32], str]:
+    """Return the colour of every pixel as 0xRRGGBB (H, W), and format and mode of the file; alpha is dropped.
+
+    Raises:
+        StudyError: the file cannot be read.
+    """
+    with opened(path) as image:
+        kind = f"{image.format} {image.mode} {page(image)}".rstrip(": ")
+        pixels = stored(image)
+        packed = np.empty((pixels.height, pixels.width), np.uint32)
+        for rows in _bands(*packed.shape):
+            band = pixels.crop((0, rows.start, pixels.width, rows.stop)).convert("RGB")
+            red, green, blue = np.moveaxis(np.asarray(band).astype(np.uint32), 2, 0)
+            packed[rows] = red * np.uint32(0x10000) + green * np.uint32(0x100) + blue
+    return packed, kind
+
+
+def _to_8_bits(array: NDArray[Any], path: str | Path) -> tuple[NDArray[np.uint8], int]:
+    """Return the array scaled to 0..255, and the value that became 255."""
+    largest = array.max(initial=0)
+    if array.dtype.kind == "f" and largest <= 1:
+        return _converted(array, lambda band: band * 255 + 0.5), 1
+    top = next((t for t in (255, 4095, 65535) if largest <= t), None)
+    if top is None:
+        raise StudyError(f"the image holds values up to {largest}", where=path, allowed="at most 16 bits, 0 to 65535")
+    if array.dtype.kind == "f":
+        return _converted(array, lambda band: band * (255 / top) + 0.5), top
+    return _converted(array, lambda band: (band.astype(np.uint32) * 255 + top // 2) // top), top
+
+
+def _converted(array: NDArray[Any], convert: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[np.uint8]:
+    """Return what `convert` makes of an array (H, W), as uint8."""
+    result = np.empty(array.shape, np.uint8)
+    for rows in _bands(*array.shape):
+        result[rows] = convert(array[rows]).astype(np.uint8)
+    return result

@@ -1,0 +1,199 @@
+"""Raw data sets, read from their original layouts: one module each, named in `segstudy.config.datasets.READERS`.
+
+A reader module has `TITLE`, `LABELS` (see `segstudy.data.images.label_map`), `TASK`, `SOURCE`, `LAYOUT` (texts),
+`recognises(root) -> bool` (a cheap look at the folder names) and `index(root) -> DataFrame` with the
+columns of `COLUMNS`; what it had to repair or leave out stands in `frame.attrs["repairs"]`, a list of sentences.
+Readers named in `WITH_LAYOUT` are told the `layout:` of the config too: `index(root, layout)`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+import pandas as pd
+
+from segstudy.config.datasets import READERS, WITH_LAYOUT, Layout
+from segstudy.core.errors import StudyError, nearest
+from segstudy.core.names import check_sample_names
+from segstudy.core.progress import track
+from segstudy.data.images.decode import TooLarge, no_permission
+from segstudy.data.images.label_map import Labels, Value, several
+from segstudy.data.images.read import files_of, image_size
+from segstudy.data.readers.discovery import COLUMNS, closed, few, natural, relative
+
+FILES = ("image", "mask", "roi", "second_mask")
+SUBSETS = ("train", "val", "test", "unlabelled", "")
+
+Result = TypeVar("Result")
+logger = logging.getLogger("segstudy")
+
+
+def reader_module(reader: str) -> ModuleType:
+    """Return the module that reads data set `reader`.
+
+    Raises:
+        StudyError: no reader has this name.
+    """
+    if reader not in READERS:
+        raise StudyError(f"no reader is called '{reader}'.{nearest(reader, READERS)}", allowed=", ".join(READERS))
+    return importlib.import_module(f"segstudy.data.readers.{reader}")
+
+
+def labels_of(
+    reader: str,
+    classes: Mapping[str, Value | Sequence[Value]] | None = None,
+    inverted: bool = False,
+    strays: bool = False,
+) -> Labels:
+    """Return what the values in the masks of a data set mean: the reader's own labels, or those of the config.
+
+    Args:
+        reader: name of the reader.
+        classes: `classes:` of the data set's config; empty where it has none.
+        inverted: `inverted:` of the data set's config.
+        strays: whether the data set's exceptions accept values that are no class.
+    """
+    labels: Labels = several(classes) if classes else reader_module(reader).LABELS
+    return labels._replace(inverted=inverted, strays=strays)
+
+
+def build_index(
+    reader: str, root: str | Path, *, layout: Layout | None = None, dataset: str = "", threads: int | None = None
+) -> pd.DataFrame:
+    """Return the index of a raw data set: one row per image, columns as in docs/architecture.md.
+
+    `layout` is the data set's in the config, `dataset` its name there (the reader's, unless told), for the messages.
+    Only headers are decoded; every file is read once for its SHA-256.
+
+    Raises:
+        StudyError: the root is missing or holds something else, a sample name is not unique or not usable as a
+            file name, a file is missing or may not be read, an image's header cannot be read, or a picture has more
+            pixels than are allowed.
+    """
+    module, root = reader_module(reader), Path(root)
+    _check_root(module, root, dataset or reader)
+    frame = _listed(reader, root, layout)
+    repairs = list(frame.attrs.get("repairs", []))
+    _validate(frame, root, module.TITLE)
+    frame = frame.sort_values("sample", key=lambda names: names.map(natural)).reset_index(drop=True)
+    paths = [root / path for path in frame["image"]]
+    sizes = _in_threads(image_size, paths, f"{module.TITLE}: headers", threads)
+    frame["width"] = [width for width, _ in sizes]
+    frame["height"] = [height for _, height in sizes]
+    masks = [path for column in FILES[1:] for path in frame[column] if path]
+    _in_threads(_check_large, [root / path for path in masks], f"{module.TITLE}: headers of masks", threads)
+    present = [path for column in FILES for path in frame[column] if path]
+    sums = _in_threads(_sha256, [root / path for path in present], f"{module.TITLE}: checksums", threads)
+    known = dict(zip(present, sums, strict=True))
+    for column in FILES:
+        frame[f"{column}_sha256"] = [known.get(path, "") for path in frame[column]]
+    frame.attrs["repairs"] = repairs
+    for repair in repairs:
+        logger.warning("%s: %s", module.TITLE, repair)
+    return frame
+
+
+def repairs(reader: str, root: str | Path, layout: Layout | None = None) -> list[str]:
+    """Return what the reader repairs or leaves out under `root`, one sentence each (an index on disk has lost them)."""
+    return list(_listed(reader, Path(root), layout).attrs.get("repairs", []))
+
+
+def _listed(reader: str, root: Path, layout: Layout | None) -> pd.DataFrame:
+    module, shut = reader_module(reader), closed(root)
+    try:
+        frame: pd.DataFrame = module.index(root, layout) if reader in WITH_LAYOUT else module.index(root)
+    except StudyError as error:
+        if not shut:
+            raise
+        raise _no_permission(shut, root, error.what) from None
+    if shut:
+        names = few(relative(path, root) for path in shut)
+        frame.attrs["repairs"] = [*frame.attrs.get("repairs", []), f"no permission to look into {names}: left out"]
+    return frame
+
+
+def _no_permission(shut: Sequence[Path], root: Path, without: str) -> StudyError:
+    """Return the error about folders that may not be looked into, and what is missing `without` them."""
+    error = no_permission(shut[0])
+    more = f" (nor into {few(relative(path, root) for path in shut[1:])})" if len(shut) > 1 else ""
+    return StudyError(f"{error.what}{more}; without it: {without}", where=shut[0], remedy=error.remedy)
+
+
+def _check_root(module: ModuleType, root: Path, dataset: str) -> None:
+    keys = f"set datasets.{dataset}.root (relative roots lie below data_root) to the folder that holds {module.TITLE}"
+    if not root.is_dir():
+        problem = "is a file, not a folder" if root.exists() else "does not exist"
+        raise StudyError(f"the folder of {module.TITLE} {problem}", where=root, allowed=module.LAYOUT, remedy=keys)
+    if closed(root, 0):
+        raise no_permission(root)
+    if module.recognises(root) or module.__name__.rpartition(".")[2] in WITH_LAYOUT:
+        return  # a reader that is told its layout says itself what it misses
+    others = [other for name in READERS if (other := reader_module(name)) is not module and other.recognises(root)]
+    looks = f"; this looks like {others[0].TITLE}" if others else ""
+    if shut := closed(root):
+        raise _no_permission(shut, root, f"no {module.TITLE} data here{looks}")
+    found = sorted(path.name for path in root.iterdir())[:8]
+    raise StudyError(
+        f"no {module.TITLE} data here{looks}",
+        where=f"{root} (holds {', '.join(found) if found else 'nothing'})",
+        allowed=module.LAYOUT,
+        remedy=keys,
+    )
+
+
+def _validate(frame: pd.DataFrame, root: Path, title: str) -> None:
+    if frame.empty:
+        raise StudyError(f"no images of {title} found", where=root)
+    if list(frame.columns) != list(COLUMNS):
+        raise ValueError(f"the reader of {title} gives columns {list(frame.columns)}, needed are {list(COLUMNS)}")
+    twice = frame[frame["sample"].duplicated(keep=False)]
+    if len(twice):
+        name = twice["sample"].iloc[0]
+        files = ", ".join(twice.loc[twice["sample"] == name, "image"])
+        raise StudyError(
+            f"{title}: {len(twice)} images share a sample name, the first being '{name}': {files}",
+            where=root,
+            remedy="keep one of the files",
+        )
+    check_sample_names(frame["sample"], root)
+    odd = sorted(set(frame["official_subset"]) - set(SUBSETS))
+    if odd:
+        raise ValueError(f"the reader of {title} gives official subsets {odd}")
+    for column in FILES:
+        for path in frame[column]:
+            stored = files_of(root / path) if path else []
+            if path and not (stored and stored[0].is_file()):
+                raise StudyError(f"{title}: the {column} file is missing", where=root / path)
+
+
+def _check_large(path: Path) -> None:
+    """Raise a StudyError where a mask has too many pixels; other faults are told when all files are decoded."""
+    for one in files_of(path):
+        try:
+            image_size(one)
+        except TooLarge:
+            raise
+        except StudyError:
+            pass
+
+
+def _sha256(path: Path) -> str:
+    """Return the hash of a file; of several that are one mask, that of their hashes."""
+    sums = []
+    for one in files_of(path):
+        with one.open("rb") as file:
+            sums.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
+
+
+def _in_threads(work: Callable[[Path], Result], paths: list[Path], what: str, threads: int | None) -> list[Result]:
+    with ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1)) as pool:
+        return list(track(pool.map(work, paths), what, total=len(paths)))

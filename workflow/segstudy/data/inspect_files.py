@@ -1,0 +1,135 @@
+"""Decode every file of a data set once and note what it shows."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from segstudy.core.errors import StudyError
+from segstudy.core.progress import track
+from segstudy.data.images.label_map import Ids, Labels, binary, read_ids, spelt
+from segstudy.data.images.read import read_picture
+from segstudy.data.images.thumbnails import SIDE, thumbnail
+
+# A mask with a larger share of half-tones is none. Seen: soft-edged masks of EBHI-SEG up to 0.06, lossy JPEG masks of
+# PH2 0.00; photographs taken for masks 0.08 to 1.0, on average 0.56 (DRIVE) to 0.90 (EBHI-SEG).
+HALFTONES = 0.2
+
+# The columns of samples.csv; the encodings of the other masks and the second human's Dice are for the card alone.
+SAMPLE_COLUMNS = (
+    *("sample", "readable", "problem", "mask_mode", "mask_values"),
+    *("foreground", "foreground_border", "foreground_roi", "roi_share", "red", "green", "blue"),
+)
+_PLAIN = binary("inside")  # how fields of view and second masks are read
+CARD_COLUMNS = ("image_mode", "roi_mode", "second_mask_mode", "second_dice")
+
+
+class Decoded(NamedTuple):
+    """What decoding all files of N samples has shown."""
+
+    samples: pd.DataFrame  # one row per index row, `SAMPLE_COLUMNS` and `CARD_COLUMNS`
+    thumbnails: NDArray[np.float32]  # (N, 64, 64); 0 where the image is unreadable
+    pixels: NDArray[np.int64]  # (N, ids): pixels of each id in the mask, background first; 0 without a fitting mask
+
+
+def decode(index: pd.DataFrame, root: Path, labels: Labels, threads: int) -> Decoded:
+    """Decode every file of an index.
+
+    A file that cannot be read, a mask whose size is not its image's, a mask that is mostly half-tones or holds values
+    that are no class: each is a row with `problem` text, never an error. Each thread holds the files of one sample at
+    a time.
+    """
+    rows = index.to_dict("records")
+    thumbnails = np.zeros((len(rows), SIDE, SIDE), np.float32)
+    pixels = np.zeros((len(rows), len(labels.names)), np.int64)
+
+    def work(position: int) -> dict[str, Any]:
+        return _sample(rows[position], root, labels, thumbnails[position], pixels[position])
+
+    with ThreadPoolExecutor(threads) as pool:
+        found = list(track(pool.map(work, range(len(rows))), "decoding", total=len(rows)))
+    return Decoded(pd.DataFrame(found, columns=[*SAMPLE_COLUMNS, *CARD_COLUMNS]), thumbnails, pixels)
+
+
+def _sample(
+    row: dict[Any, Any], root: Path, labels: Labels, small: NDArray[np.float32], pixels: NDArray[np.int64]
+) -> dict[str, Any]:
+    problems: list[str] = []
+    found: dict[str, Any] = {
+        "sample": row["sample"],
+        "image_mode": "",
+        "mask_mode": "",
+        "roi_mode": "",
+        "second_mask_mode": "",
+    }
+    size = (row["height"], row["width"])
+    try:
+        image, mode, note = read_picture(root / row["image"])
+    except StudyError as error:
+        problems.append(f"unreadable: image {row['image']}: {error.what}")
+    else:
+        size = image.shape[:2]
+        found["image_mode"] = f"{mode}: {note}"
+        small[:] = thumbnail(image)
+        for channel, colour in enumerate(("red", "green", "blue")):
+            found[colour] = round(float(image[..., channel].mean()), 4)
+        del image
+    masks: dict[str, NDArray[np.bool_]] = {}
+    for part in ("mask", "roi", "second_mask"):
+        mask = _mask(row, part, root, labels if part == "mask" else _PLAIN, size, problems)
+        if mask is not None:
+            found[f"{part}_mode"] = f"{mask.mode}: {mask.note}"
+            if part == "mask":
+                found["mask_values"] = mask.values
+            if mask.array.shape == size:
+                masks[part] = mask.array > 0
+                if part == "mask":
+                    pixels[:] = np.bincount(mask.array.ravel(), minlength=len(pixels))
+    found |= _shares(masks)
+    found["readable"] = int(not any(problem.startswith("unreadable") for problem in problems))
+    found["problem"] = "; ".join(problems)
+    return found
+
+
+def _mask(
+    row: dict[Any, Any], part: str, root: Path, labels: Labels, size: tuple[int, ...], problems: list[str]
+) -> Ids | None:
+    if not row[part]:
+        return None
+    try:
+        mask = read_ids(root / row[part], labels)
+    except StudyError as error:
+        problems.append(f"unreadable: {part} {row[part]}: {error.what}")
+        return None
+    if mask.array.shape != size:
+        height, width = mask.array.shape
+        problems.append(f"size_mismatch: {part} is {width}x{height}, image {size[1]}x{size[0]}")
+    if mask.between > HALFTONES:
+        problems.append(f"mask_not_binary: {mask.between:.0%} of the pixels of the {part} are half-tones")
+    if mask.unknown:
+        found = f"{row[part]} holds {spelt(mask.unknown)} ({mask.stray:.2%} of its pixels)"
+        problems.append(f"unknown_label: {found}, which is no class")
+    return mask
+
+
+def _shares(masks: dict[str, NDArray[np.bool_]]) -> dict[str, float]:
+    """Return the shares of samples.csv and second_dice, each where its masks are there and fit."""
+    shares = {}
+    mask, roi, second = masks.get("mask"), masks.get("roi"), masks.get("second_mask")
+    if mask is not None:
+        shares["foreground"] = float(mask.mean())
+        edges = (mask[:1], mask[-1:], mask[1:-1, :1], mask[1:-1, -1:])
+        shares["foreground_border"] = float(np.concatenate([edge.ravel() for edge in edges]).mean())
+    if roi is not None:
+        shares["roi_share"] = float(roi.mean())
+    if mask is not None and roi is not None and roi.any():
+        shares["foreground_roi"] = float(np.count_nonzero(mask & roi) / np.count_nonzero(roi))
+    if mask is not None and second is not None:
+        both = np.count_nonzero(mask) + np.count_nonzero(second)
+        shares["second_dice"] = 2 * np.count_nonzero(mask & second) / both if both else 1.0
+    return {name: round(value, 6) for name, value in shares.items()}

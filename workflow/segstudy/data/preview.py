@@ -1,0 +1,43 @@
+"""Look at a data set before its study runs: the card that rule describe writes, made in a folder that goes away."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from segstudy.config.study import Study
+from segstudy.core.files import read_json
+
+
+def card_file(results: Path, dataset: str) -> Path:
+    """Return where the study keeps the card of a data set."""
+    return results / "data" / dataset / "card.json"
+
+
+def look(study: Study, dataset: str, threads: int) -> dict[str, Any]:
+    """Return the card of a data set as its files are now, every file read once. Nothing of it stays on disk.
+
+    Raises:
+        StudyError: as `datasets.build_index`.
+    """
+    from segstudy.data.card import describe
+    from segstudy.data.images.decode import allowing
+    from segstudy.data.index import build_index, labels_of
+
+    options = study.datasets[dataset]
+    strays = any(exception.kind == "unknown_label" for exception in options.exceptions)
+    labels = labels_of(options.reader, **study.dataset_settings(dataset, "classes", "inverted"), strays=strays)
+    with tempfile.TemporaryDirectory(prefix="segstudy-") as temporary:
+        root, out = study.root(dataset), Path(temporary, "card")
+        if options.phantom:
+            from segstudy.data.phantoms.draw import draw
+
+            root = Path(temporary, "phantom")
+            draw(options.reader, root, options.phantom)
+        out.mkdir()
+        drawn = options.phantom is not None
+        with allowing(options.max_megapixels, f"datasets.{dataset}.max_megapixels"):
+            index = build_index(options.reader, root, layout=options.layout, dataset=dataset, threads=threads)
+            describe(index, root, options.reader, labels, dataset, out, drawn, threads, options.layout)
+        return dict(read_json(out / "card.json"))

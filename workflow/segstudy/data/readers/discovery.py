@@ -1,0 +1,126 @@
+"""Find folders and files in raw data as people unpack it: odd case, spaces, hidden files, one level up or down."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from segstudy.core.errors import StudyError
+from segstudy.data.images.read import SUFFIXES
+
+COLUMNS = ("sample", "image", "mask", "roi", "second_mask", "stratum", "group", "official_subset")
+
+LOSSY_SUFFIXES = (".jpg", ".jpeg")
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a sort key that puts 2 before 10."""
+    parts = re.findall(r"\d+|\D+", name)
+    return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts)
+
+
+def plain(name: str) -> str:
+    """Return a name without case, spaces, '_' and '-', to compare the spellings of one folder."""
+    return re.sub(r"[\s_-]+", "", name).casefold()
+
+
+def folders(root: Path, depth: int) -> Iterator[Path]:
+    """Yield `root` and the visible folders below it, level by level, sorted; `depth` levels down.
+
+    Folders that may not be entered are passed over: a root is often a disk with a `lost+found`.
+    """
+    level = [root]
+    for _ in range(depth + 1):
+        yield from level
+        level = [child for folder in level for child in subfolders(folder) if _open(child)]
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Return the visible folders in `folder`, sorted; none where it may not be entered."""
+    try:
+        return sorted(p for p in folder.iterdir() if not p.name.startswith((".", "__MACOSX")) and p.is_dir())
+    except PermissionError:
+        return []
+
+
+def closed(root: Path, depth: int = 4) -> list[Path]:
+    """Return `root` and the visible folders below it, `depth` levels down, that this user may not look into.
+
+    `lost+found`, which every disk has, does not count.
+    """
+    if not _open(root):
+        return [root]
+    if depth == 0:
+        return []
+    below = [folder for folder in subfolders(root) if folder.name != "lost+found"]
+    return [path for folder in below for path in closed(folder, depth - 1)]
+
+
+def _open(folder: Path) -> bool:
+    return os.access(folder, os.R_OK | os.X_OK)
+
+
+def pictures(folder: Path | None) -> list[Path]:
+    """Return the visible image files directly in `folder`, in natural order; none where there is no folder."""
+    if folder is None:
+        return []
+    found = [p for p in folder.iterdir() if p.suffix.casefold() in SUFFIXES and not p.name.startswith(".")]
+    return sorted((p for p in found if p.is_file()), key=lambda p: natural(p.name))
+
+
+def truest(paths: Iterable[Path]) -> list[Path]:
+    """Return paths with lossless formats first."""
+    return sorted(paths, key=lambda p: (SUFFIXES.index(p.suffix.casefold()), natural(p.name)))
+
+
+def numbered(folder: Path | None, pattern: re.Pattern[str], root: Path, repairs: list[str]) -> dict[int, Path]:
+    """Return {number: picture} of the pictures in `folder` whose name fits `pattern`, the number its first group.
+
+    Of one name in several formats the truest is taken; that, and what does not fit, is added to `repairs`.
+
+    Raises:
+        StudyError: different names with one number.
+    """
+    found: dict[int, list[Path]] = {}
+    strange = []
+    for path in pictures(folder):
+        match = pattern.fullmatch(path.stem)
+        if match:
+            found.setdefault(int(match[1]), []).append(path)
+        else:
+            strange.append(relative(path, root))
+    if strange:
+        repairs.append(f"not named like the others, left out: {few(strange)}")
+    for number, paths in found.items():
+        if len({path.stem for path in paths}) > 1:
+            raise StudyError(
+                f"number {number} names several files: {few(path.name for path in paths)}",
+                where=folder,
+                remedy="keep the original one",
+            )
+        if len(paths) > 1:
+            repairs.append(f"{relative(truest(paths)[0], root)} is used of {few(path.name for path in paths)}")
+    return {number: truest(paths)[0] for number, paths in sorted(found.items())}
+
+
+def relative(path: Path | None, root: Path) -> str:
+    """Return `path` below `root` in POSIX form; an empty string for None."""
+    return path.relative_to(root).as_posix() if path else ""
+
+
+def frame(rows: list[dict[str, str]], repairs: list[str]) -> pd.DataFrame:
+    """Return a reader's rows as a table with all of `COLUMNS`, absent values empty, and its repairs as attribute."""
+    table = pd.DataFrame([{column: row.get(column, "") for column in COLUMNS} for row in rows], columns=COLUMNS)
+    table.attrs["repairs"] = repairs
+    return table
+
+
+def few(names: Iterable[str]) -> str:
+    """Return up to five names, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more

@@ -1,0 +1,127 @@
+"""Which mask file belongs to which image, told by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from segstudy.core.errors import StudyError
+from segstudy.data.readers.discovery import LOSSY_SUFFIXES, few, pictures, relative, subfolders, truest
+
+SUFFIXES = ("_mask", "_label", "_seg", "_gt", "_segmentation", "_roi")  # what often stands behind the image's name
+SEPARATORS = "_-"  # before what tells the objects of an image apart
+
+
+class Pairs(NamedTuple):
+    """Masks found for images."""
+
+    masks: dict[str, str]  # stem of the image -> path below the root, ending in * for several files (images.files_of)
+    repairs: list[str]
+
+
+def pair(images: Mapping[str, Path], folder: Path, root: Path, suffix: str | None) -> Pairs:
+    """Find the mask of each image in `folder`, by name alone.
+
+    A mask is called like its image, with `suffix` (or one of `SUFFIXES`) behind the name and perhaps a second
+    extension (`im1.ah.ppm`). Where there is no such file, one file for each object: `im1_1.png`, `im1_2.png`, or a
+    folder `im1` with whatever names. The suffix told, nothing but that is looked for.
+
+    Args:
+        images: stem -> path of the images.
+        folder: of the masks; images in it are left alone.
+        root: of the data set.
+        suffix: `mask_suffix` of the config.
+
+    Raises:
+        StudyError: an image has two masks that are not one mask in pieces.
+    """
+    whole: dict[str, list[Path]] = {}
+    objects: dict[str, list[Path]] = {}
+    alone: list[str] = []
+    repairs: list[str] = []
+    own = set(images.values())
+    for path in pictures(folder):
+        if path in own:
+            continue
+        name = _image_of(path.stem, images, SUFFIXES if suffix is None else (suffix,), plain=suffix is None)
+        if name is not None:
+            whole.setdefault(name, []).append(path)
+        elif suffix is None and (name := _object_of(path.stem, images)) is not None:
+            objects.setdefault(name, []).append(path)
+        else:
+            alone.append(relative(path, root))
+    inside = {} if suffix is not None else {p.name: p for p in subfolders(folder) if p.name in images and pictures(p)}
+    masks = {name: relative(_one(paths, name, root, repairs), root) for name, paths in whole.items()}
+    for name, paths in objects.items():
+        _check_alone(name, paths, [*whole.get(name, []), *([inside[name]] if name in inside else [])], root)
+        masks[name] = relative(paths[0], root) if len(paths) == 1 else _pattern(name, paths, objects, root)
+    for name, place in inside.items():
+        _check_alone(name, [place], whole.get(name, []), root)
+        masks[name] = f"{relative(place, root)}/*"
+    joined = [name for name, mask in masks.items() if mask.endswith("*")]
+    if joined:
+        repairs.append(f"{len(joined)} images have one mask file an object, joined: {few(joined)}")
+    if alone:
+        repairs.append(f"{folder.name}: no image is called like these, left out: {few(alone)}")
+    return Pairs(masks, repairs)
+
+
+def _image_of(stem: str, images: Mapping[str, Path], suffixes: tuple[str, ...], plain: bool) -> str | None:
+    """Return the image that a whole mask called `stem` belongs to; `plain`: its name alone will do."""
+    for name in _shorter(stem, "."):
+        if plain and name in images:
+            return name
+        for suffix in suffixes:
+            if name.endswith(suffix) and name[: len(name) - len(suffix)] in images:
+                return name[: len(name) - len(suffix)]
+    return None
+
+
+def _object_of(stem: str, images: Mapping[str, Path]) -> str | None:
+    """Return the image with the longest name that `stem` continues after a separator."""
+    return next((name for name in _shorter(stem, SEPARATORS) if name in images), None)
+
+
+def _shorter(stem: str, separators: str) -> Iterator[str]:
+    """Yield `stem` and what is left of it before each separator, longest first."""
+    yield stem
+    for end in range(len(stem) - 1, 0, -1):
+        if stem[end] in separators:
+            yield stem[:end]
+
+
+def _one(paths: list[Path], name: str, root: Path, repairs: list[str]) -> Path:
+    """Return the one mask; a lossy copy of the same name beside a lossless one does not count."""
+    lossless = [path for path in paths if path.suffix.casefold() not in LOSSY_SUFFIXES]
+    if len(lossless) == 1 and len({path.stem for path in paths}) == 1 and len(paths) > 1:
+        repairs.append(f"{relative(lossless[0], root)} is used of {few(path.name for path in truest(paths))}")
+        return lossless[0]
+    if len(paths) > 1:
+        raise _ambiguous(name, paths, root)
+    return paths[0]
+
+
+def _check_alone(name: str, paths: list[Path], others: list[Path], root: Path) -> None:
+    if others:
+        raise _ambiguous(name, [*others, *paths], root)
+
+
+def _pattern(name: str, paths: list[Path], objects: Mapping[str, list[Path]], root: Path) -> str:
+    """Return the start that the names of an image's objects share and no other image's objects have, with a *."""
+    start = f"{name}{paths[0].stem[len(name)]}"
+    others = [other for other in objects if other.startswith(start)]
+    if others or not all(path.name.startswith(start) for path in paths):
+        raise _ambiguous(name, [*paths, *(path for other in others for path in objects[other])], root)
+    return f"{relative(paths[0].parent, root)}/{start}*"
+
+
+def _ambiguous(name: str, paths: list[Path], root: Path) -> StudyError:
+    return StudyError(
+        f"image '{name}' has several masks: {few(relative(path, root) for path in paths)}",
+        where=root,
+        allowed="one mask an image, or one file for each object: in a folder named like the image, or all of them "
+        "named like the image, '_' and more",
+        remedy="move the files away that are no masks; or set layout.mask_suffix to what stands behind the image's "
+        "name; or name the masks in a column 'mask' of samples.csv",
+    )

@@ -1,0 +1,112 @@
+"""HRF: 45 fundus photographs of 3504x2336 pixels, 15 each of healthy, diabetic and glaucomatous eyes, with vessels.
+
+A. Budai et al., "Robust vessel segmentation in fundus images", International Journal of Biomedical Imaging, 2013.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from segstudy.core.errors import StudyError
+from segstudy.data.images.label_map import binary
+from segstudy.data.readers.discovery import (
+    LOSSY_SUFFIXES,
+    few,
+    folders,
+    frame,
+    natural,
+    pictures,
+    plain,
+    relative,
+    truest,
+)
+
+TITLE = "HRF"
+LABELS = binary("vessel")
+TASK = "segment the blood vessels in fundus photographs of high resolution"
+SOURCE = "Budai et al., Robust vessel segmentation in fundus images, International Journal of Biomedical Imaging 2013"
+LAYOUT = (
+    "HRF/{images/NN_{h,dr,g}.jpg, manual1/NN_x.tif, mask/NN_x_mask.tif}, or all files in one folder; the root at HRF "
+    "or one or two levels above"
+)
+
+STRATA = {"h": "healthy", "dr": "diabetic_retinopathy", "g": "glaucoma"}
+
+_NAME = re.compile(r"(\d+)[ _-]+(h|dr|g)([ _-]*mask)?", re.IGNORECASE)
+_PARTS = {"image": "photograph", "mask": "manual1 (vessels)", "roi": "mask (field of view)"}
+
+
+def recognises(root: Path) -> bool:
+    """Return whether `root` holds photographs named as HRF's and their vessels or fields of view."""
+    found = {part for _, part in _files(root)}
+    return "image" in found and len(found) > 1
+
+
+def index(root: Path) -> pd.DataFrame:
+    """Return one row per photograph NN_h, NN_dr or NN_g; stratum is the diagnosis, sample and group that name.
+
+    The release has 15 patients of each diagnosis: 01_h and 01_dr are different people, and each photograph is a group
+    of its own. `manual1` is the truth, `mask` the field of view, of which some copies lack several.
+
+    Raises:
+        StudyError: two files for one part of a photograph.
+    """
+    found = _files(root)
+    rows: list[dict[str, str]] = []
+    repairs: list[str] = []
+    names = {part: sorted({name for name, p in found if p == part}, key=natural) for part in _PARTS}
+    for name in names["image"]:
+        files = {part: _one(found.get((name, part), []), root, repairs) for part in _PARTS}
+        stratum = STRATA[name.partition("_")[2]]
+        rows.append(
+            {"sample": name, "group": name, "stratum": stratum}
+            | {part: relative(path, root) for part, path in files.items()}
+        )
+    for part in ("mask", "roi"):
+        missing = [name for name in names["image"] if name not in names[part]]
+        alone = [name for name in names[part] if name not in names["image"]]
+        if missing:
+            repairs.append(f"no {_PARTS[part]} for {len(missing)} of {len(rows)} photographs: {few(missing)}")
+        if alone:
+            repairs.append(f"{_PARTS[part]} without a photograph, left out: {few(alone)}")
+    return frame(rows, repairs)
+
+
+def _files(root: Path) -> dict[tuple[str, str], list[Path]]:
+    """Return {(NN_x, part): files} of everything named as in HRF, at most three folders down."""
+    found: dict[tuple[str, str], list[Path]] = {}
+    for folder in folders(root, 3):
+        for path in pictures(folder):
+            match = _NAME.fullmatch(path.stem.strip())
+            if match:
+                name = f"{int(match[1]):02d}_{match[2].lower()}"
+                part = "roi" if match[3] else _part(plain(folder.name), path)
+                found.setdefault((name, part), []).append(path)
+    return found
+
+
+def _part(folder: str, path: Path) -> str:
+    """Return what a file shows by its folder; where all share one, photographs are JPEG and drawings are not."""
+    if folder.startswith("manual") or folder.endswith("manualsegm"):
+        return "mask"
+    if folder in ("mask", "masks") or folder.endswith("fovmask"):
+        return "roi"
+    lossy = path.suffix.casefold() in LOSSY_SUFFIXES
+    return "image" if lossy or folder in ("image", "images") else "mask"
+
+
+def _one(paths: list[Path], root: Path, repairs: list[str]) -> Path | None:
+    """Return the truest of the files of one picture; files in several folders or of several names are an error."""
+    if len({(path.parent, plain(path.stem)) for path in paths}) > 1:
+        raise StudyError(
+            f"several files for one picture: {few(relative(path, root) for path in paths)}",
+            where=root,
+            allowed=LAYOUT,
+            remedy="keep one of them, or point the root at the copy to use",
+        )
+    if len(paths) > 1:
+        repairs.append(f"{relative(truest(paths)[0], root)} is used of {few(path.name for path in paths)}")
+    return truest(paths)[0] if paths else None

@@ -1,0 +1,296 @@
+"""The store of a data set: every image decoded and resized once, as uint8 arrays that are opened memory-mapped.
+
+Layout in docs/architecture.md. No tensor library is needed to build or to open it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from segstudy.config.datasets import MAX_MEGAPIXELS
+from segstudy.core import checksums, files
+from segstudy.core.errors import StudyError
+from segstudy.core.progress import logger, track
+from segstudy.data.images.geometry import Geometry, SizeOption, canvas_size, fit, plain_size, to_canvas
+from segstudy.data.images.label_map import Labels, known_ids
+from segstudy.data.images.read import read_image, read_mask, read_reduced
+
+Colour = Literal["rgb", "grey", "green"]
+
+META = ("classes", "channels", "canvas", "samples")  # entries of store.json that every reader needs
+ARRAYS = ("images", "masks", "rois")
+FILES = ["sample", "image", "mask", "roi"]  # columns of the index that are read here
+
+# Pixels that may be in work at once, over all threads: decoding and resizing take 10 to 15 bytes for each.
+PIXELS_IN_WORK = 48_000_000
+
+
+class Store(NamedTuple):
+    """An opened store: arrays (N, H, W, C), (N, H, W), (N, H, W) of uint8, their geometry, and `store.json`."""
+
+    images: np.ndarray
+    masks: np.ndarray
+    rois: np.ndarray
+    geometry: pd.DataFrame
+    meta: dict[str, Any]
+
+    def rows(self, samples: Iterable[str]) -> np.ndarray:
+        """Return the rows (int64) of `samples`, in their order.
+
+        Raises:
+            StudyError: naming samples that the store does not hold.
+        """
+        known = dict(zip(self.geometry["sample"], self.geometry["row"], strict=True))
+        wanted = list(samples)
+        missing = [sample for sample in wanted if sample not in known]
+        if missing:
+            raise StudyError(
+                f"the store has no sample {', '.join(map(repr, missing[:5]))}{' ...' * (len(missing) > 5)}",
+                remedy="the store is older than the index or the split: run the rule preprocess again",
+            )
+        return np.array([known[sample] for sample in wanted], dtype=np.int64)
+
+    def geometry_of(self, row: int) -> Geometry:
+        """Return how the image of `row` lies on the canvas."""
+        return Geometry(*(int(self.geometry[name].iloc[row]) for name in Geometry._fields))
+
+
+def store_bytes(samples: int, canvas: tuple[int, int], channels: int) -> int:
+    """Return the bytes that the arrays of a store take on disk: images, masks and rois."""
+    return samples * canvas[0] * canvas[1] * (channels + 2)
+
+
+def build_store(
+    index: pd.DataFrame,
+    root: Path,
+    out: Path,
+    size: SizeOption,
+    colour: Colour,
+    reader: str,
+    labels: Labels,
+    threads: int,
+) -> None:
+    """Decode and resize every image of `index` (files below `root`) into the folder `out`.
+
+    A sample without a mask gets an empty one and `labelled` 0; without a roi file its roi is the image's
+    rectangle. Memory is bounded by the images in work, not by the data set.
+
+    Raises:
+        StudyError: where a file cannot be read, or image, mask and roi of a sample differ in size.
+    """
+    if index.empty:
+        raise StudyError("the index has no images, so there is nothing to store", where=root)
+    sizes = list(zip(index["height"].astype(int), index["width"].astype(int), strict=True))
+    canvas = canvas_size(sizes, size)
+    places = [fit(original, canvas, size) for original in sizes]
+    channels = 3 if colour == "rgb" else 1
+    _check_space(out, store_bytes(len(index), canvas, channels))
+    samples = [dict(zip(FILES, row, strict=True)) for row in index[FILES].astype(str).itertuples(index=False)]
+
+    with files.atomic_folder(out, sealed=True) as folder:
+        with _open_rows(folder, len(index), canvas, channels) as arrays:
+
+            def store_row(row: int) -> None:
+                for array, content in zip(
+                    arrays, _row(samples[row], root, places[row], canvas, colour, labels), strict=True
+                ):
+                    array.write(row, content)
+
+            workers = max(1, min(threads, PIXELS_IN_WORK // max(h * w for h, w in [*sizes, canvas])))
+            with ThreadPoolExecutor(workers) as pool:
+                for _ in track(pool.map(store_row, range(len(index))), "preprocess", total=len(index)):
+                    pass
+        files.write_csv(folder / "geometry.csv", _geometry_table(samples, places), sealed=False)
+        meta = {
+            "reader": reader,
+            "classes": list(labels.foreground),
+            "channels": channels,
+            "colour": colour,
+            "canvas": list(canvas),
+            "samples": len(index),
+            "size": plain_size(size),
+        }
+        files.write_json(folder / "store.json", meta, sealed=False)
+
+
+def open_store(path: Path | str, mmap: bool = True) -> Store:
+    """Open the store in the folder `path`: memory-mapped, read-only, or (`mmap=False`) read into memory.
+
+    Raises:
+        StudyError: where there is no complete store, or an array is damaged.
+    """
+    path = Path(path)
+    try:
+        images, masks, rois = (_opened(path / f"{name}.npy", mmap) for name in ARRAYS)
+        geometry = files.read_csv(path / "geometry.csv", ("sample", "row", "labelled", *Geometry._fields))
+        meta = files.read_json(path / "store.json", META)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StudyError(
+            "there is no complete store of the data set",
+            where=error.filename,
+            remedy=checksums.remake(path / "store.json"),
+        ) from None
+    try:  # a column called `row` is text in the tables; here it is a place in the arrays, and 10 comes after 9
+        geometry = geometry.astype(dict.fromkeys(("row", "labelled", *Geometry._fields), "int64"))
+    except (ValueError, TypeError) as error:
+        raise checksums.damaged(path / "geometry.csv", f"not all of it are whole numbers ({error})") from None
+    _check_together(path, (images, masks, rois), geometry, meta)
+    return Store(images, masks, rois, geometry, meta)
+
+
+def _opened(path: Path, mmap: bool) -> np.ndarray:
+    """Open an array in place, or read it; its size is compared with what was written, not its content."""
+    array = files.read_array(path, mmap=True)
+    return array if mmap else np.array(array)
+
+
+def _check_together(path: Path, arrays: Sequence[np.ndarray], geometry: pd.DataFrame, meta: Mapping[str, Any]) -> None:
+    """Stop where the parts of a store are not of one data set.
+
+    Raises:
+        StudyError: naming the part.
+    """
+    canvas = (meta["samples"], *meta["canvas"])
+    for name, array, shape in zip(ARRAYS, arrays, ((*canvas, meta["channels"]), canvas, canvas), strict=True):
+        if array.dtype != np.uint8 or array.shape != shape:
+            problem = f"it is {array.dtype} {array.shape}, by store.json it is uint8 {shape}"
+            raise checksums.damaged(path / f"{name}.npy", problem)
+    if sorted(geometry["row"]) != list(range(meta["samples"])):
+        problem = f"it names {len(geometry)} rows, by store.json there are {meta['samples']}, each once"
+        raise checksums.damaged(path / "geometry.csv", problem)
+
+
+class Rows(NamedTuple):
+    """An .npy file that is written row by row.
+
+    Not through a memory map: its pages would count as the job's memory, and a full disk would be a bus error
+    instead of a message.
+    """
+
+    descriptor: int
+    offset: int
+    row_shape: tuple[int, ...]
+
+    def write(self, row: int, content: np.ndarray) -> None:
+        """Write one row; several threads may write different ones at once.
+
+        Raises:
+            ValueError: the content is of another shape or type.
+        """
+        if content.shape != self.row_shape or content.dtype != np.uint8:
+            raise ValueError(f"row is {content.dtype} {content.shape}, the array takes uint8 {self.row_shape}")
+        left = np.ascontiguousarray(content).data.cast("B")
+        position = self.offset + row * content.nbytes
+        while left:
+            written = os.pwrite(self.descriptor, left, position)
+            left, position = left[written:], position + written
+
+
+@contextmanager
+def open_array(path: Path, shape: tuple[int, ...]) -> Iterator[Rows]:
+    """Yield an .npy file of uint8 zeros, open for writing; flush it to disk at the end."""
+    offset = np.lib.format.open_memmap(path, "w+", np.uint8, shape).offset  # writes header and length
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        yield Rows(descriptor, offset, shape[1:])
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _open_rows(folder: Path, samples: int, canvas: tuple[int, int], channels: int) -> Iterator[list[Rows]]:
+    """Yield the three arrays of a store, open for writing; flush them to disk at the end."""
+    shapes = ((*canvas, channels), canvas, canvas)
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(open_array(folder / f"{name}.npy", (samples, *shape)))
+            for name, shape in zip(ARRAYS, shapes, strict=True)
+        ]
+
+
+def _row(
+    sample: dict[str, str], root: Path, place: Geometry, canvas: tuple[int, int], colour: Colour, labels: Labels
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return image (H, W, C), mask (H, W) and roi (H, W) of one sample, on the canvas."""
+    image, found, lies = _picture(root / sample["image"], place)
+    _check_size(sample, "image", found, place, root)
+    image = to_canvas(_in_colour(image, colour), lies, canvas, "image")
+    mask, roi = np.zeros(place[:2], np.uint8), np.ones(place[:2], np.uint8)
+    if sample["mask"]:
+        path = root / sample["mask"]
+        mask = known_ids(path, labels)
+        _check_size(sample, "mask", mask.shape, place, root)
+    if sample["roi"]:
+        roi = read_mask(root / sample["roi"]).array
+        _check_size(sample, "roi", roi.shape, place, root)
+    return image, to_canvas(mask, place, canvas, "mask"), to_canvas(roi, place, canvas, "mask")
+
+
+def _picture(path: Path, place: Geometry) -> tuple[np.ndarray, tuple[int, ...], Geometry]:
+    """Return an image (H, W, 3), the (height, width) of its file, and how the array lies on the canvas.
+
+    A picture above MAX_MEGAPIXELS, which the config must allow, is resized while it is read, where it shrinks.
+    """
+    large = place.original_height * place.original_width > MAX_MEGAPIXELS * 1e6
+    if large and place.height < place.original_height and place.width < place.original_width:
+        image, found = read_reduced(path, (place.height, place.width))
+        return image, found, place._replace(original_height=place.height, original_width=place.width)
+    image = read_image(path)
+    return image, image.shape[:2], place
+
+
+def _check_size(sample: dict[str, str], column: str, found: tuple[int, ...], place: Geometry, root: Path) -> None:
+    if found != (place.original_height, place.original_width):
+        raise StudyError(
+            f"sample '{sample['sample']}': its {column} is {found[1]}x{found[0]} (width x height), "
+            f"its image is {place.original_width}x{place.original_height} in the index",
+            where=root / sample[column],
+            allowed="image, mask and roi of a sample have one size, pixel for pixel",
+            remedy="replace the file, or take the sample out of the data set; if the image itself was replaced, "
+            "run the rule index again",
+        )
+
+
+def _in_colour(image: np.ndarray, colour: Colour) -> np.ndarray:
+    """Return uint8 (H, W, 3) as (H, W, C): as it is, its luma (ITU-R 601, as Pillow's 'L'), or its green channel.
+
+    Green is where blood vessels contrast most with the retina.
+    """
+    if colour == "rgb":
+        return image
+    if colour == "green":
+        return image[:, :, 1:2]
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(image).convert("L"))[:, :, None]
+
+
+def _geometry_table(samples: list[dict[str, str]], places: list[Geometry]) -> pd.DataFrame:
+    table = pd.DataFrame(places, columns=list(Geometry._fields))
+    table.insert(0, "sample", [sample["sample"] for sample in samples])
+    table.insert(1, "row", range(len(samples)))
+    table.insert(2, "labelled", [int(bool(sample["mask"])) for sample in samples])
+    return table
+
+
+def _check_space(out: Path, needed: int) -> None:
+    """Say what the store takes; stop before hours of decoding if the disk cannot hold it."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(out.parent).free
+    logger.info("the store takes %.1f MB", needed / 1e6)
+    if needed > free:
+        raise StudyError(
+            f"the store takes {needed / 1e9:.2f} GB, the disk has {free / 1e9:.2f} GB left",
+            where=out,
+            remedy="free some space, or give the data set a smaller `size:` in the config",
+        )

@@ -1,0 +1,306 @@
+"""A trained cell's network on images that its study has never seen, treated as the study treats its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from segstudy.core import files
+from segstudy.core.errors import StudyError
+from segstudy.core.progress import logger, tell, track
+from segstudy.data.images.decode import no_permission
+from segstudy.data.images.geometry import Geometry, canvas_size, fit, to_canvas
+from segstudy.data.images.orientation import orientation_of, turned_upright
+from segstudy.data.images.read import SUFFIXES, read_image
+from segstudy.data.readers.discovery import natural
+
+# The store's own function: a public name for it would be another store, and every cell would be trained again.
+from segstudy.data.store import _in_colour as in_colour
+from segstudy.deploy.outputs import WHOLE, Found, field_of_view, line_of, line_without, write_found
+from segstudy.deploy.trained_cell import CellFiles, check_belongs, chosen_threshold
+from segstudy.inference.out_of_distribution import unlike
+from segstudy.inference.predict import PIXELS_PER_PASS, predict_canvas
+
+if TYPE_CHECKING:
+    import torch
+
+
+RESULTS = ("masks", "probabilities", "overlays")  # folders of what is made of each image
+
+
+class Picture(NamedTuple):
+    """An image file, and the name that its results get, with `/` where it lies in a folder that was given."""
+
+    path: Path
+    name: str
+
+
+class Prepared(NamedTuple):
+    """An image on its canvas."""
+
+    place: int  # among all images
+    picture: Picture
+    orientation: int
+    pixels: np.ndarray  # uint8 (H, W, C)
+    geometry: Geometry  # of the upright image
+    warning: str
+
+
+Canvases = Callable[[Sequence[Prepared]], Iterator[np.ndarray]]
+
+
+def predict_images(
+    cell: CellFiles,
+    images: Sequence[Path],
+    out: Path,
+    *,
+    threshold: str | None = None,
+    device: str = "auto",
+    roi: Path | None = None,
+    overlays: bool = True,
+    as_stored: bool = False,
+    trust: bool = False,
+) -> pd.DataFrame:
+    """Predict images; return, and write as `out`/predictions.csv, what was found: columns in docs/using-a-model.md.
+
+    Writes `<name>.png` into `out`/masks, /probabilities and, if asked for, /overlays: what `inference.predict_cell`
+    writes of the images of a study, and for those the same bytes on the same machine. An image that cannot be read or
+    predicted is a line with its `problem`, and does not stop the others.
+
+    Args:
+        cell: whose network it is.
+        images: files, and folders, which are searched with all that is in them.
+        out: where the results go; what lies there under the same names is replaced.
+        threshold: see `cell_files.chosen_threshold`.
+        device: `auto`, `cpu`, `cuda` or `cuda:<number>`.
+        roi: folder of masks of the field of view; None predicts whole frames.
+        overlays: draw the outlines of what was found on the pictures.
+        as_stored: predict pixels as they are stored, whatever orientation the files note.
+        trust: import whatever module the model file names for its network; see `model_files.check_network`.
+
+    Raises:
+        StudyError: there is no image, two have one name, they lie where results go, or threshold or device is none; or
+            the model file is not to be believed.
+    """
+    from segstudy.models.model_file import load_model
+    from segstudy.runtime.memory import keep_freed_memory
+
+    files.check_folder(out)
+    pictures = listed(images, out)
+    policy, value = chosen_threshold(cell, threshold)
+    keep_freed_memory()
+    network, meta = load_model(cell.model, chosen_device(device), trust=trust)
+    check_belongs(cell, meta)
+    if cell.usage["field_of_view"] and roi is None:
+        logger.warning(
+            "the study predicts nothing outside the field of view; without its masks (--roi) whole frames are predicted"
+        )
+    lines: dict[int, list[dict[str, Any]]] = {}
+
+    def failed(place: int, error: StudyError) -> None:
+        logger.warning("%s: %s", pictures[place].name, error.what)
+        lines[place] = [line_without(pictures[place].path, error.what)]
+
+    def prepared() -> Iterator[Prepared]:
+        for place, picture in enumerate(track(pictures, "images")):
+            tell({"done": place, "total": len(pictures)})
+            try:
+                yield prepare(place, picture, cell, as_stored)
+            except StudyError as error:
+                failed(place, error)
+
+    def answers(batch: Sequence[Prepared]) -> Iterator[np.ndarray]:
+        return predict_prepared(network, batch, cell, meta["normalisation"], chosen_device(device))
+
+    for one, canvas in _in_passes(prepared(), cell, answers):
+        if one.warning:
+            logger.warning("%s is unlike the training images: %s", one.picture.name, one.warning)
+        try:
+            inside = field_of_view(roi, one.picture.name)
+            found = Found(one.picture.path, one.picture.name, one.orientation, one.geometry, canvas, inside)
+            ids, probability = write_found(found, cell, out, value, overlays)
+        except StudyError as error:
+            failed(one.place, error)
+            continue
+        lines[one.place] = line_of(found, cell, ids, probability, policy, value, one.warning)
+    table = pd.DataFrame([line for place in sorted(lines) for line in lines[place]])
+    table = table.astype(dict.fromkeys(WHOLE, "Int64"))  # whole numbers also beside a line that has none
+    files.write_csv(Path(out) / "predictions.csv", table, sealed=False)
+    return table
+
+
+def listed(images: Sequence[Path], out: Path) -> list[Picture]:
+    """Return the images of files and folders, in natural order; what lies in `out` is none of them.
+
+    Raises:
+        StudyError: something given is missing or may not be looked into, there is no image, two would have one name, or
+            `out` is no folder beside or below the images'.
+    """
+    found: dict[str, Path] = {}
+    own = Path(out).resolve()
+    for given in images:
+        path = Path(given)
+        _check_beside(path, own)
+        if path.is_dir():
+            _check_permission(path)
+            inside = [p for p in path.rglob("*") if p.suffix.casefold() in SUFFIXES and p.name[0] != "."]
+            inside = [p for p in inside if p.is_file() and own not in p.resolve().parents]
+            named = [(p.relative_to(path).with_suffix("").as_posix(), p) for p in inside]
+        elif path.is_file():
+            named = [(path.stem, path)]
+        else:
+            raise StudyError("there is no such image or folder of images", where=path)
+        for name, file in sorted(named, key=lambda item: natural(item[0])):
+            if found.setdefault(name, file) != file:
+                raise StudyError(
+                    f"two images would both be '{name}.png'",
+                    where=f"{found[name]}, {file}",
+                    remedy="give the folder above both, or predict them into different folders",
+                )
+    if not found:
+        raise StudyError(
+            "there is no image", where=", ".join(map(str, images)), allowed=f"files that end in {', '.join(SUFFIXES)}"
+        )
+    return [Picture(path, name) for name, path in found.items()]
+
+
+def _check_permission(folder: Path) -> None:
+    """Raise a StudyError where a folder, or one in it, may not be looked into: images would be left out unsaid."""
+
+    def stop(error: OSError) -> None:
+        raise no_permission(error.filename) if isinstance(error, PermissionError) else error
+
+    for above, _, names in os.walk(folder, onerror=stop):
+        if names and not os.access(above, os.X_OK):
+            raise no_permission(above)
+
+
+def _check_beside(given: Path, out: Path) -> None:
+    """Raise if results would come to lie among the images that they are made of, or over them.
+
+    A folder of images in or below `out` might have a `masks` of its own; a file in one of the result folders would be
+    replaced by its own result.
+    """
+    place = given.resolve()
+    if given.is_dir() and (place == out or out in place.parents):
+        where = "the folder of the images itself" if place == out else "a folder above the images"
+    elif any(out / name in place.parents for name in RESULTS):
+        where = "the folder whose results the image is one of"
+    else:
+        return
+    raise StudyError(
+        f"--out is {where}: results would lie among the images, and could replace some of them",
+        where=f"images {given}, --out {out}",
+        allowed="a folder beside the images, or one within their folder",
+        remedy=f"name another one, for instance --out {given / 'found' if given.is_dir() else out.with_name('found')}",
+    )
+
+
+def chosen_device(name: str) -> torch.device:
+    """Return the device of a name; `auto` is the first GPU, or the CPU.
+
+    Raises:
+        StudyError: this machine has no such device.
+    """
+    import torch
+
+    from segstudy.runtime.device import choose_device
+
+    if name == "auto":
+        return choose_device()
+    kind, _, number = name.partition(":")
+    count = torch.cuda.device_count()
+    if name == "cpu" or (kind == "cuda" and (number or "0").isdecimal() and int(number or 0) < count):
+        return torch.device(name)
+    raise StudyError(f"this machine has no device '{name}'", allowed=f"auto, cpu{', cuda' * bool(count)}")
+
+
+def predict_prepared(
+    network: torch.nn.Module, batch: Sequence[Prepared], cell: CellFiles, scaling: Any, device: torch.device
+) -> Iterator[np.ndarray]:
+    """Yield the probabilities (K, H, W) of images on canvases of one size.
+
+    On the study's canvas, and whatever is no larger than a pass, as the study would; a larger canvas in tiles, so that
+    the memory is that of the image, of its probabilities and of one pass.
+    """
+    usage = cell.usage
+    height, width = batch[0].pixels.shape[:2]
+    own = (height, width) == tuple(usage["canvas"])
+    tile = tuple(usage["tile"]) if usage["tile"] else None
+    if own or height * width <= PIXELS_PER_PASS:
+        count = max(len(batch), usage["images_per_pass"] if own else 1)
+        rows = [min(place, len(batch) - 1) for place in range(count)]
+        content = np.stack([one.pixels for one in batch])
+        for place, canvas in enumerate(
+            predict_canvas(network, content, rows, scaling, device, tile=tile, overlap=usage["overlap"])
+        ):
+            if place < len(batch):
+                yield canvas
+        return
+    for one in batch:
+        yield predict_large(network, one.pixels, scaling, device, tile or tuple(usage["canvas"]), usage["overlap"])
+
+
+def predict_large(
+    network: torch.nn.Module,
+    pixels: np.ndarray,
+    scaling: Any,
+    device: torch.device,
+    tile: tuple[int, int],
+    overlap: float,
+) -> np.ndarray:
+    """Return the probabilities (K, H, W) of one canvas (H, W, C) in overlapping tiles (see `segstudy.inference.sliding_window`).
+
+    Beside the canvas as bytes and its probabilities, no more than one pass of tiles is held as numbers.
+    """
+    import torch
+
+    from segstudy.inference.sliding_window import predict_tiles
+
+    def predict(tiles: torch.Tensor) -> torch.Tensor:
+        content = tiles.permute(0, 2, 3, 1).numpy()
+        answers = predict_canvas(network, content, range(len(content)), scaling, device, batch=len(content))
+        return torch.from_numpy(np.stack(list(answers)))
+
+    canvas = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
+    together = max(1, PIXELS_PER_PASS // (tile[0] * tile[1]))
+    result: np.ndarray = predict_tiles(predict, canvas, tile, overlap, together)[0].clamp_(0, 1).numpy()
+    return result
+
+
+def prepare(place: int, picture: Picture, cell: CellFiles, as_stored: bool) -> Prepared:
+    """Return an image on the study's canvas, or, where it is larger, on one of its own.
+
+    Raises:
+        StudyError: it cannot be read.
+    """
+    usage = cell.usage
+    orientation = 1 if as_stored else orientation_of(picture.path)
+    image = np.ascontiguousarray(turned_upright(read_image(picture.path), orientation))
+    original = (image.shape[0], image.shape[1])
+    own, needed = (usage["canvas"][0], usage["canvas"][1]), canvas_size([original], usage["size"])
+    canvas = own if needed[0] <= own[0] and needed[1] <= own[1] else needed
+    geometry = fit(original, canvas, usage["size"])
+    pixels = to_canvas(in_colour(image, usage["colour"]), geometry, canvas, "image")
+    warning = unlike(pixels[geometry.rectangle], original, usage["training_images"], usage)
+    return Prepared(place, picture, orientation, pixels, geometry, warning)
+
+
+def _in_passes(images: Iterator[Prepared], cell: CellFiles, answers: Canvases) -> Iterator[tuple[Prepared, np.ndarray]]:
+    """Yield each image with its probabilities; those on the study's canvas go through the network together."""
+    waiting: list[Prepared] = []
+    for one in images:
+        if list(one.pixels.shape[:2]) != cell.usage["canvas"]:
+            yield one, next(answers([one]))
+            continue
+        waiting.append(one)
+        if len(waiting) == cell.usage["images_per_pass"]:
+            yield from zip(waiting, answers(waiting), strict=True)
+            waiting = []
+    if waiting:
+        yield from zip(waiting, answers(waiting), strict=True)

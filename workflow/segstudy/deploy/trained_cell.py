@@ -1,0 +1,202 @@
+"""A trained cell, found by its folder, its path or its model file, and what its own files say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from segstudy.config.cell import Cell
+from segstudy.core import checksums, files
+from segstudy.core.errors import StudyError
+from segstudy.deploy.cell_records import damaged, read_record
+from segstudy.inference.out_of_distribution import CHANNELS
+
+MODEL, RUN, USAGE, THRESHOLDS, COUNTS = "model.safetensors", "run.json", "usage.json", "thresholds.json", "counts.csv"
+RESULTS = Path("results")
+
+
+class CellFiles(NamedTuple):
+    """A cell by its files; no tensor is read yet."""
+
+    folder: Path
+    run: dict[str, Any]
+    usage: dict[str, Any]
+    thresholds: dict[str, float | None]
+
+    @property
+    def model(self) -> Path:
+        """The weights."""
+        return self.folder / MODEL
+
+    @property
+    def cell(self) -> Cell:
+        """Its names, the last parts of its path; the seed is the one it was trained with."""
+        parts = self.folder.resolve().parts
+        dataset, model, loss, recipe = (["?"] * 4 + list(parts[:-1]))[-4:]
+        return Cell(dataset, model, loss, recipe, int(self.run["seed"]))
+
+    @property
+    def study(self) -> str:
+        """Name of its study; empty where the folder no longer lies in one."""
+        above = self.folder.resolve().parents
+        return above[5].name if len(above) > 5 and above[4].name == "cells" else ""
+
+    @property
+    def store(self) -> Path | None:
+        """The store of its study, where it still lies there."""
+        path = self._above("data", self.cell.dataset, "store")
+        return path if path and (path / "store.json").is_file() else None
+
+    @property
+    def split_check(self) -> dict[str, Any] | None:
+        """What the check of its split found, where its study still has it."""
+        path = self._above("data", self.cell.dataset, "checks", f"{self.folder.resolve().name}.json")
+        return files.read_json(path) if path and path.is_file() else None
+
+    def _above(self, *names: str) -> Path | None:
+        return self.folder.resolve().parents[5].joinpath(*names) if self.study else None
+
+    @property
+    def several(self) -> bool:
+        """Whether it tells several foreground classes apart."""
+        return len(self.usage["classes"]) > 2
+
+
+def find_cell(name: str | Path, results: Path = RESULTS) -> Path:
+    """Return the folder of a cell.
+
+    Args:
+        name: its folder, its model file, or its path below `cells/` of the one study under `results` that has it.
+        results: where studies lie.
+
+    Raises:
+        StudyError: there is no such cell, or several studies have one.
+    """
+    path = Path(name)
+    if path.name == MODEL and path.is_file():
+        return path.parent
+    if (path / MODEL).is_file():
+        return path
+    found = sorted(place.parent for place in results.glob(f"*/cells/{name}/{MODEL}")) if not path.is_absolute() else []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise StudyError(
+            f"{len(found)} studies have a cell '{name}'", where=", ".join(map(str, found)), remedy="give the whole path"
+        )
+    raise StudyError(
+        f"there is no trained cell '{name}'",
+        allowed=f"the folder of a cell, its {MODEL}, or data set/network/loss/recipe/seed of one below {results}",
+        remedy="look at `segstudy status`, or below results/<study>/cells for the cells that are trained",
+    )
+
+
+def open_cell(name: str | Path, results: Path = RESULTS) -> CellFiles:
+    """Find a cell and read what is told of it.
+
+    Raises:
+        StudyError: there is no such cell, it makes no masks, or one of its files is missing or damaged.
+    """
+    folder = find_cell(name, results)
+    found: dict[str, Any] = {}
+    for file in (RUN, USAGE, THRESHOLDS):
+        path = folder / file
+        if not path.is_file():
+            if file != RUN and found[RUN]["settings"]["recipe"].get("denoising"):
+                raise StudyError("this cell removes noise: it makes no masks", where=folder)
+            raise StudyError(
+                f"the cell has no {file}",
+                where=folder,
+                allowed=f"a cell that was trained and predicted: {MODEL}, {RUN}, {USAGE} and {THRESHOLDS} together",
+                remedy=f"copy the whole folder of the cell, or let its study make it: snakemake ... {path}",
+            )
+        found[file] = read_record(path, _anew(path))
+    usage, thresholds = found[USAGE], found[THRESHOLDS]
+    path = folder / THRESHOLDS
+    if usage["headline"] not in thresholds:
+        raise damaged(path, f"it has no threshold of the study's policy '{usage['headline']}'", _anew(path))
+    if len(usage["classes"]) == 2 and None in thresholds.values():
+        raise damaged(path, "a threshold is no number", _anew(path))
+    _check_one_cell(folder, found[RUN], usage)
+    return CellFiles(folder, found[RUN], usage, thresholds)
+
+
+def _anew(path: Path) -> str:
+    again = "train the cell" if path.name == RUN else "predict its images"
+    return (
+        f"take the file from where the cell came; or delete it, and let the study {again} again, which makes it anew: "
+        f"snakemake --configfile <its study file> {path}"
+    )
+
+
+def check_belongs(cell: CellFiles, meta: Mapping[str, Any]) -> None:
+    """Raise if a cell's model file and its usage.json are of two cells.
+
+    Args:
+        cell: whose files they are.
+        meta: of the model file.
+
+    Raises:
+        StudyError: channels or classes differ.
+    """
+    channels, classes = len(CHANNELS[cell.usage["colour"]]), len(cell.usage["classes"])
+    for what, found, wanted in (
+        ("channels", meta["in_channels"], channels),
+        ("outputs", meta["outputs"], classes if cell.several else 1),
+    ):
+        if found != wanted:
+            raise StudyError(
+                f"model file and {USAGE} do not belong together: the network has {found} {what}, and {USAGE} asks for "
+                f"{wanted}",
+                where=cell.folder,
+                remedy=_anew(cell.folder / USAGE),
+            )
+
+
+def _check_one_cell(folder: Path, run: Mapping[str, Any], usage: Mapping[str, Any]) -> None:
+    """Stop where usage.json is that of another cell than run.json.
+
+    Raises:
+        StudyError: naming what differs.
+    """
+    trained = run["dataset"]
+    for key in ("reader", "canvas", "colour", "size"):
+        if isinstance(trained, dict) and key in trained and trained[key] != usage[key]:
+            problem = f"its {key} is {usage[key]!r}, the cell was trained with {trained[key]!r}"
+            raise checksums.damaged(folder / USAGE, problem)
+
+
+def chosen_threshold(cell: CellFiles, wanted: str | None) -> tuple[str, float | None]:
+    """Return a policy and its threshold; for several classes `argmax`, which has none.
+
+    Args:
+        cell: whose thresholds they are.
+        wanted: name of a policy that the study has chosen a threshold by, a number, or None: the study's headline.
+
+    Raises:
+        StudyError: there is no such policy, the number is no probability, or the cell needs no threshold.
+    """
+    if wanted is None:
+        policy = str(cell.usage["headline"])
+        return policy, cell.thresholds[policy]
+    if cell.several:
+        raise StudyError(
+            f"threshold '{wanted}': the cell has {len(cell.usage['classes'])} classes, and a pixel gets the most "
+            "probable one",
+            remedy="leave the threshold out",
+        )
+    if wanted in cell.thresholds:
+        return wanted, cell.thresholds[wanted]
+    try:
+        value = float(wanted)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= 1:
+        raise StudyError(
+            f"'{wanted}' is no threshold of this cell",
+            where=cell.folder / THRESHOLDS,
+            allowed=f"a number above 0, up to 1, or {', '.join(cell.thresholds)}",
+            remedy="name one of these, or add the policy to the study's evaluation.policies and run it again",
+        )
+    return "given", value

@@ -1,0 +1,161 @@
+"""Measure every prediction against the truth, at the original resolution of the mask: counts of pixels first.
+
+Of several classes each one is counted against all others, the background being one of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from segstudy.core.errors import StudyError
+from segstudy.data.ground_truth import Row, Truth, counted, fits, in_threads, labelled, truth_of
+from segstudy.data.images.label_map import Labels
+from segstudy.data.images.prediction_files import read_classes, read_probability
+from segstudy.evaluation.aggregate import ARGMAX, ORACLE, confusion
+from segstudy.evaluation.calibration import COARSE, coarse, histograms, scores
+from segstudy.evaluation.metrics import COUNTS
+from segstudy.evaluation.shape_metrics import PIXELS_ALONE, Measures, Shape, compared, shape_of
+from segstudy.evaluation.thresholds import best_of, binarise, dice_curve
+
+COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", *COUNTS]
+Line = dict[str, Any]
+Shapes = dict[tuple[int, str], Shape]  # of one image's truth: (class id, region) -> shape
+
+
+class Measured(NamedTuple):
+    """What one cell got right and wrong, and the probabilities behind it."""
+
+    counts: pd.DataFrame  # counts.csv
+    histograms: dict[str, np.ndarray]  # histograms.npz: of each sample and region, where scores are measured
+
+
+def measure(
+    probabilities: Path,
+    masks: Path,
+    thresholds: Mapping[str, float | None],
+    index: pd.DataFrame,
+    split: pd.DataFrame,
+    root: Path,
+    labels: Labels,
+    threads: int = 1,
+    measures: Measures = PIXELS_ALONE,
+    oracle: bool = False,
+) -> Measured:
+    """Measure one cell: every labelled image, class and region, at every policy's threshold.
+
+    Args:
+        probabilities: folder with `<sample>.png`, 16 bit, original size; read where there is one foreground class.
+        masks: folder with `<sample>.png`, class ids, original size; read where there are several.
+        thresholds: policy -> threshold; rows follow its order. None for `argmax`, the policy of several classes.
+        index: index.csv.
+        split: the cell's split; only train, val and test images that have a mask are measured.
+        root: folder of the raw data.
+        labels: of the data set.
+        threads: images measured at a time.
+        measures: what is measured beside counts of pixels; `scores` where there is one foreground class alone.
+        oracle: with one foreground class, count the test images at one more threshold: of 0, 1/1024, ..., 1 the one
+            that is best for themselves, by their mean Dice inside the roi. No other file ever knows it.
+
+    Raises:
+        StudyError: if a prediction is missing or differs in size from the mask, or a mask from its roi; if the
+            policies are not those of the number of classes; if no test image has the foreground that `oracle` needs.
+    """
+    if labels.several != (list(thresholds) == [ARGMAX]):
+        raise StudyError(
+            f"thresholds of {', '.join(thresholds)} do not fit a data set of {len(labels.names)} classes",
+            allowed=f"'{ARGMAX}' alone for several foreground classes, and not for one",
+            remedy="the predictions were made with other classes: run the cell's 'predict' again",
+        )
+    folder = Path(masks if labels.several else probabilities)
+
+    def read(row: Row) -> tuple[np.ndarray, Truth]:
+        path = folder / f"{row['sample']}.png"
+        if not path.exists():
+            raise StudyError(
+                f"no prediction of sample {row['sample']}",
+                where=path,
+                remedy="delete the cell's probabilities and run the same command again",
+            )
+        prediction = read_classes(path, len(labels.names)) if labels.several else read_probability(path)
+        truth = truth_of(row, root, labels)
+        fits(prediction, truth.ids, path, Path(root) / row["mask"])
+        return prediction, truth
+
+    def test_pairs() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        for row in rows:
+            if row["subset"] == "test":
+                probability, truth = read(row)
+                yield probability, truth.mask, truth.inside
+
+    rows = labelled(index, split)
+    best = {ORACLE: best_of(dice_curve(test_pairs()))} if oracle and not labels.several else {}
+
+    def count(row: Row) -> tuple[list[Line], list[Line]]:
+        prediction, truth = read(row)
+        key = {"sample": row["sample"], "subset": row["subset"]}
+        levels = {}
+        if "scores" in measures.names and not labels.several:
+            levels = {region: histograms(prediction, truth.mask, inside) for region, inside in regions(truth).items()}
+        scored = {region: scores(counted)._asdict() for region, counted in levels.items()}
+        shapes: Shapes = {}
+        lines = []
+        for policy, threshold in (dict(thresholds) | (best if row["subset"] == "test" else {})).items():
+            ids = prediction if threshold is None else binarise(prediction, threshold)
+            named = key | {"policy": policy, "threshold": math.nan if threshold is None else threshold}
+            found = counts_of(named, ids, truth, labels, measures, shapes)
+            lines += [line | scored.get(line["region"], {}) for line in found]
+        return lines, [{**key, "region": region, "pixels": coarse(counted)} for region, counted in levels.items()]
+
+    found = list(in_threads(count, rows, threads, "measured"))
+    lines = [line for own, _ in found for line in own]
+    bins = [line for _, own in found for line in own]
+    pixels = np.array([line["pixels"] for line in bins], np.int64).reshape(-1, 2, COARSE)
+    kept = {name: np.array([line[name] for line in bins], str) for name in ("sample", "subset", "region")}
+    return Measured(
+        pd.DataFrame(lines, columns=[*COLUMNS, *measures.columns]),
+        kept | {"positives": pixels[:, 0], "negatives": pixels[:, 1]},
+    )
+
+
+def counts_of(
+    key: Row,
+    prediction: np.ndarray,
+    truth: Truth,
+    labels: Labels,
+    measures: Measures = PIXELS_ALONE,
+    shapes: Shapes | None = None,
+) -> Iterator[Line]:
+    """Measure one prediction in region `full`, and in `roi` where there is one; `key` opens each line.
+
+    Args:
+        key: what names the line beside class and region.
+        prediction: class ids (H, W), or bool where there is one foreground class.
+        truth: of the same size.
+        labels: of the data set: a line for each class that is counted (see `segstudy.data.ground_truth.counted`).
+        measures: what is measured beside counts of pixels.
+        shapes: those of this truth that were made before, for other predictions; filled here.
+    """
+    shapes = {} if shapes is None else shapes
+    for number, name in counted(labels):
+        found, wanted = prediction == number, truth.ids == number
+        done: dict[tuple[int, int, int], Line] = {}
+        for region, inside in regions(truth).items():
+            counts = confusion(found, wanted, inside)
+            # A region's masks are parts of those of the full frame: as many pixels are the same pixels.
+            if measures.names and counts[:3] not in done:
+                cut, true = (mask if inside is None else mask & inside for mask in (found, wanted))
+                if (number, region) not in shapes:
+                    shapes[number, region] = shape_of(true, measures.names)
+                done[counts[:3]] = compared(shape_of(cut, measures.names), shapes[number, region], measures)
+            yield {**key, "class": name, "region": region, **counts._asdict(), **done.get(counts[:3], {})}
+
+
+def regions(truth: Truth) -> dict[str, np.ndarray | None]:
+    """Return the regions in which an image is measured; None counts every pixel."""
+    return {"full": None} if truth.roi is None else {"full": None, "roi": truth.roi}

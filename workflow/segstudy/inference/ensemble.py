@@ -1,0 +1,74 @@
+"""The networks of several seeds together: one prediction, the mean of their probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from segstudy.config.evaluation import Evaluation
+from segstudy.core import files
+from segstudy.core.errors import StudyError
+from segstudy.core.progress import track
+from segstudy.data.ground_truth import labelled
+from segstudy.data.images.label_map import Labels
+from segstudy.data.images.prediction_files import read_probability, write_probability
+from segstudy.inference.masks import choose_thresholds, write_masks
+
+
+def predict_together(
+    members: Sequence[Path],
+    split: pd.DataFrame,
+    index: pd.DataFrame,
+    root: Path,
+    out_probabilities: Path,
+    out_masks: Path,
+    out_thresholds: Path,
+    evaluation: Evaluation,
+    labels: Labels,
+) -> None:
+    """Average the stored probabilities of several cells, and choose thresholds of the mean's own.
+
+    Writes what `segstudy.inference.predict.predict_cell` writes. For one foreground class: of several only the winner of each
+    pixel is stored, and winners cannot be averaged.
+
+    Args:
+        members: folders of probabilities, of cells with the same split.
+        split: theirs.
+
+    Raises:
+        StudyError: with several classes, or if a member lacks an image or has it at another size.
+    """
+    if labels.several:
+        raise StudyError(
+            "several classes cannot be put together: only the probability of each pixel's own class is stored",
+            remedy="set evaluation.ensemble to false, or leave the data set out",
+        )
+    rows = labelled(index, split)
+    with (
+        files.atomic_folder(out_probabilities, sealed=True) as probabilities,
+        files.atomic_folder(out_masks, sealed=True) as masks,
+    ):
+        for row in track(rows, "seeds together"):
+            write_probability(
+                probabilities / f"{row['sample']}.png", _mean([m / f"{row['sample']}.png" for m in members])
+            )
+        thresholds = choose_thresholds(rows, root, probabilities, evaluation, labels)
+        write_masks(rows, probabilities, masks, thresholds[evaluation.headline])
+    files.write_json(out_thresholds, thresholds)
+
+
+def _mean(paths: Sequence[Path]) -> np.ndarray:
+    total = np.zeros(0)
+    for number, path in enumerate(paths):
+        if not path.exists():
+            raise StudyError(
+                "a network of the seeds has no prediction of this image", where=path, remedy="predict it again"
+            )
+        probability = read_probability(path).astype(np.float64)
+        if number and probability.shape != total.shape:
+            raise StudyError("predictions of one image differ in size", where=path, remedy="predict the cells again")
+        total = total + probability if number else probability
+    return total / len(paths)

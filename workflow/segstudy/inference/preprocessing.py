@@ -1,0 +1,76 @@
+"""What it takes to use a cell's network on other images as the study used it on its own: the cell's `usage.json`.
+
+The model file knows the network and run.json how it was trained. How images become a canvas, in which pieces it is
+predicted, which threshold makes the masks, and what the training images look like is written when the cell is
+predicted: none of it has a say in the training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from segstudy.config.datasets import Prediction
+from segstudy.config.evaluation import Evaluation
+from segstudy.data.ground_truth import labelled
+from segstudy.data.images.geometry import Geometry
+from segstudy.data.images.label_map import Labels
+from segstudy.data.store import Store, open_store
+from segstudy.evaluation.aggregate import ARGMAX
+from segstudy.inference import out_of_distribution
+from segstudy.inference.predict import PIXELS_PER_PASS
+
+SEEN = 500  # training images whose looks are summed up; of more every so many-th
+
+
+def usage_record(
+    store: Path,
+    split: pd.DataFrame,
+    index: pd.DataFrame,
+    evaluation: Evaluation,
+    labels: Labels,
+    prediction: Prediction,
+    phantom: bool,
+) -> dict[str, Any]:
+    """Return the content of usage.json as plain values.
+
+    Args:
+        store: of the cell's data set.
+        split: of the cell.
+        index: index.csv.
+        evaluation: whose headline policy made the masks.
+        labels: of the data set.
+        prediction: in which tiles the cell was predicted.
+        phantom: whether the images are drawn stand-ins.
+    """
+    opened = open_store(store)
+    rows = labelled(index, split)
+    height, width = opened.meta["canvas"]
+    train = opened.rows(row["sample"] for row in rows if row["subset"] == "train")
+    return {
+        "reader": opened.meta["reader"],
+        "phantom": phantom,
+        "classes": list(labels.names),
+        "colours": [list(colour) for colour in labels.colours],
+        "colour": opened.meta["colour"],
+        "size": opened.meta["size"],
+        "canvas": [height, width],
+        "tile": list(prediction.tile) if prediction.tile else None,
+        "overlap": prediction.overlap,
+        # Sums of floats depend on how many images a pass holds, in the last bits: as many make the same bytes.
+        "images_per_pass": min(len(rows), max(1, PIXELS_PER_PASS // (height * width))),
+        "headline": ARGMAX if labels.several else evaluation.headline,
+        "field_of_view": bool((index["roi"] != "").any()),
+        "subsets": {name: sum(row["subset"] == name for row in rows) for name in ("train", "val", "test")},
+        "training_images": out_of_distribution.summary(_looks(opened, train), opened.meta["colour"]),
+    }
+
+
+def _looks(store: Store, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Geometry]]:
+    for row in rows[:: max(1, -(-len(rows) // SEEN))]:
+        geometry = store.geometry_of(int(row))
+        yield np.asarray(store.images[int(row)][geometry.rectangle]), geometry

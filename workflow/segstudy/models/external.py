@@ -1,0 +1,132 @@
+"""A network of an installed library, by its path: images of any size in, logits of that size out.
+
+What a library's class leaves to its user is done here: images are padded to a size that it takes, found by trying, and
+what it returns is checked and cut back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from segstudy.config.library_networks import LibraryOptions
+from segstudy.core.errors import StudyError
+from segstudy.models import blocks
+from segstudy.models.external_class import construct
+from segstudy.runtime.memory import first_line
+
+# Sizes that networks want images to be a multiple of: powers of two, as many as they halve.
+TRIED = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Unfit(Exception):
+    """The network returns logits of another size than the image."""
+
+
+class LibraryNetwork(nn.Module):
+    """A library's network between a padding and a crop."""
+
+    def __init__(self, options: LibraryOptions, in_channels: int, outputs: int) -> None:
+        super().__init__()
+        self.path, self.channels, self.outputs = options.network, in_channels, outputs
+        self.network = construct(options, in_channels, outputs)
+        self.pad = blocks.Pad(self._multiple(options.divisor))
+        self.crop = blocks.Crop()
+
+    @property
+    def encoder_tensors(self) -> tuple[str, ...]:
+        """Beginnings of the names on the way down, where the library's class calls that part `encoder`."""
+        return ("network.encoder.",) if isinstance(getattr(self.network, "encoder", None), nn.Module) else ()
+
+    @property
+    def head_tensors(self) -> tuple[str, ...]:
+        """Beginnings of the names of the last layer, where it has a name in segmentation_models_pytorch."""
+        return ("network.segmentation_head.",) if hasattr(self.network, "segmentation_head") else ()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, in_channels, H, W) -> logits (B, outputs, H, W), for any H, W >= 1."""
+        padded = self.pad(images)
+        try:
+            logits = self._logits(padded)
+        except Unfit as error:
+            raise self._refused(str(error)) from error
+        return self.crop(logits, images)
+
+    def _logits(self, images: Tensor) -> Tensor:
+        """Return the network's logits for images of a size that it takes.
+
+        Raises:
+            StudyError: it returns something else than one feature map of as many channels as there are outputs.
+            Unfit: the logits have another size than the images.
+        """
+        found = self.network(images)
+        if isinstance(found, Mapping) and "out" in found:
+            found = found["out"]  # torchvision's networks: beside it stand the logits of an auxiliary loss
+        if isinstance(found, list | tuple) and len(found) == 1:
+            found = found[0]
+        if not isinstance(found, Tensor) or found.dim() != 4:
+            what = f"{len(found)} things" if isinstance(found, list | tuple) else f"a {type(found).__name__}"
+            shape = f"{found.dim()} axes" if isinstance(found, Tensor) else what
+            raise StudyError(
+                f"{self.path} returns {shape} instead of one map of logits (batch, outputs, height, width)",
+                where="the model's arguments",
+                remedy="switch deep supervision and auxiliary outputs off: a loss here looks at one map of logits",
+            )
+        if found.shape[1] != self.outputs:
+            raise StudyError(
+                f"{self.path} returns {found.shape[1]} channels of logits, and the data set asks for {self.outputs}",
+                where="the model's outputs",
+                remedy="name the argument that sets the channels of its logits: outputs: <argument>",
+            )
+        if found.shape[-2:] != images.shape[-2:]:
+            sizes = [f"{shape[-2]} x {shape[-1]}" for shape in (found.shape, images.shape)]
+            raise Unfit(f"its logits are {sizes[0]} for an image of {sizes[1]}")
+        return found
+
+    def _multiple(self, divisor: int | None) -> int:
+        """Return the smallest multiple to pad images to, by trying; `divisor` is the only one tried where it is given.
+
+        Two sizes are tried, in evaluation: twice the multiple in height and width, the smallest that `blocks.Pad`
+        makes; and odd multiples of it that differ, so that a larger divisor would show.
+        """
+        last = ""
+        for multiple in (divisor,) if divisor else TRIED:
+            odd = max(3, 64 // multiple | 1)
+            try:
+                with _trying(self.network):
+                    for height, width in ((2, 2), (odd, odd + 2)):
+                        like = next(self.network.parameters(), torch.empty(0))
+                        shape = (1, self.channels, height * multiple, width * multiple)
+                        self._logits(torch.zeros(shape, device=like.device))
+            except StudyError:
+                raise
+            except Exception as error:  # whatever a library says of a size that it does not take
+                last = first_line(error)
+            else:
+                return multiple
+        raise self._refused(last, divisor)
+
+    def _refused(self, why: str, divisor: int | None = None) -> StudyError:
+        return StudyError(
+            f"{self.path} does not work on images of {self.channels} channels ({why})",
+            where="the model's network",
+            allowed="networks for images (batch, channels, height, width) of more than one size",
+            remedy=f"images were padded to multiples of {divisor or f'{TRIED[0]} to {TRIED[-1]}'}: name another by "
+            "divisor, or change the arguments",
+        )
+
+
+@contextmanager
+def _trying(network: nn.Module) -> Iterator[None]:
+    """Run `network` in evaluation mode, without gradient and without touching the global generator."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        for module, training in modes.items():
+            module.training = training

@@ -1,0 +1,146 @@
+"""How a study was made: config, versions, code, hashes, and what the checks said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from segstudy.config.cell import Cell
+from segstudy.core.files import read_json
+from segstudy.core.provenance import file_hash, read_run
+
+TOLD = (
+    *("packages", "python", "system", "git", "device", "threads", "precision", "code", "interruptions", "data"),
+    "command",
+)
+
+
+class Remark(NamedTuple):
+    """What a check said: a warning, or a finding that the config accepts for a reason."""
+
+    where: str
+    text: str
+    reason: str  # empty for a warning
+
+
+class Made(NamedTuple):
+    """Everything of the last section."""
+
+    config: str  # YAML
+    versions: list[tuple[str, str]]
+    code: list[tuple[str, str]]
+    hashes: list[tuple[str, str]]
+    remarks: list[Remark]
+    commands: list[str]
+
+
+def made(settings: Mapping[str, Any], cells: Sequence[Cell], results: Path) -> Made:
+    """Return how the study was made, from its records and checks.
+
+    Args:
+        settings: see `segstudy.report.settings`.
+        cells: every cell, once.
+        results: folder of the study.
+    """
+    runs = {cell: read_run(results / "cells" / cell.path / "run.json", TOLD) for cell in cells}
+    pairs = dict.fromkeys((cell.dataset, cell.seed) for cell in cells)
+    return Made(
+        yaml.safe_dump(_without_cells(settings), sort_keys=False, allow_unicode=True, width=100),
+        _versions(list(runs.values())),
+        code_of(runs),
+        _hashes(runs, settings, results),
+        [*_remarks(settings, list(pairs), results)],
+        [f"{run['command']}" for run in runs.values()],
+    )
+
+
+def _without_cells(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings with every cell as its path: one line each."""
+
+    def paths(cells: Sequence[Sequence[Any]]) -> list[str]:
+        return [Cell(*cell).path for cell in cells]
+
+    experiments = {name: {**block, "cells": paths(block["cells"])} for name, block in settings["experiments"].items()}
+    others = {kind: paths(settings[kind]) for kind in ("ancestors", "denoisers", "chains")}
+    others["students"] = paths([entry["cell"] for entry in settings["students"]])
+    return {**settings, "experiments": experiments, **others}
+
+
+def _versions(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return name and version of every package; where trainings differ, each version with its number of trainings."""
+    found: dict[str, Counter[str]] = {}
+    for run in runs:
+        libraries = {**run["packages"], "Python": run["python"], "system": run["system"], **run.get("libraries", {})}
+        for name, version in libraries.items():
+            found.setdefault(name, Counter())[version or "not installed"] += 1
+    return [(name, _counted(versions)) for name, versions in found.items()]
+
+
+def code_of(found: Mapping[Cell, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return commit, code and machine of the trainings; where they differ, each with its number of trainings.
+
+    Args:
+        found: `run.json` of each cell.
+    """
+    runs = list(found.values())
+    commits = Counter(
+        f"{run['git']['commit']}{', with changes' if run['git']['dirty'] else ''}" if run["git"] else "no checkout"
+        for run in runs
+    )
+    devices = Counter(
+        f"{run['device']}, {run['threads']} thread{'s' * (run['threads'] > 1)}, {run['precision']}" for run in runs
+    )
+    # A network's own module is part of the fingerprint of its trainings: of each network there is another one.
+    networks = {
+        f"fingerprint of the training code, {model}": Counter(
+            run["code"] for cell, run in found.items() if cell.model == model
+        )
+        for model in dict.fromkeys(cell.model for cell in found)
+    }
+    return [
+        ("git commit", _counted(commits)),
+        *((name, _counted(codes)) for name, codes in networks.items()),
+        ("device", _counted(devices)),
+        ("interrupted and continued", f"{sum(run['interruptions'] > 0 for run in runs)} of {len(runs)} trainings"),
+    ]
+
+
+def _counted(values: Counter[str]) -> str:
+    if len(values) == 1:
+        return next(iter(values))
+    return "; ".join(f"{value} ({number} training{'s' * (number > 1)})" for value, number in values.items())
+
+
+def _hashes(
+    runs: Mapping[Cell, Mapping[str, Any]], settings: Mapping[str, Any], results: Path
+) -> list[tuple[str, str]]:
+    """Return file and SHA-256 of what trainings read: stores, splits, and the indexes that hold those of the images."""
+    found = {
+        f"data/{name}/index.csv": file_hash(results / "data" / name / "index.csv") for name in settings["datasets"]
+    }
+    for cell, run in runs.items():
+        for name, digest in run["data"].items():
+            path = f"splits/seed{cell.seed}.csv" if name == "split" else name
+            found[f"data/{cell.dataset}/{path}"] = digest
+    return sorted(found.items())
+
+
+def _remarks(settings: Mapping[str, Any], pairs: Sequence[tuple[str, int]], results: Path) -> list[Remark]:
+    names = dict.fromkeys(pair[0] for pair in pairs)
+    files = {f"{name}, images": f"data/{name}/checks/images.json" for name in names}
+    files |= {f"{name}, split of seed {seed}": f"data/{name}/checks/seed{seed}.json" for name, seed in pairs}
+    paths = [Cell(*cell).path for cell in settings["chains"]]
+    files |= {f"{path}, what it builds on": f"checks/chains/{path}.json" for path in paths}
+    remarks = []
+    for where, path in files.items():
+        found = read_json(results / path, ("warnings", "accepted"))
+        remarks += [Remark(where, warning, "") for warning in found["warnings"]]
+        remarks += [Remark(where, item["text"], item["reason"]) for item in found["accepted"]]
+    for name in settings["datasets"]:
+        card = read_json(results / "data" / name / "card.json", ("repairs",))
+        remarks += [Remark(f"{name}, reader", repair, "") for repair in card["repairs"]]
+    return remarks

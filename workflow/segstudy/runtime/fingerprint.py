@@ -1,0 +1,292 @@
+"""Fingerprints that tell Snakemake what it cannot see: changed code of the package, changed raw files."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from segstudy.config.library_networks import is_library
+from segstudy.config.networks import BUILT_BY, entry
+
+PACKAGE = Path(__file__).resolve().parent
+# Modules that cannot change a number: what the config resolves to is a rule parameter already, and the others
+# only speak to the person or carry the job.
+IGNORED = (
+    *(
+        "segstudy.config",
+        "segstudy.core.errors",
+        "segstudy.core.progress",
+        "segstudy.runtime.job",
+        "segstudy.runtime.live_status",
+        "segstudy.core.checksums",
+    ),
+    *("segstudy.core.terminal_text", "segstudy.runtime.locks", "segstudy.runtime.fingerprint"),
+)
+# A module (or a name in one) that is looked up by its path: the path itself is no part of what the code does.
+DOTTED = re.compile(r"segstudy(\.\w+)+(:\w+)?\.?")
+
+
+@cache
+def code(*modules: str) -> str:
+    """Return a hash of the code that `modules` (dotted names) run: they and every segstudy module they import.
+
+    Comments, docstrings, blank lines and formatting do not count, and neither does where a module lies or what it is
+    called: a moved or renamed module leaves every hash as it was. Lazy imports inside functions do count.
+
+    Raises:
+        ModuleNotFoundError: if a module is not part of segstudy.
+    """
+    contents = sorted({_meaning(module) for module in _closure(modules)} - {EMPTY})
+    return hashlib.sha256("\n".join(contents).encode()).hexdigest()[:16]
+
+
+@cache
+def network(kind: str, *modules: str) -> str:
+    """Return the hash of `modules` and of the code of a network; where a library builds it, the library's version too.
+
+    A network that no distribution brings (a file of the user's own on PYTHONPATH) counts by the content of its package.
+
+    Raises:
+        ModuleNotFoundError: if no network has that name.
+    """
+    found = entry(kind)
+    if found is None:
+        raise ModuleNotFoundError(f"no network {kind}")
+    versions = [f"{name} {version}" for name, version in libraries(kind).items()]
+    return " ".join([code(*modules, found[1].partition(":")[0]), *versions])
+
+
+def libraries(kind: str) -> dict[str, str]:
+    """Return the libraries that a network comes from, by name, with what tells one version from another."""
+    if is_library(kind):
+        package = kind.partition(".")[0].partition(":")[0]
+        return {name: _version(name) for name in _distributions().get(package, [package])}
+    return {name: _version(name) for name in BUILT_BY.get(kind, ())}
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    """Return which distributions bring a package; reading what all of them bring takes a moment."""
+    return {name: sorted(set(found)) for name, found in importlib.metadata.packages_distributions().items()}
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return _content(name)
+
+
+def _content(package: str) -> str:
+    """Return a hash of the Python files of a package or module that is no distribution, 'absent' if there is none."""
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        return "absent"
+    folders = [Path(folder) for folder in spec.submodule_search_locations or []]
+    files = sorted(file for folder in folders for file in folder.rglob("*.py")) or [Path(str(spec.origin))]
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files if file.is_file())).hexdigest()[:16]
+
+
+@cache
+def raw_folder(root: Path, drawn: str = "") -> str:
+    """Return a hash of every file name, size and modification time below `root`.
+
+    For a data set that segstudy draws itself, `drawn` is the resolved setting it is drawn from: as long as the
+    folder is absent or exactly as it was drawn, the hash depends on that setting alone, so that it is the same
+    before and after the drawing; once somebody has changed a file there, it is the hash of what lies there.
+    """
+    files = listing(root)
+    if drawn:
+        manifest = root / "phantom.json"
+        if not manifest.exists() or _as_drawn(manifest) == files:
+            return hashlib.sha256(drawn.encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
+
+
+def _as_drawn(manifest: Path) -> Any:
+    """Return the files that a manifest names; None where it is damaged, as if somebody had changed the folder."""
+    try:
+        return json.loads(manifest.read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def listing(root: Path) -> list[list[str | int]]:
+    """Return [relative path, bytes, modification time in ns] of every file below `root`, sorted.
+
+    Hidden files and the manifest of a drawn data set do not count. Links are followed, but not in a circle. A file that
+    cannot be looked at (a link to nothing, a folder without permission) counts with -1 bytes: what reads it says so.
+    """
+    found: list[list[str | int]] = []
+    real: dict[str, tuple[str, ...]] = {
+        str(root): (os.path.realpath(root),)
+    }  # of a folder and of those above it, as they were reached
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        above = real.pop(folder)
+        for name in sorted(subfolders):
+            path, below = os.path.join(folder, name), os.path.join(above[-1], name)
+            below = os.path.realpath(path) if os.path.islink(path) else below
+            if below in above:
+                subfolders.remove(name)
+            else:
+                real[path] = (*above, below)
+        for name in names:
+            path = os.path.join(folder, name)
+            if name == "phantom.json" or name.startswith("."):
+                continue
+            try:
+                status = os.stat(path)
+                state = [status.st_size, status.st_mtime_ns]
+            except OSError:
+                state = [-1, 0]
+            found.append([Path(path).relative_to(root).as_posix(), *state])
+    return sorted(found)
+
+
+def _closure(modules: tuple[str, ...]) -> set[str]:
+    seen: set[str] = set()
+    queue = list(modules)
+    while queue:
+        module = queue.pop()
+        if module in seen or _ignored(module):
+            continue
+        seen.add(module)
+        _file(module)  # raises where there is none
+        queue += _imports(module)
+    return seen
+
+
+def _ignored(module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in IGNORED)
+
+
+@cache
+def _file(module: str) -> Path:
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if module.split(".", maxsplit=1)[0] == PACKAGE.name and candidate.exists():
+            return candidate
+    raise ModuleNotFoundError(f"no module {module} in {PACKAGE}")
+
+
+def _is_module(module: str) -> bool:
+    try:
+        return module != PACKAGE.name and _file(module).exists()
+    except ModuleNotFoundError:
+        return False
+
+
+class _Imported(NamedTuple):
+    """A name that an import of the package binds in a module."""
+
+    local: str
+    module: str
+    symbol: str  # '' where the name is the module itself
+
+
+def _imports(module: str) -> list[str]:
+    """Return the modules of the package that a module imports, packages whose `__init__` then runs included."""
+    found = []
+    for node in ast.walk(_tree(_file(module))):
+        for item in _imported(node, module):
+            parts = item.module.split(".")
+            found += [".".join(parts[:length]) for length in range(2, len(parts) + 1)]
+    return found
+
+
+def _imported(node: ast.AST, module: str) -> list[_Imported]:
+    """Return what an import statement takes from the package; nothing for any other node."""
+    if isinstance(node, ast.Import):
+        return [_Imported(alias.asname or alias.name, alias.name, "") for alias in node.names if _is_module(alias.name)]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    package = module if _file(module).name == "__init__.py" else module.rpartition(".")[0]
+    above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+    base = ".".join([*above, *([node.module] if node.module else [])])
+    if base.split(".", maxsplit=1)[0] != PACKAGE.name:
+        return []
+    found = []
+    for alias in node.names:
+        inner = f"{base}.{alias.name}"
+        target = (inner, "") if _is_module(inner) else (base, alias.name)
+        found.append(_Imported(alias.asname or alias.name, *target))
+    return found
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+# What is left of a module that holds nothing but a docstring.
+EMPTY = hashlib.sha256(b"").hexdigest()
+
+
+@cache
+def _meaning(module: str) -> str:
+    """Return a hash that changes when the code of a module does, or that of a module it takes a name from.
+
+    The path of an import is replaced by the content of what it leads to: two names exchanged between two imports
+    are another program, a module in another folder is not.
+    """
+    return _digest(module, _content_of_import)
+
+
+@cache
+def _content_of_import(module: str) -> str:
+    return "" if _ignored(module) else _digest(module, lambda _: "")
+
+
+def _digest(module: str, content: Callable[[str], str]) -> str:
+    """Hash the syntax tree without docstrings and without the names of the package's modules.
+
+    Args:
+        module: whose tree.
+        content: of a module that is imported -> what stands in the place of its name.
+    """
+    tree = ast.parse(_file(module).read_text(encoding="utf-8"))
+    imported = [item for node in ast.walk(tree) for item in _imported(node, module)]
+    modules = {item.local: content(item.module) for item in imported if not item.symbol}
+    symbols = sorted({f"{item.symbol} {item.local} {content(item.module)}" for item in imported if item.symbol})
+    body = _Nameless(module, modules).visit(tree).body
+    text = "\n".join([*symbols, *(ast.dump(node) for node in body)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class _Nameless(ast.NodeTransformer):
+    """Take docstrings, imports of the package and names of its modules out of a syntax tree."""
+
+    def __init__(self, module: str, modules: Mapping[str, str]) -> None:
+        self.module, self.modules = module, modules
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        body = getattr(node, "body", [])
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _is_text(body):
+            node.body = body[1:]
+        return super().generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> ast.AST | None:
+        return None if _imported(node, self.module) else node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        return None if _imported(node, self.module) else node
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return ast.Constant(f"module {self.modules[node.id]}") if node.id in self.modules else node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return ast.Constant("module") if isinstance(node.value, str) and DOTTED.fullmatch(node.value) else node
+
+
+def _is_text(body: list[ast.stmt]) -> bool:
+    first = body[0].value if body and isinstance(body[0], ast.Expr) else None
+    return isinstance(first, ast.Constant) and isinstance(first.value, str)

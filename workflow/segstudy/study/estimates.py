@@ -1,0 +1,243 @@
+"""What cells will cost: seconds, memory, disk. From earlier cells of the study where there are any, else a guess.
+
+Snakemake asks for every job, so each answer is worked out once for a data set, network and recipe. No torch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from segstudy.config.cell import Cell
+from segstudy.config.datasets import Prediction
+from segstudy.config.recipes import Recipe
+from segstudy.config.study import Study
+from segstudy.core import checksums
+from segstudy.core.errors import StudyError
+from segstudy.study.dataset_size import DataSize, data_size
+from segstudy.study.flops import Cost, network_cost
+
+PARTS = ("steps", "validation", "saving")  # the seconds of a training that are summed over its processes
+PASSES = 3  # a training step takes three times the operations of the forward pass
+# Operations per second where nothing was measured: one CPU core, and a GPU of some years ago on small images.
+CPU_SPEED, GPU_SPEED = 3e10, 3e12
+START = 5.0  # seconds until a job does its own work: Python, torch, the store
+RECORDS = 3  # of earlier cells, for one answer
+# MB of a process that has imported torch, without and with a GPU's libraries.
+BASE_MB, BASE_GPU_MB = 700.0, 4000.0
+OVERHEAD = 1.5  # of memory, as in `segstudy.runtime.memory`
+HELD_MB = 2048.0  # the largest store that is held in memory
+# Of a probability (16-bit PNG) and of its mask, as drawn and real data sets have shown.
+PROBABILITY_BYTES, MASK_BYTES = 1.25, 0.15
+# Seconds per pixel: writing a prediction; measuring it (outlines, centre lines, objects, scores), and every image.
+WRITING, MEASURING, PER_IMAGE = 2e-7, 1.5e-6, 0.02
+BASES = ("measured", "scaled", "guessed")  # on what a time rests, best first
+
+
+class Estimate(NamedTuple):
+    """What one cell costs."""
+
+    training: float  # seconds
+    evaluation: float  # seconds of prediction and measuring
+    training_mb: float  # main memory
+    prediction_mb: float
+    model_mb: float  # of the model file
+    disk_mb: float  # of all files that stay
+    basis: str  # of `training`, one of BASES
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole cell."""
+        return self.training + self.evaluation
+
+
+class Record(NamedTuple):
+    """What an earlier cell has cost, from its run.json."""
+
+    model: dict[str, Any]
+    batch: int
+    pixels: float  # of a training image or crop
+    per_image: float  # seconds, validation included
+    speed: float | None  # operations per second
+    host_mb: float
+    parameters: int
+    gpu: bool
+    beside: float = 1.0  # of `beside_each`
+
+
+class Estimates:
+    """Estimates for the cells of a study.
+
+    Args:
+        study: its config.
+        results: its folder, `results/<study>`.
+        gpu: whether trainings will have a GPU; records of the other kind of machine say nothing then.
+        threads: of a training, where it has none.
+    """
+
+    def __init__(self, study: Study, results: Path, gpu: bool, threads: int = 1) -> None:
+        self.study, self.results, self.gpu, self.threads = study, results, gpu, threads
+        self.cell: Callable[[str, str, str], Estimate] = cache(self._cell)
+        self.size: Callable[[str], DataSize] = cache(lambda dataset: data_size(study, dataset, results))
+        self.cost: Callable[[str, str], Cost] = cache(self._cost)
+        self._found: Callable[[str], list[Record]] = cache(lambda pattern: list(self._read(pattern)))
+
+    def _cost(self, dataset: str, model: str) -> Cost:
+        size = self.size(dataset)
+        return network_cost(self.study.model_settings(model), size.channels, size.outputs)
+
+    def _cell(self, dataset: str, model: str, recipe: str) -> Estimate:
+        """Return the estimate for the cells of a data set, network and recipe, whatever the loss and the seed."""
+        size, cost, options = self.size(dataset), self.cost(dataset, model), self.study.recipe(dataset, recipe)
+        pixels = float(math.prod(options.crop or size.canvas))
+        canvas = float(math.prod(size.canvas))
+        own = [record for record in self._found(f"{dataset}/{model}/*/*") if self._same(record, model)]
+        near = own or [record for record in self._found(f"*/{model}/*/*") if self._same(record, model)]
+        others = near or self._found("*/*/*/*")
+        train, val = size.train, size.val
+        if options.denoising:  # all images that are not measured, divided anew
+            val = round(options.denoising.validation * (size.train + size.unlabelled))
+            train = size.train + size.unlabelled - val
+        else:
+            train = max(1, round(options.labels * train))
+        if options.pseudo_labels and options.pseudo_labels.real is None:  # at most: all of them believed
+            train += self.size(options.pseudo_labels.unlabelled).learnable
+        visits, beside = options.crops_per_epoch or max(1, train) * options.crops_per_image, beside_each(options)
+        # Validation is one forward pass over whole images.
+        more = beside - 1 + val * canvas / (PASSES * visits * pixels * options.validate_every)
+        if near:
+            per_image = fmean(r.per_image * pixels / r.pixels * beside / r.beside for r in near)
+        elif speeds := [record.speed for record in others if record.speed]:
+            per_image = PASSES * cost.flops * pixels / fmean(speeds) * (1 + more)
+        else:
+            speed = GPU_SPEED if self.gpu else CPU_SPEED * self.threads
+            per_image = PASSES * cost.flops * pixels / speed * (1 + more)
+        alike = [r for r in own if r.pixels == pixels and r.batch == options.batch_size]
+        basis = BASES[0] if alike else BASES[1] if others else BASES[2]
+        images = options.epochs * visits
+        prediction = self.study.datasets[dataset].prediction
+        operations = cost.flops * predicted_pixels(size.canvas, prediction) * self._views()
+        forward = operations / (GPU_SPEED if self.gpu else CPU_SPEED * self.threads)
+        weights = 4 * cost.parameters / 1e6
+        return Estimate(
+            training=START + images * per_image,
+            evaluation=self._evaluation(dataset, model, recipe, size.images * (forward + size.pixels * WRITING)),
+            training_mb=max((r.host_mb for r in alike), default=0.0)
+            or self._training_mb(size, cost, options.batch_size / options.accumulate * pixels),
+            prediction_mb=self._prediction_mb(size, cost, float(math.prod(prediction.tile or size.canvas))),
+            model_mb=weights,
+            disk_mb=weights + self._predictions() * self._stays() * size.pixels * size.images / 1e6,
+            basis=basis,
+        )
+
+    def labelling(self, teacher: Cell, unlabelled: str) -> float:
+        """Return the seconds in which a teacher labels the images of a data set: as earlier ones took, else a guess."""
+        paths = (self.results / "benchmarks/pseudo_predict" / unlabelled / teacher.dataset / teacher.model).glob(
+            "*/*/*"
+        )
+        measured = [seconds for path in islice(paths, RECORDS) if (seconds := _benchmark(path)) is not None]
+        if measured:
+            return fmean(measured)
+        size, prediction = self.size(unlabelled), self.study.datasets[unlabelled].prediction
+        operations = self.cost(teacher.dataset, teacher.model).flops * predicted_pixels(size.canvas, prediction)
+        forward = operations / (GPU_SPEED if self.gpu else CPU_SPEED * self.threads)
+        return START + size.learnable * (forward + size.pixels * WRITING)
+
+    def _same(self, record: Record, model: str) -> bool:
+        return record.model == self.study.model_settings(model)
+
+    def _views(self) -> int:
+        """Return how often each image is predicted."""
+        return 5 if self.study.evaluation.tta == "flips" else 1
+
+    def _predictions(self) -> int:
+        """Return how many predictions of each image stay."""
+        return 2 if self.study.evaluation.tta == "flips" else 1
+
+    def _stays(self) -> float:
+        """Return the bytes of a pixel of a prediction."""
+        return MASK_BYTES + PROBABILITY_BYTES * self.study.evaluation.keep_predictions
+
+    def _evaluation(self, dataset: str, model: str, recipe: str, prediction: float) -> float:
+        """Return the seconds of predicting and measuring: as earlier cells took, else by pixels."""
+        size = self.size(dataset)
+        measuring = size.images * (PER_IMAGE + size.pixels * MEASURING)
+        total = 0.0
+        for rule, guess in (("predict", prediction), ("measure", measuring)):
+            paths = (self.results / "benchmarks" / rule).glob(f"{dataset}/{model}/*/{recipe}/seed*.jsonl")
+            measured = [seconds for path in islice(paths, RECORDS) if (seconds := _benchmark(path)) is not None]
+            total += (fmean(measured) if measured else START + guess) * self._predictions()
+        return total
+
+    def _training_mb(self, size: DataSize, cost: Cost, pixels: float) -> float:
+        store = min(size.store_bytes / 1e6, HELD_MB)
+        if self.gpu:
+            return BASE_GPU_MB + store
+        return BASE_MB + store + (OVERHEAD * 4 * cost.values * pixels + 16 * cost.parameters) / 1e6
+
+    def _prediction_mb(self, size: DataSize, cost: Cost, piece: float) -> float:
+        """Return the memory of a prediction, `piece` pixels at least going through the network at once.
+
+        A third of what a training keeps of a pixel is there at once.
+        """
+        together = 0.0 if self.gpu else max(2.0**20, piece) * cost.values * 4 / 3
+        return (BASE_GPU_MB if self.gpu else BASE_MB) + (together + 40 * size.outputs * size.pixels) / 1e6
+
+    def _read(self, pattern: str) -> Iterator[Record]:
+        """Yield the first records of cells below `pattern` that ran on the same kind of machine."""
+        found = (_record(path) for path in (self.results / "cells").glob(f"{pattern}/seed*/run.json"))
+        yield from islice((record for record in found if record and record.gpu == self.gpu), RECORDS)
+
+
+def predicted_pixels(canvas: tuple[int, int], prediction: Prediction) -> float:
+    """Return the pixels of a canvas that go through a network: of tiles, about, those that overlap each time."""
+    if prediction.tile is None:
+        return float(math.prod(canvas))
+    step = 1 - prediction.overlap
+    sides = zip(canvas, prediction.tile, strict=True)
+    return math.prod(tile * (1 + max(0.0, side / tile - 1) / step) for side, tile in sides)
+
+
+def beside_each(recipe: Recipe) -> float:
+    """Return the work of a training image and of what is seen beside it, in steps of an image.
+
+    With a mean teacher an unlabelled image takes what a labelled one does, and each of both another forward pass by
+    the mean network.
+    """
+    if recipe.consistency is None:
+        return 1.0
+    unlabelled = (recipe.consistency.batch_size or recipe.batch_size) / recipe.batch_size
+    return (1 + unlabelled) * (PASSES + 1) / PASSES
+
+
+def _record(path: Path) -> Record | None:
+    """Return what a run.json tells; None where it is damaged, was not written by this version, or took no step."""
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, StudyError):
+        run = json.loads(checksums.content(path))
+        recipe, seen = run["settings"]["recipe"], run["images_seen"]
+        return Record(
+            model=run["settings"]["model"],
+            batch=recipe["batch_size"],
+            pixels=float(math.prod(recipe["crop"] or run["dataset"]["canvas"])),
+            per_image=sum(run["seconds"][part] for part in PARTS) / seen if seen else math.nan,
+            speed=run["flops_per_second"],
+            host_mb=run["peak_memory_mb"]["host"],
+            parameters=run["parameters"],
+            gpu="cuda" in run["peak_memory_mb"],
+            beside=beside_each(Recipe.model_validate(recipe)),
+        )
+    return None
+
+
+def _benchmark(path: Path) -> float | None:
+    """Return the seconds in a benchmark file of Snakemake, None where they cannot be read."""
+    with suppress(OSError, ValueError, KeyError, IndexError, TypeError):
+        return float(json.loads(path.read_text(encoding="utf-8").splitlines()[0])["s"])
+    return None

@@ -1,0 +1,97 @@
+"""Why a cell has not been measured, as its files and logs tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from segstudy.config.cell import Cell
+from segstudy.core.errors import StudyError, in_one_line
+from segstudy.core.provenance import read_run
+from segstudy.runtime import live_status
+
+OF_CELLS = ("train", "predict", "measure")
+
+
+OF_DATA = ("phantom", "index", "describe", "check_images", "preprocess")
+
+
+OF_SPLITS = ("split", "check_split")
+
+
+def missing_cells(cells: Sequence[Cell], results: Path) -> list[tuple[Cell, str]]:
+    """Return those of the cells that have not been measured, each with the reason that the files tell."""
+    return [(cell, reason(cell, results)) for cell in cells if not finished(cell, results)]
+
+
+def finished(cell: Cell, results: Path) -> bool:
+    """Return whether a table can be made of the cell: it is trained and measured, and neither file is damaged."""
+    return measured(cell, results) and not damage(cell, results)
+
+
+def measured(cell: Cell, results: Path) -> bool:
+    """Return whether the files of a trained and measured cell are there, whatever is in them."""
+    folder = results / "cells" / cell.path
+    return (folder / "run.json").exists() and (folder / "counts.csv").exists()
+
+
+def damage(cell: Cell, results: Path) -> str:
+    """Return what is damaged of a cell's run.json and counts.csv, '' where nothing is."""
+    folder = results / "cells" / cell.path
+    for path, read in ((folder / "run.json", _read_run), (folder / "counts.csv", _read_counts)):
+        if path.exists() and (found := read(path, path.stat().st_mtime_ns)):
+            return found
+    return ""
+
+
+@lru_cache(maxsize=4096)
+def _read_run(path: Path, changed: int) -> str:
+    return _said(lambda: read_run(path, ("seconds", "starts")))
+
+
+@lru_cache(maxsize=4096)
+def _read_counts(path: Path, changed: int) -> str:
+    from segstudy.tables.counts_check import read_measured
+
+    return _said(lambda: read_measured(path))
+
+
+def _said(read: Callable[[], object]) -> str:
+    """Return what is wrong with a file, in one line."""
+    try:
+        read()
+    except StudyError as error:
+        return in_one_line(error)
+    return ""
+
+
+def reason(cell: Cell, results: Path) -> str:
+    """Return why a cell has not been measured: the message of the job that failed, else how far it is."""
+    facts = live_status.read(results / "resume" / cell.path / live_status.STATUS)
+    if facts:
+        return f"still training, epoch {facts['epoch']} of {facts['epochs']}"
+    if damaged := damage(cell, results):
+        return damaged
+    logs = {rule: results / "logs" / rule / f"{cell.path}.log" for rule in reversed(OF_CELLS)}
+    logs |= {rule: results / "logs" / rule / cell.dataset / f"seed{cell.seed}.log" for rule in OF_SPLITS}
+    logs |= {rule: results / "logs" / rule / f"{cell.dataset}.log" for rule in OF_DATA}
+    for rule, log in logs.items():
+        if message := problem(log, rule):
+            return message
+    if (results / "resume" / cell.path / "state.pt").exists():
+        return "begun; the same command continues it"
+    if (results / "cells" / cell.path / "run.json").exists():
+        return "trained, not measured yet"
+    if logs["train"].exists():
+        return f"its job ended without a word: killed, or out of time or memory; see {logs['train']}"
+    return "not begun"
+
+
+def problem(log: Path, rule: str) -> str:
+    """Return the message that ended a job, '' where its log has none (`segstudy.runtime.job` writes them)."""
+    try:
+        _, found, text = log.read_text(encoding="utf-8", errors="replace").rpartition(f"Error in {rule}")
+    except OSError:
+        return ""
+    return text.strip().partition("\n")[0].partition(": ")[2] if found else ""

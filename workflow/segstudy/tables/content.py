@@ -1,0 +1,247 @@
+"""What the readable comparison table says: rows, best values, footnotes and the protocol in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from segstudy.evaluation.aggregate import MEAN
+from segstudy.evaluation.metrics import METRICS
+from segstudy.tables.captions import (
+    BOLD,
+    Protocol,
+    average_words,
+    count,
+    dataset_words,
+    measure_words,
+    several_seeds,
+    threshold_words,
+)
+from segstudy.tables.columns import SEVEN, SEVERAL, UPPER_BOUND, UPPER_BOUND_WORDS, Column, one_class
+from segstudy.tables.render import DAGGER, DASH, Entry, Line, Panel, Table
+
+SUBSETS = {"test": "Test images", "val": "Validation images", "train": "Training images"}
+NAMED = 12  # rows that a footnote names; more would bury the table
+
+
+class Missing(NamedTuple):
+    """A value of the table that some images have not."""
+
+    metric: str
+    where: str  # row and data set, as a footnote names them
+    images: int  # without a value, summed over seeds
+    total: int
+    none: bool  # no image has one
+
+
+def readable(
+    wide: pd.DataFrame,
+    shown: pd.DataFrame,
+    experiment: str,
+    question: str,
+    protocols: Mapping[str, Protocol],
+    times: Sequence[str] = (),
+    metrics: Sequence[str] = SEVEN,
+    tolerance: float = 2,
+) -> Table:
+    """Return the content of the readable table.
+
+    Args:
+        wide: one row for each network or control, as in the table's csv.
+        shown: the counts behind it (see `segstudy.tables.counts.headline`).
+        experiment: its name.
+        question: what it is to answer.
+        protocols: data set -> what its captions say.
+        times: what is said of the times of training.
+        metrics: columns where there is one foreground class.
+        tolerance: of the surface Dice, in pixels.
+    """
+    datasets = list(wide["dataset"].unique())
+    phantoms = tuple(name for name in datasets if protocols[name]["phantom"])
+    names = name_columns(wide)
+    measured = [subset for subset in SUBSETS if wide[f"{subset}_images"].notna().any()]
+    several = wide["class"].eq(MEAN)
+    parts = [
+        (wide[kind], columns) for kind, columns in ((~several, one_class(metrics)), (several, SEVERAL)) if kind.any()
+    ]
+    return Table(
+        label=experiment,
+        title=title_of(f"Experiment {experiment}", phantoms),
+        question=question,
+        phantoms=phantoms,
+        protocol=[
+            *(dataset_words(name, shown, protocols[name]) for name in datasets),
+            threshold_words(shown),
+            *_average_words(shown, not several.all(), bool(several.any())),
+            *measure_words(metrics if not several.all() else (), tolerance),
+            *([UPPER_BOUND_WORDS] if wide["test_dice_oracle_mean"].notna().any() else []),
+            BOLD,
+            *times,
+        ],
+        name_heads=tuple(name.capitalize() for name in names),
+        panels=[
+            _panel(part[part[f"{subset}_images"].notna()], subset, names, columns, timed=subset == measured[0])
+            for subset in measured
+            for part, columns in parts
+            if part[f"{subset}_images"].notna().any()
+        ],
+    )
+
+
+def title_of(words: str, phantoms: Sequence[str]) -> str:
+    """Return a table's title, naming the data sets that are drawn."""
+    return words + (f" (PHANTOM data: {', '.join(phantoms)})" if phantoms else "")
+
+
+def name_columns(rows: pd.DataFrame) -> list[str]:
+    """Return the columns that name a row: recipe and class only where there are several."""
+    optional = {
+        "recipe": rows.loc[rows["row"] == "cell", "recipe"].nunique() > 1,
+        "class": rows.groupby("dataset")["class"].nunique().max() > 1,
+    }
+    return ["model", "loss", *(name for name, wanted in optional.items() if wanted)]
+
+
+def _panel(wide: pd.DataFrame, subset: str, names: Sequence[str], columns: Sequence[Column], timed: bool) -> Panel:
+    """Return the panel of one subset; a training's time, which no subset has of its own, stands in one of them."""
+    best = _best(wide, subset, columns)
+    rows = wide.to_dict("records")
+    lines = []
+    bounded = subset == "test" and columns is not SEVERAL and wide["test_dice_oracle_mean"].notna().any()
+    for i, row in enumerate(rows):
+        numbers = [_entry(row, subset, column, (i, column.head) in best) for column in columns]
+        numbers += [Entry(row["test_dice_oracle_mean"], row["test_dice_oracle_sd"])] if bounded else []
+        numbers += [Entry(text=count(row[f"{subset}_images"])), Entry(text=f"{row['seeds']}")]
+        numbers += [Entry(text=_seconds(row["seconds_mean"]))] if timed else []
+        lines.append(Line(row["dataset"], row_names(row, names), row["row"] == "control", tuple(numbers)))
+    heads = [
+        *(column.head for column in columns),
+        *([UPPER_BOUND] if bounded else []),
+        "Images",
+        "Seeds",
+        *(["Time (s)"] if timed else []),
+    ]
+    over_classes = columns is SEVERAL
+    title = SUBSETS[subset] + ", means over classes" * over_classes
+    return Panel(subset + ":several" * over_classes, title, tuple(heads), lines, _notes(rows, subset, columns, names))
+
+
+def _seconds(mean: float) -> str:
+    return DASH if pd.isna(mean) else f"{mean:.0f}" if mean >= 10 else f"{mean:.1f}"
+
+
+def _entry(row: Mapping[Any, Any], subset: str, column: Column, bold: bool) -> Entry:
+    if column.interval:
+        low, high = (row[column.name(subset, end)] for end in ("low", "high"))
+        return Entry(text=DASH if pd.isna(low) else f"{low:.3f}{DASH}{high:.3f}")
+    undefined = row[column.name(subset, "undefined")] if column.averaging == "image" else 0
+    undefined = 0 if pd.isna(undefined) else int(undefined)  # none where it was not measured
+    return Entry(row[column.name(subset, "mean")], row[column.name(subset, "sd")], bold, undefined)
+
+
+def row_names(row: Mapping[Any, Any], names: Sequence[str]) -> tuple[str, ...]:
+    """Return what stands in the columns `names` of a row."""
+    if row["row"] == "cell":
+        return tuple(row[name] for name in names)
+    words = {"model": row["model"].replace("_", " "), "loss": "control", "recipe": "", "class": row["class"]}
+    return tuple(words[name] for name in names)
+
+
+def best_of(values: pd.Series, direction: str) -> set[int]:
+    """Return the labels of the best values; one value alone is not the best.
+
+    Values are compared as they are printed: of two that read the same, neither is better.
+    """
+    printed = values.round(3)
+    target = printed.max() if direction == "higher" else printed.min()
+    return {int(str(i)) for i in printed.index[printed == target]} if printed.notna().sum() > 1 else set()
+
+
+def _best(wide: pd.DataFrame, subset: str, columns: Sequence[Column]) -> set[tuple[int, str]]:
+    """Return (row, head of the column) of the best networks of every data set."""
+    best = set()
+    networks = wide.reset_index(drop=True)[(wide["row"] == "cell").to_numpy()]
+    for _, rows in networks.groupby(["dataset", "class"], sort=False):
+        for column in columns:
+            if not column.interval:
+                metric = METRICS[column.metric]
+                value = column._replace(metric=metric.ranked_by or column.metric).name(subset, "mean")
+                best |= {(i, column.head) for i in best_of(rows[value], metric.direction)}
+    return best
+
+
+def _notes(
+    rows: Sequence[Mapping[Any, Any]], subset: str, columns: Sequence[Column], names: Sequence[str]
+) -> list[str]:
+    """Return the footnotes: which values are not defined for how many images, and why."""
+    found: list[Missing] = []
+    unmeasured: dict[str, list[str]] = {}
+    shown = [column.metric for column in columns if column.averaging == "image" and not column.interval]
+    for row in rows:
+        where, total = f"{short_name(row, names)} on {row['dataset']}", round(row[f"{subset}_images"] * row["seeds"])
+        for metric in shown:
+            undefined, mean = row[f"{subset}_{metric}_undefined"], row[f"{subset}_{metric}_mean"]
+            if pd.isna(undefined):
+                unmeasured.setdefault(short_name(row, names), []).append(METRICS[metric].label)
+            else:
+                found.append(Missing(metric, where, int(undefined), total, pd.isna(mean)))
+    notes = undefined_notes(found)
+    together: dict[str, list[str]] = {}
+    for name, labels in unmeasured.items():
+        together.setdefault(", ".join(dict.fromkeys(labels)), []).append(name)
+    notes += [f"{DASH} Not measured of {_first(own)}: {labels}." for labels, own in together.items()]
+    lows = [column.name(subset, "low") for column in columns if column.interval]
+    if any(pd.isna(row[low]) for row in rows for low in lows):
+        notes.append(f"{DASH} as an interval: fewer than two images have a value.")
+    return notes
+
+
+def short_name(row: Mapping[Any, Any], names: Sequence[str]) -> str:
+    """Return how a footnote names a row: by what its table's columns `names` say of it."""
+    return "/".join(part for part in row_names(row, names) if part not in ("", "control"))
+
+
+def undefined_notes(values: Sequence[Missing]) -> list[str]:
+    """Return one footnote for each metric that some images have not, and one for each that none has."""
+    some: dict[str, list[str]] = {}
+    none: dict[str, list[str]] = {}
+    for value in values:
+        if value.images:
+            kind = none if value.none else some
+            kind.setdefault(value.metric, []).append(f"{value.where} ({value.images} of {value.total})")
+    notes = [
+        f"{DAGGER} {METRICS[metric].label} is not defined for images where "
+        f"{METRICS[metric].when_undefined}; these, summed over seeds, are left out of the mean: {_first(found)}."
+        for metric, found in some.items()
+    ]
+    return notes + [
+        f"{DASH} {METRICS[metric].label} is not defined for any image, since "
+        f"{METRICS[metric].when_undefined}: {_first(found)}."
+        for metric, found in none.items()
+    ]
+
+
+def _first(found: Sequence[str]) -> str:
+    more = f" and {len(found) - NAMED} more, see the columns 'undefined' of the csv" if len(found) > NAMED else ""
+    return ", ".join(found[:NAMED]) + more
+
+
+def _average_words(shown: pd.DataFrame, one: bool, several: bool) -> list[str]:
+    """Return how the values of data sets of one class, and of several, are averaged."""
+    seeds = several_seeds(shown)
+    ends = "intervals are 95 % bootstrap intervals over images" + (" and seeds." if seeds else ".")
+    words = []
+    if one:
+        pooled = f"pooled Dice is the ratio of the pixel counts summed over all images; {ends}"
+        words.append(f"{average_words(shown)}; {pooled}")
+    if several:
+        words.append(
+            "Several classes: mean IoU, Dice and sensitivity are means over the classes of what the pixel counts of "
+            "each, summed over all images, give"
+            + (", then means over seeds ± standard deviation over seeds" if seeds else "")
+            + "; per image, the mean is over the classes that its truth or prediction shows; pixel accuracy is the "
+            f"share of all pixels whose class is right; {ends}"
+        )
+    return words

@@ -1,0 +1,70 @@
+"""Cells that a table has to do without: why, and how the table says so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from segstudy.config.cell import Cell
+from segstudy.tables.render import DASH, Entry, Line, Panel, Table
+
+Missing = Sequence[tuple[Cell, str]]
+
+
+KEYS = ["dataset", "model", "loss", "recipe"]
+
+
+def with_missing_rows(wide: pd.DataFrame, missing: Missing) -> pd.DataFrame:
+    """Return the table's csv with a column `missing`, the seeds of a row that are, and a row where none is there."""
+    counted = Counter(cell[:4] for cell, _ in missing)
+    lost = pd.DataFrame([(*key, number) for key, number in counted.items()], columns=[*KEYS, "missing"])
+    there = wide.merge(lost, on=KEYS, how="left")
+    known = set(wide[KEYS].itertuples(index=False, name=None))
+    gone = lost[[key not in known for key in counted]]
+    whole = pd.concat([there, gone], ignore_index=True)
+    whole = whole.fillna({"row": "cell", "seeds": 0, "missing": 0})
+    return whole.astype({"missing": int, "seeds": int})
+
+
+def missing_table(missing: Missing) -> pd.DataFrame:
+    """Return the missing cells, one a row, with the reason."""
+    return pd.DataFrame([(*cell, text) for cell, text in missing], columns=[*Cell._fields, "reason"])
+
+
+def with_missing_cells(table: Table, missing: Missing, cells: int) -> Table:
+    """Return a table that names the cells it has to do without; where there are none, the table as it is.
+
+    Args:
+        table: of the cells that are there.
+        missing: the others.
+        cells: number of all.
+    """
+    if not missing:
+        return table
+    names = [head.lower() for head in table.name_heads if head != "Class"]
+    lines = [
+        Line(
+            cell.dataset,
+            tuple(getattr(cell, head.lower()) if head.lower() in names else DASH for head in table.name_heads),
+            control=False,
+            entries=(Entry(text=str(cell.seed)), Entry(text=f"missing: {text}")),
+        )
+        for cell, text in missing
+    ]
+    warning = (
+        f"PARTIAL: {len(missing)} of {cells} cells are missing and in no mean; the last panel says which, and why. "
+        "Tables by stratum and class, comparisons, ranking, figures and the report wait until all are there."
+    )
+    panel = Panel("missing", "Missing cells", ("Seed", "Why"), lines, [])
+    return table._replace(
+        title=f"{table.title} (PARTIAL)", protocol=[warning, *table.protocol], panels=[*table.panels, panel]
+    )
+
+
+def nothing_but_missing(experiment: str, question: str, phantoms: Mapping[str, bool]) -> Table:
+    """Return the table of an experiment of which no cell is there."""
+    drawn = tuple(name for name, phantom in phantoms.items() if phantom)
+    title = f"Experiment {experiment}" + (f" (PHANTOM data: {', '.join(drawn)})" if drawn else "")
+    return Table(experiment, title, question, drawn, [], ("Model", "Loss", "Recipe"), [])

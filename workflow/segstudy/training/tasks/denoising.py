@@ -1,0 +1,129 @@
+"""Learn to remove noise: images without labels teach a network what images look like (S4, section 3.4).
+
+The input is an image with noise, the target the image itself, in 0..1 before the network's scaling; sigmoid of the
+logits is the image that comes out. Noise is drawn anew in every epoch from (seed, "noise", epoch, step), for the
+validation from (seed, "noise", row): the same in every epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from segstudy.config.semi_supervised import Denoising
+from segstudy.core import rng
+from segstudy.data import stratified_groups
+from segstudy.training.device_data import Batch, Rows
+from segstudy.training.tasks.base import Loss, Task
+
+KINDS = ("gaussian", "salt_and_pepper", "speckle")
+Noise = tuple[str, float]  # kind, level
+
+
+class RemoveNoise(Task):
+    """Clean images from noisy ones."""
+
+    scored = False  # nothing is a mask here
+
+    def __init__(self, options: Denoising, seed: int) -> None:
+        self.options, self.seed = options, seed
+
+    def prepared(self, batch: Batch, epoch: int, step: int) -> Batch:
+        """Return noisy images (B, C, H, W), the clean ones as they are, and their rois."""
+        images, _, roi = batch
+        return self._noisy(images, rng.generator(self.seed, "noise", epoch, step)), images, roi
+
+    def question(self, batch: Batch, rows: Rows) -> Batch:
+        """Return the same of whole images; an image's noise does not depend on which others come with it."""
+        images, _, roi = batch
+        clean = images.float().div_(255)
+        draws = [rng.generator(self.seed, "noise", step=int(row)) for row in rows]
+        return torch.cat([self._noisy(clean[i : i + 1], draw) for i, draw in enumerate(draws)]), clean, roi
+
+    def _noisy(self, images: Tensor, draws: torch.Generator) -> Tensor:
+        return add_noise(images, draw_noise(len(images), self.options, draws), draws)
+
+
+def draw_noise(images: int, options: Denoising, draws: torch.Generator) -> list[Noise]:
+    """Return kind and level of the noise of each image: one of the kinds asked for, a level uniform in its range.
+
+    Args:
+        images: how many.
+        options: ranges by kind.
+        draws: a CPU generator.
+    """
+    ranges = {kind: getattr(options, kind) for kind in KINDS if getattr(options, kind)}
+    drawn = torch.rand(images, 2, generator=draws, dtype=torch.float64).tolist()
+    kinds = [list(ranges)[int(u * len(ranges))] for u, _ in drawn]
+    return [(k, ranges[k][0] + u * (ranges[k][1] - ranges[k][0])) for k, (_, u) in zip(kinds, drawn, strict=True)]
+
+
+def middle_levels(options: Denoising) -> list[Noise]:
+    """Return each kind of noise asked for, at the middle of its range."""
+    ranges = [(kind, getattr(options, kind)) for kind in KINDS if getattr(options, kind)]
+    return [(kind, (low + high) / 2) for kind, (low, high) in ranges]
+
+
+def add_noise(images: Tensor, noise: Sequence[Noise], draws: torch.Generator) -> Tensor:
+    """Return images (B, C, H, W) in 0..1 with noise of a level each, clamped to 0..1.
+
+    With n of the standard normal distribution for each value: `gaussian` x + level n; `speckle` x (1 + level n);
+    `salt_and_pepper` makes each pixel, all its channels, 1 or 0 with a probability of level / 2 each.
+
+    Args:
+        images: left as they are.
+        noise: kind and level of each.
+        draws: a CPU generator, from which one of the images' device is seeded.
+    """
+    field = torch.Generator(images.device).manual_seed(int(torch.randint(2**62, (), generator=draws)))
+    result = []
+    for x, (kind, level) in zip(images, noise, strict=True):
+        if kind == "salt_and_pepper":
+            u = torch.rand(x.shape[1:], generator=field, device=x.device)
+            result.append(x.masked_fill(u < level / 2, 0.0).masked_fill(u >= 1 - level / 2, 1.0))
+        else:
+            n = torch.randn(x.shape, generator=field, device=x.device)
+            result.append((x + level * n if kind == "gaussian" else x * (1 + level * n)).clamp_(0, 1))
+    return torch.stack(result)
+
+
+def channel_by_channel(loss: Loss) -> Loss:
+    """Return a loss of logits and targets (B, C, H, W): taken as B C masks, rois (B, H, W) with them."""
+
+    def of_images(logits: Tensor, target: Tensor, roi: Tensor) -> Tensor:
+        channels = logits.shape[1]
+        return loss(logits.flatten(0, 1)[:, None], target.flatten(0, 1), roi.repeat_interleave(channels, dim=0))
+
+    return of_images
+
+
+def divided(rows: Rows, groups: Sequence[str], share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows to learn from and rows to choose the best epoch by: `share` of the images, as nearly as groups allow.
+
+    Args:
+        rows: of the images, of at least two groups.
+        groups: of each; an image of group '' is its own.
+        share: of the images that choose.
+        seed: of the training.
+    """
+    rows = np.asarray(rows, np.int64)
+    units = [f"group {group}" if group else f"image {row}" for row, group in zip(rows, groups, strict=True)]
+    members = pd.factorize(pd.Series(units))[0]
+    chosen = stratified_groups.draw(np.bincount(members)[:, None], share, 1, rng.numpy_generator(seed, "denoising"))
+    choosing = np.isin(members, chosen)
+    return rows[~choosing], rows[choosing]
+
+
+def images_used(split: pd.DataFrame, groups: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Return the samples that denoising may learn from, and their groups: never those of val and test.
+
+    What shares a group with an image of val or test is left out too.
+    """
+    subset = dict(zip(split["sample"].astype(str), split["subset"], strict=True))
+    kept = {groups.get(sample, "") for sample, name in subset.items() if name in ("val", "test")} - {""}
+    samples = [s for s, name in subset.items() if name in ("train", "unlabelled") and groups.get(s, "") not in kept]
+    return samples, [groups.get(sample, "") for sample in samples]
