@@ -21,6 +21,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(SEARCHED))
 from segstudy.runtime import fingerprint
 
 from segstudy.runtime import locks
+from segstudy.config import dependencies
 from segstudy.config.cell import Cell
 from segstudy.config.load import load_study
 from segstudy.runtime.environment import caches

@@ -10,7 +10,8 @@ rule study_report:
         checks=[
             f"{RESULTS}/data/{dataset}/checks/{name}.json"
             for dataset, seed in dict.fromkeys(
-                (cell.dataset, cell.seed) for cell in [*STUDY.cells, *STUDY.ancestors]
+                (cell.dataset, cell.seed)
+                for cell in [*STUDY.cells, *dependencies.ancestors(STUDY)]
             )
             for name in ("images", f"seed{seed}")
         ],
@@ -18,17 +19,17 @@ rule study_report:
             f"{RESULTS}/checks/chains/{NAMES}.json",
             [
                 cell
-                for cell in [*STUDY.cells, *STUDY.ancestors]
+                for cell in [*STUDY.cells, *dependencies.ancestors(STUDY)]
                 if seen_by_sources(cell) and not STUDY.recipes[cell.recipe].denoising
             ],
         ),
-        indexes=expand(f"{DATA}/index.csv", dataset=STUDY.used_datasets),
+        indexes=expand(f"{DATA}/index.csv", dataset=dependencies.used_datasets(STUDY)),
         cells=[
             path
             for name in ("run.json", "history.csv", "counts.csv", "thresholds.json")
             for path in of_cells(f"{CELL}/{name}", STUDY.cells)
         ],
-        ancestors=of_cells(f"{CELL}/run.json", STUDY.ancestors),
+        ancestors=of_cells(f"{CELL}/run.json", dependencies.ancestors(STUDY)),
         predictions=[
             path
             for name in ("probabilities", "masks")
@@ -51,13 +52,13 @@ rule study_report:
         settings=settings_of_report(STUDY),
         roots={
             name: root_of(SimpleNamespace(dataset=name))
-            for name in STUDY.used_datasets
+            for name in dependencies.used_datasets(STUDY)
         },
         code=fingerprint.code(
             "segstudy.report.page",
             *(
                 f"segstudy.data.readers.{STUDY.datasets[name].reader}"
-                for name in STUDY.used_datasets
+                for name in dependencies.used_datasets(STUDY)
             ),
         ),
     script:

@@ -3,7 +3,7 @@
 
 def all_results():
     """Targets of the whole study."""
-    datasets = STUDY.used_datasets
+    datasets = dependencies.used_datasets(STUDY)
     networks = dict.fromkeys((cell.dataset, cell.model) for cell in STUDY.cells)
     first_seeds = {(cell.dataset, cell.recipe): cell.seed for cell in STUDY.cells[::-1]}
     return [
@@ -45,13 +45,17 @@ def all_results():
             f"{RESULTS}/figures/pseudo/{NAMES}.png",
             [
                 cell
-                for cell in [*STUDY.cells, *STUDY.ancestors]
-                if "teacher" in STUDY.sources(cell)
+                for cell in [*STUDY.cells, *dependencies.ancestors(STUDY)]
+                if "teacher" in dependencies.sources(STUDY, cell)
             ],
         ),
         *of_cells(
             f"{RESULTS}/figures/denoising/{NAMES}.png",
-            [cell for cell in STUDY.ancestors if STUDY.recipes[cell.recipe].denoising],
+            [
+                cell
+                for cell in dependencies.ancestors(STUDY)
+                if STUDY.recipes[cell.recipe].denoising
+            ],
         ),
         *[
             f"{RESULTS}/figures/networks/{dataset}/{model}.png"

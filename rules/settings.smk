@@ -56,7 +56,9 @@ def readers_code(*modules):
     def lookup(wildcards):
         datasets = STUDY.experiments[wildcards.experiment].datasets
         readers = sorted({STUDY.datasets[name].reader for name in datasets})
-        return fingerprint.code(*modules, *(f"segstudy.data.readers.{r}" for r in readers))
+        return fingerprint.code(
+            *modules, *(f"segstudy.data.readers.{r}" for r in readers)
+        )
 
     return lookup
 

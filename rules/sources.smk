@@ -1,8 +1,6 @@
 # What a cell is made of beside its own data set: weights, other cells, images without labels, seeds put together.
 from types import SimpleNamespace
 
-from segstudy.config import dependencies as chains
-
 ENCODERS = "resources/encoders"
 
 
@@ -20,7 +18,7 @@ def cell_of(wildcards):
 
 @cache
 def sources_of_cell(cell):
-    return STUDY.sources(cell)
+    return dependencies.sources(STUDY, cell)
 
 
 def start_of(wildcards):
@@ -43,7 +41,7 @@ def sources_of(wildcards):
 
 @cache
 def seen_by_sources(cell):
-    return chains.seen(STUDY, cell)
+    return dependencies.seen(STUDY, cell)
 
 
 def seen_of(wildcards):
@@ -110,7 +108,7 @@ def teacher_of(wildcards):
 def unlabelled_of(wildcards):
     """The data set whose images are seen without their masks; None where there is none."""
     named = wildcards.get("unlabelled")
-    return named or chains.unlabelled_of(STUDY, cell_of(wildcards))
+    return named or dependencies.unlabelled_of(STUDY, cell_of(wildcards))
 
 
 def of_unlabelled(name):

@@ -117,6 +117,8 @@ rule predict:
         evaluation=STUDY.evaluation.of_prediction,
         reading=reader_code(),
         network=network_of,
-        code=network_code("segstudy.inference.predict", "segstudy.inference.preprocessing"),
+        code=network_code(
+            "segstudy.inference.predict", "segstudy.inference.preprocessing"
+        ),
     script:
         "../workflow/scripts/predict.py"

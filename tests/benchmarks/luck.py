@@ -2,8 +2,8 @@
 
 Studies are simulated whose four rows are equally good: images differ with sd 1, a row gains or loses 0.3 of its own on
 an image, noise is 0.3, and what a seed adds to all images of a row (luck) is what the second column says. Prints how
-often the 95 % interval of a pair holds the true difference of 0, once as `segstudy.evaluation.paired_tests` has it and once for a
-bootstrap that draws images and seeds, and the share of studies that claim a difference.
+often the 95 % interval of a pair holds the true difference of 0, once as `segstudy.evaluation.paired_tests` has it and
+once for a bootstrap that draws images and seeds, and the share of studies that claim a difference.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from copy import deepcopy
 
 import pytest
 
+from segstudy.config import dependencies
 from segstudy.config.cell import Cell
 from segstudy.config.load import load_study
 from segstudy.core.errors import StudyError
@@ -49,28 +50,28 @@ def cell(recipe, dataset="hrf", loss="dice"):
 
 def test_a_cell_needs_what_its_recipe_names_and_the_rest_is_its_own():
     few = study()
-    assert few.sources(cell("default")) == {}
-    assert few.sources(cell("finetuned")) == {"start": cell("denoising", "rfmid", "mse")}
-    assert few.sources(cell("pseudo")) == {"teacher": cell("default")}
-    assert few.ancestors == [cell("denoising", "rfmid", "mse")]
-    assert few.used_datasets == ["hrf", "rfmid"]
+    assert dependencies.sources(few, cell("default")) == {}
+    assert dependencies.sources(few, cell("finetuned")) == {"start": cell("denoising", "rfmid", "mse")}
+    assert dependencies.sources(few, cell("pseudo")) == {"teacher": cell("default")}
+    assert dependencies.ancestors(few) == [cell("denoising", "rfmid", "mse")]
+    assert dependencies.used_datasets(few) == ["hrf", "rfmid"]
 
 
 def test_each_round_is_taught_by_the_round_before():
     few = study(recipes__pseudo__pseudo_labels__rounds=3)
-    assert few.sources(cell("pseudo_round1")) == {"teacher": cell("default")}
-    assert few.sources(cell("pseudo_round2")) == {"teacher": cell("pseudo_round1")}
-    assert few.sources(cell("pseudo")) == {"teacher": cell("pseudo_round2")}
-    assert [c.recipe for c in few.ancestors] == ["denoising", "pseudo_round1", "pseudo_round2"]
+    assert dependencies.sources(few, cell("pseudo_round1")) == {"teacher": cell("default")}
+    assert dependencies.sources(few, cell("pseudo_round2")) == {"teacher": cell("pseudo_round1")}
+    assert dependencies.sources(few, cell("pseudo")) == {"teacher": cell("pseudo_round2")}
+    assert [c.recipe for c in dependencies.ancestors(few)] == ["denoising", "pseudo_round1", "pseudo_round2"]
 
 
 def test_rounds_may_be_rows_of_an_experiment():
     rounds, recipes = {"recipes__pseudo__pseudo_labels__rounds": 2}, ["default", "pseudo_round1", "pseudo"]
     few = study(experiments__few__recipes=recipes, experiments__few__labels=[0.5, 1], **rounds)
     half = [f"{name}_labels50" for name in recipes]
-    assert sorted(c.recipe for c in few.cells) == sorted([*recipes, *half]) and few.ancestors == []
+    assert sorted(c.recipe for c in few.cells) == sorted([*recipes, *half]) and dependencies.ancestors(few) == []
     for below, above in zip([recipes[:2], half[:2]], [recipes[1:], half[1:]], strict=True):
-        assert [few.sources(cell(name))["teacher"].recipe for name in above] == below
+        assert [dependencies.sources(few, cell(name))["teacher"].recipe for name in above] == below
     words = chain_words(few, [cell("pseudo_round1"), cell("pseudo")])["hrf"]
     assert "pseudo_round1: learns from rfmid too, labelled by hrf/unet/dice/default" in words
     assert "pseudo: learns from rfmid too, labelled by hrf/unet/dice/pseudo_round1" in words
@@ -80,8 +81,8 @@ def test_a_share_of_the_labels_reaches_the_teacher_but_not_who_reads_no_labels()
     few = study(experiments__few__labels=[1, 0.25])
     assert [c.recipe for c in few.cells][:4] == ["default_labels25", "default", "finetuned_labels25", "finetuned"]
     assert few.recipes["pseudo_labels25"].labels == 0.25
-    assert few.sources(cell("pseudo_labels25")) == {"teacher": cell("default_labels25")}
-    assert few.sources(cell("finetuned_labels25")) == {"start": cell("denoising", "rfmid", "mse")}
+    assert dependencies.sources(few, cell("pseudo_labels25")) == {"teacher": cell("default_labels25")}
+    assert dependencies.sources(few, cell("finetuned_labels25")) == {"start": cell("denoising", "rfmid", "mse")}
 
 
 def test_rows_of_a_grid_may_be_named_one_by_one_and_have_shares_too():
@@ -97,7 +98,7 @@ def test_rows_of_a_grid_may_be_named_one_by_one_and_have_shares_too():
 
 def test_an_unlabelled_data_set_needs_no_validation_images():
     few = study(datasets__rfmid__split={"validation": 0}, evaluation={"policies": ["fixed", "validation"]})
-    assert few.used_datasets == ["hrf", "rfmid"]
+    assert dependencies.used_datasets(few) == ["hrf", "rfmid"]
 
 
 CHAIN = {"recipe": "pseudo"}

@@ -15,13 +15,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from segstudy.config.datasets import MAX_MEGAPIXELS, DatasetConfig
+from segstudy.config.datasets import DatasetConfig
+from segstudy.core import pixel_limit
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_array, read_arrays, write_arrays
+from segstudy.core.pixel_limit import MAX_MEGAPIXELS, allowing
 from segstudy.data import store
-from segstudy.data.images import decode
 from segstudy.data.images import read as images
-from segstudy.data.images.decode import allowing, opened
+from segstudy.data.images.decode import opened
 from segstudy.data.images.label_map import binary
 from segstudy.data.images.prediction_files import read_classes, read_probability, write_probability
 from segstudy.data.images.read import image_size, read_colours, read_image, read_labels, read_mask, read_reduced
@@ -89,8 +90,8 @@ def test_a_job_reads_what_its_data_set_allows(monkeypatch):
     monkeypatch.setenv("SEGSTUDY_MAX_MEGAPIXELS", json.dumps({"a": 1.0, "b": 300.0}))
     for wildcards, limit in (({"dataset": "a"}, 1.0), ({"dataset": "a", "unlabelled": "b"}, 300.0), ({}, 300.0)):
         with _pictures(SimpleNamespace(wildcards=wildcards)):
-            assert decode._limit.megapixels == limit
-    assert decode._limit.megapixels == MAX_MEGAPIXELS
+            assert pixel_limit.current().megapixels == limit
+    assert pixel_limit.current().megapixels == MAX_MEGAPIXELS
 
 
 def test_a_low_limit_is_not_meant_for_figures_that_were_drawn(tmp_path):

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from segstudy.config import dependencies
 from segstudy.config.load import load_study
 from segstudy.runtime import live_status
 from segstudy.study import status, status_view
@@ -143,7 +144,7 @@ def test_cells_that_others_start_from_are_among_them(results):
     config["recipes"]["tuned"] = {"start_from": {"recipe": "default"}}
     config["experiments"]["all"] |= {"recipes": ["tuned"], "datasets": ["ph2"], "models": ["unet"], "seeds": 1}
     study = load_study(config)
-    assert [cell.recipe for cell in study.ancestors] == ["default"]
+    assert [cell.recipe for cell in dependencies.ancestors(study)] == ["default"]
     finish(results, "ph2/unet/0", measured=False)  # nobody measures it
     found = status.trainings(study, results)
     assert [(t.cell.recipe, t.state) for t in found] == [("default", "done"), ("tuned", "waiting")]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from segstudy.config import dependencies
 from segstudy.config.load import load_study, read_config
 from segstudy.models.cost import count_parameters
 from segstudy.models.registry import build
@@ -25,7 +26,10 @@ def test_tiles_at_random_differ_from_whole_cases_by_the_split_alone(name):
     leaks = [item for item in images.exceptions if item.kind == "group_straddles"]
     same = {"split": cases.split, "exceptions": [item for item in images.exceptions if item not in leaks]}
     assert len(leaks) == 1 and images.model_copy(update=same) == cases
-    rows = {dataset: {cell[1:] for cell in found.cells if cell.dataset == dataset} for dataset in found.used_datasets}
+    rows = {
+        dataset: {cell[1:] for cell in found.cells if cell.dataset == dataset}
+        for dataset in dependencies.used_datasets(found)
+    }
     assert rows["ebhi_cases"] == rows["ebhi_images"] and len(rows["ebhi_cases"]) >= 12
 
 

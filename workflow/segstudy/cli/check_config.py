@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segstudy.cli.config_files import Files, chosen, opened, paper
+from segstudy.config import dependencies
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,9 +25,17 @@ def check_config(files: Files = None) -> None:
     console.print(f"Study {study.study}: the config is right ({names}). Results: {results}/", soft_wrap=True)
     console.print(_datasets(study))
     console.print(_experiments(study))
-    sources = f", and {len(study.ancestors)} cells that these start or learn from" if study.ancestors else ""
+    sources = (
+        f", and {len(dependencies.ancestors(study))} cells that these start or learn from"
+        if dependencies.ancestors(study)
+        else ""
+    )
     console.print(f"{len(study.cells)} cells in all, each trained once{sources}. What they cost: segstudy plan")
-    lost = [name for name in study.used_datasets if _drawn(study, name) == "" and not study.root(name).is_dir()]
+    lost = [
+        name
+        for name in dependencies.used_datasets(study)
+        if _drawn(study, name) == "" and not study.root(name).is_dir()
+    ]
     if lost:
         roots = " and ".join(f"datasets.{name}.root" for name in lost)
         console.print(f"Not found: {', '.join(lost)}. Set data_root or {roots}; the study stops there until then.")
@@ -46,7 +55,7 @@ def _datasets(study: Study) -> Table:
     for head in ("data set", "reader", "split"):
         table.add_column(head, no_wrap=True)
     table.add_column("where", overflow="fold")
-    for name in study.used_datasets:
+    for name in dependencies.used_datasets(study):
         options, root = study.datasets[name], study.root(name)
         there = root.is_dir()
         where = Text(_drawn(study, name) or f"{'found' if there else 'NOT FOUND'}: {root}")

@@ -44,7 +44,7 @@ def predict(
     ] = False,
 ) -> None:
     """Masks of new images by a trained network, as its study makes them."""
-    from segstudy.data.images.decode import allowing
+    from segstudy.core.pixel_limit import allowing
     from segstudy.deploy.predict import predict_images
     from segstudy.deploy.trained_cell import open_cell
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
@@ -10,8 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, field_validator
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
+from segstudy.core.names import NAME
 
 LONGEST_NAME = 100  # characters; file names may have 255, and some are made of a name and more
 
@@ -20,6 +18,8 @@ LARGEST = 2**53  # of a whole number: what a float64 and every library that is g
 
 
 LARGEST_SEED = 2**32 - 1
+MOST_SEEDS = 1_000  # of an experiment
+MOST_CELLS = 100_000  # of a study
 
 
 class Options(BaseModel):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segstudy.config import dependencies
 from segstudy.config.validation_errors import place
 from segstudy.core.errors import StudyError
 
@@ -37,7 +38,9 @@ def check_validation(study: Study, files: Sequence[Path]) -> None:
     """
     measured = {cell.dataset for cell in study.cells}
     # What learns to remove noise divides its images itself.
-    trained = [cell for cell in [*study.cells, *study.ancestors] if not study.recipes[cell.recipe].denoising]
+    trained = [
+        cell for cell in [*study.cells, *dependencies.ancestors(study)] if not study.recipes[cell.recipe].denoising
+    ]
     for dataset in dict.fromkeys(cell.dataset for cell in trained):
         if study.datasets[dataset].split.validation:
             continue
@@ -120,7 +123,7 @@ def check_chains(study: Study, files: Sequence[Path]) -> None:
                     where=place(("experiments", name, "recipes"), files),
                     remedy=f"name a recipe with 'start_from: {{recipe: {item}}}' instead; it is trained for it",
                 )
-    for cell in [*study.cells, *ancestors(study, study.cells)]:
+    for cell in [*study.cells, *ancestors(study)]:
         denoising, kind = study.recipes[cell.recipe].denoising, study.losses[cell.loss].kind
         if denoising and kind not in DENOISING_LOSSES:
             raise StudyError(

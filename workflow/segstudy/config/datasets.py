@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from segstudy.config.base import LARGEST_SEED, Below, Options
 from segstudy.config.classes import BACKGROUND, Classes
+from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 
 # One line a reader; the module of the same name in `segstudy.data.index` does the reading.
 READERS: tuple[str, ...] = ("ph2", "drive", "cmp", "ebhi", "hrf", "phc", "rfmid", "folder")
@@ -24,10 +25,6 @@ WITHOUT_STRATA: tuple[str, ...] = ("drive", "phc")
 
 # Those of several foreground classes: an experiment that has one of them is given a table by class.
 SEVERAL_CLASSES: tuple[str, ...] = ("cmp",)
-
-
-# Pictures of more megapixels are not decoded, unless the data set's config allows them: 2 GB while they are read.
-MAX_MEGAPIXELS = 200.0
 
 
 # Findings of the checks that a study may declare as known and accepted (see segstudy.data.checks.data_checks).
@@ -121,6 +118,32 @@ class Phantom(Options):
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
 
 
+class Layout(Options):
+    """What the reader `folder` cannot find out by itself; folders and table are below the root."""
+
+    images: Below | None = Field(None, description="folder of the images; by default images, image, imgs or img")
+    masks: Below | None = Field(None, description="folder of the masks; by default masks, mask, labels, label, ...")
+    rois: Below | None = Field(None, description="folder of the regions that count; by default rois or roi, if there")
+    table: Below | None = Field(None, description="table of samples; by default samples.csv, if there")
+    mask_suffix: str | None = Field(
+        None, description="what a mask's name has behind the image's, for instance _mask; '' for nothing"
+    )
+    group_pattern: str | None = Field(
+        None, description="regular expression; what it finds in a sample's name (its brackets, if any) is the group"
+    )
+
+    @field_validator("group_pattern")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        try:
+            pattern = re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"'{value}' is no regular expression: {error}") from None
+        if pattern.groups > 1:
+            raise ValueError(f"'{value}' has {pattern.groups} pairs of brackets; one says which part names the group")
+        return value
+
+
 class DatasetConfig(Options):
     """One entry of `datasets:`."""
 
@@ -170,29 +193,3 @@ class DatasetConfig(Options):
         if self.layout != Layout() and self.reader not in WITH_LAYOUT:
             raise ValueError(f"layout is for the reader 'folder'; the reader '{self.reader}' knows its files")
         return self
-
-
-class Layout(Options):
-    """What the reader `folder` cannot find out by itself; folders and table are below the root."""
-
-    images: Below | None = Field(None, description="folder of the images; by default images, image, imgs or img")
-    masks: Below | None = Field(None, description="folder of the masks; by default masks, mask, labels, label, ...")
-    rois: Below | None = Field(None, description="folder of the regions that count; by default rois or roi, if there")
-    table: Below | None = Field(None, description="table of samples; by default samples.csv, if there")
-    mask_suffix: str | None = Field(
-        None, description="what a mask's name has behind the image's, for instance _mask; '' for nothing"
-    )
-    group_pattern: str | None = Field(
-        None, description="regular expression; what it finds in a sample's name (its brackets, if any) is the group"
-    )
-
-    @field_validator("group_pattern")
-    @classmethod
-    def _compiles(cls, value: str | None) -> str | None:
-        try:
-            pattern = re.compile(value or "")
-        except re.error as error:
-            raise ValueError(f"'{value}' is no regular expression: {error}") from None
-        if pattern.groups > 1:
-            raise ValueError(f"'{value}' has {pattern.groups} pairs of brackets; one says which part names the group")
-        return value

@@ -8,16 +8,15 @@ experiment also `<recipe>_labels10` of each of its recipes, and of those that th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
+from segstudy.config.base import MOST_CELLS
 from segstudy.config.cell import Cell
-from segstudy.config.limits import MOST_CELLS
 from segstudy.config.recipes import Recipe
 from segstudy.config.semi_supervised import Source
+from segstudy.config.study import Study
 from segstudy.core.errors import StudyError
-
-if TYPE_CHECKING:
-    from segstudy.config.study import Study
 
 # Losses that compare an image with an image.
 DENOISING_LOSSES = ("mse", "smooth_l1")
@@ -113,6 +112,7 @@ def _add(recipes: dict[str, Recipe], name: str, recipe: Recipe) -> None:
     recipes[name] = recipe
 
 
+@cache
 def sources(study: Study, cell: Cell) -> dict[str, Cell]:
     """Return the cells that a cell needs: `start` (whose weights it starts from), `teacher` (who labels images)."""
     recipe = study.recipe(cell.dataset, cell.recipe)
@@ -120,7 +120,13 @@ def sources(study: Study, cell: Cell) -> dict[str, Cell]:
     return {role: _cell(study, cell, source) for role, source in named.items() if source}
 
 
-def ancestors(study: Study, cells: Sequence[Cell]) -> list[Cell]:
+@cache
+def ancestors(study: Study) -> list[Cell]:
+    """Return the cells of no experiment that others start from or learn from, directly or not; once."""
+    return needed_by(study, study.cells)
+
+
+def needed_by(study: Study, cells: Sequence[Cell]) -> list[Cell]:
     """Return every cell that these need, directly or not, and that is not one of them; once.
 
     Raises:
@@ -169,6 +175,13 @@ def _circle(steps: list[str]) -> str:
     return " -> ".join(around if len(around) <= 12 else [*around[:6], "...", *around[-5:]])
 
 
+def used_datasets(study: Study) -> list[str]:
+    """Return every data set that some cell trains on, once; those whose labels are not read come last."""
+    cells = [*study.cells, *ancestors(study)]
+    unlabelled = [name for cell in cells if (name := unlabelled_of(study, cell))]
+    return list(dict.fromkeys([*(cell.dataset for cell in cells), *unlabelled]))
+
+
 def _cell(study: Study, cell: Cell, source: Source) -> Cell:
     dataset, loss = source.dataset or cell.dataset, source.loss
     if loss is None and study.recipes[source.recipe].denoising:
@@ -201,7 +214,7 @@ LEARNED = ("train", "unlabelled")
 def seen(study: Study, cell: Cell) -> list[Seen]:
     """Return what the sources of a cell have seen, and theirs in turn, and what it is shown without labels itself."""
     found: list[Seen] = []
-    for source in [*ancestors(study, [cell]), cell]:
+    for source in [*needed_by(study, [cell]), cell]:
         recipe = study.recipe(source.dataset, source.recipe)
         if source != cell and recipe.denoising:
             found.append(Seen(source.dataset, source.seed, LEARNED, source.path, "learned to remove noise from it"))

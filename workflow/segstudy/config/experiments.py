@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from segstudy.config.base import LARGEST_SEED, Distinct, Options
+from segstudy.config.base import LARGEST_SEED, MOST_CELLS, MOST_SEEDS, Distinct, Options
 from segstudy.config.cell import Cell
-from segstudy.config.limits import MOST_CELLS, MOST_SEEDS
 from segstudy.core.errors import nearest
 
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from segstudy.config import dependencies
+from segstudy.config.base import MOST_CELLS
+from segstudy.config.datasets import DatasetConfig
+from segstudy.config.study import Study
 from segstudy.config.validation_errors import place
 from segstudy.core.errors import StudyError
 
-if TYPE_CHECKING:
-    from segstudy.config.datasets import DatasetConfig
-    from segstudy.config.study import Study
-
-MOST_SEEDS = 1_000  # of an experiment
-MOST_CELLS = 100_000  # of a study
 LONGEST_CELL = 200  # characters of a cell's names together: some executors make one file name of them
 LONGEST_PATH = 4000  # bytes of a path, of the 4096 that Linux takes
 BELOW_RESULTS = 500  # bytes that the longest names below a study's folder take
@@ -72,7 +69,9 @@ def check_crops(study: Study, files: Sequence[Path]) -> None:
     Raises:
         StudyError: naming the key.
     """
-    for dataset, name in dict.fromkeys((cell.dataset, cell.recipe) for cell in [*study.cells, *study.ancestors]):
+    for dataset, name in dict.fromkeys(
+        (cell.dataset, cell.recipe) for cell in [*study.cells, *dependencies.ancestors(study)]
+    ):
         crop, canvas = study.recipe(dataset, name).crop, _canvas(study.datasets[dataset])
         if crop is None or canvas is None or (crop[0] <= canvas[0] and crop[1] <= canvas[1]):
             continue

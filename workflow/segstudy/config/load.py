@@ -54,7 +54,9 @@ def _loaded(config: Mapping[str, Any], paths: list[Path]) -> Study:
     check_limits(study, paths)
     cross_checks.check_chains(study, paths)
     check_validation(study, paths)
-    for dataset, recipe in dict.fromkeys((cell.dataset, cell.recipe) for cell in [*study.cells, *study.ancestors]):
+    for dataset, recipe in dict.fromkeys(
+        (cell.dataset, cell.recipe) for cell in [*study.cells, *dependencies.ancestors(study)]
+    ):
         study.recipe(dataset, recipe)  # each may be right alone and not together
     check_crops(study, paths)
     return study

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from pydantic import Field, InstanceOf, PrivateAttr
 
-from segstudy.config import dependencies
 from segstudy.config.base import Name, Options, _update
 from segstudy.config.cell import Cell
 from segstudy.config.datasets import DatasetConfig
@@ -38,6 +37,7 @@ class Study(Options):
     recipes: dict[Name, Recipe] = Field(min_length=1)
     evaluation: Evaluation = Evaluation()
     experiments: dict[Name, Experiment] = Field(min_length=1)
+    __hash__ = object.__hash__  # what is derived from a study is remembered for the study itself
     # Recipes as written, and as `recipe` resolves them: planning a study asks for them twenty times for each cell.
     _resolved: dict[tuple[str, str], tuple[Recipe, Recipe]] = PrivateAttr(default_factory=dict)
 
@@ -45,22 +45,6 @@ class Study(Options):
     def cells(self) -> list[Cell]:
         """Every cell of the study, once."""
         return list(dict.fromkeys(cell for e in self.experiments.values() for cell in e.cells))
-
-    @cached_property
-    def ancestors(self) -> list[Cell]:
-        """Cells of no experiment that others start from or learn from, once."""
-        return dependencies.ancestors(self, self.cells)
-
-    @cached_property
-    def used_datasets(self) -> list[str]:
-        """Every data set that some cell trains on, once; those whose labels are not read come last."""
-        cells = [*self.cells, *self.ancestors]
-        unlabelled = [name for cell in cells if (name := dependencies.unlabelled_of(self, cell))]
-        return list(dict.fromkeys([*(cell.dataset for cell in cells), *unlabelled]))
-
-    def sources(self, cell: Cell) -> dict[str, Cell]:
-        """The cells that a cell needs, by their role: `start`, `teacher`."""
-        return dependencies.sources(self, cell)
 
     def root(self, dataset: str) -> Path:
         """Folder of the raw data; relative roots lie below `data_root`. `~` and `$VARIABLES` are expanded."""
@@ -106,4 +90,4 @@ class Study(Options):
         }
 
 
-__all__ = ["CONTROLS", "Cell", "Choice", "Experiment", "Study", "load_study", "read_config"]
+__all__ = ["CONTROLS", "Cell", "Choice", "Experiment", "Study"]

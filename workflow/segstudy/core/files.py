@@ -1,6 +1,7 @@
 """Write files so that nobody ever reads half of one: temporary neighbour, fsync, rename.
 
-Tables, JSON and arrays that later jobs read get a checksum beside them (`segstudy.core.checksums`); reading compares it.
+Tables, JSON and arrays that later jobs read get a checksum beside them (`segstudy.core.checksums`); reading compares
+it.
 """
 
 from __future__ import annotations

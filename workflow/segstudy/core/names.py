@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from segstudy.config.base import NAME
 from segstudy.core.errors import StudyError
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # of samples and of everything a config names
 # Of a sample's name. A file is called `.<name>.<process>.partial.png` while it is written, and file systems take 255
 # bytes.
 LONGEST = 220

@@ -21,8 +21,8 @@ def look(study: Study, dataset: str, threads: int) -> dict[str, Any]:
     Raises:
         StudyError: as `datasets.build_index`.
     """
+    from segstudy.core.pixel_limit import allowing
     from segstudy.data.card import describe
-    from segstudy.data.images.decode import allowing
     from segstudy.data.index import build_index, labels_of
 
     options = study.datasets[dataset]

@@ -2,8 +2,8 @@
 
 What is never given up, in this order: official test sets stay as they are, groups stay whole, every subset holds an
 image, every stratum with enough groups stands in every subset; then strata keep their proportions and subsets
-their shares as nearly as whole groups allow. How the groups are chosen stands in `segstudy.data.stratified_groups`. With
-`grouped: false` every image is a group of its own: such a split leaks, and serves to measure how much. With
+their shares as nearly as whole groups allow. How the groups are chosen stands in `segstudy.data.stratified_groups`.
+With `grouped: false` every image is a group of its own: such a split leaks, and serves to measure how much. With
 `validation: 0` there is no validation subset, and official validation images are trained on. A data set without any
 mask is unlabelled as a whole.
 """

@@ -16,9 +16,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from segstudy.config.datasets import MAX_MEGAPIXELS
 from segstudy.core import checksums, files
 from segstudy.core.errors import StudyError
+from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 from segstudy.core.progress import logger, track
 from segstudy.data.images.geometry import Geometry, SizeOption, canvas_size, fit, plain_size, to_canvas
 from segstudy.data.images.label_map import Labels, known_ids

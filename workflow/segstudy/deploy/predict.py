@@ -254,7 +254,8 @@ def predict_large(
     tile: tuple[int, int],
     overlap: float,
 ) -> np.ndarray:
-    """Return the probabilities (K, H, W) of one canvas (H, W, C) in overlapping tiles (see `segstudy.inference.sliding_window`).
+    """Return the probabilities (K, H, W) of one canvas (H, W, C) in overlapping tiles (see
+    `segstudy.inference.sliding_window`).
 
     Beside the canvas as bytes and its probabilities, no more than one pass of tiles is held as numbers.
     """

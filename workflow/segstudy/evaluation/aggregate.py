@@ -1,7 +1,7 @@
 """Pixel counts first, ratios last: the confusion matrix of two masks, and averages of what follows from it.
 
-The formulas are in `segstudy.evaluation.metrics`. A value that is not defined is NaN; averages leave it out and say how often
-(see docs/metrics.md). Where several classes are counted, each against all others, their mean is one more "class",
+The formulas are in `segstudy.evaluation.metrics`. A value that is not defined is NaN; averages leave it out and say how
+often (see docs/metrics.md). Where several classes are counted, each against all others, their mean is one more "class",
 called MEAN.
 """
 

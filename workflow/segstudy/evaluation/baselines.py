@@ -7,8 +7,8 @@
 - `otsu`: Otsu's threshold (1979, doi:10.1109/TSMC.1979.4310076) of each image's own values inside the roi,
   background outside it. Whether grey or green values are taken, and whether the dark or the bright side is the
   object, is what gives the best mean Dice on the training images.
-- `frangi`: for vessels alone, Frangi's ridge filter (`segstudy.evaluation.frangi`); whether dark or bright ridges are taken, and
-  how many of an image's pixels, is what gives the best mean Dice on the training images.
+- `frangi`: for vessels alone, Frangi's ridge filter (`segstudy.evaluation.frangi`); whether dark or bright ridges are
+  taken, and how many of an image's pixels, is what gives the best mean Dice on the training images.
 - `second_human`: the second annotation, where an image has one.
 
 With several classes there are `all_background`, `majority` and `random`; with one, all but `majority`, which is one of

@@ -13,7 +13,7 @@ from segstudy.evaluation.topology import Pieces, centre_line, pieces
 
 
 class Measures(NamedTuple):
-    """What is measured beside counts of pixels: keys of `segstudy.evaluation.metrics.MEASURES`; the tolerance in pixels."""
+    """What is measured beside counts of pixels: keys of `metrics.MEASURES`; the tolerance in pixels."""
 
     names: tuple[str, ...] = ()
     tolerance: float = 2.0

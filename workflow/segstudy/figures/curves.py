@@ -55,8 +55,8 @@ def draw_curves(
     A pair of panels (losses above, Dice below) for each data set, network and recipe; colours are losses, every
     seed is a thin line of its own, a dot marks the epoch whose weights were kept.
 
-    Where a recipe stops early by the fitted curve (`segstudy.training.early_stopping`), the last fitted quadratic lies over the
-    training losses it was fitted to, and a panel between the two shows its slope in every epoch, the band of
+    Where a recipe stops early by the fitted curve (`segstudy.training.early_stopping`), the last fitted quadratic lies
+    over the training losses it was fitted to, and a panel between the two shows its slope in every epoch, the band of
     slopes that count as flat, and a cross where that ended the training: figures 2, 4 and 5 of the EBHI-SEG report.
 
     Args:

@@ -31,8 +31,8 @@ def predict_together(
 ) -> None:
     """Average the stored probabilities of several cells, and choose thresholds of the mean's own.
 
-    Writes what `segstudy.inference.predict.predict_cell` writes. For one foreground class: of several only the winner of each
-    pixel is stored, and winners cannot be averaged.
+    Writes what `segstudy.inference.predict.predict_cell` writes. For one foreground class: of several only the winner
+    of each pixel is stored, and winners cannot be averaged.
 
     Args:
         members: folders of probabilities, of cells with the same split.

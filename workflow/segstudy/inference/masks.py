@@ -34,7 +34,7 @@ def choose_thresholds(
     thresholds: dict[str, float] = {}
     for policy in evaluation.policies:
         if policy == "oracle":
-            continue  # it needs the test images, which have no say in what is predicted: see `segstudy.evaluation.measure`
+            continue  # it needs the test images, which have no say in what is predicted: see `evaluation.measure`
         if policy == "fixed":
             thresholds[policy] = evaluation.fixed_threshold
         else:

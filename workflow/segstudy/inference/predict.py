@@ -156,8 +156,9 @@ def predict_canvas(
         batch: images, or tiles, in one forward pass; by default as many as fit `PIXELS_PER_PASS`.
         flips: average the probabilities of the image and its mirror images (left-right, top-bottom, both), each
             turned back; of tiles, those of each tile.
-        tile: (height, width) of overlapping tiles that are predicted one by one and blended (see `segstudy.inference.sliding_window`): the
-            memory is then that of the tiles of one pass, however large the canvas. None: the whole canvas at once.
+        tile: (height, width) of overlapping tiles that are predicted one by one and blended (see
+            `segstudy.inference.sliding_window`): the memory is then that of the tiles of one pass, however large the
+                canvas. None: the whole canvas at once.
         overlap: share of a tile that its neighbour covers too.
 
     Yields:

@@ -33,8 +33,8 @@ def accept(
     whole frame.
 
     Args:
-        measures: of the pseudo-labels that the student may learn from, as `segstudy.inference.pseudo_labels` writes them.
-        samples: samples.csv of the student's data set, with the shares of foreground in its masks.
+        measures: of the pseudo-labels that the student may learn from, as `segstudy.inference.pseudo_labels` writes
+        them. samples: samples.csv of the student's data set, with the shares of foreground in its masks.
         learned: samples of that data set whose masks the student learns from.
         options: the recipe's `pseudo_labels.accept`.
         place: keys of these options in the config, for messages.

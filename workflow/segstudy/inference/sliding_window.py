@@ -64,10 +64,10 @@ def predict_tiles(
 ) -> Tensor:
     """Return float32 (B, K, H, W): the answers to overlapping tiles of a canvas, blended.
 
-    It blends what `predict` returns. `segstudy.inference.predict` lets it return probabilities: they are what is averaged over
-    mirror images and seeds too, so that all these means are of one kind; and a tile that is very sure where it sees
-    least, with a logit of 40 at its border, counts as 1 and does not outvote its neighbours. A constant and a ramp come
-    back as they are either way.
+    It blends what `predict` returns. `segstudy.inference.predict` lets it return probabilities: they are what is
+    averaged over mirror images and seeds too, so that all these means are of one kind; and a tile that is very sure
+    where it sees least, with a logit of 40 at its border, counts as 1 and does not outvote its neighbours. A constant
+    and a ramp come back as they are either way.
 
     Memory beside the canvas: the float32 answers to it, and what `predict` needs for one batch of tiles. A canvas
     smaller than a tile is continued by mirroring, and cut back.

@@ -10,7 +10,7 @@ from segstudy.config.study import Study
 
 def settings_of(study: Study) -> dict[str, Any]:
     """Return the resolved config of everything that a study's experiments use, and the cells they ask for."""
-    cells = [*study.cells, *study.ancestors]
+    cells = [*study.cells, *dependencies.ancestors(study)]
     models = dict.fromkeys(cell.model for cell in cells)
     losses = {name: study.losses[name] for name in dict.fromkeys(cell.loss for cell in cells)}
     recipes = dict.fromkeys((cell.dataset, cell.recipe) for cell in cells)
@@ -24,17 +24,17 @@ def settings_of(study: Study) -> dict[str, Any]:
             }
             for name, experiment in study.experiments.items()
         },
-        "ancestors": [list(cell) for cell in study.ancestors],
+        "ancestors": [list(cell) for cell in dependencies.ancestors(study)],
         "students": [
             {
                 "cell": list(cell),
-                "teacher": list(study.sources(cell)["teacher"]),
+                "teacher": list(dependencies.sources(study, cell)["teacher"]),
                 "unlabelled": dependencies.unlabelled_of(study, cell),
             }
             for cell in cells
-            if "teacher" in study.sources(cell)
+            if "teacher" in dependencies.sources(study, cell)
         ],
-        "denoisers": [list(cell) for cell in study.ancestors if study.recipes[cell.recipe].denoising],
+        "denoisers": [list(cell) for cell in dependencies.ancestors(study) if study.recipes[cell.recipe].denoising],
         "chains": [
             list(cell)
             for cell in cells
@@ -45,7 +45,7 @@ def settings_of(study: Study) -> dict[str, Any]:
                 **study.datasets[name].model_dump(mode="json", exclude={"root", "max_megapixels"}),
                 "several": study.datasets[name].several,
             }
-            for name in study.used_datasets
+            for name in dependencies.used_datasets(study)
         },
         "models": {name: study.model_settings(name) for name in models},
         "losses": {name: {"loss": loss.kind, **loss.options.model_dump(mode="json")} for name, loss in losses.items()},

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from segstudy.config.library_networks import is_library
 from segstudy.config.networks import BUILT_BY, entry
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent.parent
 # Modules that cannot change a number: what the config resolves to is a rule parameter already, and the others
 # only speak to the person or carry the job.
 IGNORED = (

@@ -150,7 +150,7 @@ def _pictures(snakemake: Any) -> Iterator[None]:
     if not limits:
         yield
         return
-    from segstudy.data.images.decode import allowing
+    from segstudy.core.pixel_limit import allowing
 
     largest = max(named or limits, key=lambda name: limits[name])
     with allowing(limits[largest], f"datasets.{largest}.max_megapixels"):

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from segstudy.config import dependencies
 from segstudy.config.cell import Cell
 from segstudy.config.study import Study
 from segstudy.core.errors import StudyError
@@ -123,7 +124,7 @@ def _cell_folders(above: Path) -> Iterator[tuple[Cell, Path]]:
 
 
 def _known(study: Study) -> set[Cell]:
-    return {*study.cells, *study.ancestors}
+    return {*study.cells, *dependencies.ancestors(study)}
 
 
 def _resume(study: Study, results: Path) -> Iterator[Path]:

@@ -52,7 +52,7 @@ def planned(study: Study, results: Path, estimates: Estimates) -> list[Planned]:
 
     A teacher's labelling is the work of the first of its students that is not trained; sources are trained alone.
     """
-    rows, sources, labelled = [], set(study.ancestors), set()
+    rows, sources, labelled = [], set(dependencies.ancestors(study)), set()
     for training in trainings(study, results):
         cell = training.cell
         estimate = estimates.cell(cell.dataset, cell.model, cell.recipe)
@@ -74,7 +74,7 @@ def planned(study: Study, results: Path, estimates: Estimates) -> list[Planned]:
 
 def labelling(study: Study, results: Path, cell: Cell) -> tuple[Cell, str] | None:
     """Return the teacher of a cell and the data set that it is to label yet; None where nothing is."""
-    teacher, unlabelled = study.sources(cell).get("teacher"), dependencies.unlabelled_of(study, cell)
+    teacher, unlabelled = dependencies.sources(study, cell).get("teacher"), dependencies.unlabelled_of(study, cell)
     if teacher is None or unlabelled is None:
         return None
     done = (results / "pseudo" / unlabelled / teacher.path / "measures.csv").exists()
@@ -86,13 +86,13 @@ def chain(study: Study, rows: Sequence[Planned], estimates: Estimates) -> tuple[
     left = [row for row in rows if row.state != "done"]
     if not left:
         return 0.0, "nothing is left to do"
-    size = {name: estimates.size(name) for name in study.used_datasets}
+    size = {name: estimates.size(name) for name in dependencies.used_datasets(study)}
     ready = {name: s.images * s.pixels * DATA_SECONDS for name, s in size.items()}
     to_do = {row.cell: row.seconds for row in left}
 
     def path(cell: Cell) -> tuple[float, list[Cell]]:
         """Return the seconds up to the end of a cell, and what it waits for and itself: those that are not done."""
-        ahead = [path(source) for source in study.sources(cell).values() if source in to_do]
+        ahead = [path(source) for source in dependencies.sources(study, cell).values() if source in to_do]
         longest, before = max(ahead, default=(ready[cell.dataset], []))
         return longest + to_do[cell], [*before, cell]
 
@@ -111,8 +111,8 @@ def table(study: Study, rows: Sequence[Planned], gpu: bool, threads: int = 1) ->
         title=f"Study {study.study}", box=box.SIMPLE_HEAD, show_footer=True, padding=(0, 1), collapse_padding=True
     )
     parts = {name: [by_cell[cell] for cell in experiment.cells] for name, experiment in study.experiments.items()}
-    if study.ancestors:
-        parts[SOURCES] = [by_cell[cell] for cell in study.ancestors]
+    if dependencies.ancestors(study):
+        parts[SOURCES] = [by_cell[cell] for cell in dependencies.ancestors(study)]
     each = 1 if gpu else threads
     whole = _line(TOTAL, rows, each)
     heads = ("experiment", "cells", *STATES, "GPU hours" if gpu else "core hours", "h per cell", "disk (GB)")
@@ -149,12 +149,12 @@ def show(study: Study, results: Path, console: Console, gpus: int, threads: int)
         console.print(f"Times: {'; '.join(said)}. Early stopping is not foreseen.", soft_wrap=True)
     for line in failures(t for t in trainings(study, results) if t.state == "damaged"):
         console.print(line, soft_wrap=True)
-    unseen = [name for name in study.used_datasets if estimates.size(name).guess]
+    unseen = [name for name in dependencies.used_datasets(study) if estimates.size(name).guess]
     if unseen:
         assumed = ", ".join(f"{name} ({estimates.size(name).images} images)" for name in unseen)
         console.print(f"Not looked at yet, taken to be as published: {assumed}.", soft_wrap=True)
         console.print(f"Better known after: segstudy run ... -- {results}/data/{unseen[0]}/card.html", soft_wrap=True)
-    stored = sum(estimates.size(name).store_bytes for name in study.used_datasets) / 1e9
+    stored = sum(estimates.size(name).store_bytes for name in dependencies.used_datasets(study)) / 1e9
     disk = sum(row.disk_mb for row in rows) / 1000
     console.print(
         f"Disk: {disk + stored:.2f} GB below {results}/, {stored:.2f} GB of it resized images.", soft_wrap=True

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from segstudy.config import dependencies
 from segstudy.config.cell import Cell
 from segstudy.config.study import Study
 from segstudy.core.checksums import check_size
@@ -37,7 +38,7 @@ class Training(NamedTuple):
 
 def trainings(study: Study, results: Path) -> list[Training]:
     """Return every cell of the study with its state: first those that others start or learn from, then its own."""
-    sources = [_training(cell, results, measured=False) for cell in study.ancestors]
+    sources = [_training(cell, results, measured=False) for cell in dependencies.ancestors(study)]
     return sources + [_training(cell, results, measured=True) for cell in study.cells]
 
 

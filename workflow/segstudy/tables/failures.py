@@ -23,8 +23,8 @@ def worst_first(shown: pd.DataFrame, strata: pd.DataFrame) -> pd.DataFrame:
     """Return the test images of each data set and stratum, those that networks find hardest first.
 
     Args:
-        shown: counts of networks with one foreground class, at one policy and region (see `segstudy.tables.counts.headline`).
-        strata: `dataset`, `sample`, `stratum`.
+        shown: counts of networks with one foreground class, at one policy and region (see
+        `segstudy.tables.counts.headline`). strata: `dataset`, `sample`, `stratum`.
 
     Returns:
         One row per image and network, loss and recipe: `dataset`, `stratum`, `sample`, ROW, `share` (of the object in

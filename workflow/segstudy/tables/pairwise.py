@@ -85,7 +85,8 @@ def compare_pairs(
         gains: rows that cost no training, each with the path of its counts.
 
     Raises:
-        StudyError: as `segstudy.tables.counts.read_counts` and `headline`, and if there are no two rows with test images.
+        StudyError: as `segstudy.tables.counts.read_counts` and `headline`, and if there are no two rows with test
+            images.
     """
     shown = headline(read_counts(cells_and(cells, gains), controls), policy, regions)
     parts = []
@@ -111,7 +112,7 @@ def compare_pairs(
 def cells_and(
     cells: Sequence[tuple[Cell, str | Path]], gains: Sequence[tuple[Gain, str | Path]]
 ) -> list[tuple[Cell, str | Path]]:
-    """Return the cells with the rows that cost no training behind them, as `segstudy.tables.counts.read_counts` takes them."""
+    """Return the cells with the rows that cost no training behind them, as `read_counts` takes them."""
     return [*cells, *((gain.cell, path) for gain, path in gains)]
 
 

@@ -59,8 +59,8 @@ def train_cell(
         encoder: weights that the network's encoder starts from, where its options ask for some.
         start: model file of the cell whose weights the recipe starts from.
         sources: path of each cell that this one builds on, by its role (`start`, `teacher`).
-        kept: where what is published is kept until somebody takes it away (see `segstudy.training.kept_outputs`); what this very
-            training has left there is published again instead of being trained again.
+        kept: where what is published is kept until somebody takes it away (see `segstudy.training.kept_outputs`); what
+            this very training has left there is published again instead of being trained again.
         unlabelled: images that the recipe learns from beside the labelled ones.
 
     Raises:

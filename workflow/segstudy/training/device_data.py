@@ -51,8 +51,8 @@ def hold(images: np.ndarray, masks: np.ndarray, rois: np.ndarray, device: torch.
     most 2 GiB and half of what is free; else it stays memory-mapped. Where it lies does not change a bit.
 
     Args:
-        images: uint8 (N, H, W, C), in memory or memory-mapped; or several such seen as one (`segstudy.data.concat_arrays`).
-        masks: uint8 (N, H, W).
+        images: uint8 (N, H, W, C), in memory or memory-mapped; or several such seen as one
+        (`segstudy.data.concat_arrays`). masks: uint8 (N, H, W).
         rois: uint8 (N, H, W).
         device: where batches are wanted.
 

@@ -75,7 +75,7 @@ def reason(history: Sequence[Mapping[str, Any]], options: EarlyStopping) -> str:
         return ""
     epoch = history[-1]["epoch"]
     if flat([row["slope"] for row in history], options.curve):
-        return f"the curve of the training loss was flat for more than {options.curve.epochs} epochs"  # type: ignore[union-attr]
+        return f"the curve of the training loss was flat for more than {options.curve.epochs} epochs"  # type: ignore
     best = max((row["epoch"] for row in history if row["best"]), default=0)
     if options.patience is not None and best and epoch - best >= options.patience:
         return f"no better validation loss for {epoch - best} epochs"

@@ -17,7 +17,7 @@ from segstudy.training.device_data import Batch
 logger = logging.getLogger("segstudy")
 
 
-Forward = Callable[[Tensor], Tensor | Sequence[Tensor]]
+Forward = Callable[[Tensor], Any]
 
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -127,9 +127,6 @@ def _undo(network: nn.Module, optimiser: torch.optim.Optimizer, before: list[Ten
         buffer.copy_(value)
     optimiser.zero_grad(set_to_none=True)
     memory.release()
-
-
-Forward = Callable[[Tensor], Any]
 
 
 Through = Callable[[Callable[[Tensor], Any]], Forward]

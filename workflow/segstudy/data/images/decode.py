@@ -6,13 +6,13 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from segstudy.config.datasets import MAX_MEGAPIXELS
+from segstudy.core import pixel_limit
 from segstudy.core.errors import StudyError
 
 # What is decoded, whatever a file's name says. Others run programs (EPS) or hold pictures of other sizes than they say.
@@ -51,27 +51,6 @@ FORMATS = tuple(name for name in _KNOWN if name in Image.OPEN)  # some are not i
 
 class TooLarge(StudyError):
     """A picture has more pixels than are allowed."""
-
-
-class Limit(NamedTuple):
-    """How large a picture may be."""
-
-    megapixels: float
-    key: str  # where it is set
-
-
-_limit = Limit(MAX_MEGAPIXELS, "datasets.<name>.max_megapixels")  # of the process: pictures are read by many threads
-
-
-@contextmanager
-def allowing(megapixels: float, key: str) -> Iterator[None]:
-    """Read pictures up to `megapixels` within the block, in all threads; `key` is what a message says to raise."""
-    global _limit  # noqa: PLW0603
-    before, _limit = _limit, Limit(megapixels, key)
-    try:
-        yield
-    finally:
-        _limit = before
 
 
 @contextmanager
@@ -117,14 +96,14 @@ def check_pixels(image: Image.Image, path: str | Path, drawn: bool = False) -> N
     Raises:
         TooLarge: it has more pixels.
     """
-    found = image.width * image.height / 1e6
-    if found > (max(_limit.megapixels, MAX_MEGAPIXELS) if drawn else _limit.megapixels):
+    found, limit = image.width * image.height / 1e6, pixel_limit.current()
+    if found > (max(limit.megapixels, pixel_limit.MAX_MEGAPIXELS) if drawn else limit.megapixels):
         raise TooLarge(
-            f"the picture has {found:.4g} megapixels ({image.width}x{image.height}); {_limit.key} allows "
-            f"{_limit.megapixels:g}",
+            f"the picture has {found:.4g} megapixels ({image.width}x{image.height}); {limit.key} allows "
+            f"{limit.megapixels:g}",
             where=path,
-            allowed=f"pictures up to {_limit.megapixels:g} megapixels",
-            remedy=f"store the picture smaller, or raise {_limit.key}; it then takes about "
+            allowed=f"pictures up to {limit.megapixels:g} megapixels",
+            remedy=f"store the picture smaller, or raise {limit.key}; it then takes about "
             f"{max(found * BYTES / 1000, 0.01):.2g} GB of memory while it is read",
         )
 

@@ -1,8 +1,8 @@
 """Pictures as a viewer shows them, and masks back on the pixels as their file stores them.
 
-`segstudy.data.images.read` takes pixels as they are stored. A camera held on its side stores a photograph lying down, with a note
-(the orientation of EXIF and TIFF) that every viewer obeys; a network that learned from upright pictures should see it
-upright as well.
+`segstudy.data.images.read` takes pixels as they are stored. A camera held on its side stores a photograph lying down,
+with a note (the orientation of EXIF and TIFF) that every viewer obeys; a network that learned from upright pictures
+should see it upright as well.
 """
 
 from __future__ import annotations
