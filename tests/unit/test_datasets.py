@@ -12,15 +12,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import segstudy.data.index
+import segstudy.data.readers.registry
 from segstudy.config.datasets import READERS, Phantom
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv, write_csv
 from segstudy.data.images.read import image_size, read_mask
-from segstudy.data.index import build_index, reader_module, repairs
+from segstudy.data.index import build_index, repairs
 from segstudy.data.phantoms.draw import DRAWERS, draw
 from segstudy.data.readers import discovery
 from segstudy.data.readers.discovery import natural
+from segstudy.data.readers.registry import reader_module
 
 COLUMNS = [
     *("sample", "image", "mask", "roi", "second_mask", "stratum", "group", "official_subset"),
@@ -387,6 +388,6 @@ def test_readers_that_break_the_contract_are_told_so(tmp_path, monkeypatch):
         module.TITLE, module.LAYOUT, module.recognises = "Odd", "", lambda root: True
         module.index = lambda root, rows=rows: discovery.frame(rows, [])
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        monkeypatch.setattr(segstudy.data.index, "READERS", ("odd",))
+        monkeypatch.setattr(segstudy.data.readers.registry, "READERS", ("odd",))
         with pytest.raises(StudyError, match=words):
             build_index("odd", tmp_path)

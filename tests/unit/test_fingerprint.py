@@ -10,12 +10,12 @@ import pytest
 
 from segstudy.runtime import fingerprint
 
-PACKAGE = Path(fingerprint.__file__).parent
+PACKAGE = Path(fingerprint.__file__).parents[1]
 
 
 def code_in(package, *modules):
     """The fingerprint as a fresh process over a copy of the package sees it."""
-    program = f"from segstudy import fingerprint; print(fingerprint.code(*{modules!r}))"
+    program = f"from segstudy.runtime import fingerprint; print(fingerprint.code(*{modules!r}))"
     return subprocess.run(
         [sys.executable, "-c", program],
         cwd=package.parent,
@@ -41,8 +41,8 @@ def edit(path, old, new):
 
 def test_comments_and_docstrings_do_not_count(package):
     before = code_in(package, "segstudy.core.files")
-    edit(package / "files.py", '"""Write', '"""Put')
-    edit(package / "files.py", "import os\n", "import os  # the operating system\n\n")
+    edit(package / "core" / "files.py", '"""Write', '"""Put')
+    edit(package / "core" / "files.py", "import os\n", "import os  # the operating system\n\n")
     assert code_in(package, "segstudy.core.files") == before
 
 
@@ -56,11 +56,9 @@ def test_code_counts_through_imports(package):
 def small(tmp_path):
     """A package with the fingerprint and three modules: `user` runs `help` as a module and two names of `two`."""
     package = tmp_path / "segstudy"
-    for name in ("fingerprint.py", "__init__.py"):
-        (package / name).parent.mkdir(exist_ok=True)
-        shutil.copy(PACKAGE / name, package / name)
-    shutil.copytree(PACKAGE / "config", package / "config", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(PACKAGE / "errors.py", package / "errors.py")
+    for room in ("core", "config", "runtime"):
+        shutil.copytree(PACKAGE / room, package / room, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PACKAGE / "__init__.py", package / "__init__.py")
     (package / "help.py").write_text('"""Help."""\n\nSIZE = 3\n')
     (package / "two.py").write_text("def low():\n    return 1\n\n\ndef high():\n    return 2\n")
     (package / "user.py").write_text(
@@ -86,6 +84,17 @@ def test_a_module_moved_and_renamed_does_not_count_and_a_constant_in_it_does(sma
     assert code_in(small, "segstudy.room.caller") != before
 
 
+def test_a_module_of_the_package_moved_to_another_room_does_not_count(package):
+    cell = ("segstudy.training.cell", "segstudy.models.unet")
+    before = code_in(package, *cell)
+    (package / "training" / "optim.py").rename(package / "data" / "rates.py")
+    for path in package.rglob("*.py"):
+        path.write_text(path.read_text().replace("segstudy.training.optim", "segstudy.data.rates"))
+    assert code_in(package, *cell) == before
+    (package / "data" / "rates.py").write_text((package / "data" / "rates.py").read_text() + "\nEXTRA = 1\n")
+    assert code_in(package, *cell) != before
+
+
 def test_names_exchanged_between_two_imports_count(small):
     before = code_in(small, "segstudy.user")
     edit(small / "user.py", "import high, low", "import high as low, low as high")
@@ -109,7 +118,7 @@ def test_another_network_does_not_count(package):
     assert code_in(package, "segstudy.training.cell", "segstudy.models.unet") != before
 
 
-@pytest.mark.parametrize("module", ["figures/gallery.py", "tables.py", "config/recipes.py", "jobs.py"])
+@pytest.mark.parametrize("module", ["figures/gallery.py", "tables/results.py", "config/recipes.py", "runtime/job.py"])
 def test_what_cannot_change_a_training_does_not_count(package, module):
     before = code_in(package, "segstudy.training.cell", "segstudy.models.unet")
     (package / module).write_text((package / module).read_text() + "\nEXTRA = 1\n")

@@ -350,7 +350,7 @@ def config(entry):
 
 def test_a_config_is_read_without_the_library():
     code = (
-        "import sys, json; from segstudy.config import load_study; "
+        "import sys, json; from segstudy.config.load import load_study; "
         f"s = load_study({config(ATTENTION)!r}); print(s.model_settings('mine')['network'], s.encoder('mine'), "
         "'torch' in sys.modules or 'monai' in sys.modules)"
     )

@@ -1,1 +1,3 @@
-"""The command `segstudy`: one module per command, each a thin frame over the functions that the rules use."""
+"""The command `segstudy`: arguments in, a function of another room called, its answer printed.
+No logic of its own; nothing imports it.
+"""

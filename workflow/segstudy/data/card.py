@@ -15,8 +15,9 @@ from segstudy.data.card_page import card_page, card_text
 from segstudy.data.class_shares import class_shares
 from segstudy.data.examples import draw_examples
 from segstudy.data.images.label_map import Labels, looks_inverted
-from segstudy.data.index import reader_module, repairs
+from segstudy.data.index import repairs
 from segstudy.data.inspect_files import SAMPLE_COLUMNS, Decoded, decode
+from segstudy.data.readers.registry import reader_module
 
 EXAMPLES = 6
 

@@ -1,15 +1,8 @@
-"""Raw data sets, read from their original layouts: one module each, named in `segstudy.config.datasets.READERS`.
-
-A reader module has `TITLE`, `LABELS` (see `segstudy.data.images.label_map`), `TASK`, `SOURCE`, `LAYOUT` (texts),
-`recognises(root) -> bool` (a cheap look at the folder names) and `index(root) -> DataFrame` with the
-columns of `COLUMNS`; what it had to repair or leave out stands in `frame.attrs["repairs"]`, a list of sentences.
-Readers named in `WITH_LAYOUT` are told the `layout:` of the config too: `index(root, layout)`.
-"""
+"""The index of a data set: one row a sample, as its reader lists them, checked and completed with hashes."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -21,30 +14,20 @@ from typing import TypeVar
 import pandas as pd
 
 from segstudy.config.datasets import READERS, WITH_LAYOUT, Layout
-from segstudy.core.errors import StudyError, nearest
+from segstudy.core.errors import StudyError
 from segstudy.core.names import check_sample_names
 from segstudy.core.progress import track
 from segstudy.data.images.decode import TooLarge, no_permission
 from segstudy.data.images.label_map import Labels, Value, several
 from segstudy.data.images.read import files_of, image_size
 from segstudy.data.readers.discovery import COLUMNS, closed, few, natural, relative
+from segstudy.data.readers.registry import reader_module
 
 FILES = ("image", "mask", "roi", "second_mask")
 SUBSETS = ("train", "val", "test", "unlabelled", "")
 
 Result = TypeVar("Result")
 logger = logging.getLogger("segstudy")
-
-
-def reader_module(reader: str) -> ModuleType:
-    """Return the module that reads data set `reader`.
-
-    Raises:
-        StudyError: no reader has this name.
-    """
-    if reader not in READERS:
-        raise StudyError(f"no reader is called '{reader}'.{nearest(reader, READERS)}", allowed=", ".join(READERS))
-    return importlib.import_module(f"segstudy.data.readers.{reader}")
 
 
 def labels_of(

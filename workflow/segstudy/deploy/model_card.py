@@ -10,7 +10,7 @@ from typing import Any
 
 from segstudy.core.errors import StudyError
 from segstudy.core.markup import markdown_code, markdown_text
-from segstudy.data.index import reader_module
+from segstudy.data.readers.registry import reader_module
 from segstudy.deploy.graph import TOLERANCE, Exported
 from segstudy.deploy.trained_cell import COUNTS, CellFiles
 from segstudy.tables.captions import REGION_WORDS, SUBSET_WORDS, threshold_words

@@ -1,1 +1,3 @@
-"""Room."""
+"""Numbers of a prediction: counts, metrics, shapes, thresholds, baselines, intervals and tests.
+Reads no config and formats nothing.
+"""

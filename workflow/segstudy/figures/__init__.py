@@ -1,1 +1,3 @@
-"""Figures and drawings of a study."""
+"""One module a figure, named as its rule; `style` holds what all share.
+matplotlib and seaborn are imported here alone.
+"""

@@ -1,1 +1,3 @@
-"""The report of a study: one HTML page that holds all it shows, and the same tables and figures for LaTeX."""
+"""The study on one HTML page and the folder for LaTeX: collects what tables and figures have made.
+Computes no number of its own.
+"""

@@ -190,7 +190,7 @@ def _named(rows: list[dict[str, str]], repairs: list[str]) -> list[dict[str, str
 
 def _other_reader(root: Path) -> str:
     """Return the title of the data set whose own reader recognises `root`, or an empty string."""
-    from segstudy.data.index import reader_module
+    from segstudy.data.readers.registry import reader_module
 
     modules = (reader_module(reader) for reader in READERS if reader != "folder")
     return next((str(module.TITLE) for module in modules if module.recognises(root)), "")
