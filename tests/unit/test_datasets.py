@@ -383,7 +383,7 @@ def test_indexing_is_quick(reader, originals, tmp_path):
 
 def test_readers_that_break_the_contract_are_told_so(tmp_path, monkeypatch):
     for names, words in ((["a", "a"], "share a sample name"), (["a b", "c"], "cannot be a sample name")):
-        module = types.ModuleType("segstudy.data.index.odd")
+        module = types.ModuleType("segstudy.data.readers.odd")
         rows = [{"sample": name, "image": "x.png"} for name in names]
         module.TITLE, module.LAYOUT, module.recognises = "Odd", "", lambda root: True
         module.index = lambda root, rows=rows: discovery.frame(rows, [])
