@@ -2,8 +2,9 @@
 
     python tests/compare_results.py OLD/results/demo NEW/results/demo
 
-Compared byte for byte: indexes, splits, stores, histories, thresholds, counts of cells and controls, tidy tables. Of model
-files the tensors, of the readable tables' CSV every column but times. Exit code 1 and one line for each file that differs.
+Compared byte for byte: indexes, splits, stores, histories, thresholds, counts of cells and controls, tidy tables. Of
+model files the tensors, of the readable tables' CSV every column but times. Exit code 1 and one line for each file that
+differs.
 """
 
 import sys
