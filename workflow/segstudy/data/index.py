@@ -51,7 +51,7 @@ def labels_of(
 def build_index(
     reader: str, root: str | Path, *, layout: Layout | None = None, dataset: str = "", threads: int | None = None
 ) -> pd.DataFrame:
-    """Return the index of a raw data set: one row per image, columns as in docs/architecture.md.
+    """Return the index of a raw data set: one row per image, columns as in docs/file-formats.md.
 
     `layout` is the data set's in the config, `dataset` its name there (the reader's, unless told), for the messages.
     Only headers are decoded; every file is read once for its SHA-256.

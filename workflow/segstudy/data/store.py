@@ -1,6 +1,6 @@
 """The store of a data set: every image decoded and resized once, as uint8 arrays that are opened memory-mapped.
 
-Layout in docs/architecture.md. No tensor library is needed to build or to open it.
+Layout in docs/file-formats.md. No tensor library is needed to build or to open it.
 """
 
 from __future__ import annotations

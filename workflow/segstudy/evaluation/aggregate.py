@@ -120,7 +120,7 @@ def headline_classes(values: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 
 
 def summarise(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Return the tidy table of docs/architecture.md: every metric over images and seeds.
+    """Return the tidy table of docs/file-formats.md: every metric over images and seeds.
 
     The value of one seed is the mean over its images that have one (`averaging` = image) or the ratio of the
     summed counts (pooled); those of class MEAN are made of each image's, or of the pooled, values of the classes

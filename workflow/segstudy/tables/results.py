@@ -71,7 +71,7 @@ def compare(
         policy: threshold policy of the readable table.
         regions: data set -> `roi` or `full`, the region of the readable table; an image without a roi counts in full.
         protocols: data set -> what its captions say.
-        outputs: paths of `tidy` (every metric, subset, region and policy, see docs/architecture.md), `csv` (headline
+        outputs: paths of `tidy` (every metric, subset, region and policy, see docs/file-formats.md), `csv` (headline
             policy and region, one row for each network and control, unrounded; of several classes their mean), `md`,
             `tex` and `html` (three decimals).
         metrics: columns of the readable table where there is one foreground class; the others have all that was
