@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.signal import correlate2d
 
-from segstudy.models.layer_table import plan, receptive_field
+from segstudy.models.layer_table import layer_table, receptive_field
 from segstudy.models.registry import build
 
 
@@ -12,7 +12,11 @@ def test_receptive_fields_of_3_7_and_15_pixels_with_linearly_many_weights():
     """Figure 1 of Yu and Koltun: the field grows exponentially, the number of weights linearly."""
     fields = [receptive_field(build({"network": "dilatednet", "depth": d, "width": 2}, 1, 1), 1) for d in (1, 2, 3)]
     assert fields == [(3, 3), (7, 7), (15, 15)]
-    layers = [s.parameters for s in plan({"network": "dilatednet", "depth": 6}, 3, 1, 64, 64) if s.kind == "dilated"]
+    layers = [
+        s.parameters
+        for s in list(layer_table({"network": "dilatednet", "depth": 6}, 3, 1, 64, 64).itertuples())
+        if s.kind == "dilated"
+    ]
     assert set(layers[1:]) == {9 * 32 * 32 + 64}
 
 

@@ -112,7 +112,7 @@ def test_modules_exchanged_between_two_imports_count(small):
 
 def test_another_network_does_not_count(package):
     before = code_in(package, "segstudy.training.cell", "segstudy.models.unet")
-    (package / "models" / "encdec.py").write_text((package / "models" / "encdec.py").read_text() + "\nEXTRA = 1\n")
+    (package / "models" / "segnet.py").write_text((package / "models" / "segnet.py").read_text() + "\nEXTRA = 1\n")
     assert code_in(package, "segstudy.training.cell", "segstudy.models.unet") == before
     (package / "models" / "unet.py").write_text((package / "models" / "unet.py").read_text() + "\nEXTRA = 1\n")
     assert code_in(package, "segstudy.training.cell", "segstudy.models.unet") != before

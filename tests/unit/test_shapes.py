@@ -8,10 +8,9 @@ from torch import nn
 
 from segstudy.config.networks import NETWORKS
 from segstudy.core.errors import StudyError
-from segstudy.models import layer_table as shapes
-from segstudy.models import unet
 from segstudy.models.cost import count_flops, count_parameters
-from segstudy.models.layer_table import LayerTableError, layer_table, measure, plan, receptive_field
+from segstudy.models.layer_table import layer_table, receptive_field
+from segstudy.models.layer_trace import observed_stages
 from segstudy.models.registry import build
 
 
@@ -31,10 +30,10 @@ from segstudy.models.registry import build
     height=st.integers(1, 70),
     width_of_image=st.integers(1, 70),
 )
-def test_every_option_gives_the_layers_it_plans(kind, channels, outputs, height, width_of_image, **options):
+def test_the_rows_of_every_option_are_the_whole_network(kind, channels, outputs, height, width_of_image, **options):
     known = NETWORKS[kind][0].model_fields
     chosen = {"network": kind, **{name: value for name, value in options.items() if name in known}}
-    table = layer_table(chosen, channels, outputs, height, width_of_image)  # raises where they differ
+    table = layer_table(chosen, channels, outputs, height, width_of_image)
     network = build(chosen, channels, outputs)
     assert table["parameters"].sum() == count_parameters(network)
     assert tuple(table.iloc[-1][["channels", "height", "width"]]) == (outputs, height, width_of_image)
@@ -80,54 +79,24 @@ def test_skips_come_from_a_layer_of_the_same_size(chosen, skips):
         assert tuple(table.loc[join["source"], ["height", "width"]]) == (join["height"], join["width"])
 
 
-def spoil(monkeypatch, change):
-    true_plan = unet.plan
-    monkeypatch.setattr(unet, "plan", lambda *arguments: change(true_plan(*arguments)))
-
-
-@pytest.mark.parametrize(
-    "change, told",
-    [
-        (lambda s: [*s[:2], s[2]._replace(height=7), *s[3:]], "encoder.0.1: planned 4 x 7 x 16"),
-        (lambda s: [*s[:2], s[2]._replace(channels=5), *s[3:]], "encoder.0.1: planned 5 x 16 x 16"),
-        (lambda s: [*s[:2], s[2]._replace(parameters=1), *s[3:]], "parameters: planned"),
-        (
-            lambda s: [*s[:2], s[2]._replace(name="encoder.0.9"), *s[3:]],
-            "encoder.0.9: planned once, ran 0 times",
-        ),
-        (lambda s: [*s[:3], *s[4:]], "down.0: ran, but is not planned"),
-        (lambda s: [*s[:2], s[3], s[2], *s[4:]], "ran earlier than planned"),
-    ],
-)
-def test_a_plan_that_is_wrong_in_one_layer_is_caught(monkeypatch, change, told):
-    spoil(monkeypatch, change)
-    with pytest.raises(LayerTableError, match=told):
-        layer_table({"network": "unet", "depth": 1, "width": 4}, 3, 1, 16, 16)
-
-
-def test_large_images_are_checked_without_computing_them(monkeypatch):
-    chosen = {"network": "unet", "depth": 2, "width": 4}
-    computed = layer_table(chosen, 3, 1, 96, 80)
-    monkeypatch.setattr(shapes, "LARGEST_COMPUTED", 0)
-    assert layer_table(chosen, 3, 1, 96, 80).equals(computed)
+def test_sizes_of_large_images_cost_no_memory():
     huge = layer_table({"network": "unet", "depth": 5, "width": 64}, 3, 1, 2336, 3504)
     assert tuple(huge.iloc[0][["height", "width"]]) == (2336, 3520)
+    assert tuple(huge.set_index("name").loc["bottom.1", ["channels", "height", "width"]]) == (2048, 73, 110)
 
 
-def test_a_plan_needs_no_network_and_unknown_ones_are_refused():
-    stages = plan({"network": "encdec", "depth": 4}, 3, 1, 565, 584)
-    assert (stages[0].height, stages[0].width) == (576, 592)
+def test_an_unknown_network_is_refused():
     with pytest.raises(StudyError):
-        plan({"network": "none"}, 3, 1, 8, 8)
+        layer_table({"network": "none"}, 3, 1, 8, 8)
 
 
-def test_measuring_leaves_the_network_as_it_was():
+def test_a_table_leaves_the_network_as_it_was():
     network = build({"network": "unet", "depth": 2, "width": 4}, 3, 1).train()
     network.encoder[0].eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    seen = measure(network, 3, 30, 20)
+    rows = observed_stages(network, 3, 30, 20)
     count_flops(network, 3, 32, 32)
-    assert seen.iloc[-1][["name", "channels", "height", "width"]].tolist() == ["", 1, 30, 20]
+    assert rows[-1][3:6] == (1, 30, 20)
     assert network.training and network.decoder[0].training and not network.encoder[0].training
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     assert not any(module._forward_hooks for module in network.modules())
@@ -209,7 +178,7 @@ def seen_from(pixel, stages):
 @pytest.mark.parametrize("depth", [1, 2, 3, 4])
 def test_receptive_field_of_networks_by_interval_arithmetic(chosen, depth):
     settings = {"depth": depth, "width": 2, **chosen}
-    low, high = seen_from(2**10, plan(settings, 1, 1, 64, 64))
+    low, high = seen_from(2**10, list(layer_table(settings, 1, 1, 64, 64).itertuples()))
     assert receptive_field(build(settings, 1, 1), 1) == (high - low + 1,) * 2
 
 
@@ -218,7 +187,7 @@ def test_receptive_field_of_valid_convolutions_by_interval_arithmetic(depth):
     """Their grid of coarse pixels begins at the mirrored border, and the border must not be seen."""
     settings = {"network": "unet_valid", "depth": depth, "width": 2}
     for length in (64, 128, 256):
-        stages = plan(settings, 1, 1, length, length)
+        stages = list(layer_table(settings, 1, 1, length, length).itertuples())
         low, high = seen_from(stages[0].height // 2, stages)
         if low > (stages[0].height - length) // 2:
             break

@@ -9,8 +9,7 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 from PIL import Image
 
 from segstudy.figures.sketch import compose, draw_sketch, write_layer_table
-from segstudy.models.blocks import Stage
-from segstudy.models.layer_table import plan
+from segstudy.models.layer_table import layer_table
 
 FOOTNOTE = "7,849,601 parameters, 149.1 GFLOPs an image (1 multiply-add = 2)\nchecked against a forward pass"
 CASES = [
@@ -36,8 +35,7 @@ CASES = [
 
 
 def table_of(kind="unet", size=(48, 40), **options):
-    """Return the planned table: that it is true of the network is tested elsewhere."""
-    return pd.DataFrame(plan({"network": kind, **options}, 3, 1, *size), columns=list(Stage._fields))
+    return layer_table({"network": kind, **options}, 3, 1, *size)
 
 
 @pytest.mark.parametrize("kind, options, size", CASES)

@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from segstudy.models.layer_table import plan
+from segstudy.models.layer_table import layer_table
 from segstudy.models.registry import build
 from segstudy.models.unet_valid import MirrorPad, valid_length
 
 
 def test_sizes_are_those_of_the_paper():
     """Figure 1 of Ronneberger et al.: 572 pixels in, 388 out."""
-    stages = plan({"network": "unet_valid"}, 1, 2, 388, 388)
+    stages = list(layer_table({"network": "unet_valid"}, 1, 2, 388, 388).itertuples())
     heights = [stage.height for stage in stages if stage.kind not in ("concat", "head", "output")]
     down = [572, 570, 568, 284, 282, 280, 140, 138, 136, 68, 66, 64, 32, 30, 28]
     up = [56, 54, 52, 104, 102, 100, 200, 198, 196, 392, 390, 388]

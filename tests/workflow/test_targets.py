@@ -81,7 +81,7 @@ def test_another_environment_file_redoes_nothing(changed):
 
 
 def test_editing_another_network_trains_nothing(changed):
-    changed.append("workflow/segstudy/models/encdec.py", "\nEXTRA = 1\n")
+    changed.append("workflow/segstudy/models/segnet.py", "\nEXTRA = 1\n")
     assert not changed.plan().trained
 
 

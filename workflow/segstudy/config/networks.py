@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,8 +15,8 @@ from segstudy.config.base import Options
 from segstudy.config.library_networks import EncoderUNetOptions, LibraryOptions, is_library
 
 
-class EncDecOptions(Options):
-    """Encoder-decoder without skips (exercise 1 of the segmentation exercises)."""
+class LevelOptions(Options):
+    """What all networks of levels share: down by convolutions and pooling, and up again."""
 
     depth: int = Field(4, ge=1, le=7, description="number of poolings")
     width: int = Field(32, ge=1, le=1024, description="channels of the first level")
@@ -26,8 +26,19 @@ class EncDecOptions(Options):
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="after every convolution of the decoder")
 
 
-class UNetOptions(EncDecOptions):
+class EncDecOptions(LevelOptions):
+    """Encoder-decoder without skips (exercise 1 of the segmentation exercises)."""
+
+    # Three networks are one module, `segstudy.models.unet`; these set them apart where the config does not choose.
+    down: ClassVar[str] = "pool"
+    up: ClassVar[str] = "nearest"
+    skips: ClassVar[str] = "none"
+
+
+class UNetOptions(LevelOptions):
     """U-Net: the encoder-decoder plus concatenated skips, same-size output."""
+
+    down: ClassVar[str] = "pool"
 
     up: Literal["nearest", "bilinear", "transposed"] = Field(
         "nearest", description="upsampling by 2; transposed is learnt and narrows to the finer level's channels"
@@ -37,20 +48,24 @@ class UNetOptions(EncDecOptions):
     )
 
 
-class UNet2Options(EncDecOptions):
+class UNet2Options(LevelOptions):
     """U-Net with strided convolutions for pooling and transposed convolutions for upsampling."""
+
+    down: ClassVar[str] = "strided"
+    up: ClassVar[str] = "transposed"
+    skips: ClassVar[str] = "concat"
 
     depth: int = Field(4, ge=1, le=7, description="number of strided convolutions")
 
 
-class UNetValidOptions(EncDecOptions):
+class UNetValidOptions(LevelOptions):
     """The U-Net of 2015: valid convolutions on a mirrored border, cropped skips."""
 
     width: int = Field(64, ge=1, le=1024, description="channels of the first level")
     normalisation: Literal["batch", "instance", "group", "none"] = "none"
 
 
-class SegNetOptions(EncDecOptions):
+class SegNetOptions(LevelOptions):
     """Encoder-decoder whose decoder puts values back to where max-pooling found them."""
 
 
@@ -74,9 +89,9 @@ class WNetOptions(Options):
 
 # One line a network: key -> (options, class).
 NETWORKS: dict[str, tuple[type[Options], str]] = {
-    "encdec": (EncDecOptions, "segstudy.models.encdec:EncDec"),
+    "encdec": (EncDecOptions, "segstudy.models.unet:UNet"),
     "unet": (UNetOptions, "segstudy.models.unet:UNet"),
-    "unet2": (UNet2Options, "segstudy.models.unet2:UNet2"),
+    "unet2": (UNet2Options, "segstudy.models.unet:UNet"),
     "unet_valid": (UNetValidOptions, "segstudy.models.unet_valid:UNetValid"),
     "segnet": (SegNetOptions, "segstudy.models.segnet:SegNet"),
     "dilatednet": (DilatedNetOptions, "segstudy.models.dilatednet:DilatedNet"),

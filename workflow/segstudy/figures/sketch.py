@@ -29,14 +29,14 @@ from segstudy.figures.sketch_layout import (
     text_width,
 )
 from segstudy.models.cost import count_flops, count_parameters
-from segstudy.models.layer_table import has_plan, layer_table
+from segstudy.models.layer_table import layer_table
 from segstudy.models.registry import build
 
 
 def sketch_network(
     settings: Mapping[str, Any], store: str | Path, title: str, outputs: Mapping[str, str | Path]
 ) -> None:
-    """Draw a network and write its layer table, checked against a forward pass or read from it (see `layer_table`).
+    """Draw a network and write its layer table.
 
     Args:
         settings: kind and options of the network, as `Study.model_settings` resolves them.
@@ -51,10 +51,9 @@ def sketch_network(
     table = layer_table(settings, *shape, height, width)
     network = build(dict(settings), *shape)
     work = count_flops(network, meta["channels"], height, width) / 1e9
-    seen = "every size checked in a forward pass" if has_plan(settings) else "sizes as a forward pass shows them"
     footnote = (
         f"one image of {meta['channels']} x {height} x {width}: {count_parameters(network):,} parameters, "
-        f"{work:.2f} GFLOP forward (a multiply-add is two); {seen}"
+        f"{work:.2f} GFLOP forward (a multiply-add is two); sizes as a forward pass shows them"
     )
     draw_sketch(table, title, outputs["svg"], outputs["png"], footnote)
     write_layer_table(table, outputs["csv"], outputs["html"], caption=f"{title}: {footnote}")

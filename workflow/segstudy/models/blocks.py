@@ -1,13 +1,13 @@
-"""What networks are made of: padding, convolution units, resampling, joins; and the arithmetic of each.
+"""Blocks of networks: padding, convolution units, resampling, joins.
 
-Every block stands beside the function that predicts its feature map from options alone (`*_stage`). A network's
-`plan` chains these; `segstudy.models.layer_table` compares the plan with a forward pass.
+Every block that is a row of a layer table says so itself (`described`): `segstudy.models.layer_trace` reads kind and
+words from the module, and sizes from a forward pass.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,15 @@ class Stage(NamedTuple):
     width: int
     parameters: int
     source: str = ""  # name of the earlier stage whose feature map enters too (a skip)
+
+
+Layer = TypeVar("Layer", bound=nn.Module)
+
+
+def described(layer: Layer, kind: str, words: str) -> Layer:
+    """Return the layer with the kind and the words of its row in a layer table; what is inside it gets no row."""
+    layer.layer_kind, layer.layer_words = kind, words  # type: ignore[assignment]
+    return layer
 
 
 # Size: any image in, the same size out.
@@ -76,6 +85,8 @@ def crop_to(maps: Tensor, height: int, width: int) -> Tensor:
 class Pad(nn.Module):
     """`pad_to_multiple` as a layer, so that the padded size shows in the layer table."""
 
+    layer_kind, layer_words = "input", "image"
+
     def __init__(self, multiple: int) -> None:
         super().__init__()
         self.multiple = multiple
@@ -88,27 +99,11 @@ class Pad(nn.Module):
 class Crop(nn.Module):
     """`crop_to` as a layer: the logits take the size of the images."""
 
+    layer_kind, layer_words = "output", "logits"
+
     def forward(self, maps: Tensor, images: Tensor) -> Tensor:
         """(B, C, padded H, padded W), (B, any, H, W) -> (B, C, H, W)."""
         return crop_to(maps, images.shape[-2], images.shape[-1])
-
-
-def input_stage(channels: int, height: int, width: int, multiple: int) -> Stage:
-    """Predict `pad`."""
-    high, wide = padded_size(height, width, multiple)
-    padded = (high, wide) != (height, width)
-    operation = f"image, padded from {height} × {width}" if padded else "image"
-    return Stage("pad", "input", operation, channels, high, wide, 0)
-
-
-def output_stage(before: Stage, height: int, width: int) -> Stage:
-    """Predict `crop`."""
-    cropped = (before.height, before.width) != (height, width)
-    operation = "logits, cropped to the image" if cropped else "logits"
-    return Stage("crop", "output", operation, before.channels, height, width, 0)
-
-
-# Convolutions.
 
 
 def level_widths(width: int, growth: int, depth: int) -> list[int]:
@@ -124,6 +119,7 @@ def convolutions(
     dropout: float = 0.0,
     dilation: int = 1,
     valid: bool = False,
+    kind: str = "conv",
 ) -> nn.Sequential:
     """Return `count` units of 3x3 convolution, normalisation, ReLU and, if asked for, dropout.
 
@@ -132,6 +128,13 @@ def convolutions(
     after He et al. 2015, eq. 10 (`kaiming_normal_`); a convolution has no bias where a normalisation follows that
     has its own.
     """
+    parts = [
+        f"3×3 {'valid ' if valid else ''}convolution{f', dilation {dilation}' if dilation > 1 else ''}",
+        NORMALISATIONS[normalisation],
+        "ReLU",
+        f"dropout {dropout:g}" if dropout else "",
+    ]
+    words = " + ".join(part for part in parts if part)
     units = []
     for index in range(count):
         convolution = nn.Conv2d(
@@ -146,42 +149,9 @@ def convolutions(
         if convolution.bias is not None:
             nn.init.zeros_(convolution.bias)
         layers = [convolution, *_normalisation(normalisation, channels), nn.ReLU(inplace=True)]
-        units.append(nn.Sequential(*layers, *([nn.Dropout(dropout)] if dropout else [])))
+        unit = nn.Sequential(*layers, *([nn.Dropout(dropout)] if dropout else []))
+        units.append(described(unit, kind, words))
     return nn.Sequential(*units)
-
-
-def convolution_stages(
-    name: str,
-    before: Stage,
-    count: int,
-    channels: int,
-    normalisation: str,
-    dropout: float = 0.0,
-    dilation: int = 1,
-    valid: bool = False,
-) -> list[Stage]:
-    """Predict `convolutions`: one stage a unit."""
-    words = [
-        f"3×3 {'valid ' if valid else ''}convolution{f', dilation {dilation}' if dilation > 1 else ''}",
-        NORMALISATIONS[normalisation],
-        "ReLU",
-        f"dropout {dropout:g}" if dropout else "",
-    ]
-    operation = " + ".join(word for word in words if word)
-    offsets = channels if normalisation == "none" else 2 * channels  # bias, or scale and shift
-    loss = 2 * dilation if valid else 0
-    return [
-        Stage(
-            f"{name}.{index}",
-            "conv",
-            operation,
-            channels,
-            before.height - (index + 1) * loss,
-            before.width - (index + 1) * loss,
-            9 * (before.channels if index == 0 else channels) * channels + offsets,
-        )
-        for index in range(count)
-    ]
 
 
 def _normalisation(kind: str, channels: int) -> list[nn.Module]:
@@ -202,12 +172,7 @@ def head(in_channels: int, outputs: int) -> nn.Conv2d:
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="linear")
     assert convolution.bias is not None
     nn.init.zeros_(convolution.bias)
-    return convolution
-
-
-def head_stage(name: str, before: Stage, outputs: int) -> Stage:
-    """Predict `head`."""
-    return Stage(name, "head", "1×1 convolution", outputs, before.height, before.width, (before.channels + 1) * outputs)
+    return described(convolution, "head", "1×1 convolution")
 
 
 # Resampling and skips.
@@ -215,26 +180,18 @@ def head_stage(name: str, before: Stage, outputs: int) -> Stage:
 
 def pool() -> nn.Module:
     """Return 2x2 max-pooling."""
-    return nn.MaxPool2d(2)
-
-
-def pool_stage(name: str, before: Stage) -> Stage:
-    """Predict `pool`."""
-    return Stage(name, "down", "2×2 max-pooling", before.channels, before.height // 2, before.width // 2, 0)
+    return described(nn.MaxPool2d(2), "down", "2×2 max-pooling")
 
 
 def upsample() -> nn.Module:
     """Return nearest-neighbour upsampling by 2."""
-    return nn.Upsample(scale_factor=2, mode="nearest")
-
-
-def upsample_stage(name: str, before: Stage) -> Stage:
-    """Predict `upsample`."""
-    return Stage(name, "up", "nearest upsampling ×2", before.channels, before.height * 2, before.width * 2, 0)
+    return described(nn.Upsample(scale_factor=2, mode="nearest"), "up", "nearest upsampling ×2")
 
 
 class Concat(nn.Module):
     """Concatenate a skip with the decoder's feature map: the join that makes a U-Net."""
+
+    layer_kind, layer_words = "concat", "skip: copied and concatenated"
 
     def forward(self, maps: Tensor, skip: Tensor) -> Tensor:
         """(B, C, H, W), (B, S, H, W) -> (B, S + C, H, W)."""
@@ -259,17 +216,3 @@ class _Join(torch.autograd.Function):
         last = grad.is_contiguous(memory_format=torch.channels_last)
         order = torch.channels_last if last else torch.contiguous_format
         return tuple(part.contiguous(memory_format=order) for part in grad.split(ctx.channels, 1))
-
-
-def concat_stage(name: str, before: Stage, skip: Stage) -> Stage:
-    """Predict `Concat`."""
-    return Stage(
-        name,
-        "concat",
-        "skip: copied and concatenated",
-        skip.channels + before.channels,
-        before.height,
-        before.width,
-        0,
-        source=skip.name,
-    )

@@ -20,7 +20,7 @@ from segstudy.core.errors import StudyError
 from segstudy.core.markup import markdown_text
 from segstudy.core.terminal_text import say
 from segstudy.models.cost import count_flops, count_parameters
-from segstudy.models.layer_table import has_plan, receptive_field
+from segstudy.models.layer_table import receptive_field
 from segstudy.models.registry import build, resolve
 
 
@@ -61,8 +61,8 @@ def _row(
     name: str, settings: Mapping[str, Any], in_channels: int, outputs: int, height: int, width: int
 ) -> dict[str, Any]:
     kind, options = resolve(settings)
-    planned = has_plan(settings)
-    with torch.device("meta" if planned else "cpu"):  # numbers need no weights; a library's class may look at its own
+    own = kind in NETWORKS
+    with torch.device("meta" if own else "cpu"):  # numbers need no weights; a library's class may look at its own
         network = build(settings, in_channels, outputs)
     changed = options.model_dump(mode="json", exclude_defaults=True, exclude={"network"})
     return {
@@ -71,7 +71,7 @@ def _row(
         "options": ", ".join(f"{key}: {value}" for key, value in changed.items()),
         "parameters": count_parameters(network),
         "gflops": count_flops(network, in_channels, height, width) / 1e9,
-        "field": _field(settings, options, in_channels, outputs) if planned else "not measured",
+        "field": _field(settings, options, in_channels, outputs) if own else "not measured",
     }
 
 

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from segstudy.config.networks import DilatedNetOptions
 from segstudy.models import blocks
-from segstudy.models.blocks import Stage
 
 
 class DilatedNet(nn.Module):
@@ -29,6 +28,7 @@ class DilatedNet(nn.Module):
                 options.width,
                 options.normalisation,
                 dilation=2**i,
+                kind="dilated",
             )
             for i in range(options.depth)
         )
@@ -41,15 +41,3 @@ class DilatedNet(nn.Module):
         for convolutions in self.body:
             maps = convolutions(maps)
         return self.crop(self.head(maps), images)
-
-
-def plan(options: DilatedNetOptions, in_channels: int, outputs: int, height: int, width: int) -> list[Stage]:
-    """Return the layer table for one image of height x width, by arithmetic alone."""
-    stages = [blocks.input_stage(in_channels, height, width, 1)]
-    for i in range(options.depth):
-        units = blocks.convolution_stages(
-            f"body.{i}", stages[-1], options.convolutions, options.width, options.normalisation, dilation=2**i
-        )
-        stages += [unit._replace(kind="dilated") for unit in units]
-    stages.append(blocks.head_stage("head", stages[-1], outputs))
-    return [*stages, blocks.output_stage(stages[-1], height, width)]

@@ -1,9 +1,10 @@
-"""The layer table of a network that has no plan: what a forward pass shows, at a depth that a person can read.
+"""The rows of a layer table: what a forward pass shows, at a depth that a person can read.
 
-A library's network is a tree of modules, and a row for each of them would be unreadable. A row here is the largest
-module that works at the resolutions of what it takes and puts out, and at no other: a stage of residual blocks is one
-row, and so is a block of a decoder. What a join takes from far back is seen by the tensor itself: it is the very one
-that an earlier row has put out.
+In the project's own networks the blocks say which of them is a row (`blocks.described`). A library's network is a tree
+of modules, and a row for each of them would be unreadable: there a row is the largest module that works at the
+resolutions of what it takes and puts out, and at no other. A stage of residual blocks is one row, and so is a block of
+a decoder.
+What a join takes from far back is seen by the tensor itself: it is the very one that an earlier row has put out.
 """
 
 from __future__ import annotations
@@ -30,8 +31,6 @@ WORDS = {
     "MaxPool2d": "max-pooling",
     "AvgPool2d": "average pooling",
     "AdaptiveAvgPool2d": "average of the whole image",
-    "Pad": "image",
-    "Crop": "logits",
 }
 
 
@@ -110,11 +109,28 @@ def _maps(values: Iterable[Any]) -> Iterator[Tensor]:
 def _rows(calls: Iterable[Call]) -> Iterator[Call]:
     """Yield the largest calls that work at the resolutions of what they take (first) and put out, in their order."""
     for call in calls:
+        if _described(call):
+            yield call
+            continue
+        if any(map(_described, _within(call))):
+            yield from _rows(call.inner)
+            continue
         ends = {_size(maps) for maps in (*call.taken[:1], call.given) if maps is not None}
         if call.tokens or (call.given is not None and _sizes(call) <= ends):
             yield call
         else:
             yield from _rows(call.inner)
+
+
+def _described(call: Call) -> bool:
+    """Return whether a block of the project says itself that it is a row, or hands on what a row has put out."""
+    return hasattr(call.module, "layer_kind") or hasattr(call.module, "layer_passes_on")
+
+
+def _within(call: Call) -> Iterator[Call]:
+    for inner in call.inner:
+        yield inner
+        yield from _within(inner)
 
 
 def _sizes(call: Call) -> set[tuple[int, int]]:
@@ -132,7 +148,7 @@ def _size(maps: Tensor) -> tuple[int, int]:
 def _open_further(rows: list[Call]) -> list[Call]:
     """Open rows into what they are made of while they are few: a network of one resolution would be one row."""
     while len(rows) < FEW:
-        opened = [part for row in rows for part in (_parts(row) or [row])]
+        opened = [part for row in rows for part in ((not _described(row) and _parts(row)) or [row])]
         if opened == rows or len(opened) > MANY:
             break
         rows = opened
@@ -153,7 +169,10 @@ def _stages(rows: list[Call], height: int, width: int) -> list[Stage]:
     before = (height, width)
     for call in rows:
         last = stages[-1] if stages else None
-        if last and (call.given is None or _attached(call, last)):
+        if hasattr(call.module, "layer_passes_on"):
+            made[id(call.given)] = made[id(call.taken[0])]
+            continue
+        if last and not _described(call) and (call.given is None or _attached(call, last)):
             stages[-1] = _joined(last, _words(call.module), _new(call, counted))
             made[id(call.given)] = last.name
             continue
@@ -161,15 +180,17 @@ def _stages(rows: list[Call], height: int, width: int) -> list[Stage]:
             continue
         size, channels = _size(call.given), int(call.given.shape[1])
         kind = "up" if size > before else "down" if size < before else "conv"
-        kind = {"Pad": "input", "Crop": "output"}.get(type(call.module).__name__, kind)
+        kind = getattr(call.module, "layer_kind", kind)
         latest = last.name if last else ""
         sources = [made[id(maps)] for maps in call.taken if made.get(id(maps), latest) != latest]
         source = sources[-1] if sources and kind != "output" else ""
         name = _free(call.name, stages)
         operation = _words(call.module)
-        if kind in ("up", "down") and next(call.module.children(), None) is not None:
+        if _described(call):
+            operation = operation.format(height=height, width=width)
+        elif kind in ("up", "down") and next(call.module.children(), None) is not None:
             operation += f", size {'×' if kind == 'up' else '÷'} {round(max(size[0] / before[0], before[0] / size[0]))}"
-        if kind == "input" and size != (height, width):
+        if operation == "image" and size != (height, width):
             operation = f"image, padded from {height} × {width}"
         if kind == "output" and size != before:
             operation = "logits, cropped to the image"
@@ -214,6 +235,8 @@ def _free(name: str, stages: list[Stage]) -> str:
 
 def _words(module: nn.Module) -> str:
     """Return what a module does, in words: its class, and the size and stride of a convolution; '' for nothing."""
+    if said := getattr(module, "layer_words", ""):
+        return str(said)
     name = type(module).__name__
     if isinstance(module, nn.Identity):
         return ""

@@ -9,13 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from segstudy.models import blocks
-from segstudy.models.blocks import Stage
-
-UPSAMPLING = {
-    "nearest": "nearest upsampling ×2",
-    "bilinear": "bilinear upsampling ×2",
-    "transposed": "2×2 transposed convolution, stride 2",
-}
 
 
 def strided(channels: int) -> nn.Conv2d:
@@ -24,14 +17,7 @@ def strided(channels: int) -> nn.Conv2d:
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="linear")
     assert convolution.bias is not None
     nn.init.zeros_(convolution.bias)
-    return convolution
-
-
-def strided_stage(name: str, before: Stage) -> Stage:
-    """Predict `strided`."""
-    parameters = (9 * before.channels + 1) * before.channels
-    operation = "3×3 convolution, stride 2"
-    return Stage(name, "down", operation, before.channels, before.height // 2, before.width // 2, parameters)
+    return blocks.described(convolution, "down", "3×3 convolution, stride 2")
 
 
 def transposed(in_channels: int, channels: int) -> nn.ConvTranspose2d:
@@ -44,11 +30,11 @@ def transposed(in_channels: int, channels: int) -> nn.ConvTranspose2d:
     nn.init.normal_(convolution.weight, std=in_channels**-0.5)
     assert convolution.bias is not None
     nn.init.zeros_(convolution.bias)
-    return convolution
+    return blocks.described(convolution, "up", "2×2 transposed convolution, stride 2")
 
 
 def upsample(kind: str, in_channels: int, channels: int) -> nn.Module:
-    """Return upsampling by 2 of one of the `UPSAMPLING` kinds; `channels` come out of a transposed one alone."""
+    """Return upsampling by 2: nearest, bilinear or transposed; `channels` come out of a transposed one alone."""
     if kind == "transposed":
         return transposed(in_channels, channels)
     return {"nearest": blocks.upsample, "bilinear": Bilinear}[kind]()
@@ -59,19 +45,14 @@ def upsampled_channels(kind: str, in_channels: int, channels: int) -> int:
     return channels if kind == "transposed" else in_channels
 
 
-def upsample_stage(name: str, before: Stage, kind: str, channels: int) -> Stage:
-    """Predict `upsample`."""
-    parameters = (4 * before.channels + 1) * channels if kind == "transposed" else 0
-    after = upsampled_channels(kind, before.channels, channels)
-    return Stage(name, "up", UPSAMPLING[kind], after, before.height * 2, before.width * 2, parameters)
-
-
 class Bilinear(nn.Module):
     """Bilinear upsampling by 2, as `interpolate(mode="bilinear", align_corners=False)` computes it.
 
     That function's backward pass is not deterministic on a GPU; sums of slices are. Along each axis every pixel becomes
     two, 3/4 of itself and 1/4 of its neighbour before or after it; at the border it is its own neighbour.
     """
+
+    layer_kind, layer_words = "up", "bilinear upsampling ×2"
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, 2 H, 2 W), channels last in memory."""
@@ -92,6 +73,8 @@ class SmoothedConcat(blocks.Concat):
     At the border only pixels of the map are averaged; zeros beyond it would darken it.
     """
 
+    layer_words = "skip: smoothed by a 5×5 average, concatenated"
+
     def __init__(self) -> None:
         super().__init__()
         # Column by column, then row by row: the same average from 10 values instead of 25.
@@ -103,9 +86,3 @@ class SmoothedConcat(blocks.Concat):
     def forward(self, maps: Tensor, skip: Tensor) -> Tensor:
         """(B, C, H, W), (B, S, H, W) -> (B, S + C, H, W)."""
         return super().forward(maps, self.smooth(skip))
-
-
-def smoothed_concat_stage(name: str, before: Stage, skip: Stage) -> Stage:
-    """Predict `SmoothedConcat`."""
-    operation = "skip: smoothed by a 5×5 average, concatenated"
-    return blocks.concat_stage(name, before, skip)._replace(operation=operation)

@@ -13,7 +13,16 @@ from torch.nn import functional
 
 from segstudy.config.networks import SegNetOptions
 from segstudy.models import blocks
-from segstudy.models.blocks import Stage
+
+
+class Maxima(nn.Module):
+    """`maxima` as a layer, so that a layer table knows where its places come from."""
+
+    layer_passes_on = True  # what it puts out is, to a layer table, its first input
+
+    def forward(self, maps: Tensor, pooled: Tensor) -> Tensor:
+        """(B, C, 2 H, 2 W), (B, C, H, W) -> booleans (B, C, 2 H, 2 W)."""
+        return maxima(maps, pooled)
 
 
 @torch.no_grad()
@@ -36,6 +45,8 @@ class Unpool(nn.Module):
 
     The values are those of `nn.MaxUnpool2d`, which has no deterministic form on a GPU.
     """
+
+    layer_kind, layer_words = "up", "unpooling ×2, to the places of the maxima"
 
     def forward(self, maps: Tensor, places: Tensor) -> Tensor:
         """(B, C, H, W), booleans (B, C, 2 H, 2 W) -> (B, C, 2 H, 2 W)."""
@@ -72,6 +83,7 @@ class SegNet(nn.Module):
             blocks.convolutions(count, widths[i - 1] if i else in_channels, widths[i], normalisation) for i in levels
         )
         self.down = nn.ModuleList(blocks.pool() for _ in levels)
+        self.places = Maxima()
         self.up = nn.ModuleList(Unpool() for _ in levels)
         self.decoder = nn.ModuleList(
             blocks.convolutions(count, widths[i], widths[max(i - 1, 0)], normalisation, options.dropout) for i in levels
@@ -86,30 +98,7 @@ class SegNet(nn.Module):
         for convolutions, down in zip(self.encoder, self.down, strict=True):
             fine = convolutions(maps)
             maps = down(fine)
-            places.append(maxima(fine, maps))
+            places.append(self.places(fine, maps))
         for up, convolutions in zip(reversed(self.up), reversed(self.decoder), strict=True):
             maps = convolutions(up(maps, places.pop()))
         return self.crop(self.head(maps), images)
-
-
-def plan(options: SegNetOptions, in_channels: int, outputs: int, height: int, width: int) -> list[Stage]:
-    """Return the layer table for one image of height x width, by arithmetic alone."""
-    widths = blocks.level_widths(options.width, options.growth, options.depth - 1)
-    count, normalisation = options.convolutions, options.normalisation
-    stages = [blocks.input_stage(in_channels, height, width, 2**options.depth)]
-    pooled = []
-    for i in range(options.depth):
-        stages += blocks.convolution_stages(f"encoder.{i}", stages[-1], count, widths[i], normalisation)
-        pooled.append(stages[-1])
-        stages.append(blocks.pool_stage(f"down.{i}", stages[-1]))
-    for i in reversed(range(options.depth)):
-        stages.append(
-            blocks.upsample_stage(f"up.{i}", stages[-1])._replace(
-                operation="unpooling ×2, to the places of the maxima", source=pooled.pop().name
-            )
-        )
-        stages += blocks.convolution_stages(
-            f"decoder.{i}", stages[-1], count, widths[max(i - 1, 0)], normalisation, options.dropout
-        )
-    stages.append(blocks.head_stage("head", stages[-1], outputs))
-    return [*stages, blocks.output_stage(stages[-1], height, width)]

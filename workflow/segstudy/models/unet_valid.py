@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from segstudy.config.networks import UNetValidOptions
 from segstudy.models import blocks, resampling
-from segstudy.models.blocks import Stage
 
 
 def valid_length(length: int, depth: int, convolutions: int) -> tuple[int, int]:
@@ -34,6 +33,8 @@ def valid_length(length: int, depth: int, convolutions: int) -> tuple[int, int]:
 class MirrorPad(nn.Module):
     """Continue images by mirroring to the size whose valid output covers them; repeatedly where they are small."""
 
+    layer_kind, layer_words = "input", "image, mirrored around {height} × {width}"
+
     def __init__(self, depth: int, convolutions: int) -> None:
         super().__init__()
         self.depth, self.convolutions = depth, convolutions
@@ -50,6 +51,8 @@ class MirrorPad(nn.Module):
 
 class CropConcat(blocks.Concat):
     """Concatenate the centre of a skip with the smaller feature map of the decoder."""
+
+    layer_words = "skip: centre copied and concatenated"
 
     def forward(self, maps: Tensor, skip: Tensor) -> Tensor:
         """(B, C, H, W), (B, S, larger, larger) -> (B, S + C, H, W)."""
@@ -101,26 +104,3 @@ class UNetValid(nn.Module):
             maps = convolutions(join(up(maps), skips.pop()))
         logits: Tensor = self.head(maps)
         return logits
-
-
-def plan(options: UNetValidOptions, in_channels: int, outputs: int, height: int, width: int) -> list[Stage]:
-    """Return the layer table for one image of height x width, by arithmetic alone."""
-    widths = blocks.level_widths(options.width, options.growth, options.depth)
-    count, normalisation = options.convolutions, options.normalisation
-    high, wide = (valid_length(length, options.depth, count)[0] for length in (height, width))
-    stages = [Stage("pad", "input", f"image, mirrored around {height} × {width}", in_channels, high, wide, 0)]
-    skips = []
-    for i in range(options.depth):
-        stages += blocks.convolution_stages(f"encoder.{i}", stages[-1], count, widths[i], normalisation, valid=True)
-        skips.append(stages[-1])
-        stages.append(blocks.pool_stage(f"down.{i}", stages[-1]))
-    stages += blocks.convolution_stages("bottom", stages[-1], count, widths[-1], normalisation, valid=True)
-    for i in reversed(range(options.depth)):
-        stages.append(resampling.upsample_stage(f"up.{i}", stages[-1], "transposed", widths[i]))
-        join = blocks.concat_stage(f"join.{i}", stages[-1], skips.pop())
-        stages.append(join._replace(operation="skip: centre copied and concatenated"))
-        stages += blocks.convolution_stages(
-            f"decoder.{i}", stages[-1], count, widths[i], normalisation, options.dropout, valid=True
-        )
-    stages.append(blocks.head_stage("head", stages[-1], outputs))
-    return [*stages, blocks.output_stage(stages[-1], height, width)]

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from segstudy.config.networks import WNetOptions
 from segstudy.models import blocks, resampling
-from segstudy.models.blocks import Stage
 
 
 class Residual(nn.Module):
@@ -25,6 +24,8 @@ class Residual(nn.Module):
         self.convolutions = blocks.convolutions(2, in_channels, channels, normalisation)
         self.shortcut = nn.Conv2d(in_channels, channels, 1, bias=False)
         nn.init.kaiming_normal_(self.shortcut.weight, nonlinearity="linear")
+        inner = self.convolutions[0].layer_words
+        blocks.described(self, "conv", f"residual: 2 × ({inner}), 1×1 convolution around them")
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, in_channels, H, W) -> (B, channels, H, W)."""
@@ -82,8 +83,8 @@ class WNet(nn.Module):
         super().__init__()
         self.pad = blocks.Pad(2**options.depth)
         self.first = LittleUNet(options, in_channels, outputs)
-        self.probability = Probability()
-        self.join = blocks.Concat()
+        self.probability = blocks.described(Probability(), "probability", "sigmoid" if outputs == 1 else "softmax")
+        self.join = blocks.described(blocks.Concat(), "concat", "image: copied and concatenated")
         self.second = LittleUNet(options, in_channels + outputs, outputs)
         self.crop = blocks.Crop()
 
@@ -103,40 +104,3 @@ class WNet(nn.Module):
         # The image's type: under autocast the logits are bf16, the image is not.
         found = self.probability(first).to(maps.dtype)
         return self.second(self.join(found, maps)), first
-
-
-def plan(options: WNetOptions, in_channels: int, outputs: int, height: int, width: int) -> list[Stage]:
-    """Return the layer table for one image of height x width, by arithmetic alone."""
-    stages = [blocks.input_stage(in_channels, height, width, 2**options.depth)]
-    stages += _little_stages("first", options, stages[-1], outputs)
-    words = "sigmoid" if outputs == 1 else "softmax"
-    stages.append(stages[-1]._replace(name="probability", kind="probability", operation=words, parameters=0))
-    joined = blocks.concat_stage("join", stages[-1], stages[0])
-    stages.append(joined._replace(operation="image: copied and concatenated"))
-    stages += _little_stages("second", options, stages[-1], outputs)
-    return [*stages, blocks.output_stage(stages[-1], height, width)]
-
-
-def _little_stages(name: str, options: WNetOptions, before: Stage, outputs: int) -> list[Stage]:
-    """Predict `LittleUNet`."""
-    widths = blocks.level_widths(options.width, options.growth, options.depth)
-    kind = options.normalisation
-    stages, skips = [before], []
-    for i in range(options.depth):
-        stages.append(_residual_stage(f"{name}.encoder.{i}", stages[-1], widths[i], kind))
-        skips.append(stages[-1])
-        stages.append(blocks.pool_stage(f"{name}.down.{i}", stages[-1]))
-    stages.append(_residual_stage(f"{name}.bottom", stages[-1], widths[-1], kind))
-    for i in reversed(range(options.depth)):
-        stages.append(resampling.upsample_stage(f"{name}.up.{i}", stages[-1], "transposed", widths[i]))
-        stages.append(blocks.concat_stage(f"{name}.join.{i}", stages[-1], skips.pop()))
-        stages.append(_residual_stage(f"{name}.decoder.{i}", stages[-1], widths[i], kind))
-    return [*stages[1:], blocks.head_stage(f"{name}.head", stages[-1], outputs)]
-
-
-def _residual_stage(name: str, before: Stage, channels: int, normalisation: str) -> Stage:
-    """Predict `Residual`: one stage, whose parts all have one size."""
-    inner = blocks.convolution_stages(name, before, 2, channels, normalisation)
-    parameters = sum(stage.parameters for stage in inner) + before.channels * channels
-    operation = f"residual: 2 × ({inner[0].operation}), 1×1 convolution around them"
-    return inner[-1]._replace(name=name, operation=operation, parameters=parameters)
