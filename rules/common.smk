@@ -25,6 +25,7 @@ from segstudy.config import dependencies
 from segstudy.config.cell import Cell
 from segstudy.config.load import load_study
 from segstudy.runtime.environment import caches
+from segstudy.config.losses import loss_modules
 from segstudy.core.errors import StudyError
 
 # A home folder that cannot be written keeps neither Snakemake's copies of scripts nor matplotlib's fonts.

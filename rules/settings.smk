@@ -77,6 +77,16 @@ def network_code(*modules):
     return lookup
 
 
+def training_code(*modules):
+    """The same with the functions of the cell's own loss: a changed formula retrains the cells that use it alone."""
+
+    def lookup(wildcards):
+        functions = loss_modules(settings_of(wildcards)["loss"])
+        return network_code(*modules, *functions)(wildcards)
+
+    return lookup
+
+
 def dataset_block(*blocks):
     """The named blocks of the data set's config; one block comes alone."""
 

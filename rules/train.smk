@@ -37,7 +37,7 @@ rule train:
         settings=settings_of,
         sources=sources_of,
         resume=f"{RESULTS}/resume/{NAMES}",
-        code=network_code("segstudy.training.cell"),
+        code=training_code("segstudy.training.cell"),
     script:
         "../workflow/scripts/train.py"
 

@@ -12,10 +12,10 @@ import small_cell
 import torch
 from test_training import CPU, IMAGES, MASKS, ROIS, bce, network, same
 
-from segstudy import losses
 from segstudy.config.recipes import Recipe
 from segstudy.core.errors import StudyError
 from segstudy.data.concat_arrays import join
+from segstudy.losses import pixelwise
 from segstudy.runtime import signals
 from segstudy.training import checkpoint, device_data, sampler
 from segstudy.training.inputs import Unlabelled
@@ -129,7 +129,7 @@ def test_losses_of_probabilities_by_their_definition(kind):
     draw = torch.Generator().manual_seed(0)
     z, y = torch.randn(2, 1, 4, 5, generator=draw, dtype=torch.float64), torch.rand(2, 4, 5, generator=draw).double()
     roi = (torch.rand(2, 4, 5, generator=draw) > 0.3).double()
-    loss = getattr(losses, kind)
+    loss = getattr(pixelwise, kind)
     expected = (SOFT[kind](z[:, 0].sigmoid(), y) * roi).sum() / roi.sum()
     assert loss(z, y, roi, **OPTIONS.get(kind, {})).item() == pytest.approx(expected.item())
     hard = (y > 0.5).to(torch.uint8)  # a mask is the same, whichever type it has
@@ -140,7 +140,7 @@ def test_losses_of_probabilities_by_their_definition(kind):
 def test_bce_of_a_probability_is_least_where_the_network_says_it():
     y, roi = torch.full((1, 1, 1), 0.3), torch.ones(1, 1, 1)
     logits = torch.logit(torch.linspace(0.01, 0.99, 99))
-    found = [losses.bce(z.view(1, 1, 1, 1), y, roi).item() for z in logits]
+    found = [pixelwise.bce(z.view(1, 1, 1, 1), y, roi).item() for z in logits]
     assert logits[int(np.argmin(found))].sigmoid().item() == pytest.approx(0.3, abs=0.006)
 
 

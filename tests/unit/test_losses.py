@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import importlib
 import inspect
 import math
 from pathlib import Path
@@ -17,13 +18,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from segstudy import losses as functions
 from segstudy.config.base import Options
 from segstudy.config.load import load_study
-from segstudy.config.losses import LOSSES
+from segstudy.config.losses import LOSSES, loss_modules
 from segstudy.core.errors import StudyError
-from segstudy.losses import common
+from segstudy.losses import common, overlap, pixelwise
 from segstudy.losses.build import REGULARISERS, ClassStatistics, build_loss, class_statistics, weights_used
+from segstudy.runtime import fingerprint
 
 BINARY = ClassStatistics((900, 100))
 FACADE = ClassStatistics((400, 100, 200, 100))
@@ -95,11 +96,24 @@ def gradient(loss, logits: Tensor, target: Tensor, roi: Tensor) -> tuple[Tensor,
     return value.detach(), leaf.grad
 
 
+def test_a_fingerprint_takes_the_modules_of_the_losses_that_a_cell_uses():
+    assert loss_modules({"loss": "cross_entropy"}) == ["segstudy.losses.pixelwise"]
+    assert loss_modules(COMPOUND) == ["segstudy.losses.overlap", "segstudy.losses.pixelwise"]
+    for block in ({"loss": "bce"}, {"loss": "dice"}, COMPOUND):
+        assert "boundary" not in " ".join(loss_modules(block))
+    before = fingerprint.network("unet", "segstudy.losses.build")
+    assert before != fingerprint.network("unet", "segstudy.losses.build", *loss_modules({"loss": "dice"}))
+    assert "segstudy.losses.overlap" not in fingerprint._closure(("segstudy.training.cell",))
+
+
 def test_every_key_of_the_config_has_a_function_and_a_case():
     assert {settings["loss"] for settings, _ in CASES.values()} == set(LOSSES)
     for kind in set(LOSSES) - {"compound"}:
-        parameters = set(inspect.signature(getattr(functions, kind)).parameters) - {"logits", "target", "roi"}
-        assert parameters == set(LOSSES[kind].model_fields), kind
+        options, path = LOSSES[kind]
+        module, _, name = path.partition(":")
+        function = getattr(importlib.import_module(module), name)
+        parameters = set(inspect.signature(function).parameters) - {"logits", "target", "roi"}
+        assert name == kind and parameters == set(options.model_fields), kind
 
 
 @pytest.mark.parametrize(
@@ -394,7 +408,7 @@ def test_autocast_changes_nothing(case):
 def test_autocast_is_off_inside(monkeypatch):
     """On a GPU autocast would choose the type of single operations; on a CPU it happens to leave these alone."""
     seen = []
-    monkeypatch.setattr(functions, "bce", lambda z, y, m: seen.append(torch.is_autocast_enabled("cpu")) or z.sum())
+    monkeypatch.setattr(pixelwise, "bce", lambda z, y, m: seen.append(torch.is_autocast_enabled("cpu")) or z.sum())
     loss = build_loss({"loss": "bce"}, BINARY)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss(*draw(BINARY))
@@ -670,8 +684,8 @@ def test_adding_a_loss_takes_a_function_and_a_registry_line(monkeypatch, tmp_pat
         p, y = logits[:, 0].sigmoid() * roi, target * roi
         return (1 - (p * y).sum() / (p + y - p * y).sum()) ** power
 
-    monkeypatch.setitem(LOSSES, "jaccard", JaccardOptions)
-    monkeypatch.setattr(functions, "jaccard", jaccard, raising=False)
+    monkeypatch.setitem(LOSSES, "jaccard", (JaccardOptions, "segstudy.losses.overlap:jaccard"))
+    monkeypatch.setattr(overlap, "jaccard", jaccard, raising=False)
     resolved = resolve("{loss: jaccard, power: 1.0, weight: 3}", tmp_path)
     logits, target, roi = draw(BINARY)
     tversky = {"loss": "tversky", "alpha": 1, "beta": 1, "smooth": 0, "batch": True}

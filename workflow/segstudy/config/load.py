@@ -125,5 +125,5 @@ def _choice(name: str, entry: Any, section: str, key: str, registry: Mapping[str
             remedy=f"name one of these, either as the entry's name or by '{key}: ...' inside it"
             + ("; or a class of an installed library as module:class" if section == "models" else ""),
         )
-    options = registry[kind][0] if isinstance(registry[kind], tuple) else registry[kind]
+    options = registry[kind][0]
     return Choice(kind, validated(options, entry, (section, name), files))

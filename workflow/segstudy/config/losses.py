@@ -1,6 +1,7 @@
-"""Options of every loss, and the registry that maps a `loss:` key to them.
+"""Options of every loss, and the registry that maps a `loss:` key to its options and its function.
 
-The formulas, with their sources, stand in `segstudy.losses`.
+The functions are named by dotted path, not imported: reading a config must not import torch. Formulas and their sources
+stand in `segstudy.losses`.
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ def _term(term: dict[str, Any]) -> dict[str, Any]:
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
         raise ValueError(f"the weight of term '{kind}' must be a number >= 0, found {weight!r}")
     try:
-        resolved = LOSSES[kind].model_validate(options)
+        resolved = LOSSES[kind][0].model_validate(options)
     except ValidationError as error:
         raise ValueError("; ".join(_explained(kind, problem) for problem in error.errors())) from None
     return {"loss": kind, "weight": float(weight), **resolved.model_dump(mode="json")}
@@ -166,7 +167,7 @@ def _term(term: dict[str, Any]) -> dict[str, Any]:
 def _explained(kind: str, problem: ErrorDetails) -> str:
     key = str(problem["loc"][0]) if problem["loc"] else ""
     if problem["type"] == "extra_forbidden":
-        keys = ["loss", "weight", *LOSSES[kind].model_fields]
+        keys = ["loss", "weight", *LOSSES[kind][0].model_fields]
         return f"term '{kind}' has no key '{key}'. Keys: {', '.join(keys)}.{nearest(key, keys)}"
     return f"{key} of term '{kind}': {problem['msg'].removeprefix('Value error, ')}, found {problem['input']!r}"
 
@@ -187,26 +188,35 @@ class CompoundOptions(Options):
         return value
 
 
-# One line a loss: key -> options. The function of the same name stands in `segstudy.losses`.
-LOSSES: dict[str, type[Options]] = {
-    "bce": BceOptions,
-    "bce_probability": BceProbabilityOptions,
-    "weighted_bce": WeightedBceOptions,
-    "focal": FocalOptions,
-    "dice": DiceOptions,
-    "tversky": TverskyOptions,
-    "focal_tversky": FocalTverskyOptions,
-    "soft_cldice": SoftCldiceOptions,
-    "boundary": BoundaryOptions,
-    "bce_tv": BceTvOptions,
-    "total_variation": TotalVariationOptions,
-    "centered": CenteredOptions,
-    "sparsity": SparsityOptions,
-    "smooth_l1": SmoothL1Options,
-    "mse": MseOptions,
-    "cross_entropy": CrossEntropyOptions,
-    "compound": CompoundOptions,
+# One line a loss: key -> (options, function).
+LOSSES: dict[str, tuple[type[Options], str]] = {
+    "bce": (BceOptions, "segstudy.losses.pixelwise:bce"),
+    "bce_probability": (BceProbabilityOptions, "segstudy.losses.pixelwise:bce_probability"),
+    "weighted_bce": (WeightedBceOptions, "segstudy.losses.pixelwise:weighted_bce"),
+    "focal": (FocalOptions, "segstudy.losses.pixelwise:focal"),
+    "dice": (DiceOptions, "segstudy.losses.overlap:dice"),
+    "tversky": (TverskyOptions, "segstudy.losses.overlap:tversky"),
+    "focal_tversky": (FocalTverskyOptions, "segstudy.losses.overlap:focal_tversky"),
+    "soft_cldice": (SoftCldiceOptions, "segstudy.losses.boundary:soft_cldice"),
+    "boundary": (BoundaryOptions, "segstudy.losses.boundary:boundary"),
+    "bce_tv": (BceTvOptions, "segstudy.losses.regularisers:bce_tv"),
+    "total_variation": (TotalVariationOptions, "segstudy.losses.regularisers:total_variation"),
+    "centered": (CenteredOptions, "segstudy.losses.regularisers:centered"),
+    "sparsity": (SparsityOptions, "segstudy.losses.regularisers:sparsity"),
+    "smooth_l1": (SmoothL1Options, "segstudy.losses.pixelwise:smooth_l1"),
+    "mse": (MseOptions, "segstudy.losses.pixelwise:mse"),
+    "cross_entropy": (CrossEntropyOptions, "segstudy.losses.pixelwise:cross_entropy"),
+    "compound": (CompoundOptions, "segstudy.losses.build:weighted_sum"),
 }
+
+
+def loss_modules(settings: Mapping[str, Any]) -> list[str]:
+    """Return the modules of the functions that a resolved `loss` block computes: one, or those of a compound's terms.
+
+    A fingerprint of a training takes these, so that a changed formula retrains the cells that use it and no others.
+    """
+    terms = settings["terms"] if settings["loss"] == "compound" else [settings]
+    return sorted({LOSSES[term["loss"]][1].partition(":")[0] for term in terms})
 
 
 # Losses that take several foreground classes; a compound takes what all of its terms take.

@@ -33,12 +33,11 @@ def schema() -> dict[str, Any]:
     def named(value: dict[str, Any]) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": value}
 
-    def choice(key: str, registry: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
+    def choice(key: str, registry: Mapping[str, tuple[type[BaseModel], str]]) -> dict[str, Any]:
         kinds = {key: {"enum": list(registry), "description": "left out, the entry's own name"}}
-        return {"anyOf": [of(options, **kinds) for options in registry.values()] + [{"type": "null"}]}
+        return {"anyOf": [of(options, **kinds) for options, _ in registry.values()] + [{"type": "null"}]}
 
-    networks = {name: options for name, (options, _) in REGISTERED.items()}
-    models = choice("network", networks)
+    models = choice("network", REGISTERED)
     models["anyOf"].append(of(LibraryOptions, network={"type": "string", "pattern": TARGET}))
     seeds = {"type": "array", "items": {"type": "integer", "minimum": 0}, "description": "a number, or their list"}
     datasets = of(DatasetConfig, reader={"enum": list(READERS), "description": "left out, the entry's own name"})

@@ -1,8 +1,8 @@
-"""The objective of a training: a loss of the config, its options and class weights bound to it.
+"""Build the loss of a training: the function that the config names, with its options and class weights.
 
-`build_loss` turns the `loss` block of a resolved config into `loss(logits, target, roi) -> scalar tensor`.
-The formulas stand in `segstudy.losses`, the class weights in `segstudy.losses.class_weights`, the options in
-`segstudy.config.losses`.
+`build_loss` turns the `loss` block of a resolved config into `loss(logits, target, roi) -> scalar tensor`. The function
+is looked up by its path in `segstudy.config.losses`, not imported here: the code fingerprint of a cell then holds the
+module of its own loss alone.
 
 Shapes: logits (B, K, H, W), K = 1 for binary data sets and the number of classes with background otherwise;
 target (B, H, W) class ids; roi (B, H, W), 1 where pixels count.
@@ -11,6 +11,7 @@ target (B, H, W) class ids; roi (B, H, W), 1 where pixels count.
 from __future__ import annotations
 
 import functools
+import importlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,7 +19,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segstudy import losses
 from segstudy.config.losses import LOSSES, check_classes
 from segstudy.config.validation_errors import validated
 from segstudy.core.errors import StudyError, nearest
@@ -76,18 +76,20 @@ def weights_used(settings: Mapping[str, Any], statistics: ClassStatistics) -> di
 
 
 def _function(kind: str, options: dict[str, Any], statistics: ClassStatistics) -> Loss:
-    """Return the function of the name `kind`, its options bound and its weights turned into numbers."""
+    """Return the function of a loss, its options bound and its class weights turned into numbers."""
     if kind == "compound":
         terms = [(term["weight"], _function(*_parsed(_without_weight(term)), statistics)) for term in options["terms"]]
-        return functools.partial(_weighted_sum, terms=terms)
+        options = {"terms": terms}
     if kind == "weighted_bce":
         options = {"positive_weight": positive_weight(options["positive_weight"], statistics)}
     if kind == "cross_entropy":
         options = {"class_weights": class_weights(options["class_weights"], statistics)}
-    return functools.partial(getattr(losses, kind), **options)
+    module, _, name = LOSSES[kind][1].partition(":")
+    return functools.partial(getattr(importlib.import_module(module), name), **options)
 
 
-def _weighted_sum(logits: Tensor, target: Tensor, roi: Tensor, terms: Sequence[tuple[float, Loss]]) -> Tensor:
+def weighted_sum(logits: Tensor, target: Tensor, roi: Tensor, *, terms: Sequence[tuple[float, Loss]]) -> Tensor:
+    """Return the sum of weight * loss over the terms of a compound."""
     total = logits.new_zeros(())
     for weight, loss in terms:
         total = total + weight * loss(logits, target, roi)
@@ -104,7 +106,7 @@ def _parsed(settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     kind = str(options.pop("loss", ""))
     if kind not in LOSSES:
         raise StudyError(f"no loss is called '{kind}'.{nearest(kind, LOSSES)}", allowed=", ".join(LOSSES))
-    return kind, validated(LOSSES[kind], options, ("losses", kind), ()).model_dump(mode="json")
+    return kind, validated(LOSSES[kind][0], options, ("losses", kind), ()).model_dump(mode="json")
 
 
 def _check_weights(kind: str, options: Mapping[str, Any], classes: int) -> None:
