@@ -28,8 +28,9 @@ from segstudy.models import registry
 from segstudy.runtime import memory
 from segstudy.runtime.device import choose_device, choose_precision, configure, has_bf16, measure_peak
 from segstudy.training import augment_geometry, device_data, sampler
-from segstudy.training.optim import build_optimiser
-from segstudy.training.step import take_step
+from segstudy.training.inputs import TrainingInputs
+from segstudy.training.optim import build_optimizer
+from segstudy.training.step import training_step
 from segstudy.training.trainer import train
 
 SIDE, BATCH, ROTATION, BRIGHTNESS = 256, 8, 30.0, 0.2
@@ -71,19 +72,19 @@ class Ours:
     def train(self) -> float:
         """Train one epoch; return the seconds in its steps (what belongs to a whole training is left out)."""
         self.epochs += 1
-        arrays, rows = self.store[:3], self.rows
-        done = train(self.network, self.loss, *arrays, rows, rows[:1], self.recipe, self.epochs, self.device)
+        inputs = TrainingInputs(self.store[:3], self.rows, self.rows[:1])
+        done = train(self.network, self.loss, inputs, self.recipe, self.epochs, self.device)
         return done.seconds["steps"]
 
     def load(self) -> float:
         """Make the batches of one epoch and do nothing with them; return the seconds."""
-        batch_of = device_data.hold(*self.store[:3], self.device)
+        data = device_data.DeviceData(*self.store[:3], self.device)
         canvas, options = (SIDE, SIDE), self.recipe.augmentation
         started = time.perf_counter()
         for step, rows in enumerate(sampler.epoch_batches(self.rows, BATCH, 1, 0, 1)):
             draws = rng.generator(0, "augment", 1, step)
             plan = augment_geometry.draw(len(rows), canvas, options, draws)
-            augment_geometry.carry_out(plan, *batch_of(rows), options, draws)
+            augment_geometry.carry_out(plan, *data.fetch(rows), options, draws)
         return waited(self.device) - started
 
 
@@ -201,7 +202,7 @@ class Step:
         self.network = network(width).to(self.device).train()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.recipe = Recipe()
-        self.optimiser = build_optimiser(self.network, self.recipe, self.device)
+        self.optimiser = build_optimizer(self.network, self.recipe, self.device)
         self.loss = build.build_loss({"loss": "bce"}, build.ClassStatistics((1, 1)))
         draw = torch.Generator().manual_seed(0)
         x = torch.rand(batch, 3, side, side, generator=draw).to(self.device)
@@ -220,15 +221,15 @@ class Step:
     def train(self) -> Measured:
         """Return the fastest of three pieces: what disturbs a machine only makes it slower."""
         return Measured(
-            step=self.fastest(lambda: take_step(*self.parts, self.batch, self.recipe, 1, 0)),
+            step=self.fastest(lambda: training_step(*self.parts, self.recipe, 1, 0)),
             peak=measure_peak(self.device, self.arithmetic),
             bandwidth=2 * self.source.nbytes / self.fastest(lambda: self.target.copy_(self.source)),
         )
 
     @property
     def parts(self) -> tuple[Any, ...]:
-        """What `take_step` needs of a training."""
-        return self.network, self.forward, self.loss, self.optimiser
+        """What `training_step` needs of a training."""
+        return self.network, self.forward, self.optimiser, [(self.loss, self.batch)]
 
     def fastest(self, work: Callable[[], object]) -> float:
         """Return the seconds of one call, in the fastest of three pieces of 0.3 s or more."""

@@ -78,17 +78,13 @@ def outputs(folder):
 
 
 def run(inputs, folder, settings=SETTINGS, **changes):
-    from segstudy.training.cell import train_cell
+    from segstudy.training.cell import CellFiles, train_cell
 
-    arguments = {
-        "seed": 1,
-        "outputs": outputs(folder),
-        "resume": folder / "resume",
-        "threads": 1,
-        "code": "code",
-        "command": "snakemake --force the/model",
-    }
-    train_cell(*inputs, settings, **(arguments | changes))
+    names = ("resume", "index", "encoder", "start", "unlabelled", "kept")
+    paths = {"resume": folder / "resume"} | {name: changes.pop(name) for name in names if name in changes}
+    files = CellFiles(*inputs, outputs=outputs(folder), **paths)
+    arguments = {"seed": 1, "threads": 1, "code": "code", "command": "snakemake --force the/model"}
+    train_cell(files, settings, **(arguments | changes))
 
 
 def _serve(folder):
@@ -111,7 +107,7 @@ def _slow_down(cells, checkpoint, fatal_write):
     """Save after every step, and leave each file half written for a while."""
     publish, writes = checkpoint.atomic_path, 0
 
-    class EagerSlot(checkpoint.Slot):
+    class EagerCheckpoint(checkpoint.ResumeCheckpoint):
         def due(self):
             return True
 
@@ -128,7 +124,7 @@ def _slow_down(cells, checkpoint, fatal_write):
             time.sleep(0.02)
             temporary.write_bytes(content)
 
-    cells.checkpoint.Slot, checkpoint.atomic_path = EagerSlot, slow_path
+    cells.ResumeCheckpoint, checkpoint.atomic_path = EagerCheckpoint, slow_path
 
 
 if __name__ == "__main__":

@@ -41,13 +41,13 @@ def inputs(tmp_path_factory):
     ],
 )
 def test_the_samples_are_those_that_the_network_is_trained_on(inputs, tmp_path, monkeypatch, recipe, expected):
-    seen, take_step = [], trainer.take_step
+    seen, training_step = [], trainer.training_step
 
-    def spy(network, forward, loss, optimiser, batch, *options):
-        seen.append([tensor.clone() for tensor in batch])
-        return take_step(network, forward, loss, optimiser, batch, *options)
+    def spy(model, forward, optimizer, losses, *options):
+        seen.append([tensor.clone() for tensor in losses[0][1]])
+        return training_step(model, forward, optimizer, losses, *options)
 
-    monkeypatch.setattr(trainer, "take_step", spy)
+    monkeypatch.setattr(trainer, "training_step", spy)
     settings = copy.deepcopy(small_cell.SETTINGS) | {"recipe": recipe | {"epochs": 1}}
     index = tmp_path / "index.csv"
     rare = ["rare" if row in (1, 6) else "common" for row in range(16)]

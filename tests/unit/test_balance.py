@@ -74,7 +74,7 @@ def test_a_balanced_training_continues_with_its_bits(tmp_path):
             os.kill(os.getpid(), signal.SIGTERM)
         return bce(*arguments)
 
-    slot = checkpoint.Slot(tmp_path, {})
+    slot = checkpoint.ResumeCheckpoint(tmp_path, {})
     with pytest.raises(signals.Interrupted):
         small(network(0.2), stopping, slot, **options)
     continued = small(network(0.2), slot=slot, **options)

@@ -84,7 +84,9 @@ def test_several_classes_train_with_one_channel_each(tmp_path):
 
 
 def test_state_of_another_recipe_is_not_continued(inputs, tmp_path, caplog):
-    other = checkpoint.Slot(tmp_path / "resume", {"settings": quick(recipe={"learning_rate": 0.5}), "seed": 1})
+    other = checkpoint.ResumeCheckpoint(
+        tmp_path / "resume", {"settings": quick(recipe={"learning_rate": 0.5}), "seed": 1}
+    )
     other.save({"epoch": 2})
     with caplog.at_level(logging.WARNING, "segstudy"):
         small_cell.run(inputs, tmp_path, quick())
@@ -93,7 +95,7 @@ def test_state_of_another_recipe_is_not_continued(inputs, tmp_path, caplog):
 
 
 def test_changed_pixels_are_another_training(inputs, tmp_path):
-    from segstudy.training.cell import data_hashes
+    from segstudy.training.record import data_hashes
 
     again = small_cell.write_inputs(tmp_path / "same")
     assert data_hashes(*again) == data_hashes(*inputs)

@@ -26,7 +26,7 @@ STATE = {
 
 @pytest.fixture
 def slot(tmp_path):
-    return checkpoint.Slot(tmp_path / "resume", IDENTITY)
+    return checkpoint.ResumeCheckpoint(tmp_path / "resume", IDENTITY)
 
 
 def rejected(slot):
@@ -52,7 +52,9 @@ def test_memory_format_survives(slot):
 
 def test_state_of_another_training_is_set_aside_and_the_log_says_why(slot, caplog):
     slot.save(STATE)
-    other = checkpoint.Slot(slot.folder, IDENTITY | {"settings": {"recipe": {"learning_rate": 0.2}}, "code": "bb"})
+    other = checkpoint.ResumeCheckpoint(
+        slot.folder, IDENTITY | {"settings": {"recipe": {"learning_rate": 0.2}}, "code": "bb"}
+    )
     with caplog.at_level(logging.WARNING, "segstudy"):
         assert other.load() is None
     assert "settings.recipe.learning_rate was 0.1, is 0.2" in caplog.text
@@ -118,7 +120,7 @@ def test_a_write_that_dies_leaves_the_old_state_and_its_litter_is_swept(slot, mo
 def test_saves_come_at_intervals_and_more_rarely_where_they_cost(tmp_path, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
-    slot = checkpoint.Slot(tmp_path, IDENTITY, interval=10)
+    slot = checkpoint.ResumeCheckpoint(tmp_path, IDENTITY, interval=10)
     assert not slot.due()
     now[0] += 10
     assert slot.due()

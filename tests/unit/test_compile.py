@@ -10,7 +10,7 @@ from test_training import bce, network, same, small
 
 from segstudy.core.errors import StudyError
 from segstudy.runtime import device, memory, signals
-from segstudy.training import checkpoint
+from segstudy.training import checkpoint, trainer
 
 OPTIONS = {
     "compile": True,
@@ -47,7 +47,7 @@ def test_names_and_bits_are_those_of_the_network(captured_only):
 
 def test_only_training_passes_are_compiled(monkeypatch):
     seen = []
-    monkeypatch.setattr(device, "compiled", lambda net: lambda x: seen.append((net.training, len(x))) or net(x))
+    monkeypatch.setattr(trainer, "compiled", lambda net: lambda x: seen.append((net.training, len(x))) or net(x))
     small(network(), **OPTIONS | {"epochs": 1})
     assert sorted(seen) == [(True, 2), (True, 3)]
 
@@ -63,7 +63,7 @@ def stopped_and_continued(folder):
             os.kill(os.getpid(), signal.SIGTERM)
         return bce(*arguments)
 
-    slot = checkpoint.Slot(folder, {})
+    slot = checkpoint.ResumeCheckpoint(folder, {})
     with pytest.raises(signals.Interrupted):
         small(network(dropout=0.3), stopping, slot, **OPTIONS)
     assert set(slot.load()["network"]) == set(undisturbed.weights)

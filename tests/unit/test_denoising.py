@@ -23,6 +23,7 @@ from segstudy.losses import build
 from segstudy.models import model_file, registry
 from segstudy.runtime import signals
 from segstudy.training import checkpoint, device_data
+from segstudy.training.inputs import TrainingInputs
 from segstudy.training.tasks import denoising
 from segstudy.training.trainer import train
 
@@ -70,12 +71,12 @@ def test_kinds_are_equally_frequent_and_levels_uniform_in_their_ranges():
 
 
 def test_validation_noise_is_that_of_the_row_whatever_comes_with_it():
-    task, batch_of = denoising.RemoveNoise(Denoising(), 3), device_data.hold(IMAGES, MASKS, ROIS, CPU)
-    both, one = (task.question(batch_of(rows), rows) for rows in ([1, 4], [4]))
+    task, data = denoising.RemoveNoise(Denoising(), 3), device_data.DeviceData(IMAGES, MASKS, ROIS, CPU)
+    both, one = (task.validation_batch(data.fetch(rows), rows) for rows in ([1, 4], [4]))
     assert torch.equal(both[0][1:], one[0])
-    assert torch.equal(one[1], batch_of([4])[0] / 255)
+    assert torch.equal(one[1], data.fetch([4])[0] / 255)
     assert not torch.equal(one[0], one[1])
-    other = denoising.RemoveNoise(Denoising(), 4).question(batch_of([4]), [4])
+    other = denoising.RemoveNoise(Denoising(), 4).validation_batch(data.fetch([4]), [4])
     assert not torch.equal(one[0], other[0])
 
 
@@ -98,7 +99,8 @@ def learned(slot=None, loss=None, seed=1, **options):
     mse = build.build_loss({"loss": "mse"}, build.ClassStatistics((0, 0)))
     loss = denoising.channel_by_channel(loss(mse) if loss else mse)
     task = denoising.RemoveNoise(recipe.denoising, seed)
-    return train(net, loss, IMAGES, MASKS, ROIS, [0, 1, 2, 3], [4, 5], recipe, seed, CPU, slot, task=task)
+    inputs = TrainingInputs((IMAGES, MASKS, ROIS), [0, 1, 2, 3], [4, 5], task=task)
+    return train(net, loss, inputs, recipe, seed, CPU, slot)
 
 
 def test_it_learns_and_measures_no_dice():
@@ -122,7 +124,7 @@ def test_a_denoising_training_continues_with_its_bits(tmp_path, options):
 
         return loss
 
-    slot = checkpoint.Slot(tmp_path, {})
+    slot = checkpoint.ResumeCheckpoint(tmp_path, {})
     with pytest.raises(signals.Interrupted):
         learned(slot, stopping, **options)
     continued = learned(slot, **options)
@@ -132,19 +134,19 @@ def test_a_denoising_training_continues_with_its_bits(tmp_path, options):
 
 def test_groups_stay_on_one_side_and_the_share_is_met():
     rows, groups = np.arange(40) + 5, [f"p{i // 4}" if i < 24 else "" for i in range(40)]
-    first, second = denoising.divided(rows, groups, 0.2, seed=0)
+    first, second = denoising.split_rows(rows, groups, 0.2, seed=0)
     assert sorted([*first, *second]) == rows.tolist()
     assert len(second) == pytest.approx(8, abs=1)
     names = dict(zip(rows, groups, strict=True))
     assert not ({names[r] for r in first} & {names[r] for r in second}) - {""}
-    assert set(second) != set(denoising.divided(rows, groups, 0.2, seed=1)[1])
-    assert [len(part) for part in denoising.divided([3, 4], ["", ""], 0.2, 0)] == [1, 1]
+    assert set(second) != set(denoising.split_rows(rows, groups, 0.2, seed=1)[1])
+    assert [len(part) for part in denoising.split_rows([3, 4], ["", ""], 0.2, 0)] == [1, 1]
 
 
 def test_images_of_val_and_test_and_of_their_groups_are_never_learned_from():
     names = ["train", "val", "test", "unlabelled", "unlabelled", "train"]
     split = pd.DataFrame({"sample": list("abcdef"), "subset": names})
-    assert denoising.images_used(split, {"c": "p", "e": "p", "d": "q"}) == (["a", "d", "f"], ["", "q", ""])
+    assert denoising.eligible_images(split, {"c": "p", "e": "p", "d": "q"}) == (["a", "d", "f"], ["", "q", ""])
 
 
 SETTINGS = {

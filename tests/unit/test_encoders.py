@@ -309,7 +309,7 @@ def test_a_cell_that_wants_weights_and_gets_no_file_is_an_error(cell, tmp_path):
 
 
 def test_other_weights_are_another_training(cell):
-    from segstudy.training.cell import data_hashes
+    from segstudy.training.record import data_hashes
 
     folder, inputs, _ = cell
     one = data_hashes(*inputs, encoder=folder / "resnet18.safetensors")

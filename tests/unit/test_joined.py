@@ -18,8 +18,8 @@ from segstudy.data.concat_arrays import join
 from segstudy.losses import pixelwise
 from segstudy.runtime import signals
 from segstudy.training import checkpoint, device_data, sampler
-from segstudy.training.inputs import Unlabelled
-from segstudy.training.step import passes
+from segstudy.training.inputs import TrainingInputs, Unlabelled
+from segstudy.training.step import make_forward
 from segstudy.training.tasks.pseudo_labels import Mixture
 from segstudy.training.trainer import train
 from segstudy.training.validation import validate
@@ -57,7 +57,7 @@ def test_batches_windows_and_scaling_are_those_of_the_padded_arrays(monkeypatch)
     for budget in (0, 2**30):  # read where it lies, and held in memory
         monkeypatch.setattr(device_data, "HOST_BUDGET", budget)
         for asked in (None, windows):
-            one, other = (device_data.hold(*arrays, CPU)([8, 0, 6], asked) for arrays in (joined, plain))
+            one, other = (device_data.DeviceData(*arrays, CPU).fetch([8, 0, 6], asked) for arrays in (joined, plain))
             assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
     rows = [1, 7]
     assert device_data.normalisation(*joined[::2], rows) == device_data.normalisation(*plain[::2], rows)
@@ -106,8 +106,10 @@ def test_all_crops_of_both_or_the_share_asked_for():
 
 def test_targets_are_ids_or_probabilities():
     batch = (IMAGES[:1], torch.tensor([[[0, 127, 128, 255]]], dtype=torch.uint8), ROIS[:1])
-    assert mixture().prepared(batch, 1, 0)[1].tolist() == [[[0, 0, 1, 1]]]
-    assert mixture(soft=True).prepared(batch, 1, 0)[1][0, 0].tolist() == pytest.approx([0, 127 / 255, 128 / 255, 1])
+    assert mixture().training_batch(batch, 1, 0)[1].tolist() == [[[0, 0, 1, 1]]]
+    assert mixture(soft=True).training_batch(batch, 1, 0)[1][0, 0].tolist() == pytest.approx(
+        [0, 127 / 255, 128 / 255, 1]
+    )
 
 
 SOFT = {
@@ -149,7 +151,8 @@ def both(task, net=None, loss=bce, slot=None, **options):
     recipe = {"epochs": 2, "batch_size": 3, "learning_rate": 0.01, "precision": "fp32"} | options
     arrays = join((IMAGES, MASKS, ROIS), OTHERS)
     recipe, net = Recipe.model_validate(recipe), net or network(0.2)
-    return train(net, loss, *arrays, [0, 1, 2, 3], [4, 5], recipe, 1, CPU, slot, task=task)
+    inputs = TrainingInputs(arrays, [0, 1, 2, 3], [4, 5], task=task)
+    return train(net, loss, inputs, recipe, 1, CPU, slot)
 
 
 def test_validation_sees_the_labelled_images_as_they_are():
@@ -157,8 +160,8 @@ def test_validation_sees_the_labelled_images_as_they_are():
     assert joined.normalisation == device_data.normalisation(IMAGES, ROIS, range(4))
     net = network()
     net.load_state_dict(joined.weights)
-    forward = passes(joined.normalisation, CPU, torch.float32)(net.eval())
-    found = validate(forward, bce, device_data.hold(IMAGES, MASKS, ROIS, CPU), [4, 5], 2, lambda: "")
+    forward = make_forward(net.eval(), joined.normalisation, CPU, torch.float32)
+    found = validate(forward, bce, device_data.DeviceData(IMAGES, MASKS, ROIS, CPU), [4, 5], 2, lambda: "")
     assert found == (joined.history["val_loss"][0], joined.history["val_dice"][0])
 
 
@@ -174,7 +177,7 @@ def test_a_training_on_both_continues_with_its_bits(tmp_path, options):
             os.kill(os.getpid(), signal.SIGTERM)
         return bce(*arguments)
 
-    slot = checkpoint.Slot(tmp_path, {})
+    slot = checkpoint.ResumeCheckpoint(tmp_path, {})
     with pytest.raises(signals.Interrupted):
         both(mixture(**options), loss=stopping, slot=slot, **extra)
     continued = both(mixture(**options), slot=slot, **extra)
@@ -192,11 +195,11 @@ def test_crops_of_either_kind_lie_inside_their_own_images(augmentation):
     others[:, 2:14, 5:27] = 1
     arrays = join((IMAGES, MASKS, np.ones_like(MASKS)), (*OTHERS[:2], others))
     task, rows = Mixture((6, 7, 8), False, None, (24, 24), 1, rectangles=rectangles), np.repeat(range(9), 40)
-    batch_of = device_data.hold(*arrays, CPU)
+    data = device_data.DeviceData(*arrays, CPU)
     draws = (torch.Generator().manual_seed(4) for _ in range(2))
     inside, anywhere = (
-        device_data.drawn(batch_of, rows, (24, 30), recipe, next(draws), places)[2].float().mean()
-        for places in (task.places(rows), None)
+        device_data.augmented_batch(data, rows, recipe, next(draws), boxes)[2].float().mean()
+        for boxes in (task.image_boxes(rows), None)
     )
     assert inside == 1 and anywhere < 0.9
 

@@ -144,7 +144,7 @@ def test_a_reporter_tells_of_every_step_and_keeps_the_last_validation():
     told = []
     row = {"train_loss": 0.5, "val_loss": 0.4, "val_dice": 0.9, "best": 1, "learning_rate": 0.1}
     with progress.watched(told.append):
-        report = Reporter(10, 4, 80, {"epoch": 3, "step": 2, "history": [row]})
+        report = Reporter(10, 4, 80, SimpleNamespace(epoch=3, step=2, history=[row]))
         report.begun -= 6.0
         report.step(3, 3)
         report.last -= 6.0

@@ -1,6 +1,7 @@
 """Mean teacher: what the running mean is, what the network is told by it, and that it survives a kill."""
 
 import copy
+import functools
 import json
 import logging
 import math
@@ -19,8 +20,8 @@ from segstudy.core.errors import StudyError
 from segstudy.models import model_file, registry
 from segstudy.runtime import signals
 from segstudy.training import checkpoint
-from segstudy.training.inputs import Unlabelled
-from segstudy.training.step import passes
+from segstudy.training.inputs import TrainingInputs, Unlabelled
+from segstudy.training.step import make_forward
 from segstudy.training.tasks.mean_teacher import MeanTeacher, probabilities
 from segstudy.training.trainer import train
 
@@ -41,7 +42,8 @@ def recipe(consistency=None, **options):
 
 def teacher(consistency=None, net=None, steps=2, **options):
     task = MeanTeacher(OTHERS, range(5), recipe(consistency, **options), seed=1)
-    task.begin(net or network(), passes(SCALING, CPU, torch.float32), CPU, steps)
+    to_forward = functools.partial(make_forward, scaling=SCALING, device=CPU, amp_dtype=torch.float32)
+    task.begin(net or network(), to_forward, CPU, steps)
     return task
 
 
@@ -57,7 +59,7 @@ def test_the_mean_by_hand():
         seen.append(task.mean.weight.item())
     expected = [2.5, 2.5 * 2 / 3 + 10 / 3]
     assert seen == pytest.approx([*expected, 0.7 * expected[1] + 0.3 * 20])
-    assert task.shown(net) is task.mean and not task.mean.training
+    assert task.eval_model(net) is task.mean and not task.mean.training
 
 
 def test_running_statistics_are_those_of_labelled_batches_under_the_averaged_weights():
@@ -67,10 +69,10 @@ def test_running_statistics_are_those_of_labelled_batches_under_the_averaged_wei
     task = teacher({"decay": 0.9}, net)
     images_before = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     images = images_before.clone()
-    batch = task.prepared((images, MASKS[:2], ROIS[:2]), 1, 0)
+    batch = task.training_batch((images, MASKS[:2], ROIS[:2]), 1, 0)
     assert torch.equal(batch[0], images)
     batch[0].zero_()  # as the pass of the network does, which changes its images in place
-    ((loss, (seen, view, roi)),) = task.beside(1, 0)
+    ((loss, (seen, view, roi)),) = task.extra_losses(1, 0)
     loss(net(seen), view, roi)
     assert task.mean[1].running_mean.item() == 0 and task.mean[1].num_batches_tracked == 0
     net[0].weight.data.fill_(6.0)
@@ -85,7 +87,7 @@ def test_running_statistics_are_those_of_labelled_batches_under_the_averaged_wei
 def test_frozen_normalisations_keep_their_statistics():
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 1, 1), torch.nn.BatchNorm2d(1)).train()
     task = teacher(net=net)
-    task.prepared((torch.rand(2, 3, 8, 8), MASKS[:2], ROIS[:2]), 1, 0)
+    task.training_batch((torch.rand(2, 3, 8, 8), MASKS[:2], ROIS[:2]), 1, 0)
     net[1].eval().running_mean.fill_(7.0)
     task.after_step(net, 1)
     assert task.mean[1].running_mean.item() == 7
@@ -118,20 +120,20 @@ def test_the_loss_is_the_mean_squared_difference_inside_the_roi(outputs):
 def test_only_the_network_learns_from_the_difference():
     net = network()
     task = teacher(net=net)
-    ((loss, (seen, view, roi)),) = task.beside(1, 0)
+    ((loss, (seen, view, roi)),) = task.extra_losses(1, 0)
     loss(net(seen), view, roi).backward()
     assert all(weight.grad is not None and weight.grad.any() for weight in list(net.parameters())[:1])
     assert all(weight.grad is None for weight in task.mean.parameters())
 
 
 def test_both_views_show_the_same_places_in_other_light():
-    ((_, (seen, view, roi)),) = teacher().beside(2, 1)
+    ((_, (seen, view, roi)),) = teacher().extra_losses(2, 1)
     assert seen.shape == view.shape == (2, 3, 32, 20)
     assert not torch.equal(seen, view)
     inside = (roi == 1)[:, None].expand_as(seen)
     assert np.corrcoef(seen[inside], view[inside])[0, 1] > 0.6
     still = {"brightness": [1, 1], "noise": 0.0}
-    ((_, (seen, view, _)),) = teacher(augmentation=AUGMENTATION | still).beside(2, 1)
+    ((_, (seen, view, _)),) = teacher(augmentation=AUGMENTATION | still).extra_losses(2, 1)
     assert torch.equal(seen, view)
 
 
@@ -145,8 +147,10 @@ def test_all_images_come_before_any_comes_again():
 
 def learned(slot=None, loss=bce, val_rows=(4, 5), consistency=None, **options):
     asked = recipe(consistency, **options)
-    task = MeanTeacher(OTHERS, [0, 1, 3], asked, 1)
-    return train(network(0.2), loss, IMAGES, MASKS, ROIS, [0, 1, 2, 3], val_rows, asked, 1, CPU, slot, task=task)
+    inputs = TrainingInputs(
+        (IMAGES, MASKS, ROIS), [0, 1, 2, 3], val_rows, task=MeanTeacher(OTHERS, [0, 1, 3], asked, 1)
+    )
+    return train(network(0.2), loss, inputs, asked, 1, CPU, slot)
 
 
 def test_what_is_published_and_validated_is_the_running_mean():
@@ -164,7 +168,8 @@ def test_what_is_published_and_validated_is_the_running_mean():
 
     asked = recipe({"decay": 0.999}, epochs=1)
     task = Watching(OTHERS, [0, 1, 3], asked, 1)
-    found = train(network(), bce, IMAGES, MASKS, ROIS, [0, 1, 2, 3], [4, 5], asked, 1, CPU, task=task)
+    inputs = TrainingInputs((IMAGES, MASKS, ROIS), [0, 1, 2, 3], [4, 5], task=task)
+    found = train(network(), bce, inputs, asked, 1, CPU)
     for name, _ in network().named_parameters():
         torch.testing.assert_close(found.weights[name], torch.stack([state[name] for state in seen]).mean(0))
     assert len(seen) == 3 and not same(found.weights, seen[-1])
@@ -182,7 +187,7 @@ def test_it_continues_with_its_bits(tmp_path, stop_at, options):
             os.kill(os.getpid(), signal.SIGTERM)
         return bce(*arguments)
 
-    slot = checkpoint.Slot(tmp_path, {})
+    slot = checkpoint.ResumeCheckpoint(tmp_path, {})
     with pytest.raises(signals.Interrupted):
         learned(slot, stopping, **options)
     torch.manual_seed(99)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import small_cell
 
-from segstudy.training import kept_outputs
+from segstudy.training.kept_outputs import KeptOutputs
 
 
 @pytest.fixture
@@ -19,13 +19,13 @@ def steps(monkeypatch):
     """Return a list that grows with every step."""
     from segstudy.training import trainer
 
-    taken, real = [], trainer.take_step
-    monkeypatch.setattr(trainer, "take_step", lambda *args: taken.append(1) or real(*args))
+    taken, real = [], trainer.training_step
+    monkeypatch.setattr(trainer, "training_step", lambda *args: taken.append(1) or real(*args))
     return taken
 
 
 def test_what_was_published_is_put_back_without_a_step(inputs, tmp_path, steps):
-    kept = kept_outputs.place(tmp_path / "resume")
+    kept = KeptOutputs.of_training(tmp_path / "resume")
     small_cell.run(inputs, tmp_path, kept=kept)
     outputs = small_cell.outputs(tmp_path).values()
     before, taken = [path.read_bytes() for path in outputs], len(steps)
@@ -39,7 +39,7 @@ def test_what_was_published_is_put_back_without_a_step(inputs, tmp_path, steps):
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"code": "other"}])
 def test_another_training_is_trained(inputs, tmp_path, steps, change):
-    kept = kept_outputs.place(tmp_path / "resume")
+    kept = KeptOutputs.of_training(tmp_path / "resume")
     small_cell.run(inputs, tmp_path, kept=kept)
     taken = len(steps)
     small_cell.run(inputs, tmp_path, kept=kept, **change)
@@ -47,26 +47,26 @@ def test_another_training_is_trained(inputs, tmp_path, steps, change):
 
 
 def test_half_kept_is_not_kept(inputs, tmp_path, steps):
-    kept = kept_outputs.place(tmp_path / "resume")
+    kept = KeptOutputs.of_training(tmp_path / "resume")
     small_cell.run(inputs, tmp_path, kept=kept)
     taken = len(steps)
-    (kept / "history").unlink()
+    (kept.path / "history").unlink()
     small_cell.run(inputs, tmp_path, kept=kept)
     assert len(steps) == 2 * taken
 
 
 def test_a_damaged_output_does_not_reach_what_is_kept(inputs, tmp_path):
     """Published files are replaced, never written into; and what is put back is a copy."""
-    kept = kept_outputs.place(tmp_path / "resume")
+    kept = KeptOutputs.of_training(tmp_path / "resume")
     small_cell.run(inputs, tmp_path, kept=kept)
     model = small_cell.outputs(tmp_path)["model"]
     content = model.read_bytes()
     os.remove(model)
     small_cell.run(inputs, tmp_path, kept=kept)
     model.write_bytes(b"damaged")
-    assert (kept / "model").read_bytes() == content
+    assert (kept.path / "model").read_bytes() == content
 
 
 def test_measuring_knows_what_to_take_away():
     counts = Path("results/demo/cells/drive/unet/bce/default/seed3/counts.csv")
-    assert kept_outputs.of_counts(counts) == Path("results/demo/resume/drive/unet/bce/default/seed3.published")
+    assert KeptOutputs.of_counts(counts).path == Path("results/demo/resume/drive/unet/bce/default/seed3.published")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
 from segstudy.config.recipes import Recipe, Schedule
-from segstudy.training.optim import build_optimiser, learning_rate_factor
+from segstudy.training.optim import build_optimizer, learning_rate_factor
 
 EPOCHS, STEPS = 12, 7
 TOTAL = EPOCHS * STEPS
@@ -123,7 +123,7 @@ def recipe(kind: str) -> Recipe:
 @every_optimiser
 def test_optimiser_is_torch_s_plain_one(kind):
     ours, theirs = network(), network()
-    found = train(ours, build_optimiser(ours, recipe(kind), "cpu"), range(20))
+    found = train(ours, build_optimizer(ours, recipe(kind), "cpu"), range(20))
     expected = train(theirs, REFERENCES[kind](theirs.parameters()), range(20))
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
@@ -134,14 +134,14 @@ def test_fused_steps_repeat_their_bits_and_resume_to_them(kind):
     ends = []
     for _ in range(2):
         net = network()
-        ends.append(train(net, build_optimiser(net, recipe(kind), torch.device("cpu")), range(30)))
+        ends.append(train(net, build_optimizer(net, recipe(kind), torch.device("cpu")), range(30)))
     first = network()
-    optimiser = build_optimiser(first, recipe(kind), "cpu")
+    optimiser = build_optimizer(first, recipe(kind), "cpu")
     assert optimiser.defaults["fused"]
     train(first, optimiser, range(13))
     second = network(seed=1)
     second.load_state_dict(copy.deepcopy(first.state_dict()))
-    continued = build_optimiser(second, recipe(kind), "cpu")
+    continued = build_optimizer(second, recipe(kind), "cpu")
     continued.load_state_dict(copy.deepcopy(optimiser.state_dict()))
     ends.append(train(second, continued, range(13, 30)))
     for other in ends[1:]:
@@ -152,7 +152,7 @@ def test_frozen_parameters_are_left_alone():
     net = network()
     net[0].requires_grad_(False)
     before = net[0].weight.clone()
-    optimiser = build_optimiser(net, recipe("adamw"), "cpu")
+    optimiser = build_optimizer(net, recipe("adamw"), "cpu")
     train(net, optimiser, range(3))
     assert torch.equal(net[0].weight, before)
     assert len(optimiser.param_groups[0]["params"]) == 4

@@ -116,7 +116,7 @@ def test_the_parts_are_kept_when_the_training_is_continued(tmp_path, end, last):
                 raise Killed
         return short(z, y, m)
 
-    slot = checkpoint.Slot(tmp_path, {}, interval=1e9)
+    slot = checkpoint.ResumeCheckpoint(tmp_path, {}, interval=1e9)
     with pytest.raises((signals.Interrupted, Killed)):
         small(network(0.2), dying, slot, **options, **rows)
     assert slot.load()["accumulate"] == 2  # saved at once, though the next save is far away

@@ -20,6 +20,7 @@ from segstudy.losses import build
 from segstudy.models import registry
 from segstudy.runtime import memory, signals
 from segstudy.training import checkpoint, device_data, sampler, validation
+from segstudy.training.inputs import TrainingInputs
 from segstudy.training.trainer import HISTORY, train
 
 CPU = torch.device("cpu")
@@ -47,9 +48,10 @@ bce = build.build_loss({"loss": "bce"}, build.class_statistics(MASKS, ROIS, rang
 
 def small(net=None, loss=bce, slot=None, train_rows=(0, 1, 2, 3), val_rows=(4, 5), strata=None, **options):
     recipe = Recipe.model_validate({"epochs": 3, "batch_size": 2, "learning_rate": 0.01, "precision": "fp32"} | options)
-    samples = [f"s{row}" for row in range(6)]
+    names = [f"s{row}" for row in range(6)]
     net = network() if net is None else net
-    return train(net, loss, IMAGES, MASKS, ROIS, train_rows, val_rows, recipe, 1, CPU, slot, samples, strata)
+    inputs = TrainingInputs((IMAGES, MASKS, ROIS), train_rows, val_rows, names, strata)
+    return train(net, loss, inputs, recipe, 1, CPU, slot)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -137,7 +139,7 @@ def test_stopped_by_a_signal_and_continued_equals_undisturbed(tmp_path, stop_at,
         "augmentation": {"flip_horizontal": 0.5, "rotation": 30.0, "noise": 0.1},
     }
     undisturbed = small(network(dropout=0.3), **options)
-    slot = checkpoint.Slot(tmp_path, {"a": 1})
+    slot = checkpoint.ResumeCheckpoint(tmp_path, {"a": 1})
     step, before = 0, signal.getsignal(signal.SIGTERM)
 
     def stopping_loss(*arguments):
@@ -151,7 +153,7 @@ def test_stopped_by_a_signal_and_continued_equals_undisturbed(tmp_path, stop_at,
         small(network(dropout=0.3), stopping_loss, slot, **options)
     assert signal.getsignal(signal.SIGTERM) == before
     torch.manual_seed(99)  # nothing may depend on what was drawn in between
-    continued = small(network(dropout=0.3), slot=checkpoint.Slot(tmp_path, {"a": 1}), **options)
+    continued = small(network(dropout=0.3), slot=checkpoint.ResumeCheckpoint(tmp_path, {"a": 1}), **options)
     assert same(continued.weights, undisturbed.weights)
     assert continued.history.equals(undisturbed.history)
     assert len(continued.starts) == 2
@@ -168,7 +170,7 @@ def test_a_signal_during_validation_loses_no_step(tmp_path):
             os.kill(os.getpid(), signal.SIGUSR2)
         return bce(*arguments)
 
-    slot = checkpoint.Slot(tmp_path, {})
+    slot = checkpoint.ResumeCheckpoint(tmp_path, {})
     with pytest.raises(signals.Interrupted, match="SIGUSR2 at epoch 1 step 2"):
         small(loss=loss, slot=slot)
     continued = small(slot=slot)
@@ -180,12 +182,13 @@ def test_runs_repeat_and_seeds_differ():
     first, again = small(**options), small(**options)
     assert same(first.weights, again.weights)
     recipe = Recipe(epochs=3, batch_size=2, learning_rate=0.01, precision="fp32")
-    other = train(network(), bce, IMAGES, MASKS, ROIS, [0, 1, 2, 3], [4, 5], recipe, 2, CPU)
+    inputs = TrainingInputs((IMAGES, MASKS, ROIS), [0, 1, 2, 3], [4, 5])
+    other = train(network(), bce, inputs, recipe, 2, CPU)
     assert not same(first.weights, other.weights)
 
 
 def test_continuing_elsewhere_is_allowed_and_said(tmp_path, caplog, monkeypatch):
-    slot = checkpoint.Slot(tmp_path, {}, interval=0)
+    slot = checkpoint.ResumeCheckpoint(tmp_path, {}, interval=0)
     small(slot=slot)
     real = torch.get_num_threads()
     monkeypatch.setattr(torch, "get_num_threads", lambda: real + 1)
@@ -196,7 +199,7 @@ def test_continuing_elsewhere_is_allowed_and_said(tmp_path, caplog, monkeypatch)
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_loss_that_is_not_finite_names_the_batch_and_keeps_the_best(tmp_path, bad):
-    slot, step = checkpoint.Slot(tmp_path, {}, interval=0), 0
+    slot, step = checkpoint.ResumeCheckpoint(tmp_path, {}, interval=0), 0
 
     def loss(z, y, m):
         nonlocal step
@@ -296,12 +299,13 @@ def test_batches_are_the_rows_asked_for_wherever_they_lie(tmp_path, monkeypatch)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     for budget in (0, 2**30):
         monkeypatch.setattr(device_data, "HOST_BUDGET", budget)
-        x, y, r = device_data.hold(mapped, MASKS, ROIS, CPU)([3, 1])
+        x, y, r = device_data.DeviceData(mapped, MASKS, ROIS, CPU).fetch([3, 1])
         assert torch.equal(x.permute(0, 2, 3, 1), torch.from_numpy(IMAGES[[3, 1]]))
         assert x.is_contiguous(memory_format=torch.channels_last)
         assert torch.equal(y, torch.from_numpy(MASKS[[3, 1]]))
         assert r.dtype == torch.uint8
-        x, y, r = device_data.hold(mapped, MASKS, ROIS, CPU)([3, 1], device_data.Windows([(2, 5), (0, 4)], (8, 9)))
+        windows = device_data.Windows([(2, 5), (0, 4)], (8, 9))
+        x, y, r = device_data.DeviceData(mapped, MASKS, ROIS, CPU).fetch([3, 1], windows)
         parts = [np.s_[3, 2:10, 5:14], np.s_[1, 0:8, 4:13]]
         assert torch.equal(x.permute(0, 2, 3, 1), torch.from_numpy(np.stack([IMAGES[part] for part in parts])))
         assert x.is_contiguous(memory_format=torch.channels_last)
@@ -327,9 +331,9 @@ def test_dice_of_several_classes_is_the_mean_over_those_that_occur():
 
 def test_validation_does_not_depend_on_how_many_go_together():
     net = network().eval()
-    batch_of = device_data.hold(IMAGES, MASKS, ROIS, CPU)
+    data = device_data.DeviceData(IMAGES, MASKS, ROIS, CPU)
     whole, single = (
-        validation.validate(net, bce, batch_of, [0, 1, 2, 4, 5], together, lambda: "") for together in (5, 1)
+        validation.validate(net, bce, data, [0, 1, 2, 4, 5], batch_size, lambda: "") for batch_size in (5, 1)
     )
     assert whole == pytest.approx(single)
 

@@ -12,7 +12,7 @@ from segstudy.config.recipes import Recipe
 from segstudy.core.errors import StudyError
 from segstudy.models import model_file, registry
 from segstudy.training import checkpoint, transfer
-from segstudy.training.optim import build_optimiser, hold_still, still
+from segstudy.training.optim import build_optimizer, frozen_parts, set_frozen
 
 UNET = {"network": "unet", "depth": 2, "width": 2, "normalisation": "batch"}
 SCALING = {"mean": [0.1, 0.2, 0.3], "std": [1.0, 2.0, 3.0]}
@@ -54,8 +54,8 @@ def fresh(model=UNET, channels=3, outputs=1):
     return registry.build(model, channels, outputs)
 
 
-def taken_by(network, path, take="all", channels=3, purpose=("vessel",)):
-    return transfer.take_over(network, path, take, channels=channels, purpose=purpose)
+def taken_by(network, path, take="all", channels=3, outputs=("vessel",)):
+    return transfer.take_over(network, path, take, channels=channels, outputs=outputs)
 
 
 def same(network, other, names):
@@ -132,7 +132,7 @@ def test_what_was_taken_learns_at_a_rate_of_its_own(tmp_path):
     network = fresh()
     names = {name for name, _ in network.named_parameters() if name.startswith(network.encoder_tensors)}
     recipe = Recipe(learning_rate=0.1, optimiser="sgd", momentum=0, transfer={"rate": 0.25})
-    optimiser = build_optimiser(network, recipe, "cpu", names)
+    optimiser = build_optimizer(network, recipe, "cpu", names)
     before = {name: p.detach().clone() for name, p in network.named_parameters()}
     for parameter in network.parameters():
         parameter.grad = torch.ones_like(parameter)
@@ -140,19 +140,19 @@ def test_what_was_taken_learns_at_a_rate_of_its_own(tmp_path):
     for name, parameter in network.named_parameters():
         step = 0.1 * (0.25 if name in names else 1)
         torch.testing.assert_close(before[name] - parameter, torch.full_like(parameter, step), rtol=1e-4, atol=1e-6)
-    assert len(build_optimiser(network, recipe, "cpu").param_groups) == 1
+    assert len(build_optimizer(network, recipe, "cpu").param_groups) == 1
 
 
 def test_what_is_frozen_keeps_weights_and_statistics_and_then_learns():
     network = fresh()
     taken = {name for name in network.state_dict() if name.startswith(network.encoder_tensors)}
     recipe = Recipe(transfer={"freeze": 1})
-    optimiser, held = build_optimiser(network, recipe, "cpu", taken), still(network, recipe, taken)
+    optimiser, parts = build_optimizer(network, recipe, "cpu", taken), frozen_parts(network, recipe, taken)
 
     def step(frozen):
         before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
         network.train()
-        hold_still(held, frozen)
+        set_frozen(parts, frozen)
         optimiser.zero_grad(set_to_none=True)
         network(torch.rand(2, 3, 16, 16)).square().mean().backward()
         optimiser.step()
@@ -162,7 +162,7 @@ def test_what_is_frozen_keeps_weights_and_statistics_and_then_learns():
     assert changed and not changed & taken
     assert {name for name in taken if "running" in name} <= step(False)
     with pytest.raises(StudyError, match="nothing would learn in the first 1 epochs"):
-        still(network, recipe, set(network.state_dict()))
+        frozen_parts(network, recipe, set(network.state_dict()))
 
 
 FREEZING = {"start_from": {"recipe": "denoising", "take": "encoder"}, "transfer": {"freeze": 2, "rate": 0.5}}
@@ -201,7 +201,7 @@ def test_a_frozen_start_goes_on_after_a_stop_with_the_same_bits(inputs, tmp_path
     written(start)
     small_cell.run(inputs, tmp_path / "whole", chained(**FREEZING), start=start)
 
-    class Stopping(checkpoint.Slot):
+    class Stopping(checkpoint.ResumeCheckpoint):
         saves = 0
 
         def due(self):
@@ -213,7 +213,7 @@ def test_a_frozen_start_goes_on_after_a_stop_with_the_same_bits(inputs, tmp_path
             if Stopping.saves in (3, 8):  # once while frozen, once after
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(cell.checkpoint, "Slot", Stopping)
+    monkeypatch.setattr(cell, "ResumeCheckpoint", Stopping)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             small_cell.run(inputs, tmp_path / "stopped", chained(**FREEZING), start=start)

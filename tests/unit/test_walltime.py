@@ -17,11 +17,11 @@ from pathlib import Path
 from types import SimpleNamespace
 sys.path.insert(0, {tests!r})
 import small_cell
-from segstudy.training import trainer
 from segstudy.runtime.job import job
+from segstudy.training import trainer
 
 folder, steps = Path(sys.argv[1]), int(sys.argv[2])
-taken, real = 0, trainer.take_step
+taken, real = 0, trainer.training_step
 
 def limited(*arguments):
     global taken
@@ -30,7 +30,7 @@ def limited(*arguments):
         os.kill(os.getpid(), signal.{name})
     return real(*arguments)
 
-trainer.take_step = limited
+trainer.training_step = limited
 asked = SimpleNamespace(rule="train", wildcards={{}}, threads=1, log=[folder / "train.log"])
 inputs, resume = Path({inputs!r}), folder / "a/b/c/d/resume"
 with job(asked, resume=resume):

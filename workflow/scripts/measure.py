@@ -10,7 +10,7 @@ with job(snakemake):
     from segstudy.evaluation.measure import measure
     from segstudy.evaluation.shape_metrics import Measures
     from segstudy.evaluation.threshold_files import read_thresholds
-    from segstudy.training.kept_outputs import forget, of_counts
+    from segstudy.training.kept_outputs import KeptOutputs
 
     names, tolerance = snakemake.params.measures
     counts, histograms = measure(
@@ -28,4 +28,5 @@ with job(snakemake):
     write_csv(snakemake.output.counts, counts)
     write_arrays(snakemake.output.histograms, histograms)
     if snakemake.rule == "measure":
-        forget(of_counts(Path(snakemake.output.counts)))  # no later job of the cell can lose its training any more
+        # No later job of the cell can lose its training any more.
+        KeptOutputs.of_counts(Path(snakemake.output.counts)).remove()

@@ -22,8 +22,8 @@ from segstudy.data.store import Store, open_store
 from segstudy.models.model_checks import check_told
 from segstudy.models.model_file import load_model
 from segstudy.runtime.device import choose_device
-from segstudy.training.inputs import gather
-from segstudy.training.step import passes
+from segstudy.training.inputs import load_inputs
+from segstudy.training.step import make_forward
 from segstudy.training.tasks.denoising import Noise, add_noise, middle_levels
 
 COLUMNS = ["sample", "noise", "level", "psnr_noisy", "psnr", "ssim_noisy", "ssim"]
@@ -69,10 +69,11 @@ def measure_denoising(
     check_told(meta, model, "seed")
     opened, recipe = open_store(store), Recipe.model_validate(meta["settings"]["recipe"])
     assert recipe.denoising is not None
-    rows = gather(opened, split, recipe, meta["seed"], index)
-    chosen = evenly(rows.val, MEASURED)
+    inputs = load_inputs(opened, split, recipe, meta["seed"], index)
+    assert inputs.names is not None
+    chosen = evenly(np.asarray(inputs.val), MEASURED)
     shown_rows = set(evenly(chosen, SHOWN).tolist())
-    forward = passes(meta["normalisation"], device, torch.float32)(trained)
+    forward = make_forward(trained, meta["normalisation"], device, torch.float32)
     table: list[dict[str, Any]] = []
     shown: list[Shown] = []
     for row in track(chosen.tolist(), "measure noise removed"):
@@ -85,10 +86,10 @@ def measure_denoising(
             before, after = (quality(clean, image, inside) for image in (noisy, denoised))
             kind, level = noise
             figures = {"psnr_noisy": before[0], "psnr": after[0], "ssim_noisy": before[1], "ssim": after[1]}
-            table.append({"sample": rows.names[row], "noise": kind, "level": level, **figures})
+            table.append({"sample": inputs.names[row], "noise": kind, "level": level, **figures})
             if row in shown_rows:
                 denoised = denoised * inside[..., None]  # no loss looked at the rest
-                shown.append(Shown(rows.names[row], kind, level, (clean, noisy, denoised), before, after))
+                shown.append(Shown(inputs.names[row], kind, level, (clean, noisy, denoised), before, after))
     draw_denoised(shown, outputs["png"], title=title, phantom=phantom)
     files.write_csv(outputs["table"], pd.DataFrame(table, columns=COLUMNS).round(6))
 

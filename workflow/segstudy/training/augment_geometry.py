@@ -109,7 +109,7 @@ def draw(
     options: Augmentation,
     generator: torch.Generator,
     crop: tuple[int, int] | None = None,
-    places: torch.Tensor | None = None,
+    image_boxes: torch.Tensor | None = None,
 ) -> Plan:
     """Draw the changes of `samples` images of (height, width) `source`.
 
@@ -119,8 +119,8 @@ def draw(
         options: what is changed, and by how much.
         generator: a CPU generator.
         crop: (height, width) of random crops; None keeps whole images.
-        places: float64 (samples, 4): top, left, height, width of the part of each that shows anything. Crops lie
-            inside of it wherever they fit. None is all of the source.
+        image_boxes: float64 (samples, 4): top, left, height, width of the image in each. Crops lie inside of it
+            wherever they fit. None is all of the source.
     """
     drawn = torch.rand(samples, len(DRAWS), generator=generator, dtype=torch.float64)
     u = dict(zip(DRAWS, drawn.unbind(1), strict=True))
@@ -128,12 +128,12 @@ def draw(
         u["flip_horizontal"] < options.flip_horizontal,
         u["flip_vertical"] < options.flip_vertical,
     )
-    if crop is None or places is None:
-        places = torch.tensor([[0, 0, *source]], dtype=torch.float64).expand(samples, 4)
+    if crop is None or image_boxes is None:
+        image_boxes = torch.tensor([[0, 0, *source]], dtype=torch.float64).expand(samples, 4)
     if options.rotation or options.shift or options.shear or options.scale != (1, 1):
-        corners, window, affine = _affine(u, flip_x, flip_y, source, options, crop, places)
+        corners, window, affine = _affine(u, flip_x, flip_y, source, options, crop, image_boxes)
     else:
-        corners, window, affine = *_corners(u, source, crop, places), None
+        corners, window, affine = *_corners(u, source, crop, image_boxes), None
     return Plan(
         size=crop or source,
         window=window,
@@ -149,16 +149,16 @@ def _between(u: torch.Tensor, low: float, high: float) -> torch.Tensor:
 
 
 def _corners(
-    u: dict[str, torch.Tensor], source: tuple[int, int], crop: tuple[int, int] | None, places: torch.Tensor
+    u: dict[str, torch.Tensor], source: tuple[int, int], crop: tuple[int, int] | None, image_boxes: torch.Tensor
 ) -> tuple[list[tuple[int, int]], tuple[int, int]]:
-    """Return top-left corners, uniform over all whole positions inside the places, and the size of the windows.
+    """Return top-left corners, uniform over all whole positions inside the boxes, and the size of the windows.
 
-    A place that is smaller than the window lies in its middle, as nearly as the source allows.
+    A box that is smaller than the window lies in its middle, as nearly as the source allows.
     """
     window = tuple(min(side, wanted) for side, wanted in zip(source, crop or source, strict=True))
     along = []
     for axis, key in enumerate(("crop_y", "crop_x")):
-        first, room = places[:, axis], places[:, 2 + axis] - window[axis]
+        first, room = image_boxes[:, axis], image_boxes[:, 2 + axis] - window[axis]
         inside, around = first + (u[key] * (room + 1)).floor(), first + (room / 2).floor()
         start = torch.where(room < 0, around, inside).clamp(0, source[axis] - window[axis])
         along.append(start.long().tolist())
@@ -172,18 +172,18 @@ def _affine(
     source: tuple[int, int],
     options: Augmentation,
     crop: tuple[int, int] | None,
-    places: torch.Tensor,
+    image_boxes: torch.Tensor,
 ) -> tuple[list[tuple[int, int]], tuple[int, int], torch.Tensor]:
     """Return corners and size of the windows, and the maps (B, 2, 3) from the result into them.
 
-    A point at offset x from the centre of the image's place goes to R S F x + shift: flipped, scaled, sheared by
+    A point at offset x from the centre of the image's box goes to R S F x + shift: flipped, scaled, sheared by
     x += tan(s) y, turned counter-clockwise (as one sees it; y points down). The result at offset o shows the source
     at centre + (R S F)^-1 o.
     """
     size = crop or source
     whole = torch.tensor([source[1], source[0]], dtype=torch.float64)  # x, y: as in every vector here
-    sides = places[:, [3, 2]]
-    middle = places[:, [1, 0]] + sides / 2
+    sides = image_boxes[:, [3, 2]]
+    middle = image_boxes[:, [1, 0]] + sides / 2
     backward = torch.linalg.inv(_forward(u, flip_x, flip_y, options))
     half = (backward.abs() @ torch.tensor([size[1], size[0]], dtype=torch.float64)) / 2  # of the bounding box
     shift = torch.stack([_between(u[key], -1, 1) * options.shift for key in ("shift_x", "shift_y")], 1) * sides

@@ -4,64 +4,67 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from torch import nn
 
 from segstudy.config.recipes import Recipe
-from segstudy.core import checksums, files, provenance, rng
-from segstudy.core.errors import StudyError
-from segstudy.data.store import Store, open_store
+from segstudy.core import files, provenance, rng
+from segstudy.data.store import open_store
 from segstudy.data.subsets import stratum_counts
 from segstudy.losses import build
 from segstudy.models import cost, model_file, registry
-from segstudy.runtime import fingerprint, memory
-from segstudy.runtime.device import choose_device, choose_precision, configure, cpu_name, describe, peak_for
-from segstudy.training import checkpoint, kept_outputs, transfer
-from segstudy.training.inputs import Unlabelled, gather
+from segstudy.runtime import memory
+from segstudy.runtime.device import choose_device, choose_precision, configure, describe, peak_for
+from segstudy.training import transfer
+from segstudy.training.checkpoint import ResumeCheckpoint, sweep
+from segstudy.training.inputs import TrainingInputs, Unlabelled, load_inputs
+from segstudy.training.kept_outputs import KeptOutputs
+from segstudy.training.record import data_hashes, model_meta, record_fields, source_facts, unlabelled_hashes
 from segstudy.training.trainer import Trained, train
 
 logger = logging.getLogger("segstudy")
 
 
+@dataclass(frozen=True)
+class CellFiles:
+    """The files that the training of a cell reads and writes."""
+
+    store: Path  # folder of the data set's store
+    split: Path  # CSV with sample, subset
+    outputs: Mapping[str, Path]  # `model`, `history` and `run`
+    resume: Path  # folder of the state of an unfinished training; deleted at the end
+    index: Path | None = None  # CSV with sample, stratum, group; read only where the recipe needs it
+    encoder: Path | None = None  # weights for the network's encoder, where its options ask for some
+    start: Path | None = None  # model file of the cell that the recipe starts from
+    unlabelled: Unlabelled | None = None  # images that the recipe uses beside the labelled ones
+    kept: KeptOutputs | None = None  # published files of this very training are restored, not trained again
+
+
 def train_cell(
-    store: Path,
-    split: Path,
+    cell: CellFiles,
     settings: Mapping[str, Any],
     seed: int,
-    outputs: Mapping[str, Path],
-    resume: Path,
     threads: int,
     code: str,
     command: str,
-    index: Path | None = None,
-    encoder: Path | None = None,
-    start: Path | None = None,
     sources: Mapping[str, str] | None = None,
-    kept: Path | None = None,
-    unlabelled: Unlabelled | None = None,
 ) -> None:
-    """Train a network as `settings` say and publish what came of it, run.json last.
+    """Train a network as `settings` say and publish its files, run.json last.
 
     Args:
-        store: folder of the data set's store.
-        split: CSV with sample, subset.
+        cell: its files.
         settings: `model`, `loss` and `recipe` as `Study.training_settings` resolves them.
         seed: of weights, order, augmentation and dropout.
-        outputs: paths of `model`, `history` and `run`.
-        resume: folder of the state of an unfinished training; deleted at the end.
         threads: of the CPU.
         code: fingerprint of the code that trains; a state made by other code is not continued.
-        command: what repeats this training, for run.json.
-        index: CSV with sample, stratum, group; read only where the recipe needs it.
-        encoder: weights that the network's encoder starts from, where its options ask for some.
-        start: model file of the cell whose weights the recipe starts from.
+        command: repeats this training, for run.json.
         sources: path of each cell that this one builds on, by its role (`start`, `teacher`).
-        kept: where what is published is kept until somebody takes it away (see `segstudy.training.kept_outputs`); what
-            this very training has left there is published again instead of being trained again.
-        unlabelled: images that the recipe learns from beside the labelled ones.
 
     Raises:
         StudyError: the split has no labelled training images, or none of its validation images is labelled; there are
@@ -73,135 +76,75 @@ def train_cell(
     memory.keep_freed_memory(recipe.on_oom)
     device = choose_device()
     configure(device, threads, recipe.deterministic)
-    opened = open_store(store)
-    material = gather(opened, split, recipe, seed, index, unlabelled)
-    channels = opened.images.shape[3]
+
+    store = open_store(cell.store)
+    inputs = load_inputs(store, cell.split, recipe, seed, cell.index, cell.unlabelled)
+    channels = store.images.shape[3]
     torch.manual_seed(rng.number(seed, "weights"))
-    network = registry.build(settings["model"], channels, material.outputs)
-    taken = transfer.start_from(network, recipe, encoder, start, channels, opened.meta["classes"])
-    data = data_hashes(store, split, index=index if material.index_read else None, **taken.files)
-    if unlabelled:
-        data |= {f"unlabelled/{name}": value for name, value in data_hashes(unlabelled.store, unlabelled.split).items()}
-        labels = {"targets": unlabelled.targets, "accepted": unlabelled.accepted}
-        data |= {f"pseudo/{name}": _digest(path) for name, path in labels.items() if path}
-    facts = {**taken.facts, "teacher": taught_by(unlabelled, data)}
-    learned = {role: {"cell": cell, **facts.get(role, {})} for role, cell in (sources or {}).items()}
-    slot = checkpoint.Slot(resume, {"settings": settings, "seed": seed, "data": data, "code": code})
-    if kept and kept_outputs.restore(kept, outputs, slot.identity):
-        logger.info("trained before, and a later job of the cell failed: what was published is put back")
+    model = registry.build(settings["model"], channels, inputs.outputs)
+    loaded = transfer.start_from(model, recipe, cell.encoder, cell.start, channels, store.meta["classes"])
+    inputs = replace(inputs, scaling=loaded.normalisation, pretrained_names=loaded.names)
+    data = data_hashes(cell.store, cell.split, index=cell.index if inputs.index_read else None, **loaded.files)
+    data |= unlabelled_hashes(cell.unlabelled)
+    source_record = source_facts(sources, loaded, cell.unlabelled, data)
+
+    checkpoint = ResumeCheckpoint(cell.resume, {"settings": settings, "seed": seed, "data": data, "code": code})
+    if cell.kept and cell.kept.restore(cell.outputs, checkpoint.identity):
+        logger.info("trained before, and a later job of the cell failed: the published files are restored")
         return
-    check_crop(recipe, material.arrays[0].shape[1:3])
-    height, width = recipe.crop or material.arrays[0].shape[1:3]
-    arithmetic = choose_precision(recipe.precision, device)
-    per_epoch = stratum_counts(material.train, material.strata, recipe.crops_per_image, recipe.crops_per_epoch)
-    flops = cost.count_flops(network, channels, height, width)
-    images = recipe.epochs * sum(counts["per_epoch"] for counts in per_epoch.values())
-    peak = peak_for(provenance.TRAINING_PASSES * flops * images, device, arithmetic)
-    per_image = cost.count_saved_bytes(network, channels, height, width, arithmetic.itemsize)
-    with memory.explained(recipe.batch_size, (height, width), recipe.accumulate, device, per_image):
-        trained = train(
-            network,
-            material.loss(build.build_loss(settings["loss"], material.statistics)),
-            *(*material.arrays, material.train, material.val),
-            *(recipe, seed, device, slot, material.names),
-            strata=material.strata,
-            scaling=taken.normalisation,
-            taken=taken.names,
-            task=material.task,
-        )
-    meta = model_meta(settings, opened, seed, trained, material.outputs)
-    told = {
-        "dataset": opened.meta,
-        "images": {"train": len(material.train), "val": len(material.val)} | material.others,
-        "strata": per_epoch if material.strata else {},
-        "class_pixels": list(material.statistics.pixels),
-        "loss_weights": build.weights_used(settings["loss"], material.statistics),
-        "epochs": len(trained.history),
-        "best_epoch": meta["epoch"],
-        "stopped": trained.stopped,
-        "accumulate_used": trained.accumulate,
-        "normalisation": trained.normalisation,
-        "encoder": taken.facts.get("encoder"),
-        "sources": learned,
-        "labels": material.labels,
-        "libraries": fingerprint.libraries(settings["model"]["network"]),
-        "parameters": cost.count_parameters(network),
-        "cpu": cpu_name(),
-    }
+    work = estimate_work(model, inputs, recipe, device)
+    loss = inputs.task.adapt_loss(build.build_loss(settings["loss"], inputs.statistics))
+    with memory.explained(recipe.batch_size, work.canvas, recipe.accumulate, device, work.bytes_per_image):
+        trained = train(model, loss, inputs, recipe, seed, device, checkpoint)
+
+    meta = model_meta(settings, store, seed, trained, inputs.outputs)
     record = provenance.run_record(
         settings,
         seed,
         data=data,
         code=code,
-        environment=describe(device, arithmetic),
+        environment=describe(device, work.amp_dtype),
         starts=trained.starts,
         seconds=trained.seconds | {"total": time.perf_counter() - started},
         images_seen=trained.images_seen,
-        flops_per_image=flops,
-        peak=peak,
+        flops_per_image=work.flops,
+        peak=work.peak,
         command=command,
-        **told,
+        **record_fields(settings, store, inputs, loaded, model, trained, work.strata, source_record),
     )
-    publish(outputs, trained, meta, record)
-    if kept:
-        kept_outputs.keep(kept, outputs, slot.identity)
-    slot.remove()
+    publish(cell.outputs, trained, meta, record)
+    if cell.kept:
+        cell.kept.save(cell.outputs, checkpoint.identity)
+    checkpoint.remove()
 
 
-def check_crop(recipe: Recipe, canvas: Sequence[int]) -> None:
-    """Check that crops lie inside the images, whose `canvas` is [height, width].
+class Work(NamedTuple):
+    """The size of a training, and the speed of this machine."""
 
-    Raises:
-        StudyError: a crop is larger; of data sets at their native size the config alone cannot tell.
-    """
-    if recipe.crop and any(side > room for side, room in zip(recipe.crop, canvas, strict=True)):
-        raise StudyError(
-            f"the recipe's crops are larger than the images: {list(recipe.crop)}, [height, width]",
-            allowed=f"at most {list(canvas)}, the canvas of the data set",
-            remedy="a smaller crop, for this data set alone under its 'training:'",
-        )
+    canvas: tuple[int, int]  # height, width of what the network sees
+    amp_dtype: torch.dtype
+    strata: dict[str, dict[str, int]]  # images and crops per epoch of each
+    flops: int  # of the forward pass of one image
+    bytes_per_image: int  # kept for the backward pass
+    peak: float | None  # measured operations per second
 
 
-def taught_by(unlabelled: Unlabelled | None, data: Mapping[str, str]) -> dict[str, str]:
-    """Return what a record says of a teacher: the SHA-256 of its model, and of what it said of the images."""
-    if not unlabelled or not unlabelled.teacher:
-        return {}
-    return {"sha256": provenance.file_hash(unlabelled.teacher), "targets": data["pseudo/targets"]}
-
-
-def data_hashes(store: Path, split: Path, **others: Path | None) -> dict[str, str]:
-    """Return the SHA-256 of every file of the store, of the split, and of what else was read, under its name.
-
-    Raises:
-        StudyError: a file is not what was written.
-    """
-    paths = {f"store/{path.name}": path for path in sorted(Path(store).iterdir()) if not path.name.startswith(".")}
-    paths |= {"split": Path(split)} | {name: Path(path) for name, path in others.items() if path}
-    return {name: _digest(path) for name, path in paths.items()}
-
-
-def _digest(path: Path) -> str:
-    return checksums.check_digest(path, provenance.file_hash(path))
-
-
-def model_meta(settings: Mapping[str, Any], store: Store, seed: int, trained: Trained, outputs: int) -> dict[str, Any]:
-    """Return what a model file says of itself: enough to build the network and to feed it."""
-    return {
-        "settings": dict(settings),
-        "seed": seed,
-        "epoch": int(trained.history.loc[trained.history["best"] == 1, "epoch"].iloc[-1]),
-        "in_channels": store.images.shape[3],
-        "outputs": outputs,
-        "classes": list(store.meta["classes"]),
-        "canvas": list(store.images.shape[1:3]),
-        "normalisation": trained.normalisation,
-    }
+def estimate_work(model: nn.Module, inputs: TrainingInputs, recipe: Recipe, device: torch.device) -> Work:
+    """Count operations and memory of a training; measure the peak of the machine where the training is long."""
+    images, amp_dtype = inputs.arrays[0], choose_precision(recipe.precision, device)
+    height, width = canvas = recipe.crop or (images.shape[1], images.shape[2])
+    strata = stratum_counts(np.asarray(inputs.train), inputs.strata, recipe.crops_per_image, recipe.crops_per_epoch)
+    flops = cost.count_flops(model, images.shape[3], height, width)
+    images_seen = recipe.epochs * sum(counts["per_epoch"] for counts in strata.values())
+    peak = peak_for(provenance.TRAINING_PASSES * flops * images_seen, device, amp_dtype)
+    bytes_per_image = cost.count_saved_bytes(model, images.shape[3], height, width, amp_dtype.itemsize)
+    return Work(canvas, amp_dtype, strata, flops, bytes_per_image, peak)
 
 
 def publish(outputs: Mapping[str, Path], trained: Trained, meta: Mapping[str, Any], record: Mapping[str, Any]) -> None:
     """Write model, history and record, in this order: a folder with a run.json is complete."""
     for folder in {Path(path).parent for path in outputs.values()}:
-        checkpoint.sweep(folder)
+        sweep(folder)
     model_file.save_model(outputs["model"], trained.weights, meta)
     files.write_csv(outputs["history"], trained.history)
     files.write_json(outputs["run"], record)

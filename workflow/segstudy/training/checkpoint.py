@@ -1,8 +1,10 @@
-"""State of an unfinished training, signals that end it, and the published model file.
+"""The saved state of an unfinished training.
 
-A state is written beside its old self and renamed over it, so that a kill at any moment leaves a whole one. It is
-loaded only if its checksum is right and if it belongs to exactly this training; tensors, numbers and text are all
-it may hold, so that reading it runs no code.
+The file `state.pt` is a line of MAGIC, a line with the SHA-256 of the rest, a line of JSON with the identity of the
+training (settings, seed, hashes of data and code), and the state as `torch.save` writes it. A new state is written to a
+temporary file and renamed over the old one, so that a kill at any moment leaves a complete file. A state is loaded only
+if its checksum is right and its identity is that of this training; a state of an older segstudy has another code hash
+and is set aside. It holds tensors, numbers and text alone, so that reading it runs no code.
 """
 
 from __future__ import annotations
@@ -34,14 +36,14 @@ MAGIC = b"segstudy training state 1\n"
 PLAIN = (Tensor, int, float, str, bool, type(None))
 
 
-class Slot:
-    """The place of one training's state: `state.pt` in a folder that Snakemake does not know.
+class ResumeCheckpoint:
+    """Saves and loads the state of one training: `state.pt` in a folder that Snakemake does not know.
 
     Args:
         folder: made when the first state is saved.
         identity: plain values that say which training this is; a state with another identity is never loaded.
-        interval: seconds between two saves that nothing but time asks for. Saves that take long come more rarely:
-            they may cost 5 % of the time. How often a state is saved does not change the result.
+        interval: seconds between two regular saves. Slow saves come more rarely: they may take 5 % of the time. How
+            often a state is saved does not change the result.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any], interval: float = 10.0) -> None:
@@ -70,8 +72,8 @@ class Slot:
         self._saved = time.monotonic()
         self._cost = self._saved - started
 
-    def load(self, problem_of: Callable[[dict[str, Any]], str] = lambda _: "") -> dict[str, Any] | None:
-        """Return the saved state with its tensors on the CPU, or None where there is none to use.
+    def load(self) -> dict[str, Any] | None:
+        """Return the saved state with its tensors on the CPU; None if there is none, or none that can be used.
 
         A damaged or foreign state is renamed to `state.pt.rejected-<n>`, and the log says why.
 
@@ -99,9 +101,8 @@ class Slot:
         return None if problem else state
 
     def remove(self) -> None:
-        """Delete the folder and all that is in it: the training is published."""
-        with suppress(OSError):
-            remove_tree(self.folder)
+        """Delete the folder: the training is published."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _problem(self, content: bytes) -> str:
         head, line, body = content.partition(MAGIC)
@@ -110,11 +111,8 @@ class Slot:
         checksum, _, body = body.partition(b"\n")
         if hashlib.sha256(body).hexdigest().encode() != checksum:
             return "its checksum is wrong: the file is damaged"
-        try:
-            found = json.loads(body.partition(b"\n")[0])
-        except ValueError:
-            return "it does not say which training it belongs to"
-        differences = list(_differences(found, self.identity))
+        identity = json.loads(body.partition(b"\n")[0])
+        differences = list(_differences(identity, self.identity))
         return f"it belongs to another training: {'; '.join(differences[:5])}" if differences else ""
 
     def _aside(self) -> Path:
@@ -132,8 +130,8 @@ def _check_plain(value: Any, key: str = "state") -> None:
         for name, item in value.items():
             _check_plain(item, f"{key}[{name!r}]")
     elif isinstance(value, list | tuple):
-        for place, item in enumerate(value):
-            _check_plain(item, f"{key}[{place}]")
+        for number, item in enumerate(value):
+            _check_plain(item, f"{key}[{number}]")
     elif type(value) not in PLAIN:
         raise TypeError(f"{key} is a {type(value).__name__}: a training state holds plain values and tensors only")
 
@@ -142,9 +140,9 @@ def _payload(content: bytes) -> io.BytesIO:
     return io.BytesIO(content.split(b"\n", 3)[3])
 
 
-def _differences(found: Any, wanted: Any, key: str = "") -> Iterator[str]:
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        for name in sorted(found.keys() | wanted.keys()):
-            yield from _differences(found.get(name), wanted.get(name), f"{key}.{name}" if key else name)
-    elif found != wanted:
-        yield f"{key} was {found!r}, is {wanted!r}"
+def _differences(saved: Any, current: Any, key: str = "") -> Iterator[str]:
+    if isinstance(saved, dict) and isinstance(current, dict):
+        for name in sorted(saved.keys() | current.keys()):
+            yield from _differences(saved.get(name), current.get(name), f"{key}.{name}" if key else name)
+    elif saved != current:
+        yield f"{key} was {saved!r}, is {current!r}"

@@ -1,10 +1,10 @@
-"""What goes into a training: where the data set lies, which rows make a batch, and how intensities are scaled."""
+"""The data set of a training on its device, and the augmented batches that are cut from it."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
@@ -19,106 +19,92 @@ from segstudy.training import augment_geometry
 
 logger = logging.getLogger("segstudy")
 
-
 Rows = Sequence[int] | np.ndarray
-
-
-Batch = tuple[Tensor, Tensor, Tensor]
-
+Batch = tuple[Tensor, Tensor, Tensor]  # images (B, C, H, W), masks (B, H, W), rois (B, H, W)
 
 # Above this a memory-mapped store is left on disk: the system keeps its hot pages, and may take them back.
 HOST_BUDGET = 2 * 2**30
 
 
 class Windows(NamedTuple):
-    """Equal parts of images, one of each row of a batch."""
+    """Rectangles of one size, one in each image of a batch."""
 
     corners: Sequence[tuple[int, int]]  # top, left
     size: tuple[int, int]  # height, width
 
 
-class BatchOf(Protocol):
-    """What `hold` returns."""
+class DeviceData:
+    """The images, masks and rois of a data set where they are reached fastest.
 
-    def __call__(self, rows: Rows, windows: Windows | None = None) -> Batch:
-        """Return the batch of `rows`: whole images, or their windows."""
-
-
-def hold(images: np.ndarray, masks: np.ndarray, rois: np.ndarray, device: torch.device) -> BatchOf:
-    """Put the data set where it is reached fastest; return a function: rows -> their batch on `device`.
-
-    It goes to the GPU if it takes at most half of the free memory there; else into main memory if it takes at
-    most 2 GiB and half of what is free; else it stays memory-mapped. Where it lies does not change a bit.
+    That is the GPU, if they take at most half of its free memory; else main memory, if they take at most 2 GiB and half
+    of what is free; else they stay memory-mapped. Where they lie does not change a bit of a batch.
 
     Args:
-        images: uint8 (N, H, W, C), in memory or memory-mapped; or several such seen as one
-        (`segstudy.data.concat_arrays`). masks: uint8 (N, H, W).
+        images: uint8 (N, H, W, C), in memory, memory-mapped or joined (`segstudy.data.concat_arrays`).
+        masks: uint8 (N, H, W).
         rois: uint8 (N, H, W).
-        device: where batches are wanted.
-
-    A batch is uint8 images (B, C, H, W) in channels-last order, masks (B, H, W) and rois (B, H, W). Given windows,
-    nothing else is touched of the images: crops of large ones cost what the crops take, also from a disk.
+        device: of the batches.
     """
-    canvas = images.shape[1:3]
-    size = images.nbytes + masks.nbytes + rois.nbytes
-    if device.type == "cuda" and size <= torch.cuda.mem_get_info(device)[0] // 2:
-        logger.info("data set: %.1f MB on the GPU", size / 1e6)
-        held = [torch.from_numpy(np.array(array)).to(device) for array in (images, masks, rois)]
 
-        def on_gpu(rows: Rows, windows: Windows | None = None) -> Batch:
-            if windows and windows.size != canvas:
-                x, y, r = (torch.stack(list(_parts(array, rows, windows))) for array in held)
-            else:
-                index = torch.as_tensor(np.asarray(rows, dtype=np.int64)).to(device, non_blocking=True)
-                x, y, r = (array.index_select(0, index) for array in held)
-            return x.permute(0, 3, 1, 2), y, r
+    def __init__(self, images: np.ndarray, masks: np.ndarray, rois: np.ndarray, device: torch.device) -> None:
+        self.canvas, self.device = (images.shape[1], images.shape[2]), device
+        self.arrays: tuple[Any, ...] = (images, masks, rois)
+        size = sum(array.nbytes for array in self.arrays)
+        self.on_gpu = device.type == "cuda" and size <= torch.cuda.mem_get_info(device)[0] // 2
+        if self.on_gpu:
+            self.arrays = tuple(torch.from_numpy(np.array(array)).to(device) for array in self.arrays)
+            logger.info("data set: %.1f MB on the GPU", size / 1e6)
+            return
+        mapped = isinstance(images, np.memmap | Joined)
+        if mapped and size <= min(HOST_BUDGET, psutil.virtual_memory().available // 2):
+            self.arrays, mapped = tuple(np.array(array) for array in self.arrays), False
+        logger.info("data set: %.1f MB %s", size / 1e6, "memory-mapped" if mapped else "in main memory")
 
-        return on_gpu
+    def fetch(self, rows: Rows, windows: Windows | None = None) -> Batch:
+        """Return the batch of `rows`: whole images, or their windows, in uint8 and channels-last order.
 
-    mapped = isinstance(images, np.memmap | Joined)
-    if mapped and size <= min(HOST_BUDGET, psutil.virtual_memory().available // 2):
-        images, masks, rois, mapped = np.array(images), np.array(masks), np.array(rois), False
-    logger.info("data set: %.1f MB %s", size / 1e6, "memory-mapped" if mapped else "in main memory")
+        Given windows, nothing else is read: crops of large images cost what the crops take, also from a disk.
+        """
+        if windows and windows.size != self.canvas:
+            images, masks, rois = (self._windows(array, rows, windows) for array in self.arrays)
+        else:
+            index: Any = np.asarray(rows, dtype=np.int64)
+            if self.on_gpu:
+                index = torch.from_numpy(index).to(self.device, non_blocking=True)
+            images, masks, rois = (self._whole(array, index) for array in self.arrays)
+        return images.permute(0, 3, 1, 2), masks, rois
 
-    def on_host(rows: Rows, windows: Windows | None = None) -> Batch:
-        def taken(array: np.ndarray) -> Tensor:
-            if windows and windows.size != canvas:
-                return torch.from_numpy(np.stack(list(_parts(array, rows, windows)))).to(device)
-            return torch.from_numpy(np.asarray(array[np.asarray(rows, dtype=np.int64)])).to(device)
+    def _whole(self, array: Any, index: Any) -> Tensor:
+        if self.on_gpu:
+            return array.index_select(0, index)
+        return torch.from_numpy(np.asarray(array[index])).to(self.device)
 
-        x, y, r = map(taken, (images, masks, rois))
-        return x.permute(0, 3, 1, 2), y, r
-
-    return on_host
+    def _windows(self, array: Any, rows: Rows, windows: Windows) -> Tensor:
+        views = list(_views(array, rows, windows))
+        return torch.stack(views) if self.on_gpu else torch.from_numpy(np.stack(views)).to(self.device)
 
 
-def _parts(array: Any, rows: Rows, windows: Windows) -> Iterator[Any]:
+def _views(array: Any, rows: Rows, windows: Windows) -> Iterator[Any]:
     """Yield the window of each row, as views: (h, w, ...) of an array or tensor (N, H, W, ...)."""
     height, width = windows.size
     for row, (top, left) in zip(rows, windows.corners, strict=True):
         yield array[int(row), top : top + height, left : left + width]
 
 
-def drawn(
-    batch_of: BatchOf,
-    rows: Rows,
-    canvas: tuple[int, int],
-    recipe: Recipe,
-    draws: torch.Generator,
-    places: Tensor | None = None,
+def augmented_batch(
+    data: DeviceData, rows: Rows, recipe: Recipe, draws: torch.Generator, image_boxes: Tensor | None = None
 ) -> Batch:
-    """Return the batch of `rows` in random crops, changed as the recipe says: images are float32 in 0..1.
+    """Return the batch of `rows` in random crops, augmented as the recipe says: images are float32 in 0..1.
 
     Args:
-        batch_of: of `hold`.
+        data: of the training.
         rows: of the images.
-        canvas: height and width of them all.
         recipe: its crop and augmentation.
         draws: a CPU generator.
-        places: where on the canvas the images lie, see `augment.draw`; None: anywhere.
+        image_boxes: where on the canvas the images lie, see `augment_geometry.draw`; None: anywhere.
     """
-    plan = augment_geometry.draw(len(rows), canvas, recipe.augmentation, draws, recipe.crop, places)
-    windows = batch_of(rows, Windows(plan.corners, plan.window))
+    plan = augment_geometry.draw(len(rows), data.canvas, recipe.augmentation, draws, recipe.crop, image_boxes)
+    windows = data.fetch(rows, Windows(plan.corners, plan.window))
     return augment_geometry.carry_out(plan, *windows, recipe.augmentation, draws)
 
 

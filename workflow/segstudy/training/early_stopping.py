@@ -67,7 +67,7 @@ def best_loss(history: Sequence[Mapping[str, Any]]) -> float:
 
 
 def reason(history: Sequence[Mapping[str, Any]], options: EarlyStopping) -> str:
-    """Return why a training with these epochs behind it ends now, or an empty string: it goes on.
+    """Return why a training with this history ends now, or an empty string if it goes on.
 
     Derived from the rows of history.csv alone, so that a resumed training decides as an undisturbed one.
     """

@@ -1,9 +1,10 @@
-"""What a cell learns from: which rows of which arrays, for which outputs, and as which task its recipe asks for."""
+"""Load what a cell is trained on: arrays, rows, and the task that its recipe asks for."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,55 +14,61 @@ from segstudy.config.recipes import Recipe
 from segstudy.config.semi_supervised import PseudoLabels
 from segstudy.core import files
 from segstudy.core.errors import StudyError
-from segstudy.data.concat_arrays import join
+from segstudy.data.concat_arrays import Arrays, join
 from segstudy.data.split import LEARNABLE
 from segstudy.data.store import Store, open_store
 from segstudy.data.subsets import column_of, labels_used, names_of, rectangles_of, share_of, strata_of, subset_rows
 from segstudy.losses import build
-from segstudy.training.tasks.base import Loss, Task
-from segstudy.training.tasks.denoising import RemoveNoise, channel_by_channel, divided, images_used
-from segstudy.training.tasks.mean_teacher import MeanTeacher, varied
+from segstudy.training.device_data import Rows
+from segstudy.training.tasks.base import Task
+from segstudy.training.tasks.denoising import RemoveNoise, eligible_images, split_rows
+from segstudy.training.tasks.mean_teacher import MeanTeacher, changes_intensities
 from segstudy.training.tasks.pseudo_labels import Mixture
 
 logger = logging.getLogger("segstudy")
 
+NO_MASKS = build.ClassStatistics((0, 0))
 
-class Material(NamedTuple):
-    """What `training.train` is given beside a network and a recipe, and what a record tells of it."""
 
-    arrays: tuple[np.ndarray, np.ndarray, np.ndarray]  # images, masks, rois
-    train: np.ndarray  # rows
-    val: np.ndarray
-    names: list[str]  # of every row of the arrays
-    strata: list[str] | None  # of every training row, where they are balanced
-    statistics: build.ClassStatistics
-    outputs: int  # channels of the network's logits
-    task: Task
-    loss: Callable[[Loss], Loss]  # what the task makes of the loss that the config names
-    index_read: bool  # whether the training depends on the index
-    others: dict[str, int]  # images beside those of `train` and `val`, by what they are
-    labels: dict[str, Any] | None = None  # `images` whose labels are used, `of` how many, where not all `samples`
+@dataclass(frozen=True)
+class TrainingInputs:
+    """The data of a training. The loop uses the first fields; the others serve the network's head and the record."""
+
+    arrays: Arrays  # images uint8 (N, H, W, C), masks uint8 (N, H, W) class ids, rois uint8 (N, H, W)
+    train: Rows  # a row given twice counts twice
+    val: Rows  # the best epoch is chosen by these; may be empty
+    names: Sequence[str] | None = None  # sample of every row of the arrays, for messages
+    strata: Sequence[str] | None = None  # of every training row, to be visited equally often
+    task: Task = field(default_factory=Task)
+    scaling: Mapping[str, list[float]] | None = None  # `mean` and `std` of pretrained weights; None: of the images
+    pretrained_names: Collection[str] = ()  # tensors of the network that were loaded, for the recipe's `transfer`
+
+    statistics: build.ClassStatistics = NO_MASKS
+    outputs: int = 1  # channels of the network's logits
+    index_read: bool = False  # whether the training depends on the index
+    further_images: Mapping[str, int] = field(default_factory=dict)  # numbers of pseudo-labelled or unlabelled images
+    labels: Mapping[str, Any] | None = None  # `images` whose labels are used, `of` how many, where not all `samples`
 
 
 class Unlabelled(NamedTuple):
-    """The data set whose masks are not read: where its images lie, and what a teacher says of them, if one does."""
+    """The data set that a recipe uses without its masks, and a teacher's pseudo-labels of it, if there are any."""
 
     store: Path
     split: Path
     targets: Path | None = None  # .npy, uint8 (N, H, W): probability times 255, rows and canvas of the store
     accepted: Path | None = None  # CSV with sample, accepted (1/0)
-    teacher: Path | None = None  # model file of the cell that says it, for the record
+    teacher: Path | None = None  # model file of the teacher, for the record
 
 
-def gather(
+def load_inputs(
     store: Store,
     split: Path,
     recipe: Recipe,
     seed: int,
     index: Path | None = None,
     unlabelled: Unlabelled | None = None,
-) -> Material:
-    """Return what a cell of this recipe learns from.
+) -> TrainingInputs:
+    """Return the training inputs of a cell.
 
     Args:
         store: of the cell's data set.
@@ -69,18 +76,18 @@ def gather(
         recipe: as the data set is trained with it.
         seed: of the training.
         index: CSV with sample, stratum, group; read only where the recipe needs it.
-        unlabelled: images that a recipe with `pseudo_labels` or `consistency` learns from too.
+        unlabelled: images for a recipe with `pseudo_labels` or `consistency`.
 
     Raises:
-        StudyError: there are no images to learn from or to choose by, or no strata to balance; images without labels
-            are asked for and there are none, or they have other channels.
+        StudyError: there are no images to train on or to choose an epoch by, no strata to balance, or no unlabelled
+            images where the recipe needs some; unlabelled images have other channels.
     """
     if recipe.denoising:
-        return _without_labels(store, split, recipe, seed, index)
+        return _for_denoising(store, split, recipe, seed, index)
     every, val = (subset_rows(store, split, name) for name in ("train", "val"))
     train = share_of(store, index, every, recipe.labels)
     classes = len(store.meta["classes"]) + 1
-    material = Material(
+    inputs = TrainingInputs(
         arrays=(store.images, store.masks, store.rois),
         train=train,
         val=val,
@@ -88,47 +95,49 @@ def gather(
         strata=strata_of(store, index, train) if recipe.balance == "strata" else None,
         statistics=build.class_statistics(store.masks, store.rois, train, classes),
         outputs=1 if classes == 2 else classes,
-        task=Task(),
-        loss=lambda loss: loss,
         index_read=recipe.balance == "strata" or recipe.labels < 1,
-        others={},
         labels=labels_used(store, train, len(every)),
     )
     if recipe.pseudo_labels:
-        return _with_pseudo_labels(material, store, recipe, recipe.pseudo_labels, seed, unlabelled)
-    return _with_mean_teacher(material, store, recipe, seed, unlabelled) if recipe.consistency else material
+        return _with_pseudo_labels(inputs, store, recipe, recipe.pseudo_labels, seed, unlabelled)
+    return _with_mean_teacher(inputs, store, recipe, seed, unlabelled) if recipe.consistency else inputs
 
 
 def _with_pseudo_labels(
-    material: Material, store: Store, recipe: Recipe, options: PseudoLabels, seed: int, unlabelled: Unlabelled | None
-) -> Material:
-    """Return the material with the images that a teacher has labelled, those that are accepted."""
+    inputs: TrainingInputs,
+    store: Store,
+    recipe: Recipe,
+    options: PseudoLabels,
+    seed: int,
+    unlabelled: Unlabelled | None,
+) -> TrainingInputs:
+    """Return the inputs with the accepted images that a teacher has labelled."""
     if unlabelled is None or unlabelled.targets is None or unlabelled.accepted is None:
         raise ValueError("a recipe with pseudo_labels needs the targets and the list of those accepted")
     others, table = open_store(unlabelled.store), files.read_csv(unlabelled.accepted)
-    targets = files.read_array(unlabelled.targets, mmap=True)
-    arrays = join(material.arrays, (others.images, targets, others.rois))
-    first, canvas = len(material.names), material.arrays[0].shape
+    targets = np.load(unlabelled.targets, mmap_mode="r")
+    first, canvas = len(store.images), (store.images.shape[1], store.images.shape[2])
     pseudo = first + others.rows(table.loc[table["accepted"].astype(int) == 1, "sample"])
     crops, rectangles = recipe.crops_per_epoch, np.concatenate([rectangles_of(store), rectangles_of(others)])
-    return material._replace(
-        arrays=arrays,
-        names=[*material.names, *names_of(others)],
-        task=Mixture(pseudo, options.targets == "soft", options.real, (canvas[1], canvas[2]), seed, crops, rectangles),
-        others={"pseudo": len(pseudo)},
+    return replace(
+        inputs,
+        arrays=join(inputs.arrays, (others.images, targets, others.rois)),
+        names=[*names_of(store), *names_of(others)],
+        task=Mixture(pseudo, options.targets == "soft", options.real, canvas, seed, crops, rectangles),
+        further_images={"pseudo": len(pseudo)},
     )
 
 
 def _with_mean_teacher(
-    material: Material, store: Store, recipe: Recipe, seed: int, unlabelled: Unlabelled | None
-) -> Material:
-    """Return the material with a mean teacher, who speaks of images whose masks are not read."""
+    inputs: TrainingInputs, store: Store, recipe: Recipe, seed: int, unlabelled: Unlabelled | None
+) -> TrainingInputs:
+    """Return the inputs with a mean teacher on images whose masks are not read."""
     if unlabelled is None:
         raise ValueError("a recipe with consistency needs images without labels")
     others, split = open_store(unlabelled.store), files.read_csv(unlabelled.split)
     rows = others.rows(split.loc[split["subset"].isin(LEARNABLE), "sample"])
-    if _same_place(others.images, store.images):
-        rows = np.setdiff1d(rows, material.train)  # the masks of these are known
+    if _same_file(others.images, store.images):
+        rows = np.setdiff1d(rows, inputs.train)  # their masks are used
     name = recipe.consistency.unlabelled if recipe.consistency else ""
     if not len(rows):
         raise StudyError(
@@ -143,42 +152,37 @@ def _with_mean_teacher(
             where="the recipe's consistency.unlabelled",
             remedy="give both data sets the same 'colour:' in the config",
         )
-    if not varied(recipe.augmentation):
+    if not changes_intensities(recipe.augmentation):
         logger.warning(
             "the recipe's augmentation changes no intensities: the mean teacher and its student see the same pictures"
         )
     task = MeanTeacher((others.images, others.masks, others.rois), rows, recipe, seed)
-    return material._replace(task=task, others={"unlabelled": len(rows)})
+    return replace(inputs, task=task, further_images={"unlabelled": len(rows)})
 
 
-def _same_place(a: np.ndarray, b: np.ndarray) -> bool:
-    """Return whether two opened arrays are one file."""
+def _same_file(a: np.ndarray, b: np.ndarray) -> bool:
+    """Return whether two memory-mapped arrays are one file."""
     return getattr(a, "filename", None) == getattr(b, "filename", "")
 
 
-def _without_labels(store: Store, split: Path, recipe: Recipe, seed: int, index: Path | None) -> Material:
-    """Return what a cell learns to remove noise from: images of train and unlabelled, divided anew."""
+def _for_denoising(store: Store, split: Path, recipe: Recipe, seed: int, index: Path | None) -> TrainingInputs:
+    """Return the inputs of a denoising cell: images of train and unlabelled, in a split of its own."""
     assert recipe.denoising is not None
-    groups = column_of(index, "group")
-    samples, own = images_used(files.read_csv(split), groups)
-    if len(set(own) - {""}) + own.count("") < 2:
+    samples, groups = eligible_images(files.read_csv(split), column_of(index, "group"))
+    if len(set(groups) - {""}) + groups.count("") < 2:
         raise StudyError(
             f"{len(samples)} images are too few to learn to remove noise: one part learns, another chooses the epoch",
             where=split,
             allowed="images of the subsets train and unlabelled, of at least two groups",
             remedy="give the data set more images, or larger shares to train or unlabelled under its 'split:'",
         )
-    train, val = divided(store.rows(samples), own, recipe.denoising.validation, seed)
-    return Material(
+    train, val = split_rows(store.rows(samples), groups, recipe.denoising.validation, seed)
+    return TrainingInputs(
         arrays=(store.images, store.masks, store.rois),
         train=train,
         val=val,
         names=names_of(store),
-        strata=None,
-        statistics=build.ClassStatistics((0, 0)),  # no mask is looked at
         outputs=store.images.shape[3],
         task=RemoveNoise(recipe.denoising, seed),
-        loss=channel_by_channel,
         index_read=True,
-        others={},
     )

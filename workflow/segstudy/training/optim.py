@@ -1,4 +1,4 @@
-"""The optimiser of a recipe, and its learning rate as a pure function of the step.
+"""The optimizer of a recipe, frozen parts, and the learning rate as a pure function of the step.
 
 No scheduler object holds any state: a training continued at step n has the rate of an undisturbed one at step n.
 """
@@ -22,62 +22,79 @@ ONE_CYCLE_END = ONE_CYCLE_START / 1e4
 FUSED_ON = ("cpu", "cuda")
 
 
-class Still(NamedTuple):
-    """What of a network does not learn in the first epochs."""
+class FrozenParts(NamedTuple):
+    """The parts of a network that do not learn in the first epochs."""
 
     weights: list[nn.Parameter]
-    norms: list[nn.Module]  # whose running statistics stay too
+    norms: list[nn.Module]  # their running statistics are frozen too
 
 
-def build_optimiser(
-    network: nn.Module, recipe: Recipe, device: torch.device | str, taken: Collection[str] = ()
+def build_optimizer(
+    model: nn.Module, recipe: Recipe, device: torch.device | str, pretrained_names: Collection[str] = ()
 ) -> torch.optim.Optimizer:
-    """Return the optimiser of a recipe over the parameters that learn (`requires_grad`).
+    """Return the optimizer of a recipe over the parameters that learn (`requires_grad`).
 
     `adam` adds the weight decay to the gradient (L2), `adamw` shrinks the weights themselves (Loshchilov and
-    Hutter 2019), `sgd` has classical momentum. The rate in it is the recipe's `learning_rate`, to be multiplied by
-    `learning_rate_factor` before every step. Parameters in `taken` (names: not started from chance) have that of the
-    recipe's `transfer.rate` times this, in a group of their own.
+    Hutter 2019), `sgd` has classical momentum. The rate of each group is its `initial_lr`, which `set_lr` multiplies
+    before every step. Parameters in `pretrained_names` form a group of their own whose rate is the recipe's
+    `learning_rate` times `transfer.rate`.
     """
-    learning = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
-    slower = [name for name in learning if name in taken] if recipe.transfer.rate != 1 else []
-    faster = [parameter for name, parameter in learning.items() if name not in set(slower)]
+    trainable = _trainable(model)
+    slower = [name for name in trainable if name in pretrained_names] if recipe.transfer.rate != 1 else []
+    faster = [parameter for name, parameter in trainable.items() if name not in set(slower)]
     groups: list[dict[str, Any]] = [{"params": faster}] if faster else []
     if slower:
         rate = recipe.learning_rate * recipe.transfer.rate
-        groups.append({"params": [learning[name] for name in slower], "lr": rate})
+        groups.append({"params": [trainable[name] for name in slower], "lr": rate})
     fused = torch.device(device).type in FUSED_ON
     rate, decay = recipe.learning_rate, recipe.weight_decay
+    optimizer: torch.optim.Optimizer
     if recipe.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=rate, momentum=recipe.momentum, weight_decay=decay, fused=fused)
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimiser]
-    return kind(groups, lr=rate, weight_decay=decay, fused=fused)
+        optimizer = torch.optim.SGD(groups, lr=rate, momentum=recipe.momentum, weight_decay=decay, fused=fused)
+    else:
+        adam = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimiser]
+        optimizer = adam(groups, lr=rate, weight_decay=decay, fused=fused)
+    for group in optimizer.param_groups:
+        group["initial_lr"] = group["lr"]  # as torch's own schedulers keep it
+    return optimizer
 
 
-def still(network: nn.Module, recipe: Recipe, taken: Collection[str]) -> Still:
-    """Return what the recipe's `transfer.freeze` holds still: everything that was not started from chance.
+def set_lr(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Set the learning rate of every group to its initial rate times `factor`."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["initial_lr"] * factor
+
+
+def highest_lr(optimizer: torch.optim.Optimizer, factor: float) -> float:
+    """Return the highest learning rate of all groups in a step of this `factor`."""
+    return max(group["initial_lr"] for group in optimizer.param_groups) * factor
+
+
+def frozen_parts(model: nn.Module, recipe: Recipe, pretrained_names: Collection[str]) -> FrozenParts:
+    """Return the parts that the recipe's `transfer.freeze` freezes: all pretrained tensors.
 
     Raises:
         StudyError: nothing else would be left to learn.
     """
     if not recipe.transfer.freeze:
-        return Still([], [])
-    learning = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
-    if learning and all(name in taken for name in learning):
+        return FrozenParts([], [])
+    trainable = _trainable(model)
+    if trainable and all(name in pretrained_names for name in trainable):
         raise StudyError(
             f"nothing would learn in the first {recipe.transfer.freeze} epochs: every tensor was taken over",
             where="the recipe's transfer.freeze",
             remedy="set freeze: 0, or start_from: {take: encoder} to leave the way up to chance",
         )
-    weights = [parameter for name, parameter in learning.items() if name in taken]
-    return Still(weights, [module for name, module in network.named_modules() if f"{name}.running_mean" in taken])
+    weights = [parameter for name, parameter in trainable.items() if name in pretrained_names]
+    norms = [part for name, part in model.named_modules() if f"{name}.running_mean" in pretrained_names]
+    return FrozenParts(weights, norms)
 
 
-def hold_still(parts: Still, frozen: bool) -> None:
-    """Take the parts out of learning, or put them back; to be called after `network.train()`.
+def set_frozen(parts: FrozenParts, frozen: bool) -> None:
+    """Freeze the parts, or let them learn; to be called after `model.train()`.
 
-    Frozen weights get no gradient, so that the optimiser has no moments of them either; the normalisations among them
-    work as in evaluation: statistics that went on moving would change what the frozen weights were learned for.
+    Frozen weights get no gradient, so that the optimizer has no moments of them either. Frozen normalisations work as
+    in evaluation: moving statistics would change what the frozen weights were learned for.
     """
     for parameter in parts.weights:
         parameter.requires_grad_(not frozen)
@@ -85,10 +102,14 @@ def hold_still(parts: Still, frozen: bool) -> None:
         norm.train(not frozen)
 
 
-def learning_rate_factor(schedule: Schedule, step: int, epochs: int, steps_per_epoch: int) -> float:
-    """Return what the recipe's learning rate is multiplied by in optimiser step `step` (0 is the first).
+def _trainable(model: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
-    With t = step / (epochs * steps_per_epoch), the share of the training that is done:
+
+def learning_rate_factor(schedule: Schedule, step: int, epochs: int, steps_per_epoch: int) -> float:
+    """Return the factor on the recipe's learning rate in optimizer step `step` (0 is the first).
+
+    With t = step / (epochs * steps_per_epoch), the share of the training behind it:
 
     - constant: 1
     - multistep: gamma^(number of milestones <= epochs done), changes between epochs only

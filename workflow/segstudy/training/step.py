@@ -1,7 +1,8 @@
-"""One step of the optimiser: a batch in parts, whose number may double when the memory does not hold them."""
+"""One optimizer step: forward and backward passes in parts, whose number doubles where memory does not suffice."""
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,30 +12,46 @@ from torch import Tensor, nn
 
 from segstudy.config.recipes import Recipe
 from segstudy.core.errors import StudyError
+from segstudy.losses.build import Loss
 from segstudy.runtime import memory
 from segstudy.training.device_data import Batch
 
 logger = logging.getLogger("segstudy")
 
-
-Forward = Callable[[Tensor], Any]
-
-
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+Forward = Callable[[Tensor], Any]  # images in 0..1 -> logits
 
 
-def take_step(
-    network: nn.Module,
+def make_forward(
+    model: Callable[[Tensor], Any], scaling: Mapping[str, Sequence[float]], device: torch.device, amp_dtype: torch.dtype
+) -> Forward:
+    """Return the forward pass of a model: images (B, C, H, W) in 0..1, changed in place, are scaled and passed on.
+
+    Args:
+        model: scaled images -> logits.
+        scaling: `mean` and `std` of each channel.
+        device: of model and images.
+        amp_dtype: bfloat16 turns autocast to it on; float32 leaves everything as it is.
+    """
+    mean, std = (torch.tensor(scaling[key], device=device).view(1, -1, 1, 1) for key in ("mean", "std"))
+
+    def forward(x: Tensor) -> Any:
+        x = x.sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=amp_dtype == torch.bfloat16):
+            return model(x)
+
+    return forward
+
+
+def training_step(
+    model: nn.Module,
     forward: Forward,
-    loss: Loss,
-    optimiser: torch.optim.Optimizer,
-    batch: Batch,
+    optimizer: torch.optim.Optimizer,
+    losses: Sequence[tuple[Loss, Batch]],
     recipe: Recipe,
     accumulate: int,
-    draws: int,
-    beside: Sequence[tuple[Loss, Batch]] = (),
+    dropout_seed: int,
 ) -> tuple[Tensor, int]:
-    """Take one step on a batch; return the loss, and the number of parts that batches go through in from now on.
+    """Take one step; return the loss, and the number of parts that batches go through in from now on.
 
     With `on_oom: halve` a step that runs out of memory is repeated from the same state with twice the parts, until
     it fits. Only gradients have been made until then: they are dropped, the buffers (running statistics of batch
@@ -42,30 +59,25 @@ def take_step(
     the bits of one that had these parts from the beginning.
 
     Args:
-        network: whose gradients and buffers the step changes.
-        forward: images -> logits, through the network; or several of them, see `mean_loss`.
-        loss: f(logits, target, roi) -> scalar.
-        optimiser: of the network's parameters.
-        batch: images, masks, rois.
+        model: its gradients and buffers are changed.
+        forward: images -> logits, through the model; or several of them, see `mean_loss`.
+        optimizer: of the model's parameters.
+        losses: pairs of a loss and its batch (images, masks, rois); their values are added.
         recipe: its gradient_clip and on_oom.
-        accumulate: parts of a batch.
-        draws: seed of what the network draws (dropout).
-        beside: further losses, each on a batch of its own, that are added; they go through in as many parts.
+        accumulate: parts of each batch.
+        dropout_seed: of the draws inside the model.
 
     Raises:
         StudyError: with `on_oom: halve`, when parts of a single image do not fit.
     """
-    count = max(len(images) for images, _, _ in (batch, *(other for _, other in beside)))
     repeatable = recipe.on_oom == "halve"
-    before = [buffer.clone() for buffer in network.buffers()] if repeatable else []
+    buffers = [buffer.clone() for buffer in model.buffers()] if repeatable else []
     while True:
-        optimiser.zero_grad(set_to_none=True)
-        torch.manual_seed(draws)
+        optimizer.zero_grad(set_to_none=True)
+        torch.manual_seed(dropout_seed)
         problem = ""
         try:
-            total = accumulate_gradients(forward, loss, batch, accumulate, keep=repeatable)
-            for other, others in beside:
-                total += accumulate_gradients(forward, other, others, accumulate, keep=repeatable)
+            values = [accumulate_gradients(forward, *pair, accumulate, keep=repeatable) for pair in losses]
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not repeatable or not memory.exhausted(error):
                 raise
@@ -73,13 +85,13 @@ def take_step(
             problem = memory.first_line(error)
         if not problem:
             break
-        accumulate = _twice(accumulate, count, problem)
-        _undo(network, optimiser, before)
-    # Outside of the attempt: a step that the optimiser has begun cannot be repeated, and needs no images.
+        accumulate = _twice(accumulate, max(len(batch[0]) for _, batch in losses), problem)
+        _undo(model, optimizer, buffers)
+    # Outside of the attempt: a step that the optimizer has begun cannot be repeated, and needs no images.
     if recipe.gradient_clip is not None:
-        nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
-    optimiser.step()
-    return total, accumulate
+        nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
+    optimizer.step()
+    return functools.reduce(torch.add, values), accumulate
 
 
 def accumulate_gradients(forward: Forward, loss: Loss, batch: Batch, accumulate: int, keep: bool) -> Tensor:
@@ -122,32 +134,8 @@ def _twice(accumulate: int, count: int, problem: str) -> int:
 
 
 @torch.no_grad()
-def _undo(network: nn.Module, optimiser: torch.optim.Optimizer, before: list[Tensor]) -> None:
-    for buffer, value in zip(network.buffers(), before, strict=True):
-        buffer.copy_(value)
-    optimiser.zero_grad(set_to_none=True)
+def _undo(model: nn.Module, optimizer: torch.optim.Optimizer, buffers: list[Tensor]) -> None:
+    for buffer, before in zip(model.buffers(), buffers, strict=True):
+        buffer.copy_(before)
+    optimizer.zero_grad(set_to_none=True)
     memory.release()
-
-
-Through = Callable[[Callable[[Tensor], Any]], Forward]
-
-
-def passes(scaling: Mapping[str, Sequence[float]], device: torch.device, arithmetic: torch.dtype) -> Through:
-    """Return a function that turns a network into: images (B, C, H, W) in 0..1, changed in place -> what it returns.
-
-    Args:
-        scaling: `mean` and `std` of each channel.
-        device: of networks and images.
-        arithmetic: bfloat16 multiplies in it; float32 leaves everything as it is.
-    """
-    mean, std = (torch.tensor(scaling[key], device=device).view(1, -1, 1, 1) for key in ("mean", "std"))
-
-    def through(network: Callable[[Tensor], Any]) -> Forward:
-        def forward(x: Tensor) -> Any:
-            x = x.sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(device.type, torch.bfloat16, enabled=arithmetic == torch.bfloat16):
-                return network(x)
-
-        return forward
-
-    return through

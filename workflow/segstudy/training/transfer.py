@@ -1,4 +1,4 @@
-"""Weights taken over from another cell: which tensors were taken, which were not, and why."""
+"""Load pretrained weights: which tensors of a file a network takes, which not, and why."""
 
 from __future__ import annotations
 
@@ -20,48 +20,50 @@ logger = logging.getLogger("segstudy")
 NAMED = 12  # tensors that a message or a line of the log names
 
 
-class Taken(NamedTuple):
-    """What a network was given instead of weights by chance."""
+class LoadedWeights(NamedTuple):
+    """The tensors of a network that were loaded from files."""
 
-    names: frozenset[str]  # of its tensors
-    normalisation: dict[str, list[float]] | None  # how images were scaled when they were learned
+    names: frozenset[str]  # of the tensors
+    normalisation: dict[str, list[float]] | None  # scaling of the images that they were trained with
     facts: dict[str, Any]  # for run.json, by the role of the source: `encoder`, `start`
-    files: dict[str, Path]  # that were read, by the same
+    files: dict[str, Path]  # that were read, by the same roles
 
 
 def start_from(
     network: nn.Module, recipe: Recipe, encoder: Path | None, start: Path | None, channels: int, classes: Sequence[str]
-) -> Taken:
-    """Give a network, in place, the weights that its options and its recipe ask for; return what was taken.
+) -> LoadedWeights:
+    """Load the weights that the network's options and the recipe ask for, in place; return what was loaded.
 
-    Weights of a cell come last, over those of an encoder, and with them the scaling of the images.
+    Weights of a cell are loaded last, over those of an encoder; the scaling of the images is theirs too.
 
     Args:
         network: to be trained.
-        recipe: its `start_from` and what it predicts.
+        recipe: its `start_from`, `transfer` and `denoising`.
         encoder: weights learned on ImageNet, for a network whose options ask for them.
         start: model file of the cell that the recipe starts from.
         channels: of the images.
         classes: names of the foreground classes.
 
     Raises:
-        StudyError: there is no file, or it does not fit.
+        StudyError: a file is missing or does not fit.
     """
-    found = Taken(frozenset(), None, {}, {})
+    loaded = LoadedWeights(frozenset(), None, {}, {})
     if getattr(network, "wants_pretrained", False):
         path = _given(encoder, "pretrained weights", "give the file that rule encoder makes, or set weights: none")
-        loaded = network.load_pretrained(path)  # type: ignore[operator]
+        encoder_weights = network.load_pretrained(path)  # type: ignore[operator]
         prefixes = tuple(network.encoder_tensors)  # type: ignore[arg-type]
         names = frozenset(name for name in network.state_dict() if name.startswith(prefixes))
-        found = Taken(names, loaded.normalisation, {"encoder": loaded.facts}, {"encoder": path})
+        facts = {"encoder": encoder_weights.facts}
+        loaded = LoadedWeights(names, encoder_weights.normalisation, facts, {"encoder": path})
     if recipe.start_from:
         path = _given(start, "weights of another cell", "give the model file of the cell that start_from names")
-        purpose = purpose_of(recipe.model_dump(), classes)
-        own = take_over(network, path, recipe.start_from.take, channels=channels, purpose=purpose)
-        found = Taken(found.names | own.names, own.normalisation, found.facts | own.facts, found.files | own.files)
-    if not found.names and recipe.transfer != Transfer():
+        outputs = output_classes(recipe.model_dump(), classes)
+        cell = take_over(network, path, recipe.start_from.take, channels=channels, outputs=outputs)
+        facts, sources = loaded.facts | cell.facts, loaded.files | cell.files
+        loaded = LoadedWeights(loaded.names | cell.names, cell.normalisation, facts, sources)
+    if not loaded.names and recipe.transfer != Transfer():
         logger.warning("the recipe's transfer changes nothing: this network starts from chance alone")
-    return found
+    return loaded
 
 
 def _given(path: Path | None, what: str, remedy: str) -> Path:
@@ -76,22 +78,22 @@ def take_over(
     take: Literal["all", "encoder"],
     *,
     channels: int,
-    purpose: Sequence[str],
-) -> Taken:
-    """Give a network, in place, every tensor of a model file that has its name and shape; return what was taken.
+    outputs: Sequence[str],
+) -> LoadedWeights:
+    """Load every tensor of a model file that has name and shape of one in the network; return what was loaded.
 
-    Tensors of the head are taken only from a network that predicts the same: equal shapes are no equal meaning.
+    Tensors of the head are loaded only from a network that predicts the same: equal shapes need not mean that.
 
     Args:
-        network: its methods or attributes `encoder_tensors` and `head_tensors`, prefixes of names, tell its parts.
-        path: model file, see `checkpoint.save_model`.
-        take: every tensor that fits, or those on the way down alone.
+        network: changed in place; its attributes `encoder_tensors` and `head_tensors` are prefixes of names.
+        path: model file, see `model_file.save_model`.
+        take: every tensor that fits, or those of the encoder alone.
         channels: of the images that the network will see.
-        purpose: what it is to predict, see `purpose_of`.
+        outputs: what the network is to predict, see `output_classes`.
 
     Raises:
-        StudyError: the file cannot be read, it learned from images of other channels, no tensor fits, or the network
-            does not say which tensors lie on its way down.
+        StudyError: the file cannot be read, its images had other channels, no tensor fits, or the network does not
+            name the tensors of its encoder.
     """
     weights, meta = model_file.read_model(path)
     check_told(meta, path, "classes")
@@ -102,7 +104,7 @@ def take_over(
             where=path,
             remedy="give both data sets the same 'colour', or start from another cell",
         )
-    same = list(purpose) == purpose_of(meta["settings"]["recipe"], meta["classes"])
+    same = list(outputs) == output_classes(meta["settings"]["recipe"], meta["classes"])
     wanted, down = network.state_dict(), _way_down(network, meta, path) if take == "encoder" else ()
     heads = () if same else tuple(getattr(network, "head_tensors", ()))
     left = {name: why for name, tensor in wanted.items() if (why := _why_not(name, tensor, weights, down, heads))}
@@ -121,26 +123,26 @@ def take_over(
     logger.info("not taken: %s", _listed(left) if left else "nothing")
     facts = {"sha256": file_hash(path), "take": take, "tensors": len(taken), "values": values}
     facts |= {"taken": list(taken), "left": left}
-    return Taken(frozenset(taken), meta["normalisation"], {"start": facts}, {"start": Path(path)})
+    return LoadedWeights(frozenset(taken), meta["normalisation"], {"start": facts}, {"start": Path(path)})
 
 
-def purpose_of(recipe: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
-    """Return what a cell predicts: the names of its classes; of one that removes noise, the image."""
+def output_classes(recipe: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
+    """Return what a cell predicts: the names of its classes, or the image if it removes noise."""
     return ["image without noise"] if recipe.get("denoising") else list(classes)
 
 
 def _why_not(
     name: str, tensor: Tensor, weights: Mapping[str, Tensor], down: tuple[str, ...], heads: tuple[str, ...]
 ) -> str:
-    """Return why a tensor of the network is not taken; '' if it is."""
+    """Return why a tensor of the network is not loaded; '' if it is."""
     if down and not name.startswith(down):
         return "not on the way down"
     if name.startswith(heads):
         return "head: the other network predicts something else"
     if name not in weights:
         return "absent there"
-    found = weights[name]
-    return "" if found.shape == tensor.shape else f"shape: {_shape(found)} there, {_shape(tensor)} here"
+    saved = weights[name]
+    return "" if saved.shape == tensor.shape else f"shape: {_shape(saved)} there, {_shape(tensor)} here"
 
 
 def _way_down(network: nn.Module, meta: Mapping[str, Any], path: Path) -> tuple[str, ...]:
@@ -156,7 +158,7 @@ def _way_down(network: nn.Module, meta: Mapping[str, Any], path: Path) -> tuple[
 
 
 def _listed(left: Mapping[str, str]) -> str:
-    """Return the tensors that were not taken, put together by the reason."""
+    """Return the names of tensors that were not loaded, grouped by the reason."""
     reasons: dict[str, list[str]] = {}
     for name, why in left.items():
         reasons.setdefault(why, []).append(name)

@@ -1,3 +1,1 @@
-"""What a training learns beside masks of labelled images: noise removal, pseudo-labels, a mean teacher.
-A task changes batches and losses; the loop stays the same.
-"""
+"""What a training learns: masks, masks with pseudo-labels or a mean teacher, images without noise."""

@@ -1,8 +1,8 @@
-"""What a training learns: what its batches are made of, what is beside them, and what its validation measures.
+"""The task of a training: its batches, its further losses, and what its validation measures.
 
-The loop (`segstudy.training.trainer`) is the same for every task. `Task` itself is the plain one: masks from labelled
-images. Others change the methods in which they differ. A task draws from (seed, purpose, epoch, step) alone, and
-what it carries from step to step is in its `state`: so that a training continues with its bits, whatever its task.
+The loop (`segstudy.training.trainer`) is the same for every task. `Task` itself is supervised segmentation; the others
+override the methods in which they differ. A task draws from (seed, purpose, epoch, step) alone, and what it carries
+from step to step is in its `state`: a continued training then has the bits of an undisturbed one, whatever its task.
 """
 
 from __future__ import annotations
@@ -13,17 +13,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from segstudy.losses.build import Loss
 from segstudy.training.device_data import Batch, Rows, Windows
-from segstudy.training.step import Through
-
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+from segstudy.training.step import Forward
 
 
 class Task:
     """Masks from labelled images."""
 
-    # Whether predictions are masks, whose overlap with the truth says something.
+    # Whether predictions are masks, which have a Dice overlap with the truth.
     scored = True
+
+    def adapt_loss(self, loss: Loss) -> Loss:
+        """Return the loss that the config names in the form that fits the task's targets."""
+        return loss
 
     def crops(self, rows: Rows, times: int, epoch: int) -> np.ndarray:
         """Return the rows of all crops of an epoch, in any order; as many in every epoch.
@@ -35,46 +38,48 @@ class Task:
         """
         return np.repeat(np.asarray(rows, np.int64), times)
 
-    def begin(self, network: nn.Module, through: Through, device: torch.device, steps: int) -> None:
-        """Take note of the training, before its saved state is restored.
+    def begin(
+        self, model: nn.Module, make_forward: Callable[[nn.Module], Forward], device: torch.device, steps: int
+    ) -> None:
+        """Prepare for a training, before its saved state is restored.
 
         Args:
-            network: that learns, on its device, with its first weights.
-            through: network -> its pass (see `passes`).
+            model: to be trained, on its device, with its first weights.
+            make_forward: model -> its forward pass (see `step.make_forward`).
             device: of the training.
             steps: of an epoch.
         """
 
-    def places(self, rows: Rows) -> Tensor | None:
-        """Return where crops of these rows may lie (see `augment.draw`); None: anywhere on the canvas."""
+    def image_boxes(self, rows: Rows) -> Tensor | None:
+        """Return the boxes that crops of these rows lie in (see `augment_geometry.draw`); None: the whole canvas."""
         return None
 
-    def prepared(self, batch: Batch, epoch: int, step: int) -> Batch:
-        """Return what the network is shown, what it should say, and where that counts; `batch` is augmented."""
+    def training_batch(self, batch: Batch, epoch: int, step: int) -> Batch:
+        """Return input, target and valid-pixel mask; `batch` is augmented."""
         return batch
 
-    def beside(self, epoch: int, step: int) -> Sequence[tuple[Loss, Batch]]:
-        """Return further losses of the step, each with its batch; they are added to that of the labelled one."""
+    def extra_losses(self, epoch: int, step: int) -> Sequence[tuple[Loss, Batch]]:
+        """Return further losses of the step, each with its batch; they are added to that of the labelled batch."""
         return ()
 
-    def after_step(self, network: nn.Module, done: int) -> None:
-        """Take note of new weights; `done` steps lie behind the training."""
+    def after_step(self, model: nn.Module, steps_done: int) -> None:
+        """Follow the model's new weights, after `steps_done` steps of the training."""
 
-    def shown(self, network: nn.Module) -> nn.Module:
-        """Return the network that is validated and published."""
-        return network
+    def eval_model(self, model: nn.Module) -> nn.Module:
+        """Return the model that is validated and published."""
+        return model
 
-    def windows(self, count: int) -> Windows | None:
-        """Return what of `count` images is validated; None takes them whole."""
+    def validation_windows(self, count: int) -> Windows | None:
+        """Return the windows of `count` images that are validated; None takes them whole."""
         return None
 
-    def question(self, batch: Batch, rows: Rows) -> Batch:
+    def validation_batch(self, batch: Batch, rows: Rows) -> Batch:
         """Return images in 0..1, target and roi of a validation; `batch` has uint8 images, those of `rows`."""
         images, target, roi = batch
         return images.float().div_(255), target, roi
 
     def state(self) -> dict[str, Tensor]:
-        """Return what a continued training must find as it is now."""
+        """Return the tensors that a continued training needs."""
         return {}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:

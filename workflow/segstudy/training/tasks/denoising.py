@@ -1,4 +1,4 @@
-"""Learn to remove noise: images without labels teach a network what images look like (S4, section 3.4).
+"""Denoising: a network learns from images without labels to remove noise (S4, section 3.4).
 
 The input is an image with noise, the target the image itself, in 0..1 before the network's scaling; sigmoid of the
 logits is the image that comes out. Noise is drawn anew in every epoch from (seed, "noise", epoch, step), for the
@@ -17,8 +17,9 @@ from torch import Tensor
 from segstudy.config.semi_supervised import Denoising
 from segstudy.core import rng
 from segstudy.data import stratified_groups
+from segstudy.losses.build import Loss
 from segstudy.training.device_data import Batch, Rows
-from segstudy.training.tasks.base import Loss, Task
+from segstudy.training.tasks.base import Task
 
 KINDS = ("gaussian", "salt_and_pepper", "speckle")
 Noise = tuple[str, float]  # kind, level
@@ -27,18 +28,22 @@ Noise = tuple[str, float]  # kind, level
 class RemoveNoise(Task):
     """Clean images from noisy ones."""
 
-    scored = False  # nothing is a mask here
+    scored = False  # predictions are images, not masks
 
     def __init__(self, options: Denoising, seed: int) -> None:
         self.options, self.seed = options, seed
 
-    def prepared(self, batch: Batch, epoch: int, step: int) -> Batch:
+    def adapt_loss(self, loss: Loss) -> Loss:
+        """Return the loss over the channels of images."""
+        return channel_by_channel(loss)
+
+    def training_batch(self, batch: Batch, epoch: int, step: int) -> Batch:
         """Return noisy images (B, C, H, W), the clean ones as they are, and their rois."""
         images, _, roi = batch
         return self._noisy(images, rng.generator(self.seed, "noise", epoch, step)), images, roi
 
-    def question(self, batch: Batch, rows: Rows) -> Batch:
-        """Return the same of whole images; an image's noise does not depend on which others come with it."""
+    def validation_batch(self, batch: Batch, rows: Rows) -> Batch:
+        """Return the same of whole images; the noise of an image depends on its row alone, not on its batch."""
         images, _, roi = batch
         clean = images.float().div_(255)
         draws = [rng.generator(self.seed, "noise", step=int(row)) for row in rows]
@@ -49,7 +54,7 @@ class RemoveNoise(Task):
 
 
 def draw_noise(images: int, options: Denoising, draws: torch.Generator) -> list[Noise]:
-    """Return kind and level of the noise of each image: one of the kinds asked for, a level uniform in its range.
+    """Return kind and level of the noise of each image: one of the recipe's kinds, a level uniform in its range.
 
     Args:
         images: how many.
@@ -63,7 +68,7 @@ def draw_noise(images: int, options: Denoising, draws: torch.Generator) -> list[
 
 
 def middle_levels(options: Denoising) -> list[Noise]:
-    """Return each kind of noise asked for, at the middle of its range."""
+    """Return each kind of noise in the recipe, at the middle of its range."""
     ranges = [(kind, getattr(options, kind)) for kind in KINDS if getattr(options, kind)]
     return [(kind, (low + high) / 2) for kind, (low, high) in ranges]
 
@@ -92,38 +97,40 @@ def add_noise(images: Tensor, noise: Sequence[Noise], draws: torch.Generator) ->
 
 
 def channel_by_channel(loss: Loss) -> Loss:
-    """Return a loss of logits and targets (B, C, H, W): taken as B C masks, rois (B, H, W) with them."""
+    """Return a loss of logits and targets (B, C, H, W): each channel counts as a mask of its own, with the same roi."""
 
-    def of_images(logits: Tensor, target: Tensor, roi: Tensor) -> Tensor:
+    def image_loss(logits: Tensor, target: Tensor, roi: Tensor) -> Tensor:
         channels = logits.shape[1]
         return loss(logits.flatten(0, 1)[:, None], target.flatten(0, 1), roi.repeat_interleave(channels, dim=0))
 
-    return of_images
+    return image_loss
 
 
-def divided(rows: Rows, groups: Sequence[str], share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows to learn from and rows to choose the best epoch by: `share` of the images, as nearly as groups allow.
+def split_rows(rows: Rows, groups: Sequence[str], share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split rows into training and validation; `share` of the images validate, as nearly as groups allow.
 
     Args:
         rows: of the images, of at least two groups.
         groups: of each; an image of group '' is its own.
-        share: of the images that choose.
+        share: of the images that choose the best epoch.
         seed: of the training.
     """
     rows = np.asarray(rows, np.int64)
     units = [f"group {group}" if group else f"image {row}" for row, group in zip(rows, groups, strict=True)]
     members = pd.factorize(pd.Series(units))[0]
-    chosen = stratified_groups.draw(np.bincount(members)[:, None], share, 1, rng.numpy_generator(seed, "denoising"))
-    choosing = np.isin(members, chosen)
-    return rows[~choosing], rows[choosing]
+    validation_units = stratified_groups.draw(
+        np.bincount(members)[:, None], share, 1, rng.numpy_generator(seed, "denoising")
+    )
+    validates = np.isin(members, validation_units)
+    return rows[~validates], rows[validates]
 
 
-def images_used(split: pd.DataFrame, groups: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """Return the samples that denoising may learn from, and their groups: never those of val and test.
+def eligible_images(split: pd.DataFrame, groups: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Return the samples that denoising may learn from, and their groups.
 
-    What shares a group with an image of val or test is left out too.
+    Images of val and test, and images that share a group with one of them, are left out.
     """
     subset = dict(zip(split["sample"].astype(str), split["subset"], strict=True))
-    kept = {groups.get(sample, "") for sample, name in subset.items() if name in ("val", "test")} - {""}
-    samples = [s for s, name in subset.items() if name in ("train", "unlabelled") and groups.get(s, "") not in kept]
+    held_out = {groups.get(sample, "") for sample, name in subset.items() if name in ("val", "test")} - {""}
+    samples = [s for s, name in subset.items() if name in ("train", "unlabelled") and groups.get(s, "") not in held_out]
     return samples, [groups.get(sample, "") for sample in samples]

@@ -1,4 +1,4 @@
-"""Learn from labelled images and from those that a teacher has labelled (S4, section 3.3)."""
+"""Pseudo-labels: learn from labelled images and from images that a teacher has labelled (S4, section 3.3)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from segstudy.core import rng
 from segstudy.data.concat_arrays import WHITE
 from segstudy.training.device_data import Batch, Rows, Windows
-from segstudy.training.sampler import topped_up
+from segstudy.training.sampler import resample_to
 from segstudy.training.tasks.base import Task
 
 
@@ -24,8 +24,8 @@ class Mixture(Task):
         canvas: (height, width) of the labelled images, which are validated without the padding of the joined ones.
         seed: of the training.
         total: crops of an epoch with `real`; None takes as many as the labelled images have.
-        rectangles: (N, 4): top, left, height, width of the image in each of the joined rows; crops lie inside of it
-            wherever they fit, since canvases of two data sets may differ by far. None takes them anywhere.
+        rectangles: (N, 4): top, left, height, width of the image in each of the joined rows. Crops lie inside of it
+            wherever they fit: the canvases of two data sets may differ by far. None takes them anywhere.
     """
 
     def __init__(
@@ -43,31 +43,30 @@ class Mixture(Task):
         self.rectangles = None if rectangles is None else torch.as_tensor(rectangles, dtype=torch.float64)
 
     def crops(self, rows: Rows, times: int, epoch: int) -> np.ndarray:
-        """Return the rows of all crops of an epoch: all of both, or the shares asked for."""
+        """Return the rows of all crops of an epoch: all of both, or the shares of the recipe."""
         if self.real is None:
             return np.repeat(np.concatenate([np.asarray(rows, np.int64), self.pseudo]), times)
         total, draw = self.total or len(rows) * times, rng.numpy_generator(self.seed, "real", epoch)
-        own = min(max(round(self.real * total), 1), total - 1)
-        return np.concatenate(
-            [topped_up(np.asarray(rows, np.int64), own, draw), topped_up(self.pseudo, total - own, draw)]
-        )
+        real = min(max(round(self.real * total), 1), total - 1)
+        labelled = resample_to(np.asarray(rows, np.int64), real, draw)
+        return np.concatenate([labelled, resample_to(self.pseudo, total - real, draw)])
 
-    def places(self, rows: Rows) -> Tensor | None:
-        """Return the rectangles of these rows."""
+    def image_boxes(self, rows: Rows) -> Tensor | None:
+        """Return the rectangles of the images on the canvas."""
         return None if self.rectangles is None else self.rectangles[np.asarray(rows, np.int64)]
 
-    def prepared(self, batch: Batch, epoch: int, step: int) -> Batch:
+    def training_batch(self, batch: Batch, epoch: int, step: int) -> Batch:
         """Return the batch with its targets as class ids, or as probabilities."""
         images, target, roi = batch
         return images, self._target(target), roi
 
-    def windows(self, count: int) -> Windows:
+    def validation_windows(self, count: int) -> Windows:
         """Return the labelled images without padding."""
         return Windows([(0, 0)] * count, self.canvas)
 
-    def question(self, batch: Batch, rows: Rows) -> Batch:
+    def validation_batch(self, batch: Batch, rows: Rows) -> Batch:
         """Return images in 0..1, targets and rois of a validation."""
-        images, target, roi = super().question(batch, rows)
+        images, target, roi = super().validation_batch(batch, rows)
         return images, self._target(target), roi
 
     def _target(self, values: Tensor) -> Tensor:

@@ -1,0 +1,111 @@
+"""What is written of a trained cell beside its weights: hashes of its data, the model's description, run.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from segstudy.core import provenance
+from segstudy.data.store import Store
+from segstudy.losses import build
+from segstudy.models import cost
+from segstudy.runtime import fingerprint
+from segstudy.runtime.device import cpu_name
+from segstudy.training.inputs import TrainingInputs, Unlabelled
+from segstudy.training.trainer import Trained
+from segstudy.training.transfer import LoadedWeights
+
+
+def data_hashes(store: Path, split: Path, **others: Path | None) -> dict[str, str]:
+    """Return the SHA-256 of every file of the store, of the split, and of each other file, under its name."""
+    paths = {f"store/{path.name}": path for path in sorted(Path(store).iterdir()) if not path.name.startswith(".")}
+    paths |= {"split": Path(split)} | {name: Path(path) for name, path in others.items() if path}
+    return {name: provenance.file_hash(path) for name, path in paths.items()}
+
+
+def unlabelled_hashes(unlabelled: Unlabelled | None) -> dict[str, str]:
+    """Return the SHA-256 of every file of the unlabelled images, of their pseudo-labels and of the list of accepted."""
+    if unlabelled is None:
+        return {}
+    images = data_hashes(unlabelled.store, unlabelled.split)
+    labels = {"targets": unlabelled.targets, "accepted": unlabelled.accepted}
+    return {f"unlabelled/{name}": value for name, value in images.items()} | {
+        f"pseudo/{name}": provenance.file_hash(path) for name, path in labels.items() if path
+    }
+
+
+def source_facts(
+    sources: Mapping[str, str] | None,
+    loaded: LoadedWeights,
+    unlabelled: Unlabelled | None,
+    data: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return path and facts of each cell that a training builds on, by its role (`start`, `teacher`)."""
+    facts = dict(loaded.facts)
+    if unlabelled and unlabelled.teacher:
+        facts["teacher"] = {"sha256": provenance.file_hash(unlabelled.teacher), "targets": data["pseudo/targets"]}
+    return {role: {"cell": cell, **facts.get(role, {})} for role, cell in (sources or {}).items()}
+
+
+def model_meta(settings: Mapping[str, Any], store: Store, seed: int, trained: Trained, outputs: int) -> dict[str, Any]:
+    """Return the description in a model file: enough to build the network and to feed it."""
+    return {
+        "settings": dict(settings),
+        "seed": seed,
+        "epoch": best_epoch(trained),
+        "in_channels": store.images.shape[3],
+        "outputs": outputs,
+        "classes": list(store.meta["classes"]),
+        "canvas": list(store.images.shape[1:3]),
+        "normalisation": trained.normalisation,
+    }
+
+
+def best_epoch(trained: Trained) -> int:
+    """Return the epoch of the published weights."""
+    return int(trained.history.loc[trained.history["best"] == 1, "epoch"].iloc[-1])
+
+
+def record_fields(
+    settings: Mapping[str, Any],
+    store: Store,
+    inputs: TrainingInputs,
+    loaded: LoadedWeights,
+    model: nn.Module,
+    trained: Trained,
+    strata: Mapping[str, Mapping[str, int]],
+    sources: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the fields of run.json that describe images, loss and outcome of a training.
+
+    Args:
+        settings: of the cell.
+        store: of its data set.
+        inputs: of the training.
+        loaded: pretrained weights of the model.
+        model: that was trained.
+        trained: its outcome.
+        strata: images and crops per epoch of each (`stratum_counts`); recorded where they were balanced.
+        sources: of `source_facts`.
+    """
+    return {
+        "dataset": store.meta,
+        "images": {"train": len(inputs.train), "val": len(inputs.val), **inputs.further_images},
+        "strata": dict(strata) if inputs.strata else {},
+        "class_pixels": list(inputs.statistics.pixels),
+        "loss_weights": build.weights_used(settings["loss"], inputs.statistics),
+        "epochs": len(trained.history),
+        "best_epoch": best_epoch(trained),
+        "stopped": trained.stopped,
+        "accumulate_used": trained.accumulate,
+        "normalisation": trained.normalisation,
+        "encoder": loaded.facts.get("encoder"),
+        "sources": dict(sources),
+        "labels": inputs.labels,
+        "libraries": fingerprint.libraries(settings["model"]["network"]),
+        "parameters": cost.count_parameters(model),
+        "cpu": cpu_name(),
+    }
