@@ -1,8 +1,8 @@
-"""Random changes of whole batches of training images, as tensor operations on the device that holds them.
+"""Augmentation of whole batches of training images, as tensor operations on their device.
 
 Geometry (flips, rotation, shift, scale, shear, crop) moves image, mask and roi alike, by ONE resampling at the size
-of the crop; where only flips and crops are asked for, nothing is resampled at all. Intensities change in the
-image alone (`recolour`). All random numbers come from a CPU generator: a training sees the same changes on any device.
+of the crop; flips and crops alone resample nothing. Intensities change in the image alone (`recolour`). All random
+numbers come from a CPU generator: a training has the same changes on any device.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def augment(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return a randomly changed batch: images float32 in 0..1, masks and rois in the type they came in.
 
-    What comes from outside the image is 0 in image, mask and roi. With `crop`, the result has that size and lies
+    Pixels from outside the image are 0 in image, mask and roi. With `crop`, the result has that size and lies
     inside the image wherever the (turned, scaled) crop fits; a crop larger than the image is padded.
 
     Args:
@@ -84,7 +84,7 @@ def carry_out(
     options: Augmentation,
     generator: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return what `augment` does, for those who cut the plan's windows out of large images themselves.
+    """Apply a plan to its windows; `augment` is `draw`, cutting out the windows, and this.
 
     Args:
         plan: of `draw`, with the same options.
@@ -92,7 +92,7 @@ def carry_out(
         masks: (B, h, w).
         rois: (B, h, w).
         options: as `draw` had them.
-        generator: the one that `draw` drew from: noise goes on where it stopped.
+        generator: that of `draw`, from which the noise is drawn next.
     """
     if plan.affine is None:
         image, mask, roi = (_sliced(batch, plan) for batch in (images, masks, rois))

@@ -1,4 +1,4 @@
-"""Random changes of the intensities of whole batches of images: brightness, contrast, saturation, blur, noise."""
+"""Augmentation of intensities of whole batches: brightness, contrast, saturation, blur, noise."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def draw_colours(u: Mapping[str, torch.Tensor], options: Augmentation) -> Colour
 def recolour(images: torch.Tensor, colours: Colours, options: Augmentation, generator: torch.Generator) -> None:
     """Change brightness, contrast and saturation of (B, C, h, w), blur, add noise, clamp to 0..1; all in place.
 
-    x b, then c (x - mean) + mean, then s (x - luma) + luma: linear in x, hence carried out as x f + what depends
-    on pixel and image alone, in one pass over the memory that large batches wait for.
+    x b, then c (x - mean) + mean, then s (x - luma) + luma: all linear in x, hence one multiplication and one addition,
+    in one pass over the memory that large batches wait for.
     """
     factors = (options.brightness, options.contrast, options.saturation)
     if not (colours.blurred or options.noise or any(factor != (1, 1) for factor in factors)):

@@ -112,15 +112,14 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
             for step, rows in state.remaining(sampler.epoch(epoch)):
                 with state.timed("steps"):
                     set_lr(optimizer, schedule(state.global_step(step)))
-                    draws = rng.generator(seed, "augment", epoch, step)
-                    augmented = augmented_batch(data, rows, recipe, draws, task.image_boxes(rows))
-                    batch = task.training_batch(augmented, epoch, step)
-                    terms = [(loss, batch), *task.extra_losses(epoch, step)]
-                    parts, dropout_seed = state.accumulate, rng.number(seed, "dropout", epoch, step)
+                    draws, parts = rng.generator(seed, "augment", epoch, step), state.accumulate
+                    batch = augmented_batch(data, rows, recipe, draws, task.image_boxes(rows))
+                    terms = [(loss, task.training_batch(batch, epoch, step)), *task.extra_losses(epoch, step)]
                     # The loss stays on the device: to read it here would make the host wait for every step.
                     state.losses[step], state.accumulate = training_step(
-                        model, forward, optimizer, terms, recipe, parts, dropout_seed
+                        model, forward, optimizer, terms, recipe, parts, rng.number(seed, "dropout", epoch, step)
                     )
+                    del batch, terms  # memory for the next
                     state.step = step + 1
                     task.after_step(model, state.global_step(state.step))
                 with state.timed("saving"):
