@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from torch import nn
 
 from segstudy.config.recipes import Recipe
 from segstudy.core import files, provenance, rng
+from segstudy.core.errors import StudyError
 from segstudy.data.store import open_store
 from segstudy.data.subsets import stratum_counts
 from segstudy.losses import build
@@ -92,6 +93,7 @@ def train_cell(
     if cell.kept and cell.kept.restore(cell.outputs, checkpoint.identity):
         logger.info("trained before, and a later job of the cell failed: the published files are restored")
         return
+    check_crop(recipe, inputs.arrays[0].shape[1:3])
     work = estimate_work(model, inputs, recipe, device)
     loss = inputs.task.adapt_loss(build.build_loss(settings["loss"], inputs.statistics))
     with memory.explained(recipe.batch_size, work.canvas, recipe.accumulate, device, work.bytes_per_image):
@@ -116,6 +118,20 @@ def train_cell(
     if cell.kept:
         cell.kept.save(cell.outputs, checkpoint.identity)
     checkpoint.remove()
+
+
+def check_crop(recipe: Recipe, canvas: Sequence[int]) -> None:
+    """Check that crops lie inside the images, whose `canvas` is [height, width].
+
+    Raises:
+        StudyError: a crop is larger; of data sets at their native size the config alone cannot tell.
+    """
+    if recipe.crop and any(side > room for side, room in zip(recipe.crop, canvas, strict=True)):
+        raise StudyError(
+            f"the recipe's crops are larger than the images: {list(recipe.crop)}, [height, width]",
+            allowed=f"at most {list(canvas)}, the canvas of the data set",
+            remedy="a smaller crop, for this data set alone under its 'training:'",
+        )
 
 
 class Work(NamedTuple):

@@ -72,7 +72,7 @@ class ResumeCheckpoint:
         self._saved = time.monotonic()
         self._cost = self._saved - started
 
-    def load(self) -> dict[str, Any] | None:
+    def load(self, problem_of: Callable[[dict[str, Any]], str] = lambda _: "") -> dict[str, Any] | None:
         """Return the saved state with its tensors on the CPU; None if there is none, or none that can be used.
 
         A damaged or foreign state is renamed to `state.pt.rejected-<n>`, and the log says why.
@@ -102,7 +102,8 @@ class ResumeCheckpoint:
 
     def remove(self) -> None:
         """Delete the folder: the training is published."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(self.folder)
 
     def _problem(self, content: bytes) -> str:
         head, line, body = content.partition(MAGIC)
@@ -111,7 +112,10 @@ class ResumeCheckpoint:
         checksum, _, body = body.partition(b"\n")
         if hashlib.sha256(body).hexdigest().encode() != checksum:
             return "its checksum is wrong: the file is damaged"
-        identity = json.loads(body.partition(b"\n")[0])
+        try:
+            identity = json.loads(body.partition(b"\n")[0])
+        except ValueError:
+            return "it does not say which training it belongs to"
         differences = list(_differences(identity, self.identity))
         return f"it belongs to another training: {'; '.join(differences[:5])}" if differences else ""
 

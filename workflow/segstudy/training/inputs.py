@@ -115,7 +115,7 @@ def _with_pseudo_labels(
     if unlabelled is None or unlabelled.targets is None or unlabelled.accepted is None:
         raise ValueError("a recipe with pseudo_labels needs the targets and the list of those accepted")
     others, table = open_store(unlabelled.store), files.read_csv(unlabelled.accepted)
-    targets = np.load(unlabelled.targets, mmap_mode="r")
+    targets = files.read_array(unlabelled.targets, mmap=True)
     first, canvas = len(store.images), (store.images.shape[1], store.images.shape[2])
     pseudo = first + others.rows(table.loc[table["accepted"].astype(int) == 1, "sample"])
     crops, rectangles = recipe.crops_per_epoch, np.concatenate([rectangles_of(store), rectangles_of(others)])

@@ -44,10 +44,14 @@ class KeptOutputs:
         self.remove()
         self.path.mkdir(parents=True)
         for name, path in outputs.items():
-            try:
-                os.link(path, self.path / name)
-            except OSError:  # a file system without links
-                shutil.copy2(path, self.path / name)
+            kept = self.path / name
+            for source, place in ((path, kept), (checksums.sum_of(path), checksums.sum_of(kept))):
+                if not source.exists():
+                    continue
+                try:
+                    os.link(source, place)
+                except OSError:  # a file system without links
+                    shutil.copy2(source, place)
         # Written last: with it the folder is complete.
         (self.path / IDENTITY).write_text(json.dumps(identity, sort_keys=True), encoding="utf-8")
 
@@ -59,12 +63,20 @@ class KeptOutputs:
             return False
         if kept != json.loads(json.dumps(identity)) or not all((self.path / name).exists() for name in outputs):
             return False
+        try:
+            contents = {name: checksums.content(self.path / name) for name in outputs}
+        except StudyError:  # damaged: trained anew
+            return False
         for name, path in outputs.items():
             path.parent.mkdir(parents=True, exist_ok=True)
+            checksums.unseal(path)
             path.unlink(missing_ok=True)  # it may still be the kept file itself
-            shutil.copyfile(self.path / name, path)
+            path.write_bytes(contents[name])
+            if (kept_sum := checksums.sum_of(self.path / name)).exists():
+                shutil.copyfile(kept_sum, checksums.sum_of(path))
         return True
 
     def remove(self) -> None:
         """Delete the kept files: the cell is measured, or is trained anew."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(self.path)

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from segstudy.core import provenance
+from segstudy.core import checksums, provenance
 from segstudy.data.store import Store
 from segstudy.losses import build
 from segstudy.models import cost
@@ -20,10 +20,18 @@ from segstudy.training.transfer import LoadedWeights
 
 
 def data_hashes(store: Path, split: Path, **others: Path | None) -> dict[str, str]:
-    """Return the SHA-256 of every file of the store, of the split, and of each other file, under its name."""
+    """Return the SHA-256 of every file of the store, of the split, and of each other file, under its name.
+
+    Raises:
+        StudyError: a file is not what was written.
+    """
     paths = {f"store/{path.name}": path for path in sorted(Path(store).iterdir()) if not path.name.startswith(".")}
     paths |= {"split": Path(split)} | {name: Path(path) for name, path in others.items() if path}
-    return {name: provenance.file_hash(path) for name, path in paths.items()}
+    return {name: _checked_hash(path) for name, path in paths.items()}
+
+
+def _checked_hash(path: Path) -> str:
+    return checksums.check_digest(path, provenance.file_hash(path))
 
 
 def unlabelled_hashes(unlabelled: Unlabelled | None) -> dict[str, str]:
@@ -33,7 +41,7 @@ def unlabelled_hashes(unlabelled: Unlabelled | None) -> dict[str, str]:
     images = data_hashes(unlabelled.store, unlabelled.split)
     labels = {"targets": unlabelled.targets, "accepted": unlabelled.accepted}
     return {f"unlabelled/{name}": value for name, value in images.items()} | {
-        f"pseudo/{name}": provenance.file_hash(path) for name, path in labels.items() if path
+        f"pseudo/{name}": _checked_hash(path) for name, path in labels.items() if path
     }
 
 

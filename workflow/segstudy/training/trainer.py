@@ -23,6 +23,7 @@ from segstudy.runtime.device import choose_precision, compiled, describe
 from segstudy.runtime.signals import Interrupted, caught_signals
 from segstudy.training import early_stopping
 from segstudy.training.checkpoint import ResumeCheckpoint
+from segstudy.training.checkpoint_checks import problem_of
 from segstudy.training.device_data import DeviceData, augmented_batch, normalisation
 from segstudy.training.inputs import TrainingInputs
 from segstudy.training.optim import build_optimizer, frozen_parts, highest_lr, learning_rate_factor, set_frozen, set_lr
@@ -94,7 +95,11 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
     task.begin(model, to_forward, device, steps)
     losses = torch.full((steps,), math.nan, device=device)
     state = TrainingState(model, optimizer, task, losses, recipe.accumulate)
-    if checkpoint and (saved := checkpoint.load()):
+    best = task.eval_model(model).state_dict()
+    whole = partial(
+        problem_of, fresh=state.state_dict(), network=model, optimiser=optimizer, best=best, columns=HISTORY
+    )
+    if checkpoint and (saved := checkpoint.load(whole)):
         state.load_state_dict(saved)
     state.note_start(describe(device, amp_dtype))
     report = Reporter(recipe.epochs, steps, sum(sizes), state)
