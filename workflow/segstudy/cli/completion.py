@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from segstudy.cli.config_files import opened
+from segstudy.config import paths
 
 if TYPE_CHECKING:
     from segstudy.config.study import Study
@@ -28,7 +29,7 @@ def experiments(context: typer.Context, incomplete: str) -> list[str]:
 
 def trained(incomplete: str) -> list[str]:
     """Return the folders of all cells that have results here, of any study."""
-    folders = [str(path.parent) for path in sorted(Path("results").glob("*/cells/*/*/*/*/seed*/run.json"))]
+    folders = [str(path.parent) for path in sorted(paths.RESULTS.glob(f"*/{paths.anywhere(paths.CELL)}/run.json"))]
     return _beginning(folders, incomplete)
 
 

@@ -57,13 +57,14 @@ def opened(
     Raises:
         StudyError: as `chosen`, `read_config` and `load_study`; or this folder is not that of the workflow.
     """
+    from segstudy.config import paths
     from segstudy.config.load import load_study, merged, read_config
 
     found = chosen(files)
     study = load_study(merged(read_config(*found), command_line or {}), found, command_line)
     overlays = [str(file) for file in found if file != BASE]
     os.environ["SEGSTUDY_CONFIG"] = shlex.join(["--configfile", *overlays] if overlays else [])  # for messages
-    results = Path("results") / study.study
+    results = paths.results(study.study)
     if not anywhere and not results.is_dir():
         snakefile()
     return study, results

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.config.study import Study
 from segstudy.evaluation.aggregate import METRICS
@@ -36,13 +37,13 @@ def show(study: Study, results: Path, sides: tuple[Side, Side], found: Compared,
     if images:
         console.print(_images(found.images, images, metric.direction))
     asked = [name for name, own in study.experiments.items() if all(_in(side, own.cells) for side in sides)]
-    paths = [results / "tables" / f"{name}.comparisons.md" for name in asked]
-    tables = [str(path) for path in paths if path.exists()]
+    files = [paths.table(results, name, "comparisons.md") for name in asked]
+    tables = [str(path) for path in files if path.exists()]
     if tables and not any(side.one for side in sides):
         console.print(f"{NOTE} {', '.join(tables)}", soft_wrap=True)
     for side in sides:
         cell = side.cell._replace(recipe=side.cell.recipe.partition(" + ")[0].partition(", ")[0])
-        picture = results / "figures/gallery" / f"{cell.path}.png"
+        picture = paths.of_cell(results, paths.GALLERY, cell)
         if picture.exists():
             console.print(f"Pictures of {side.name}: {picture}", soft_wrap=True)
 

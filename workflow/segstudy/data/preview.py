@@ -6,13 +6,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from segstudy.config import paths
 from segstudy.config.study import Study
 from segstudy.core.files import read_json
 
 
 def card_file(results: Path, dataset: str) -> Path:
     """Return where the study keeps the card of a data set."""
-    return results / "data" / dataset / "card.json"
+    return paths.data(results, dataset) / "card.json"
 
 
 def look(study: Study, dataset: str, threads: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.core import checksums, files
 from segstudy.core.errors import StudyError
@@ -13,7 +14,6 @@ from segstudy.deploy.cell_records import damaged, read_record
 from segstudy.inference.out_of_distribution import CHANNELS
 
 MODEL, RUN, USAGE, THRESHOLDS, COUNTS = "model.safetensors", "run.json", "usage.json", "thresholds.json", "counts.csv"
-RESULTS = Path("results")
 
 
 class CellFiles(NamedTuple):
@@ -39,23 +39,23 @@ class CellFiles(NamedTuple):
     @property
     def study(self) -> str:
         """Name of its study; empty where the folder no longer lies in one."""
-        above = self.folder.resolve().parents
-        return above[5].name if len(above) > 5 and above[4].name == "cells" else ""
+        folder = self.folder.resolve()
+        return paths.results_of_cell(folder).name if paths.in_study(folder) else ""
 
     @property
     def store(self) -> Path | None:
         """The store of its study, where it still lies there."""
-        path = self._above("data", self.cell.dataset, "store")
+        path = self._above(paths.STORE)
         return path if path and (path / "store.json").is_file() else None
 
     @property
     def split_check(self) -> dict[str, Any] | None:
         """What the check of its split found, where its study still has it."""
-        path = self._above("data", self.cell.dataset, "checks", f"{self.folder.resolve().name}.json")
+        path = self._above(paths.SPLIT_CHECK)
         return files.read_json(path) if path and path.is_file() else None
 
-    def _above(self, *names: str) -> Path | None:
-        return self.folder.resolve().parents[5].joinpath(*names) if self.study else None
+    def _above(self, pattern: str) -> Path | None:
+        return paths.of_cell(paths.results_of_cell(self.folder.resolve()), pattern, self.cell) if self.study else None
 
     @property
     def several(self) -> bool:
@@ -63,7 +63,7 @@ class CellFiles(NamedTuple):
         return len(self.usage["classes"]) > 2
 
 
-def find_cell(name: str | Path, results: Path = RESULTS) -> Path:
+def find_cell(name: str | Path, results: Path = paths.RESULTS) -> Path:
     """Return the folder of a cell.
 
     Args:
@@ -78,7 +78,11 @@ def find_cell(name: str | Path, results: Path = RESULTS) -> Path:
         return path.parent
     if (path / MODEL).is_file():
         return path
-    found = sorted(place.parent for place in results.glob(f"*/cells/{name}/{MODEL}")) if not path.is_absolute() else []
+    found = (
+        sorted(place.parent for place in results.glob(f"*/{paths.CELLS}/{name}/{MODEL}"))
+        if not path.is_absolute()
+        else []
+    )
     if len(found) == 1:
         return found[0]
     if found:
@@ -92,7 +96,7 @@ def find_cell(name: str | Path, results: Path = RESULTS) -> Path:
     )
 
 
-def open_cell(name: str | Path, results: Path = RESULTS) -> CellFiles:
+def open_cell(name: str | Path, results: Path = paths.RESULTS) -> CellFiles:
     """Find a cell and read what is told of it.
 
     Raises:

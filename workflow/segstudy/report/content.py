@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
+from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.core.files import read_csv, read_json
 from segstudy.core.markup import html_of_markdown
@@ -109,7 +110,7 @@ def collect(settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]
 
 
 def _facts(name: str, settings: Mapping[str, Any], results: Path) -> Facts:
-    folder = results / "data" / name
+    folder = paths.data(results, name)
     card = read_json(folder / "card.json")
     sizes = [f"{size} ({number})" for size, number in list(card["sizes"].items())[:3]]
     sizes += ["..."] * (len(card["sizes"]) > 3)
@@ -142,15 +143,15 @@ def _card(path: Path) -> Markup:
 def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experiment:
     block = settings["experiments"][name]
     cells = [Cell(*cell) for cell in block["cells"]]
-    tables, figures = results / "tables", results / "figures" / name
-    table = read_csv(tables / f"{name}.csv")
-    pairs = _table(tables / f"{name}.comparisons.csv")
-    failed = _table(tables / f"{name}.failures.csv")
-    shares = _table(tables / f"{name}.labels.csv") if len(block["labels"]) > 1 else None
+    figures = paths.figures(results, name)
+    table = read_csv(paths.table(results, name, "csv"))
+    pairs = _table(paths.table(results, name, "comparisons.csv"))
+    failed = _table(paths.table(results, name, "failures.csv"))
+    shares = _table(paths.table(results, name, "labels.csv")) if len(block["labels"]) > 1 else None
     more = [
         make(f"{name}-{kind}", found, settings)
         for kind, make in (("comparisons", grids.comparisons), ("strata", grids.strata), ("classes", grids.classes))
-        if (found := _table(tables / f"{name}.{kind}.csv")) is not None
+        if (found := _table(paths.table(results, name, f"{kind}.csv"))) is not None
     ]
     sentences = (
         {str(data): spoken(own) for data, own in pairs.groupby("dataset", sort=False)} if pairs is not None else {}
@@ -216,9 +217,9 @@ def _networks(cells: list[Cell], results: Path) -> list[Picture]:
     names = dict.fromkeys(cell.model for cell in cells)
     pictures = []
     for model in names:
-        path = results / "figures/networks" / firsts[model] / model
+        path = paths.path(results, f"{paths.SKETCH}.png", dataset=firsts[model], model=model)
         alt = f"Sketch of network {model} with the size of the feature map at each layer, on {firsts[model]}"
-        pictures.append(embed.picture(path.with_suffix(".png"), alt))
+        pictures.append(embed.picture(path, alt))
     return pictures
 
 
@@ -227,7 +228,7 @@ def _samples(cells: list[Cell], results: Path) -> list[Picture]:
     firsts = {(cell.dataset, cell.recipe): cell.seed for cell in cells[::-1]}
     return [
         embed.picture(
-            results / "figures/augmented" / dataset / recipe / f"seed{seed}.png",
+            paths.path(results, paths.SAMPLES, dataset=dataset, recipe=recipe, seed=seed),
             f"First training samples of {dataset}, recipe {recipe}, seed {seed}, as the network gets them",
             EXAMPLES,
         )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.core.checksums import damaged
 from segstudy.core.provenance import read_run
@@ -60,7 +61,7 @@ def read_runs(cells: list[Cell], results: Path) -> pd.DataFrame:
     """Return one row per training with what its `run.json` says of cost."""
     rows = []
     for cell in cells:
-        run = read_run(results / "cells" / cell.path / "run.json", TOLD)
+        run = read_run(paths.cell(results, cell) / "run.json", TOLD)
         rows.append(
             {
                 **cell._asdict(),
@@ -124,7 +125,7 @@ def epochs_grid(runs: pd.DataFrame, results: Path, settings: Mapping[str, Any]) 
     rows = []
     for run in runs.to_dict("records"):
         cell = Cell(*(run[name] for name in Cell._fields))
-        path = results / "cells" / cell.path / "history.csv"
+        path = paths.cell(results, cell) / "history.csv"
         history = read_history(path, ("epoch", "train_loss", "val_loss", "val_dice"))
         best = history[history["epoch"] == run["best_epoch"]]
         if best.empty:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.core.files import read_csv
 from segstudy.core.progress import track
@@ -149,14 +150,14 @@ def _source(name: str, settings: Mapping[str, Any], results: Path, roots: Mappin
     block = settings["datasets"][name]
     strays = any(exception["kind"] == "unknown_label" for exception in block["exceptions"])
     labels = labels_of(block["reader"], block["classes"], block["inverted"], strays)
-    table = read_csv(results / "data" / name / "index.csv")
+    table = read_csv(paths.data(results, name) / "index.csv")
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
     return Source(Path(roots[name]), {row["sample"]: row for row in rows}, labels, block["region"])
 
 
 def _scores(cell: Cell, source: Source, settings: Mapping[str, Any], results: Path) -> pd.DataFrame:
     """Return sample, subset and Dice (of several classes their mean) of a cell's test and validation images."""
-    counts = read_measured(results / "cells" / cell.path / "counts.csv")
+    counts = read_measured(paths.cell(results, cell) / "counts.csv")
     policy = ARGMAX if source.labels.several else settings["evaluation"]["headline"]
     counts = counts[counts["subset"].isin(EACH) & counts["policy"].eq(policy)]
     has_region = counts["region"].eq(source.region).groupby(counts["sample"]).transform("any")
@@ -166,7 +167,7 @@ def _scores(cell: Cell, source: Source, settings: Mapping[str, Any], results: Pa
 
 def _threshold(cell: Cell, settings: Mapping[str, Any], results: Path) -> float | None:
     policy = settings["evaluation"]["headline"]
-    return read_thresholds(results / "cells" / cell.path / "thresholds.json", policy)[policy]
+    return read_thresholds(paths.cell(results, cell) / "thresholds.json", policy)[policy]
 
 
 def _dataset(source: Source, block: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,7 +198,7 @@ def _read(
             image = Image.fromarray(read_image(source.root / row["image"]))
             found.images[key] = np.asarray(image.resize(size, Image.Resampling.BOX))
             found.truths[key] = np.where(_half(inside, size), _ids(truth.ids, size, source.labels), OUTSIDE)
-        folder = results / "cells" / cell.path
+        folder = paths.cell(results, cell)
         if source.labels.several:
             ids = read_classes(folder / "masks" / f"{sample}.png", len(source.labels.names))
             found.predictions[cell, sample] = _ids(ids, small(ids.shape, SIDES[0]), source.labels)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.core.files import read_json
 from segstudy.core.provenance import file_hash, read_run
@@ -46,7 +47,7 @@ def made(settings: Mapping[str, Any], cells: Sequence[Cell], results: Path) -> M
         cells: every cell, once.
         results: folder of the study.
     """
-    runs = {cell: read_run(results / "cells" / cell.path / "run.json", TOLD) for cell in cells}
+    runs = {cell: read_run(paths.cell(results, cell) / "run.json", TOLD) for cell in cells}
     pairs = dict.fromkeys((cell.dataset, cell.seed) for cell in cells)
     return Made(
         yaml.safe_dump(_without_cells(settings), sort_keys=False, allow_unicode=True, width=100),
@@ -61,12 +62,14 @@ def made(settings: Mapping[str, Any], cells: Sequence[Cell], results: Path) -> M
 def _without_cells(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings with every cell as its path: one line each."""
 
-    def paths(cells: Sequence[Sequence[Any]]) -> list[str]:
+    def cell_paths(cells: Sequence[Sequence[Any]]) -> list[str]:
         return [Cell(*cell).path for cell in cells]
 
-    experiments = {name: {**block, "cells": paths(block["cells"])} for name, block in settings["experiments"].items()}
-    others = {kind: paths(settings[kind]) for kind in ("ancestors", "denoisers", "chains")}
-    others["students"] = paths([entry["cell"] for entry in settings["students"]])
+    experiments = {
+        name: {**block, "cells": cell_paths(block["cells"])} for name, block in settings["experiments"].items()
+    }
+    others = {kind: cell_paths(settings[kind]) for kind in ("ancestors", "denoisers", "chains")}
+    others["students"] = cell_paths([entry["cell"] for entry in settings["students"]])
     return {**settings, "experiments": experiments, **others}
 
 
@@ -119,28 +122,30 @@ def _hashes(
     runs: Mapping[Cell, Mapping[str, Any]], settings: Mapping[str, Any], results: Path
 ) -> list[tuple[str, str]]:
     """Return file and SHA-256 of what trainings read: stores, splits, and the indexes that hold those of the images."""
-    found = {
-        f"data/{name}/index.csv": file_hash(results / "data" / name / "index.csv") for name in settings["datasets"]
-    }
+    indexes = [paths.INDEX.format(dataset=name) for name in settings["datasets"]]
+    found = {index: file_hash(results / index) for index in indexes}
     for cell, run in runs.items():
         for name, digest in run["data"].items():
-            path = f"splits/seed{cell.seed}.csv" if name == "split" else name
-            found[f"data/{cell.dataset}/{path}"] = digest
+            pattern = paths.SPLIT if name == "split" else f"{paths.DATA}/{name}"
+            found[pattern.format(**cell._asdict())] = digest
     return sorted(found.items())
 
 
 def _remarks(settings: Mapping[str, Any], pairs: Sequence[tuple[str, int]], results: Path) -> list[Remark]:
     names = dict.fromkeys(pair[0] for pair in pairs)
-    files = {f"{name}, images": f"data/{name}/checks/images.json" for name in names}
-    files |= {f"{name}, split of seed {seed}": f"data/{name}/checks/seed{seed}.json" for name, seed in pairs}
-    paths = [Cell(*cell).path for cell in settings["chains"]]
-    files |= {f"{path}, what it builds on": f"checks/chains/{path}.json" for path in paths}
+    files = {f"{name}, images": paths.path(results, paths.IMAGES_CHECK, dataset=name) for name in names}
+    files |= {
+        f"{name}, split of seed {seed}": paths.path(results, paths.SPLIT_CHECK, dataset=name, seed=seed)
+        for name, seed in pairs
+    }
+    chains = [Cell(*cell) for cell in settings["chains"]]
+    files |= {f"{cell.path}, what it builds on": paths.of_cell(results, paths.CHAIN_CHECK, cell) for cell in chains}
     remarks = []
     for where, path in files.items():
-        found = read_json(results / path, ("warnings", "accepted"))
+        found = read_json(path, ("warnings", "accepted"))
         remarks += [Remark(where, warning, "") for warning in found["warnings"]]
         remarks += [Remark(where, item["text"], item["reason"]) for item in found["accepted"]]
     for name in settings["datasets"]:
-        card = read_json(results / "data" / name / "card.json", ("repairs",))
+        card = read_json(paths.data(results, name) / "card.json", ("repairs",))
         remarks += [Remark(f"{name}, reader", repair, "") for repair in card["repairs"]]
     return remarks

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.core.files import read_csv, read_json
 from segstudy.evaluation.metrics import METRICS
@@ -58,22 +59,25 @@ def few_labels(settings: Settings, results: Path) -> FewLabels:
     teachers = {Cell(*entry["cell"]): entry for entry in settings["students"]}
     return FewLabels(
         noise(denoisers, settings, results) if denoisers else None,
-        [_sheet("denoising", cell, results, "Noise removed by") for cell in denoisers[:PICTURES]],
+        [_sheet(paths.DENOISING, cell, results, "Noise removed by") for cell in denoisers[:PICTURES]],
         accepted(teachers, settings, results) if teachers else None,
-        [_sheet("pseudo", cell, results, "Accepted and rejected labels for") for cell in [*teachers][:PICTURES]],
+        [
+            _sheet(paths.PSEUDO_SHEET, cell, results, "Accepted and rejected labels for")
+            for cell in [*teachers][:PICTURES]
+        ],
         sum(max(0, len(cells) - PICTURES) for cells in (denoisers, teachers)),
     )
 
 
-def _sheet(kind: str, cell: Cell, results: Path, what: str) -> Picture:
-    return embed.picture(results / "figures" / kind / f"{cell.path}.png", f"{what} {cell.path}", SIDE, HEIGHT)
+def _sheet(pattern: str, cell: Cell, results: Path, what: str) -> Picture:
+    return embed.picture(paths.of_cell(results, pattern, cell), f"{what} {cell.path}", SIDE, HEIGHT)
 
 
 def noise(cells: Sequence[Cell], settings: Settings, results: Path) -> Grid:
     """Return the table of noise removed (`denoising.csv` of each cell): means over validation images."""
     rows = []
     for cell in cells:
-        table = read_csv(results / "cells" / cell.path / "denoising.csv")
+        table = read_csv(paths.cell(results, cell) / "denoising.csv")
         for _, own in table.groupby(["noise", "level"], sort=False):
             kind, level = str(own["noise"].iloc[0]).replace("_", " "), float(own["level"].iloc[0])
             values = [*_named(cell, settings), words(kind), number(level, text=f"{level:.3g}")]
@@ -91,7 +95,7 @@ def accepted(students: Mapping[Cell, Mapping[str, Any]], settings: Settings, res
     """Return how many labels of a teacher each cell took, and by which bounds (`pseudo/range.json`)."""
     rows = []
     for cell, entry in students.items():
-        found = read_json(results / "cells" / cell.path / "pseudo/range.json")
+        found = read_json(paths.cell(results, cell) / "pseudo/range.json")
         low, high = found["white"] or (math.nan, math.nan)
         share = found["accepted"] / found["images"] if found["images"] else math.nan
         bounds = f"{100 * low:.1f} to {100 * high:.1f}" if found["white"] else "any"

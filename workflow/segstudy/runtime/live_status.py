@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 import psutil
 
+from segstudy.config import paths
 from segstudy.core.progress import clock
 
 STATUS = "status.json"
@@ -34,7 +35,7 @@ class Live:
 
     def __init__(self, name: str, folder: Path, terminal: TextIO) -> None:
         self.name, self.path, self.terminal = name, Path(folder) / STATUS, terminal
-        self.others = Path(folder).parents[4]
+        self.others = paths.below(Path(folder))
         self.drawn, self._shown = False, 0.0
         me = psutil.Process()
         self._facts: dict[str, Any] = {"pid": me.pid, "begun": me.create_time(), "host": socket.gethostname()}

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from segstudy.config import dependencies
+from segstudy.config import dependencies, paths
 from segstudy.config.cell import Cell
 from segstudy.config.study import Study
 from segstudy.core.errors import StudyError
@@ -22,8 +22,6 @@ from segstudy.core.removal import link_below, remove_below
 from segstudy.runtime import live_status
 from segstudy.study.reasons import measured
 
-SNAKEMAKE = Path(".snakemake")
-PHANTOMS = Path("resources/phantoms")
 LOGS = 10  # of Snakemake's own, that are kept
 HALF_WRITTEN = re.compile(r"\..+\.partial[^/]*")  # as `segstudy.core.files` names what it has not finished
 QUIET = 3600.0  # seconds since a half-written file was last touched
@@ -41,7 +39,7 @@ class Leftover(NamedTuple):
 
 def roots(study: Study, results: Path) -> list[Path]:
     """Return the folders that are searched. Each may itself be a symbolic link, for instance to a scratch disk."""
-    return [results, PHANTOMS / study.study, SNAKEMAKE / "log"]
+    return [results, Path(paths.phantom(study.study, "")), paths.SNAKEMAKE / "log"]
 
 
 def leftovers(study: Study, results: Path, kinds: Collection[str]) -> list[Leftover]:
@@ -61,7 +59,7 @@ def behind_links(study: Study, results: Path, kinds: Collection[str]) -> dict[Pa
         link = link_below(root, path)
         if link is not None:
             behind.setdefault(link, set()).add(path)
-    return {link: len(paths) for link, paths in behind.items()}
+    return {link: len(left) for link, left in behind.items()}
 
 
 def _searched(study: Study, results: Path, kinds: Collection[str]) -> Iterator[tuple[str, Path, Path]]:
@@ -77,14 +75,14 @@ def check_idle(study: Study, results: Path) -> None:
     Raises:
         StudyError: Snakemake holds its lock, or a training runs.
     """
-    locks = sorted((SNAKEMAKE / "locks").glob("*"))
+    locks = sorted((paths.SNAKEMAKE / "locks").glob("*"))
     if locks:
         raise StudyError(
             "Snakemake is at work here, or was killed at it: nothing is removed while it holds its lock",
             where=locks[0],
             remedy="wait for it; if none runs any more: snakemake --unlock",
         )
-    for path in sorted((results / "resume").glob(f"*/*/*/*/*/{live_status.STATUS}")):
+    for path in sorted(results.glob(f"{paths.anywhere(paths.RESUME)}/{live_status.STATUS}")):
         if live_status.read(path):
             raise StudyError(
                 f"a training of study '{study.study}' runs: nothing is removed beside it",
@@ -129,55 +127,55 @@ def _known(study: Study) -> set[Cell]:
 
 def _resume(study: Study, results: Path) -> Iterator[Path]:
     for cell in _known(study):
-        folder = results / "resume" / cell.path
-        trained = (results / "cells" / cell.path / "run.json").exists()
+        folder = paths.of_cell(results, paths.RESUME, cell)
+        trained = (paths.cell(results, cell) / "run.json").exists()
         if measured(cell, results) if cell in study.cells else trained:
-            yield from (path for path in (folder, folder.with_name(f"{folder.name}.published")) if path.exists())
+            yield from (path for path in (folder, paths.published(folder)) if path.exists())
 
 
 def _predictions(study: Study, results: Path) -> Iterator[Path]:
     if study.evaluation.keep_predictions:
         return
-    for pattern in (
-        "cells/*/*/*/*/seed*",
-        "cells/*/*/*/*/seed*/tta",
-        "ensembles/*/*/*/*/seeds*",
-        "ensembles/*/*/*/*/seeds*/tta",
-    ):
+    folders = (paths.anywhere(paths.CELL), paths.anywhere(paths.ENSEMBLE))
+    for pattern in (*folders, *(f"{folder}/{paths.FLIPS}" for folder in folders)):
         for counts in sorted(results.glob(f"{pattern}/counts.csv")):
             if (probabilities := counts.with_name("probabilities")).exists():
                 yield probabilities
 
 
 def _partial(study: Study, results: Path) -> Iterator[Path]:
-    if (results / "partial").exists():
-        yield results / "partial"
+    if (results / paths.PARTIAL).exists():
+        yield results / paths.PARTIAL
 
 
 def _strange_cells(study: Study, results: Path) -> Iterator[Path]:
     known = _known(study)
-    for place in ("cells", "resume", "pseudo/*"):
+    for place in OF_CELLS:
         for above in sorted(results.glob(place)):
             for cell, folder in _cell_folders(above):
                 if cell not in known:
                     yield folder
-    for cell, _ in _cell_folders(results / "cells"):
+    for cell, _ in _cell_folders(results / paths.CELLS):
         if cell in known:
             continue
-        published = results / "resume" / f"{cell.path}.published"
+        published = paths.published(paths.of_cell(results, paths.RESUME, cell))
         yield from (path for path in [published] if path.exists())
-        for place, suffix in OF_A_CELL:
-            yield from sorted(results.glob(f"{place}/{cell.path}{suffix}"))
+        for pattern in FILES_OF_A_CELL:
+            yield from sorted(results.glob(paths.anywhere(pattern, **cell._asdict())))
 
 
-OF_A_CELL = (
-    *(("logs/*", ".log"), ("benchmarks/*", ".jsonl"), ("checks/chains", ".json")),
-    *((f"figures/{kind}", ".png") for kind in ("gallery", "pseudo", "denoising")),
+# Folders that hold one folder for each cell.
+OF_CELLS = [
+    paths.anywhere(pattern.removesuffix(f"/{paths.NAMES}")) for pattern in (paths.CELL, paths.RESUME, paths.PSEUDO)
+]
+FILES_OF_A_CELL = (
+    *(pattern.replace("{names}", paths.NAMES) for pattern in (paths.LOG, paths.BENCHMARK)),
+    *(paths.CHAIN_CHECK, paths.PSEUDO_CHECK, paths.GALLERY, paths.PSEUDO_SHEET, paths.DENOISING),
 )
 
 
 def _phantoms(study: Study, results: Path) -> Iterator[Path]:
-    for manifest in sorted((PHANTOMS / study.study).glob("*/phantom.json")):
+    for manifest in sorted(Path().glob(f"{paths.phantom(study.study, '*')}/{paths.PHANTOM_MANIFEST}")):
         dataset = study.datasets.get(manifest.parent.name)
         if dataset is None or dataset.phantom is None:
             yield manifest.parent
@@ -192,7 +190,7 @@ def _half_written(study: Study, results: Path) -> Iterator[Path]:
 
 
 def _logs(study: Study, results: Path) -> Iterator[Path]:
-    logs = sorted((SNAKEMAKE / "log").glob("*.snakemake.log"), key=lambda path: path.stat().st_mtime_ns)
+    logs = sorted((paths.SNAKEMAKE / "log").glob("*.snakemake.log"), key=lambda path: path.stat().st_mtime_ns)
     yield from logs[:-LOGS]
 
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from segstudy.config import paths
 from segstudy.config.classes import BACKGROUND
 from segstudy.config.datasets import DatasetConfig
 from segstudy.config.study import Study
@@ -66,7 +67,7 @@ class DataSize(NamedTuple):
 
 def data_size(study: Study, dataset: str, results: Path) -> DataSize:
     """Return the size of a data set of a study whose files lie below `results`."""
-    options, folder = study.datasets[dataset], results / "data" / dataset
+    options, folder = study.datasets[dataset], paths.data(results, dataset)
     try:
         listed = [(int(row["width"]), int(row["height"]), row["mask"]) for row in _rows(folder / "index.csv")]
         labelled = [(width, height) for width, height, mask in listed if mask]

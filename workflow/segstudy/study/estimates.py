@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.config.datasets import Prediction
 from segstudy.config.recipes import Recipe
@@ -139,10 +140,9 @@ class Estimates:
 
     def labelling(self, teacher: Cell, unlabelled: str) -> float:
         """Return the seconds in which a teacher labels the images of a data set: as earlier ones took, else a guess."""
-        paths = (self.results / "benchmarks/pseudo_predict" / unlabelled / teacher.dataset / teacher.model).glob(
-            "*/*/*"
-        )
-        measured = [seconds for path in islice(paths, RECORDS) if (seconds := _benchmark(path)) is not None]
+        names = f"{unlabelled}/{teacher.dataset}/{teacher.model}/*/*/*"
+        files = paths.benchmarks(self.results, "pseudo_predict", names)
+        measured = [seconds for path in islice(files, RECORDS) if (seconds := _benchmark(path)) is not None]
         if measured:
             return fmean(measured)
         size, prediction = self.size(unlabelled), self.study.datasets[unlabelled].prediction
@@ -171,8 +171,8 @@ class Estimates:
         measuring = size.images * (PER_IMAGE + size.pixels * MEASURING)
         total = 0.0
         for rule, guess in (("predict", prediction), ("measure", measuring)):
-            paths = (self.results / "benchmarks" / rule).glob(f"{dataset}/{model}/*/{recipe}/seed*.jsonl")
-            measured = [seconds for path in islice(paths, RECORDS) if (seconds := _benchmark(path)) is not None]
+            files = paths.benchmarks(self.results, rule, f"{dataset}/{model}/*/{recipe}/seed*")
+            measured = [seconds for path in islice(files, RECORDS) if (seconds := _benchmark(path)) is not None]
             total += (fmean(measured) if measured else START + guess) * self._predictions()
         return total
 
@@ -192,7 +192,7 @@ class Estimates:
 
     def _read(self, pattern: str) -> Iterator[Record]:
         """Yield the first records of cells below `pattern` that ran on the same kind of machine."""
-        found = (_record(path) for path in (self.results / "cells").glob(f"{pattern}/seed*/run.json"))
+        found = (_record(path) for path in self.results.glob(f"{paths.CELLS}/{pattern}/seed*/run.json"))
         yield from islice((record for record in found if record and record.gpu == self.gpu), RECORDS)
 
 

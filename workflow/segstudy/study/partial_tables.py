@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.config.study import Study
 from segstudy.core.files import write_csv, write_text
@@ -26,7 +27,7 @@ def write_partial(study: Study, results: Path) -> list[str]:
 
     Those of an earlier call are taken away first.
     """
-    folder = results / "partial"
+    folder = results / paths.PARTIAL
     remove_tree(folder)
     said = []
     for name, experiment in study.experiments.items():
@@ -54,7 +55,7 @@ def write_partial(study: Study, results: Path) -> list[str]:
 
 def forget_partial(study: Study, results: Path) -> None:
     """Take the partial tables away once no cell is missing."""
-    folder = results / "partial"
+    folder = results / paths.PARTIAL
     if (folder.exists() or folder.is_symlink()) and all(finished(cell, results) for cell in study.cells):
         remove_tree(folder)
 
@@ -71,13 +72,10 @@ def _compare(
 
     evaluation, experiment = study.evaluation, study.experiments[name]
     flipped = gains_of(cells, evaluation.tta == "flips", together=False)
-    gains = [(gain.cell, _folder(results, gain.cell, gain.recipe) / "tta/counts.csv") for gain in flipped]
+    gains = [(gain.cell, _folder(results, gain.cell, gain.recipe) / paths.FLIPS / "counts.csv") for gain in flipped]
     gains = [(cell, path) for cell, path in gains if path.exists()]
     pairs = dict.fromkeys((cell.dataset, cell.seed) for cell in cells)
-    controls = [(dataset, seed, results / f"controls/{dataset}/seed{seed}.csv") for dataset, seed in pairs]
-    names = [f"{dataset}/checks/seed{seed}.json" for dataset, seed in pairs]
-    names += [f"{dataset}/checks/images.json" for dataset in dict(pairs)]
-    checks = [results / "data" / check for check in names]
+    controls = [(dataset, seed, paths.controls(results, dataset, seed)) for dataset, seed in pairs]
     datasets = {dataset: study.datasets[dataset] for dataset in experiment.datasets}
     compare(
         [(cell, _folder(results, cell) / "counts.csv") for cell in cells] + gains,
@@ -90,11 +88,11 @@ def _compare(
         tolerance=evaluation.tolerance,
         notes=gain_words([cell for cell, _ in gains]),
         regions={dataset: options.region for dataset, options in datasets.items()},
-        protocols=protocols(datasets, [path for path in checks if path.exists()]),
+        protocols=protocols(datasets, [path for path in paths.checks(results, list(pairs)) if path.exists()]),
         outputs=outputs,
         missing=missing,
     )
 
 
 def _folder(results: Path, cell: Cell, recipe: str = "") -> Path:
-    return results / "cells" / cell._replace(recipe=recipe or cell.recipe).path
+    return paths.cell(results, cell._replace(recipe=recipe or cell.recipe))

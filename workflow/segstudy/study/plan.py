@@ -16,7 +16,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from segstudy.config import dependencies
+from segstudy.config import dependencies, paths
 from segstudy.config.cell import Cell
 from segstudy.config.study import Study
 from segstudy.study.estimates import BASES, Estimates
@@ -58,7 +58,7 @@ def planned(study: Study, results: Path, estimates: Estimates) -> list[Planned]:
         estimate = estimates.cell(cell.dataset, cell.model, cell.recipe)
         source, done = cell in sources, training.state == "done"
         damaged = training.state == "damaged" and not training.seconds  # its training is made again
-        trained = done or ((results / "cells" / cell.path / "run.json").exists() and not damaged)
+        trained = done or ((paths.cell(results, cell) / "run.json").exists() and not damaged)
         begun = trained or training.state in ("running", "stopped")
         state = "done" if done else "begun" if begun else "to do"
         evaluation = 0.0 if source else estimate.evaluation
@@ -77,7 +77,7 @@ def labelling(study: Study, results: Path, cell: Cell) -> tuple[Cell, str] | Non
     teacher, unlabelled = dependencies.sources(study, cell).get("teacher"), dependencies.unlabelled_of(study, cell)
     if teacher is None or unlabelled is None:
         return None
-    done = (results / "pseudo" / unlabelled / teacher.path / "measures.csv").exists()
+    done = (paths.pseudo(results, unlabelled, teacher) / "measures.csv").exists()
     return None if done else (teacher, unlabelled)
 
 
@@ -153,7 +153,9 @@ def show(study: Study, results: Path, console: Console, gpus: int, threads: int)
     if unseen:
         assumed = ", ".join(f"{name} ({estimates.size(name).images} images)" for name in unseen)
         console.print(f"Not looked at yet, taken to be as published: {assumed}.", soft_wrap=True)
-        console.print(f"Better known after: segstudy run ... -- {results}/data/{unseen[0]}/card.html", soft_wrap=True)
+        console.print(
+            f"Better known after: segstudy run ... -- {paths.data(results, unseen[0])}/card.html", soft_wrap=True
+        )
     stored = sum(estimates.size(name).store_bytes for name in dependencies.used_datasets(study)) / 1e9
     disk = sum(row.disk_mb for row in rows) / 1000
     console.print(

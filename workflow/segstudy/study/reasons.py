@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.core.errors import StudyError, in_one_line
 from segstudy.core.provenance import read_run
@@ -32,13 +33,13 @@ def finished(cell: Cell, results: Path) -> bool:
 
 def measured(cell: Cell, results: Path) -> bool:
     """Return whether the files of a trained and measured cell are there, whatever is in them."""
-    folder = results / "cells" / cell.path
+    folder = paths.cell(results, cell)
     return (folder / "run.json").exists() and (folder / "counts.csv").exists()
 
 
 def damage(cell: Cell, results: Path) -> str:
     """Return what is damaged of a cell's run.json and counts.csv, '' where nothing is."""
-    folder = results / "cells" / cell.path
+    folder = paths.cell(results, cell)
     for path, read in ((folder / "run.json", _read_run), (folder / "counts.csv", _read_counts)):
         if path.exists() and (found := read(path, path.stat().st_mtime_ns)):
             return found
@@ -68,20 +69,21 @@ def _said(read: Callable[[], object]) -> str:
 
 def reason(cell: Cell, results: Path) -> str:
     """Return why a cell has not been measured: the message of the job that failed, else how far it is."""
-    facts = live_status.read(results / "resume" / cell.path / live_status.STATUS)
+    resume = paths.of_cell(results, paths.RESUME, cell)
+    facts = live_status.read(resume / live_status.STATUS)
     if facts:
         return f"still training, epoch {facts['epoch']} of {facts['epochs']}"
     if damaged := damage(cell, results):
         return damaged
-    logs = {rule: results / "logs" / rule / f"{cell.path}.log" for rule in reversed(OF_CELLS)}
-    logs |= {rule: results / "logs" / rule / cell.dataset / f"seed{cell.seed}.log" for rule in OF_SPLITS}
-    logs |= {rule: results / "logs" / rule / f"{cell.dataset}.log" for rule in OF_DATA}
+    logs = {rule: paths.log(results, rule, cell.path) for rule in reversed(OF_CELLS)}
+    logs |= {rule: paths.log_of_split(results, rule, cell.dataset, cell.seed) for rule in OF_SPLITS}
+    logs |= {rule: paths.log(results, rule, cell.dataset) for rule in OF_DATA}
     for rule, log in logs.items():
         if message := problem(log, rule):
             return message
-    if (results / "resume" / cell.path / "state.pt").exists():
+    if (resume / "state.pt").exists():
         return "begun; the same command continues it"
-    if (results / "cells" / cell.path / "run.json").exists():
+    if (paths.cell(results, cell) / "run.json").exists():
         return "trained, not measured yet"
     if logs["train"].exists():
         return f"its job ended without a word: killed, or out of time or memory; see {logs['train']}"

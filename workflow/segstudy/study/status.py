@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from segstudy.config import dependencies
+from segstudy.config import dependencies, paths
 from segstudy.config.cell import Cell
 from segstudy.config.study import Study
 from segstudy.core.checksums import check_size
@@ -44,7 +44,7 @@ def trainings(study: Study, results: Path) -> list[Training]:
 
 def _training(cell: Cell, results: Path, measured: bool) -> Training:
     """Return the state of one cell; one that is not `measured` is done when it is trained."""
-    record = results / "cells" / cell.path / "run.json"
+    record = paths.cell(results, cell) / "run.json"
     with suppress(FileNotFoundError):  # a record disappears when its training is made again
         seconds, damage = _seconds(record, record.stat().st_mtime_ns)
         counts = record.with_name("counts.csv")
@@ -56,7 +56,7 @@ def _training(cell: Cell, results: Path, measured: bool) -> Training:
             return Training(cell, "done", {}, seconds, "")
         problem = _problem(_logs(cell, results, ("measure", "predict")))
         return Training(cell, "failed" if problem else "trained", {}, seconds, problem)
-    resume = results / "resume" / cell.path
+    resume = paths.of_cell(results, paths.RESUME, cell)
     facts = live_status.read(resume / live_status.STATUS)
     if facts:
         return Training(cell, "running", facts, 0.0, "")
@@ -89,13 +89,13 @@ def _damage(counts: Path) -> str:
 
 
 def _logs(cell: Cell, results: Path, rules: Sequence[str]) -> dict[str, Path]:
-    return {rule: results / "logs" / rule / f"{cell.path}.log" for rule in rules}
+    return {rule: paths.log(results, rule, cell.path) for rule in rules}
 
 
 def _data_logs(cell: Cell, results: Path) -> dict[str, Path]:
     """Return the logs of the jobs that made what the cell is trained on."""
-    logs = {rule: results / "logs" / rule / f"{cell.dataset}/seed{cell.seed}.log" for rule in reasons.OF_SPLITS}
-    return logs | {rule: results / "logs" / rule / f"{cell.dataset}.log" for rule in reasons.OF_DATA}
+    logs = {rule: paths.log_of_split(results, rule, cell.dataset, cell.seed) for rule in reasons.OF_SPLITS}
+    return logs | {rule: paths.log(results, rule, cell.dataset) for rule in reasons.OF_DATA}
 
 
 def _problem(logs: Mapping[str, Path]) -> str:

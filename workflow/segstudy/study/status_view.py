@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from segstudy.config import paths
 from segstudy.core.progress import clock
 from segstudy.core.terminal_text import visible
 from segstudy.runtime import live_status
@@ -85,7 +86,7 @@ def _words(training: Training, results: Path) -> str:
         return f"in {clock(training.seconds)}, not measured yet"
     if training.state == "running":
         return live_status.told(training.facts)
-    if training.state == "waiting" and _just_begun(results / "logs/train" / f"{training.cell.path}.log"):
+    if training.state == "waiting" and _just_begun(paths.log(results, "train", training.cell.path)):
         return "its job has just begun, or was killed a moment ago"
     return training.problem or reason(training.cell, results)
 

@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from segstudy.config import paths
 from segstudy.config.study import Study
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
@@ -27,19 +28,19 @@ def show(study: Study, results: Path, console: Console) -> None:
     """
     for name, experiment in study.experiments.items():
         console.print()
-        console.print(_table(study, name, results / "tables" / f"{name}.tidy.csv"))
+        console.print(_table(study, name, paths.table(results, name, "tidy.csv")))
         console.print(experiment.question, style="dim")
         if experiment.rows > 1:
-            for said in _sentences(results / "tables" / f"{name}.comparisons.csv"):
+            for said in _sentences(paths.table(results, name, "comparisons.csv")):
                 console.print(said)
     console.print()
-    console.print(f"  {'everything on one page':<40}{results / 'report.html'}")
+    console.print(f"  {'everything on one page':<40}{results / paths.REPORT}")
     for what, path in (
-        ("tables", results / "tables"),
-        ("figures", results / "figures"),
-        ("data cards", results / "data"),
-        ("weights, history, predictions, counts", results / "cells"),
-        ("tables and figures for LaTeX", results / "paper"),
+        ("tables", results / paths.TABLES),
+        ("figures", results / paths.FIGURES),
+        ("data cards", results / paths.DATASETS),
+        ("weights, history, predictions, counts", results / paths.CELLS),
+        ("tables and figures for LaTeX", results / paths.PAPER),
     ):
         console.print(f"  {what:<40}{path}/")
     console.print()

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.config.study import Study
 from segstudy.core.errors import StudyError, nearest
@@ -56,14 +57,14 @@ def sides(study: Study, results: Path) -> dict[str, Side]:
         side.counts[cell.seed] = (cell, path)
 
     for cell in study.cells:
-        put(_row(cell), cell, results / "cells" / cell.path / "counts.csv")
+        put(_row(cell), cell, paths.cell(results, cell) / "counts.csv")
     evaluation = study.evaluation
     for experiment in study.experiments.values():
         for gain in gains_of(experiment.cells, evaluation.tta == "flips", evaluation.ensemble):
             together = len(gain.seeds) > 1
             put(_row(gain.cell), gain.cell, _counts_of(gain, results), gain=True, together=together)
     for cell in study.cells:
-        put(cell.path, cell, results / "cells" / cell.path / "counts.csv", one=True)
+        put(cell.path, cell, paths.cell(results, cell) / "counts.csv", one=True)
     return rows
 
 
@@ -73,10 +74,9 @@ def _row(cell: Cell) -> str:
 
 def _counts_of(gain: Gain, results: Path) -> Path:
     networks = gain.cell._replace(recipe=gain.recipe)
-    folder = results / "cells" / networks.path
-    if len(gain.seeds) > 1:
-        folder = results / "ensembles" / _row(networks) / f"seeds{'-'.join(map(str, gain.seeds))}"
-    return folder / "tta/counts.csv" if gain.flips else folder / "counts.csv"
+    several = len(gain.seeds) > 1
+    folder = paths.ensemble(results, networks, gain.seeds) if several else paths.cell(results, networks)
+    return (folder / paths.FLIPS if gain.flips else folder) / "counts.csv"
 
 
 def side(study: Study, results: Path, typed: str) -> Side:
@@ -86,8 +86,9 @@ def side(study: Study, results: Path, typed: str) -> Side:
         StudyError: it is of another study, or nothing of this one has the name.
     """
     name = typed.rstrip("/")
-    if "/cells/" in name:
-        above, _, name = name.partition("/cells/")
+    cells = f"/{paths.CELLS}/"
+    if cells in name:
+        above, _, name = name.partition(cells)
         if Path(above).name != results.name:
             raise StudyError(
                 f"'{typed}' is of study '{Path(above).name}', and the config is that of study '{study.study}'",

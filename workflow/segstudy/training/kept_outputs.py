@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from segstudy.config import paths
 from segstudy.core import checksums
 from segstudy.core.errors import StudyError
 from segstudy.core.removal import remove_tree
@@ -30,14 +31,12 @@ class KeptOutputs:
     @classmethod
     def of_training(cls, resume: Path) -> KeptOutputs:
         """Return the kept files of a training, given the folder of its resume state."""
-        return cls(resume.with_name(f"{resume.name}.published"))
+        return cls(paths.published(resume))
 
     @classmethod
     def of_counts(cls, counts: Path) -> KeptOutputs:
         """Return the kept files of the training behind a cell's `counts.csv`."""
-        cell = counts.parent
-        results = cell.parents[5]
-        return cls.of_training(results / "resume" / cell.relative_to(results / "cells"))
+        return cls(paths.published_of_cell(counts.parent))
 
     def save(self, outputs: Mapping[str, Path], identity: Mapping[str, Any]) -> None:
         """Keep published files; `identity` says which training wrote them. Hard links take no disk of their own."""
