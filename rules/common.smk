@@ -1,11 +1,11 @@
-# What all rules share: the validated study and its paths.
+# What all rules share: the validated study, its paths, and how a rule asks for a lookup of the package.
 import gc
 import json
 import os
 import re
 import shlex
 import sys
-from functools import cache
+from inspect import signature
 from pathlib import Path
 
 # The graph of a large study is millions of objects that all stay: to look through them for garbage again and again is
@@ -18,15 +18,14 @@ sys.path.insert(0, PACKAGE)
 SEARCHED = [PACKAGE, *filter(None, [os.environ.get("PYTHONPATH")])]
 os.environ.update(PYTHONPATH=os.pathsep.join(SEARCHED))
 
-from segstudy.runtime import fingerprint
-
-from segstudy.runtime import locks
-from segstudy.config import dependencies
+from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.config.load import load_study
 from segstudy.runtime.environment import caches
-from segstudy.config.losses import loss_modules
 from segstudy.core.errors import StudyError
+from segstudy.runtime import locks
+from segstudy.study import cell_inputs, experiments, lookups, targets
+from segstudy.study.job_requests import GALLERY_MINUTES, GPU, JobRequests
 
 # A home folder that cannot be written keeps neither Snakemake's copies of scripts nor matplotlib's fonts.
 os.environ.update(caches(os.environ))
@@ -59,17 +58,22 @@ elif workflow.is_main_process and not workflow.dryrun:
     plugin = workflow.executor_plugin
     locks.record(plugin.name if plugin else "local")
 
-RESULTS = f"results/{STUDY.study}"
-DATA = f"{RESULTS}/data/{{dataset}}"
-CELL = f"{RESULTS}/cells/{{dataset}}/{{model}}/{{loss}}/{{recipe}}/seed{{seed}}"
-ENSEMBLE = (
-    f"{RESULTS}/ensembles/{{dataset}}/{{model}}/{{loss}}/{{recipe}}/seeds{{seeds}}"
-)
-NAMES = "{dataset}/{model}/{loss}/{recipe}/seed{seed}"
-PSEUDO = f"{RESULTS}/pseudo/{{unlabelled}}/{NAMES}"  # the names are the teacher's
+JOBS = JobRequests(STUDY, workflow.resource_settings)
+PHANTOMS = lookups.drawn(STUDY)
 
-
-PHANTOMS = [name for name, dataset in STUDY.datasets.items() if dataset.phantom]
+RESULTS = str(paths.results(STUDY.study))
+DATA = f"{RESULTS}/{paths.DATA}"
+INDEX = f"{RESULTS}/{paths.INDEX}"
+SPLIT = f"{RESULTS}/{paths.SPLIT}"
+STORE = f"{RESULTS}/{paths.STORE}"
+IMAGES_CHECK = f"{RESULTS}/{paths.IMAGES_CHECK}"
+SPLIT_CHECK = f"{RESULTS}/{paths.SPLIT_CHECK}"
+CELL = f"{RESULTS}/{paths.CELL}"
+FLIPS = f"{CELL}/{paths.FLIPS}"
+ENSEMBLE = f"{RESULTS}/{paths.ENSEMBLE}{{views}}"
+PSEUDO = f"{RESULTS}/{paths.PSEUDO}"  # the names are the teacher's
+TABLE = f"{RESULTS}/{paths.TABLE}"
+FIGURE = f"{RESULTS}/{paths.FIGURE}"
 
 
 def one_of(names):
@@ -85,12 +89,116 @@ wildcard_constraints:
     experiment=one_of(STUDY.experiments),
     seed=r"\d+",
     seeds=r"\d+(-\d+)+",
-    views="|/tta",
+    views=f"|/{paths.FLIPS}",
 
 
-def log_of(rule, names):
-    return f"{RESULTS}/logs/{rule}/{names}.log"
+# Input and params functions: a lookup of the package, asked about what the job's wildcards name.
+def of_dataset(lookup, *args):
+    return lambda wildcards: lookup(STUDY, wildcards.dataset, *args)
 
 
-def benchmark_of(rule, names):
-    return f"{RESULTS}/benchmarks/{rule}/{names}.jsonl"
+def of_recipe(lookup):
+    return lambda wildcards: lookup(STUDY, wildcards.dataset, wildcards.recipe)
+
+
+def of_experiment(lookup, *args):
+    return lambda wildcards: lookup(STUDY, wildcards.experiment, *args)
+
+
+def cell_of(wildcards):
+    names = (wildcards.dataset, wildcards.model, wildcards.loss, wildcards.recipe)
+    return Cell(*names, int(wildcards.seed))
+
+
+def of_cell(lookup, *args):
+    return lambda wildcards: lookup(STUDY, cell_of(wildcards), *args)
+
+
+def of_unlabelled(lookup, *args):
+    """The lookup, asked about the data set whose images are seen without their masks."""
+
+    def asked(wildcards):
+        named = wildcards.get("unlabelled")
+        named = named or cell_inputs.unlabelled(STUDY, cell_of(wildcards))
+        return lookup(STUDY, named, *args)
+
+    return asked
+
+
+def of_seeds(pattern):
+    """Input function: the pattern's path for each seed of an ensemble."""
+
+    def asked(wildcards):
+        names = dict(wildcards.items())
+        return [
+            pattern.format(**names, seed=seed) for seed in names["seeds"].split("-")
+        ]
+
+    return asked
+
+
+# What reading the images and masks of a data set takes.
+OF_IMAGES = {
+    "reader": of_dataset(lookups.reader),
+    "root": of_dataset(lookups.root),
+    "labels": of_dataset(lookups.labels),
+}
+
+
+def probabilities_in(folder):
+    """An output: the folder of a prediction's probabilities, deleted after use if the config says so."""
+    path = directory(f"{folder}/probabilities")
+    return path if STUDY.evaluation.keep_predictions else temp(path)
+
+
+# Outputs that Snakemake's own report shows.
+def report_file(path, caption, category, subcategory=None, **labels):
+    return report(
+        path,
+        caption=f"../workflow/report/{caption}.rst",
+        category=category,
+        subcategory=subcategory,
+        labels={name.replace("_", " "): value for name, value in labels.items()},
+    )
+
+
+def report_table(suffix, caption, words="{experiment}"):
+    return report_file(f"{TABLE}{suffix}", caption, "Tables", experiment=words)
+
+
+def report_figure(kind, words):
+    labels = {"experiment": "{experiment}", "figure": words}
+    return report_file(f"{FIGURE}/{kind}.png", kind, "Figures", **labels)
+
+
+def report_picture(path, caption, category):
+    names = {name: f"{{{name}}}" for name in ("model", "loss", "recipe", "seed")}
+    return report_file(f"{RESULTS}/{path}", caption, category, "{dataset}", **names)
+
+
+def report_network(path, caption, shows):
+    names = {"data_set": "{dataset}", "model": "{model}", "shows": shows}
+    return report_file(f"{RESULTS}/{path}", caption, "Networks", **names)
+
+
+def complete(planned):
+    """Give a rule of this workflow what every one has: log, benchmark, environment, fingerprint of its code."""
+    names = paths.job_names(planned.wildcard_names) or Path(planned.output[0]).stem
+    planned.log_modifier = planned.benchmark_modifier = planned.output_modifier
+    place = {"rule": planned.name, "names": names}
+    planned.set_log(f"{RESULTS}/{paths.LOG}".format(**place))
+    planned.benchmark = f"{RESULTS}/{paths.BENCHMARK}".format(**place)
+    planned.conda_env = "../envs/segstudy.yaml"
+    script = Path(planned.script).stem
+    if "code" not in planned.params.keys():
+        planned.set_params(
+            code=lambda wildcards: lookups.code(STUDY, script, wildcards)
+        )
+
+
+def remember_signatures(planned):
+    """Snakemake asks every input and params function for its parameters twice per job: 10,000 cells plan faster."""
+    for item in (*planned.input, *planned.params):
+        function = getattr(item, "callable", item)
+        if callable(function):
+            function.__signature__ = signature(function)

@@ -7,56 +7,85 @@ rule measure:
         probabilities=f"{CELL}/probabilities",
         masks=f"{CELL}/masks",
         thresholds=f"{CELL}/thresholds.json",
-        index=f"{DATA}/index.csv",
-        split=f"{DATA}/splits/seed{{seed}}.csv",
+        index=INDEX,
+        split=SPLIT,
     output:
         counts=f"{CELL}/counts.csv",
         histograms=f"{CELL}/histograms.npz",
-    log:
-        log_of("measure", NAMES),
-    benchmark:
-        benchmark_of("measure", NAMES)
-    conda:
-        "../envs/segstudy.yaml"
-    threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=evaluation_minutes,
+        **JOBS.per_attempt(mb=4000),
+        runtime=JOBS.evaluation_minutes,
     params:
-        labels=labels_of,
-        root=root_of,
-        reader=reader_of,
-        measures=measures_of,
+        **OF_IMAGES,
+        measures=of_dataset(lookups.measures),
         oracle="oracle" in STUDY.evaluation.policies,
-        code=reader_code("segstudy.evaluation.measure"),
+        # Once the cell is measured, no later job of it can lose its training any more.
+        published=f"{RESULTS}/{paths.PUBLISHED}",
     script:
         "../workflow/scripts/measure.py"
+
+
+use rule measure as measure_flips with:
+    input:
+        probabilities=f"{FLIPS}/probabilities",
+        masks=f"{FLIPS}/masks",
+        thresholds=f"{FLIPS}/thresholds.json",
+        index=INDEX,
+        split=SPLIT,
+    output:
+        counts=f"{FLIPS}/counts.csv",
+        histograms=f"{FLIPS}/histograms.npz",
+    params:
+        published="",
+
+
+rule ensemble:
+    """The mean of the probabilities of the networks of several seeds."""
+    input:
+        members=of_seeds(f"{CELL}{{views}}/probabilities"),
+        index=INDEX,
+        # The same for all seeds: the config asks for it.
+        split=lambda wildcards: of_seeds(SPLIT)(wildcards)[0],
+    output:
+        probabilities=probabilities_in(ENSEMBLE),
+        masks=directory(f"{ENSEMBLE}/masks"),
+        thresholds=f"{ENSEMBLE}/thresholds.json",
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=60),
+    params:
+        **OF_IMAGES,
+        evaluation=STUDY.evaluation.of_prediction,
+    script:
+        "../workflow/scripts/ensemble.py"
+
+
+use rule measure as measure_ensemble with:
+    input:
+        probabilities=f"{ENSEMBLE}/probabilities",
+        masks=f"{ENSEMBLE}/masks",
+        thresholds=f"{ENSEMBLE}/thresholds.json",
+        index=INDEX,
+        split=lambda wildcards: of_seeds(SPLIT)(wildcards)[0],
+    output:
+        counts=f"{ENSEMBLE}/counts.csv",
+        histograms=f"{ENSEMBLE}/histograms.npz",
+    params:
+        published="",
 
 
 rule controls:
     """Count the same for what needs no training: constant answers, chance, Otsu, a second human."""
     input:
-        index=f"{DATA}/index.csv",
-        checked=f"{DATA}/checks/images.json",
-        split=f"{DATA}/splits/seed{{seed}}.csv",
+        index=INDEX,
+        checked=IMAGES_CHECK,
+        split=SPLIT,
     output:
-        counts=f"{RESULTS}/controls/{{dataset}}/seed{{seed}}.csv",
-    log:
-        log_of("controls", "{dataset}/seed{seed}"),
-    benchmark:
-        benchmark_of("controls", "{dataset}/seed{seed}")
-    conda:
-        "../envs/segstudy.yaml"
-    threads: 1
+        counts=f"{RESULTS}/{paths.CONTROLS}",
     resources:
-        mem_mb=growing(4000),
-        runtime=longer(60),
+        **JOBS.per_attempt(mb=4000, minutes=60),
     params:
-        labels=labels_of,
-        root=root_of,
-        reader=reader_of,
+        **OF_IMAGES,
         controls=STUDY.evaluation.controls,
-        measures=measures_of,
-        code=reader_code("segstudy.evaluation.baselines"),
+        measures=of_dataset(lookups.measures),
     script:
         "../workflow/scripts/controls.py"

@@ -1,33 +1,25 @@
-# Figures: derived from counts and histories.
+# Figures of experiments, derived from counts and histories; and pictures: predictions, training samples, networks.
+OF_FIGURE = {
+    "cells": of_experiment(experiments.cell_values),
+    "policy": STUDY.evaluation.headline,
+    "regions": experiments.regions(STUDY),
+    "phantoms": PHANTOMS,
+}
 
 
 rule curves:
     """Training curves of one experiment."""
     input:
-        experiment_cells(f"{CELL}/history.csv"),
+        of_experiment(experiments.cell_files, "history.csv"),
     output:
-        svg=f"{RESULTS}/figures/{{experiment}}/curves.svg",
-        png=report(
-            f"{RESULTS}/figures/{{experiment}}/curves.png",
-            caption="../workflow/report/curves.rst",
-            category="Figures",
-            labels={"experiment": "{experiment}", "figure": "training curves"},
-        ),
-    log:
-        log_of("curves", "{experiment}"),
-    benchmark:
-        benchmark_of("curves", "{experiment}")
-    conda:
-        "../envs/segstudy.yaml"
-    threads: 1
+        svg=f"{FIGURE}/curves.svg",
+        png=report_figure("curves", "training curves"),
     resources:
-        mem_mb=growing(4000),
-        runtime=longer(60),
+        **JOBS.per_attempt(mb=4000, minutes=60),
     params:
-        cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
+        cells=of_experiment(experiments.cell_values),
         phantoms=PHANTOMS,
-        rules=lambda wildcards: stopping_rules(wildcards.experiment),
-        code=fingerprint.code("segstudy.figures.curves"),
+        rules=of_experiment(experiments.stopping_rules),
     script:
         "../workflow/scripts/curves.py"
 
@@ -35,33 +27,15 @@ rule curves:
 rule ablation:
     """Metrics by loss and network, with control rows."""
     input:
-        counts=experiment_cells(f"{CELL}/counts.csv"),
-        controls=experiment_controls,
+        **COUNTS,
     output:
-        svg=f"{RESULTS}/figures/{{experiment}}/ablation.svg",
-        png=report(
-            f"{RESULTS}/figures/{{experiment}}/ablation.png",
-            caption="../workflow/report/ablation.rst",
-            category="Figures",
-            labels={"experiment": "{experiment}", "figure": "losses and networks"},
-        ),
-    log:
-        log_of("ablation", "{experiment}"),
-    benchmark:
-        benchmark_of("ablation", "{experiment}")
-    conda:
-        "../envs/segstudy.yaml"
-    threads: 1
+        svg=f"{FIGURE}/ablation.svg",
+        png=report_figure("ablation", "losses and networks"),
     resources:
-        mem_mb=growing(4000),
-        runtime=longer(60),
+        **JOBS.per_attempt(mb=4000, minutes=60),
     params:
-        cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
-        pairs=lambda wildcards: pairs_of(wildcards.experiment),
-        policy=STUDY.evaluation.headline,
-        regions={name: dataset.region for name, dataset in STUDY.datasets.items()},
-        phantoms=PHANTOMS,
-        code=fingerprint.code("segstudy.figures.ablation"),
+        **OF_FIGURE,
+        pairs=of_experiment(experiments.pairs),
     script:
         "../workflow/scripts/ablation.py"
 
@@ -69,78 +43,181 @@ rule ablation:
 rule ranking:
     """Every network between floor and human, and how often it is first."""
     input:
-        counts=experiment_cells(f"{CELL}/counts.csv"),
-        gains=experiment_gains,
-        controls=experiment_controls,
+        **COUNTS,
+        gains=of_experiment(experiments.variant_counts),
     output:
-        svg=f"{RESULTS}/figures/{{experiment}}/ranking.svg",
-        png=report(
-            f"{RESULTS}/figures/{{experiment}}/ranking.png",
-            caption="../workflow/report/ranking.rst",
-            category="Figures",
-            labels={"experiment": "{experiment}", "figure": "ranking"},
-        ),
-        csv=f"{RESULTS}/tables/{{experiment}}.ranking.csv",
-    log:
-        log_of("ranking", "{experiment}"),
-    benchmark:
-        benchmark_of("ranking", "{experiment}")
-    conda:
-        "../envs/segstudy.yaml"
-    threads: 1
+        svg=f"{FIGURE}/ranking.svg",
+        png=report_figure("ranking", "ranking"),
+        csv=f"{TABLE}.ranking.csv",
     resources:
-        mem_mb=growing(4000),
-        runtime=longer(60),
+        **JOBS.per_attempt(mb=4000, minutes=60),
     params:
-        cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
-        gains=lambda wildcards: [list(gain) for gain in gains(wildcards.experiment)],
-        pairs=lambda wildcards: pairs_of(wildcards.experiment),
-        policy=STUDY.evaluation.headline,
+        **OF_FIGURE,
+        gains=of_experiment(experiments.variant_values),
+        pairs=of_experiment(experiments.pairs),
         metric=STUDY.evaluation.comparison,
-        regions={name: dataset.region for name, dataset in STUDY.datasets.items()},
-        phantoms=PHANTOMS,
-        code=fingerprint.code("segstudy.figures.ranking", "segstudy.tables.inputs"),
     script:
         "../workflow/scripts/ranking.py"
+
+
+rule label_efficiency:
+    """What each approach of one experiment makes of few labels."""
+    input:
+        **COUNTS,
+        runs=of_experiment(experiments.cell_files, "run.json"),
+    output:
+        svg=f"{FIGURE}/label_efficiency.svg",
+        png=report_figure("label_efficiency", "label efficiency"),
+        csv=f"{TABLE}.labels.csv",
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=60),
+    params:
+        **OF_FIGURE,
+        shares=of_experiment(experiments.shares),
+        pairs=of_experiment(experiments.pairs),
+        metric=STUDY.evaluation.comparison,
+    script:
+        "../workflow/scripts/label_efficiency.py"
 
 
 rule failures:
     """Where networks fail: size of the object, threshold, calibration, ROC and precision-recall."""
     input:
-        counts=lambda wildcards: of_cells(
-            f"{CELL}/counts.csv", binary_cells(wildcards.experiment)
-        ),
-        histograms=lambda wildcards: of_cells(
-            f"{CELL}/histograms.npz", binary_cells(wildcards.experiment)
-        ),
-        indexes=experiment_indexes,
+        counts=of_experiment(experiments.binary_cell_files, "counts.csv"),
+        histograms=of_experiment(experiments.binary_cell_files, "histograms.npz"),
+        indexes=of_experiment(experiments.indexes),
     output:
-        svg=f"{RESULTS}/figures/{{experiment}}/failures.svg",
-        png=report(
-            f"{RESULTS}/figures/{{experiment}}/failures.png",
-            caption="../workflow/report/failures.rst",
-            category="Figures",
-            labels={"experiment": "{experiment}", "figure": "failures"},
-        ),
-        csv=f"{RESULTS}/tables/{{experiment}}.failures.csv",
-    log:
-        log_of("failures", "{experiment}"),
-    benchmark:
-        benchmark_of("failures", "{experiment}")
-    conda:
-        "../envs/segstudy.yaml"
-    threads: 1
+        svg=f"{FIGURE}/failures.svg",
+        png=report_figure("failures", "failures"),
+        csv=f"{TABLE}.failures.csv",
     resources:
-        mem_mb=growing(4000),
-        runtime=longer(60),
+        **JOBS.per_attempt(mb=4000, minutes=60),
     params:
-        cells=lambda wildcards: [
-            list(cell) for cell in binary_cells(wildcards.experiment)
-        ],
-        datasets=lambda wildcards: STUDY.experiments[wildcards.experiment].datasets,
-        policy=STUDY.evaluation.headline,
-        regions={name: dataset.region for name, dataset in STUDY.datasets.items()},
-        phantoms=PHANTOMS,
-        code=fingerprint.code("segstudy.figures.failures"),
+        **OF_FIGURE | {"cells": of_experiment(experiments.binary_cell_values)},
+        datasets=of_experiment(experiments.datasets),
     script:
         "../workflow/scripts/failures.py"
+
+
+rule strips:
+    """The errors of every network, loss and recipe on the same test images."""
+    input:
+        counts=of_experiment(experiments.first_cell_files, "counts.csv"),
+        masks=of_experiment(experiments.first_cell_files, "masks"),
+        indexes=of_experiment(experiments.indexes),
+    output:
+        png=report_figure("strips", "errors side by side"),
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=60),
+    params:
+        cells=of_experiment(experiments.first_cell_values),
+        sources=of_experiment(experiments.image_settings),
+        policy=STUDY.evaluation.headline,
+    script:
+        "../workflow/scripts/strips.py"
+
+
+rule gallery:
+    """Best, median and worst test image of one cell."""
+    input:
+        counts=f"{CELL}/counts.csv",
+        masks=f"{CELL}/masks",
+        index=INDEX,
+    output:
+        jpg=report_picture(paths.GALLERY, "gallery", "Galleries"),
+    resources:
+        **JOBS.per_attempt(mb=2000),
+        runtime=GALLERY_MINUTES,
+    params:
+        **OF_IMAGES,
+        title="{dataset}: {model}, {loss}, {recipe}, seed {seed}",
+        policy=STUDY.evaluation.headline,
+        region=of_dataset(lookups.block, "region"),
+        phantom=of_dataset(lookups.is_drawn),
+    script:
+        "../workflow/scripts/gallery.py"
+
+
+rule denoised:
+    """How much noise a denoising cell removes: figures, and pictures to look at."""
+    input:
+        model=f"{CELL}/model.safetensors",
+        store=STORE,
+        split=SPLIT,
+        index=INDEX,
+    output:
+        table=f"{CELL}/denoising.csv",
+        png=report_picture(paths.DENOISING, "denoised", "Denoising"),
+    resources:
+        **JOBS.per_attempt(mb=8000, minutes=60),
+        gpu=GPU,
+    params:
+        network=of_cell(cell_inputs.network),
+        title=lambda wildcards: cell_of(wildcards).path,
+        phantom=of_dataset(lookups.is_drawn),
+    script:
+        "../workflow/scripts/denoised.py"
+
+
+rule pseudo_sheet:
+    """Accepted and rejected pseudo-labels of one student, drawn over their images."""
+    input:
+        accepted=f"{CELL}/pseudo/accepted.csv",
+        judged=f"{CELL}/pseudo/range.json",
+        probabilities=of_cell(cell_inputs.pseudo_labels, "probabilities"),
+        index=of_cell(cell_inputs.unlabelled_file, paths.INDEX),
+    output:
+        png=report_picture(paths.PSEUDO_SHEET, "pseudo", "Pseudo-labels"),
+    resources:
+        **JOBS.per_attempt(mb=2000, minutes=30),
+    params:
+        root=of_unlabelled(lookups.root),
+        title=of_cell(cell_inputs.sheet_title),
+        phantom=of_cell(cell_inputs.sheet_is_drawn),
+    script:
+        "../workflow/scripts/pseudo_sheet.py"
+
+
+rule augmented:
+    """The first training samples of a seed as the network gets them, masks drawn over."""
+    input:
+        store=STORE,
+        split=SPLIT,
+        index=of_recipe(lookups.index_if_needed),
+    output:
+        png=report_file(
+            f"{RESULTS}/{paths.SAMPLES}",
+            "augmented",
+            "Training samples",
+            data_set="{dataset}",
+            recipe="{recipe}",
+            seed="{seed}",
+        ),
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=30),
+    params:
+        recipe=of_recipe(lookups.samples),
+        reader=of_dataset(lookups.reader),
+        labels=of_dataset(lookups.labels),
+        title="{dataset}: training samples of recipe {recipe}",
+        phantom=of_dataset(lookups.is_drawn),
+    script:
+        "../workflow/scripts/augmented.py"
+
+
+rule sketch:
+    """The network drawn with the sizes of its feature maps, and its table of layers."""
+    input:
+        store=STORE,
+    output:
+        svg=f"{RESULTS}/{paths.SKETCH}.svg",
+        png=report_network(f"{paths.SKETCH}.png", "sketch", "sketch"),
+        csv=f"{RESULTS}/{paths.LAYERS}.csv",
+        html=report_network(f"{paths.LAYERS}.html", "layers", "layers"),
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=30),
+    params:
+        model=lambda wildcards: STUDY.model_settings(wildcards.model),
+        title="{model} on {dataset}",
+    script:
+        "../workflow/scripts/sketch.py"

@@ -1,66 +1,28 @@
 # The report: one page of everything, and the same tables and figures for LaTeX.
-from segstudy.report.settings import settings_of as settings_of_report
+from segstudy.report.settings import settings_of as report_settings
 
 
 rule study_report:
     """The study as one HTML file that holds all it shows."""
     input:
-        # What all_results() does not name comes from the same jobs: drawings, tables as csv, cards as json.
-        study=all_results(),
-        checks=[
-            f"{RESULTS}/data/{dataset}/checks/{name}.json"
-            for dataset, seed in dict.fromkeys(
-                (cell.dataset, cell.seed)
-                for cell in [*STUDY.cells, *dependencies.ancestors(STUDY)]
-            )
-            for name in ("images", f"seed{seed}")
-        ],
-        chains=of_cells(
-            f"{RESULTS}/checks/chains/{NAMES}.json",
-            [
-                cell
-                for cell in [*STUDY.cells, *dependencies.ancestors(STUDY)]
-                if seen_by_sources(cell) and not STUDY.recipes[cell.recipe].denoising
-            ],
+        # What the targets of the study do not name comes from the same jobs: drawings, tables as csv, cards as json.
+        study=targets.all_results(STUDY),
+        checks=targets.checks(STUDY),
+        chains=targets.chain_checks(STUDY),
+        indexes=targets.indexes(STUDY),
+        cells=targets.cell_files(
+            STUDY, "run.json", "history.csv", "counts.csv", "thresholds.json"
         ),
-        indexes=expand(f"{DATA}/index.csv", dataset=dependencies.used_datasets(STUDY)),
-        cells=[
-            path
-            for name in ("run.json", "history.csv", "counts.csv", "thresholds.json")
-            for path in of_cells(f"{CELL}/{name}", STUDY.cells)
-        ],
-        ancestors=of_cells(f"{CELL}/run.json", dependencies.ancestors(STUDY)),
-        predictions=[
-            path
-            for name in ("probabilities", "masks")
-            for path in of_cells(f"{CELL}/{name}", STUDY.cells)
-        ],
-        templates=files_beside("segstudy/report/templates"),
+        ancestors=targets.ancestor_records(STUDY),
+        predictions=targets.cell_files(STUDY, "probabilities", "masks"),
+        templates=targets.templates(),
     output:
-        html=f"{RESULTS}/report.html",
-    log:
-        log_of("study_report", "report"),
-    benchmark:
-        benchmark_of("study_report", "report")
-    conda:
-        "../envs/segstudy.yaml"
-    threads: 1
+        html=f"{RESULTS}/{paths.REPORT}",
     resources:
-        mem_mb=growing(4000),
-        runtime=longer(60),
+        **JOBS.per_attempt(mb=4000, minutes=60),
     params:
-        settings=settings_of_report(STUDY),
-        roots={
-            name: root_of(SimpleNamespace(dataset=name))
-            for name in dependencies.used_datasets(STUDY)
-        },
-        code=fingerprint.code(
-            "segstudy.report.page",
-            *(
-                f"segstudy.data.readers.{STUDY.datasets[name].reader}"
-                for name in dependencies.used_datasets(STUDY)
-            ),
-        ),
+        settings=report_settings(STUDY),
+        roots=targets.roots(STUDY),
     script:
         "../workflow/scripts/study_report.py"
 
@@ -68,30 +30,15 @@ rule study_report:
 rule paper:
     """Tables and figures for a LaTeX document, with a file that takes them in."""
     input:
-        tables=[path.removesuffix("html") + "tex" for path in study_tables()],
-        figures=study_figures(),
+        tables=targets.tables(STUDY, "tex"),
+        figures=targets.figures(STUDY),
     output:
-        folder=directory(f"{RESULTS}/paper"),
-    log:
-        log_of("paper", "paper"),
-    benchmark:
-        benchmark_of("paper", "paper")
-    conda:
-        "../envs/segstudy.yaml"
-    threads: 1
+        folder=directory(f"{RESULTS}/{paths.PAPER}"),
     resources:
-        mem_mb=growing(1000),
-        runtime=longer(30),
+        **JOBS.per_attempt(mb=1000, minutes=30),
     params:
         study=STUDY.study,
-        questions={
-            name: experiment.question for name, experiment in STUDY.experiments.items()
-        },
-        phantoms=[
-            name
-            for name, experiment in STUDY.experiments.items()
-            if set(experiment.datasets) & set(PHANTOMS)
-        ],
-        code=fingerprint.code("segstudy.report.latex"),
+        questions={name: own.question for name, own in STUDY.experiments.items()},
+        phantoms=targets.drawn_experiments(STUDY),
     script:
         "../workflow/scripts/paper.py"

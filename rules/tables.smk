@@ -1,46 +1,38 @@
 # Tables: derived from counts and records alone.
+OF_TABLE = {
+    "cells": of_experiment(experiments.cell_values),
+    "pairs": of_experiment(experiments.pairs),
+    "question": of_experiment(experiments.question),
+    "policy": STUDY.evaluation.headline,
+    "datasets": of_experiment(experiments.caption_settings),
+    "chains": of_experiment(experiments.chains),
+}
+COUNTS = {
+    "counts": of_experiment(experiments.cell_files, "counts.csv"),
+    "controls": of_experiment(experiments.controls),
+}
 
 
 rule compare:
     """The tables of one experiment."""
     input:
-        counts=experiment_cells(f"{CELL}/counts.csv"),
-        gains=experiment_gains,
-        controls=experiment_controls,
-        checks=experiment_checks,
-        runs=experiment_cells(f"{CELL}/run.json"),
+        **COUNTS,
+        gains=of_experiment(experiments.variant_counts),
+        checks=of_experiment(experiments.checks),
+        runs=of_experiment(experiments.cell_files, "run.json"),
     output:
-        tidy=f"{RESULTS}/tables/{{experiment}}.tidy.csv",
-        csv=f"{RESULTS}/tables/{{experiment}}.csv",
-        md=f"{RESULTS}/tables/{{experiment}}.md",
-        tex=f"{RESULTS}/tables/{{experiment}}.tex",
-        html=report(
-            f"{RESULTS}/tables/{{experiment}}.html",
-            caption="../workflow/report/table.rst",
-            category="Tables",
-            labels={"experiment": "{experiment}"},
-        ),
-    log:
-        log_of("compare", "{experiment}"),
-    benchmark:
-        benchmark_of("compare", "{experiment}")
-    conda:
-        "../envs/segstudy.yaml"
-    threads: 1
+        tidy=f"{TABLE}.tidy.csv",
+        csv=f"{TABLE}.csv",
+        md=f"{TABLE}.md",
+        tex=f"{TABLE}.tex",
+        html=report_table(".html", "table"),
     resources:
-        mem_mb=growing(4000),
-        runtime=longer(60),
+        **JOBS.per_attempt(mb=4000, minutes=60),
     params:
-        cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
-        gains=lambda wildcards: [list(gain) for gain in gains(wildcards.experiment)],
-        pairs=lambda wildcards: pairs_of(wildcards.experiment),
-        question=lambda wildcards: STUDY.experiments[wildcards.experiment].question,
-        policy=STUDY.evaluation.headline,
+        **OF_TABLE,
+        gains=of_experiment(experiments.variant_values),
         metrics=STUDY.evaluation.metrics,
         tolerance=STUDY.evaluation.tolerance,
-        datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
-        chains=experiment_chains,
-        code=fingerprint.code("segstudy.tables.results", "segstudy.tables.inputs"),
     script:
         "../workflow/scripts/compare.py"
 
@@ -48,38 +40,18 @@ rule compare:
 rule strata:
     """The tables of one experiment by stratum: diagnosis, tissue class."""
     input:
-        counts=experiment_cells(f"{CELL}/counts.csv"),
-        controls=experiment_controls,
-        checks=experiment_checks,
-        indexes=experiment_indexes,
+        **COUNTS,
+        checks=of_experiment(experiments.checks),
+        indexes=of_experiment(experiments.indexes),
     output:
-        csv=f"{RESULTS}/tables/{{experiment}}.strata.csv",
-        md=f"{RESULTS}/tables/{{experiment}}.strata.md",
-        tex=f"{RESULTS}/tables/{{experiment}}.strata.tex",
-        html=report(
-            f"{RESULTS}/tables/{{experiment}}.strata.html",
-            caption="../workflow/report/strata.rst",
-            category="Tables",
-            labels={"experiment": "{experiment}, by stratum"},
-        ),
-    log:
-        log_of("strata", "{experiment}"),
-    benchmark:
-        benchmark_of("strata", "{experiment}")
-    conda:
-        "../envs/segstudy.yaml"
-    threads: 1
+        csv=f"{TABLE}.strata.csv",
+        md=f"{TABLE}.strata.md",
+        tex=f"{TABLE}.strata.tex",
+        html=report_table(".strata.html", "strata", "{experiment}, by stratum"),
     resources:
-        mem_mb=growing(4000),
-        runtime=longer(60),
+        **JOBS.per_attempt(mb=4000, minutes=60),
     params:
-        cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
-        pairs=lambda wildcards: pairs_of(wildcards.experiment),
-        question=lambda wildcards: STUDY.experiments[wildcards.experiment].question,
-        policy=STUDY.evaluation.headline,
-        datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
-        chains=experiment_chains,
-        code=fingerprint.code("segstudy.tables.by_group", "segstudy.tables.inputs"),
+        **OF_TABLE,
     script:
         "../workflow/scripts/strata.py"
 
@@ -87,37 +59,17 @@ rule strata:
 rule classes:
     """The tables of one experiment by class, for its data sets of several."""
     input:
-        counts=experiment_cells(f"{CELL}/counts.csv"),
-        controls=experiment_controls,
-        checks=experiment_checks,
+        **COUNTS,
+        checks=of_experiment(experiments.checks),
     output:
-        csv=f"{RESULTS}/tables/{{experiment}}.classes.csv",
-        md=f"{RESULTS}/tables/{{experiment}}.classes.md",
-        tex=f"{RESULTS}/tables/{{experiment}}.classes.tex",
-        html=report(
-            f"{RESULTS}/tables/{{experiment}}.classes.html",
-            caption="../workflow/report/classes.rst",
-            category="Tables",
-            labels={"experiment": "{experiment}, by class"},
-        ),
-    log:
-        log_of("classes", "{experiment}"),
-    benchmark:
-        benchmark_of("classes", "{experiment}")
-    conda:
-        "../envs/segstudy.yaml"
-    threads: 1
+        csv=f"{TABLE}.classes.csv",
+        md=f"{TABLE}.classes.md",
+        tex=f"{TABLE}.classes.tex",
+        html=report_table(".classes.html", "classes", "{experiment}, by class"),
     resources:
-        mem_mb=growing(4000),
-        runtime=longer(60),
+        **JOBS.per_attempt(mb=4000, minutes=60),
     params:
-        cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
-        pairs=lambda wildcards: pairs_of(wildcards.experiment),
-        question=lambda wildcards: STUDY.experiments[wildcards.experiment].question,
-        policy=STUDY.evaluation.headline,
-        datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
-        chains=experiment_chains,
-        code=fingerprint.code("segstudy.tables.by_class", "segstudy.tables.inputs"),
+        **OF_TABLE,
     script:
         "../workflow/scripts/classes.py"
 
@@ -125,39 +77,21 @@ rule classes:
 rule comparisons:
     """Every two rows of one experiment compared on the images they share."""
     input:
-        counts=experiment_cells(f"{CELL}/counts.csv"),
-        gains=experiment_gains,
-        controls=experiment_controls,
-        checks=experiment_checks,
+        **COUNTS,
+        gains=of_experiment(experiments.variant_counts),
+        checks=of_experiment(experiments.checks),
     output:
-        csv=f"{RESULTS}/tables/{{experiment}}.comparisons.csv",
-        md=f"{RESULTS}/tables/{{experiment}}.comparisons.md",
-        tex=f"{RESULTS}/tables/{{experiment}}.comparisons.tex",
-        html=report(
-            f"{RESULTS}/tables/{{experiment}}.comparisons.html",
-            caption="../workflow/report/comparisons.rst",
-            category="Tables",
-            labels={"experiment": "{experiment}, paired comparisons"},
+        csv=f"{TABLE}.comparisons.csv",
+        md=f"{TABLE}.comparisons.md",
+        tex=f"{TABLE}.comparisons.tex",
+        html=report_table(
+            ".comparisons.html", "comparisons", "{experiment}, paired comparisons"
         ),
-    log:
-        log_of("comparisons", "{experiment}"),
-    benchmark:
-        benchmark_of("comparisons", "{experiment}")
-    conda:
-        "../envs/segstudy.yaml"
-    threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=longer(60),
+        **JOBS.per_attempt(mb=4000, minutes=60),
     params:
-        cells=lambda wildcards: [list(cell) for cell in cells_of(wildcards.experiment)],
-        gains=lambda wildcards: [list(gain) for gain in gains(wildcards.experiment)],
-        pairs=lambda wildcards: pairs_of(wildcards.experiment),
-        question=lambda wildcards: STUDY.experiments[wildcards.experiment].question,
-        policy=STUDY.evaluation.headline,
+        **OF_TABLE,
+        gains=of_experiment(experiments.variant_values),
         metric=STUDY.evaluation.comparison,
-        datasets=lambda wildcards: experiment_datasets(wildcards.experiment),
-        chains=experiment_chains,
-        code=fingerprint.code("segstudy.tables.pairwise", "segstudy.tables.inputs"),
     script:
         "../workflow/scripts/comparisons.py"

@@ -1,124 +1,178 @@
-# One cell: train a network, predict at the original size.
+# One cell: its encoder's weights, the labels and checks of the cells it builds on, its training and prediction.
+
+
+rule encoder:
+    """Weights of an encoder, learned on ImageNet; on the login node of a cluster, since it needs internet."""
+    input:
+        given=lambda wildcards: lookups.given_encoder(wildcards.encoder),
+    output:
+        weights=f"{paths.ENCODERS}/{{encoder}}.safetensors",
+    localrule: True
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=60),
+    params:
+        code="",  # the weights are checked by their hash: changed code fetches nothing again
+    script:
+        "../workflow/scripts/encoder.py"
+
+
+rule check_chain:
+    """Stop here if a cell's source has seen an image that the cell is measured on or chosen by."""
+    input:
+        indexes=of_cell(cell_inputs.chain_files, "index.csv"),
+        thumbnails=of_cell(cell_inputs.chain_files, "thumbnails.npy"),
+        splits=of_cell(cell_inputs.chain_split_files),
+    output:
+        checked=f"{RESULTS}/{paths.CHAIN_CHECK}",
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=30),
+    params:
+        seen=of_cell(cell_inputs.seen_values),
+        datasets=of_cell(cell_inputs.chain_datasets),
+        splits=of_cell(cell_inputs.chain_splits),
+        exceptions=of_dataset(lookups.block, "exceptions"),
+    script:
+        "../workflow/scripts/check_chain.py"
 
 
 rule train:
     """Train one cell; killed and started again, it continues where it was."""
     input:
-        store=f"{DATA}/store",
-        split=f"{DATA}/splits/seed{{seed}}.csv",
-        checked=f"{DATA}/checks/seed{{seed}}.json",
-        index=index_if_needed,
-        encoder=encoder_of,
-        start=start_of,
-        chain=chain_of,
-        unlabelled=of_unlabelled("store"),
-        unlabelled_split=of_unlabelled("splits/seed{seed}.csv"),
-        teacher=teacher_model_of,
-        targets=of_teacher("targets.npy"),
-        accepted=accepted_of,
-        believed=believed_of,
+        store=STORE,
+        split=SPLIT,
+        checked=SPLIT_CHECK,
+        index=of_recipe(lookups.index_if_needed),
+        encoder=lambda wildcards: lookups.encoder(STUDY, wildcards.model),
+        start=of_cell(cell_inputs.model, "start"),
+        chain=of_cell(cell_inputs.chain_check),
+        unlabelled=of_cell(cell_inputs.unlabelled_file, paths.STORE),
+        unlabelled_split=of_cell(cell_inputs.unlabelled_file, paths.SPLIT),
+        teacher=of_cell(cell_inputs.model, "teacher"),
+        targets=of_cell(cell_inputs.pseudo_labels, "targets.npy"),
+        accepted=of_cell(cell_inputs.accepted),
+        believed=of_cell(cell_inputs.accepted_check),
     output:
         model=f"{CELL}/model.safetensors",
         history=f"{CELL}/history.csv",
         run=f"{CELL}/run.json",
-    log:
-        log_of("train", NAMES),
-    benchmark:
-        benchmark_of("train", NAMES)
-    conda:
-        "../envs/segstudy.yaml"
-    threads: 1
     resources:
-        mem_mb=training_mb,
-        runtime=training_minutes,
-        disk_mb=cell_disk_mb,
+        mem_mb=JOBS.training_mb,
+        runtime=JOBS.training_minutes,
+        disk_mb=JOBS.disk_mb,
         gpu=GPU,
     params:
-        settings=settings_of,
-        sources=sources_of,
-        resume=f"{RESULTS}/resume/{NAMES}",
-        code=training_code("segstudy.training.cell"),
+        settings=lambda wildcards: lookups.training(
+            STUDY, wildcards.dataset, wildcards.model, wildcards.loss, wildcards.recipe
+        ),
+        sources=of_cell(cell_inputs.source_paths),
+        resume=f"{RESULTS}/{paths.RESUME}",
     script:
         "../workflow/scripts/train.py"
-
-
-rule denoised:
-    """How much noise a denoising cell removes: figures, and pictures to look at."""
-    input:
-        model=f"{CELL}/model.safetensors",
-        store=f"{DATA}/store",
-        split=f"{DATA}/splits/seed{{seed}}.csv",
-        index=f"{DATA}/index.csv",
-    output:
-        table=f"{CELL}/denoising.csv",
-        png=report(
-            f"{RESULTS}/figures/denoising/{NAMES}.png",
-            caption="../workflow/report/denoised.rst",
-            category="Denoising",
-            subcategory="{dataset}",
-            labels={
-                "model": "{model}",
-                "loss": "{loss}",
-                "recipe": "{recipe}",
-                "seed": "{seed}",
-            },
-        ),
-    log:
-        log_of("denoised", NAMES),
-    benchmark:
-        benchmark_of("denoised", NAMES)
-    conda:
-        "../envs/segstudy.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(8000),
-        runtime=longer(60),
-        gpu=GPU,
-    params:
-        title=lambda wildcards: cell_of(wildcards).path,
-        phantom=lambda wildcards: wildcards.dataset in PHANTOMS,
-        network=network_of,
-        code=network_code("segstudy.figures.denoising"),
-    script:
-        "../workflow/scripts/denoised.py"
 
 
 rule predict:
     """Probabilities and masks of every labelled image, at its original size."""
     input:
         model=f"{CELL}/model.safetensors",
-        store=f"{DATA}/store",
-        split=f"{DATA}/splits/seed{{seed}}.csv",
-        index=f"{DATA}/index.csv",
+        store=STORE,
+        split=SPLIT,
+        index=INDEX,
     output:
         probabilities=probabilities_in(CELL),
         masks=directory(f"{CELL}/masks"),
         thresholds=f"{CELL}/thresholds.json",
         usage=f"{CELL}/usage.json",
-    log:
-        log_of("predict", NAMES),
-    benchmark:
-        benchmark_of("predict", NAMES)
-    conda:
-        "../envs/segstudy.yaml"
-    threads: 1
     resources:
-        mem_mb=prediction_mb,
-        runtime=evaluation_minutes,
-        disk_mb=cell_disk_mb,
+        mem_mb=JOBS.prediction_mb,
+        runtime=JOBS.evaluation_minutes,
+        disk_mb=JOBS.disk_mb,
         gpu=GPU,
     params:
-        reader=reader_of,
-        labels=labels_of,
-        root=root_of,
-        flips=False,
-        phantom=lambda wildcards: wildcards.dataset in PHANTOMS,
-        prediction=dataset_block("prediction"),
+        **OF_IMAGES,
+        network=of_cell(cell_inputs.network),
+        phantom=of_dataset(lookups.is_drawn),
+        prediction=of_dataset(lookups.block, "prediction"),
         evaluation=STUDY.evaluation.of_prediction,
-        reading=reader_code(),
-        network=network_of,
-        code=network_code(
-            "segstudy.inference.predict", "segstudy.inference.preprocessing"
-        ),
     script:
         "../workflow/scripts/predict.py"
+
+
+rule predict_flips:
+    """The same, averaged over mirror images."""
+    input:
+        model=f"{CELL}/model.safetensors",
+        store=STORE,
+        split=SPLIT,
+        index=INDEX,
+    output:
+        probabilities=probabilities_in(FLIPS),
+        masks=directory(f"{FLIPS}/masks"),
+        thresholds=f"{FLIPS}/thresholds.json",
+    resources:
+        mem_mb=JOBS.prediction_mb,
+        runtime=JOBS.evaluation_minutes,
+        disk_mb=JOBS.disk_mb,
+        gpu=GPU,
+    params:
+        **OF_IMAGES,
+        network=of_cell(cell_inputs.network),
+        prediction=of_dataset(lookups.block, "prediction"),
+        evaluation=STUDY.evaluation.of_prediction,
+    script:
+        "../workflow/scripts/predict_flips.py"
+
+
+rule pseudo_predict:
+    """A teacher labels the images of a data set: once, for all its students."""
+    input:
+        model=f"{CELL}/model.safetensors",
+        store=STORE.replace("{dataset}", "{unlabelled}"),
+        split=SPLIT.replace("{dataset}", "{unlabelled}"),
+        index=INDEX.replace("{dataset}", "{unlabelled}"),
+    output:
+        probabilities=directory(f"{PSEUDO}/probabilities"),
+        targets=f"{PSEUDO}/targets.npy",
+        measures=f"{PSEUDO}/measures.csv",
+    resources:
+        **JOBS.per_attempt(mb=8000, minutes=240),
+        gpu=GPU,
+    params:
+        network=of_cell(cell_inputs.network),
+        root=of_unlabelled(lookups.root),
+        prediction=of_unlabelled(lookups.block, "prediction"),
+    script:
+        "../workflow/scripts/pseudo_predict.py"
+
+
+rule pseudo_accept:
+    """Select the pseudo-labels that a student learns from; of the others, say why not."""
+    input:
+        measures=of_cell(cell_inputs.pseudo_labels, "measures.csv"),
+        unlabelled_split=of_cell(cell_inputs.unlabelled_file, paths.SPLIT),
+        samples=f"{DATA}/samples.csv",
+        index=INDEX,
+        split=SPLIT,
+    output:
+        accepted=f"{CELL}/pseudo/accepted.csv",
+        judged=f"{CELL}/pseudo/range.json",
+    resources:
+        **JOBS.per_attempt(mb=2000, minutes=30),
+    params:
+        accept=of_cell(cell_inputs.acceptance),
+        labels=of_cell(cell_inputs.label_share),
+        unlabelled=of_cell(cell_inputs.unlabelled),
+    script:
+        "../workflow/scripts/pseudo_accept.py"
+
+
+rule check_pseudo:
+    """Stop here if no pseudo-label is accepted for a student; the table of reasons and its picture stay."""
+    input:
+        accepted=f"{CELL}/pseudo/accepted.csv",
+        judged=f"{CELL}/pseudo/range.json",
+    output:
+        checked=f"{RESULTS}/{paths.PSEUDO_CHECK}",
+    resources:
+        **JOBS.per_attempt(mb=1000, minutes=10),
+    script:
+        "../workflow/scripts/check_pseudo.py"

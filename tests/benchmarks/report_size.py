@@ -23,8 +23,9 @@ from segstudy.config.datasets import Phantom
 from segstudy.config.load import load_study
 from segstudy.data.ground_truth import truth_of
 from segstudy.data.images.prediction_files import write_probability
-from segstudy.data.index import build_index, labels_of
+from segstudy.data.index import build_index
 from segstudy.data.phantoms.draw import draw
+from segstudy.data.readers.registry import labels_of
 from segstudy.report.gallery import gallery
 from segstudy.report.page import LIMIT
 from segstudy.report.settings import settings_of

@@ -104,8 +104,9 @@ def machine() -> dict[str, str | int]:
 def _prepared(study, dataset, folder):
     """Draw a data set; return the paths of its raw folder, index, split and store."""
     from segstudy.core.files import write_csv
-    from segstudy.data.index import build_index, labels_of
+    from segstudy.data.index import build_index
     from segstudy.data.phantoms.draw import draw
+    from segstudy.data.readers.registry import labels_of
     from segstudy.data.split import make_split
     from segstudy.data.store import build_store
 
@@ -130,7 +131,7 @@ def _prepared(study, dataset, folder):
 def _trained(study, cell, root, index, split, store, folder):
     """Train, predict and measure one cell; return its history and counts."""
     from segstudy.core.files import read_csv, read_json
-    from segstudy.data.index import labels_of
+    from segstudy.data.readers.registry import labels_of
     from segstudy.evaluation.measure import measure
     from segstudy.inference.predict import predict_cell
     from segstudy.training.cell import CellFiles, train_cell

@@ -12,8 +12,9 @@ from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
 from segstudy.data.card import describe
 from segstudy.data.images.read import image_size, read_image, read_labels, read_mask
-from segstudy.data.index import build_index, labels_of
+from segstudy.data.index import build_index
 from segstudy.data.inspect_files import HALFTONES
+from segstudy.data.readers.registry import labels_of
 from segstudy.data.split import describe_split, make_split
 
 

@@ -15,9 +15,10 @@ from segstudy.data.card import describe
 from segstudy.data.checks.data_checks import check_images
 from segstudy.data.class_shares import class_shares, class_table
 from segstudy.data.images.label_map import known_ids, several
-from segstudy.data.index import build_index, labels_of
+from segstudy.data.index import build_index
 from segstudy.data.inspect_files import decode
 from segstudy.data.phantoms.draw import draw
+from segstudy.data.readers.registry import labels_of
 from segstudy.data.store import build_store, open_store
 
 LABELS = labels_of("cmp")

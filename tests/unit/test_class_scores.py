@@ -10,7 +10,7 @@ from segstudy.config.cell import Cell
 from segstudy.config.datasets import READERS, SEVERAL_CLASSES
 from segstudy.config.load import load_study
 from segstudy.core.errors import StudyError
-from segstudy.data.index import labels_of
+from segstudy.data.readers.registry import labels_of
 from segstudy.figures import ablation, style
 from segstudy.tables.by_class import compare_classes
 

@@ -18,10 +18,10 @@ from segstudy.data.checks.near_duplicates import near_duplicates
 from segstudy.data.images.label_map import known_ids, read_ids
 from segstudy.data.images.read import read_image
 from segstudy.data.images.thumbnails import thumbnail
-from segstudy.data.index import build_index, labels_of
+from segstudy.data.index import build_index
 from segstudy.data.phantoms.draw import draw
 from segstudy.data.readers.cmp import CLASSES, COLOURS
-from segstudy.data.readers.registry import reader_module
+from segstudy.data.readers.registry import labels_of, reader_module
 
 LABELS = labels_of("cmp")
 OPTIONS = Phantom(images=8, height=96, width=112, seed=2)

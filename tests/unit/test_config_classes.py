@@ -13,7 +13,7 @@ from segstudy.config.datasets import DatasetConfig
 from segstudy.config.load import load_study
 from segstudy.core.errors import StudyError
 from segstudy.data.images.label_map import known_ids
-from segstudy.data.index import labels_of
+from segstudy.data.readers.registry import labels_of
 
 
 def parsed(text):

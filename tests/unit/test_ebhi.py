@@ -13,9 +13,10 @@ from segstudy.core.files import read_csv
 from segstudy.data.card import describe
 from segstudy.data.checks.data_checks import check_images, check_split
 from segstudy.data.images.read import read_mask
-from segstudy.data.index import build_index, labels_of
+from segstudy.data.index import build_index
 from segstudy.data.phantoms.draw import draw
 from segstudy.data.readers.ebhi import STRATA
+from segstudy.data.readers.registry import labels_of
 from segstudy.data.split import make_split
 
 LOW, HIGH, POLYP = "Low-grade IN", "High-grade IN", "Polyp"

@@ -15,9 +15,10 @@ from segstudy.core.files import read_csv
 from segstudy.data.card import describe
 from segstudy.data.checks.data_checks import check_images
 from segstudy.data.images.read import read_mask
-from segstudy.data.index import build_index, labels_of, repairs
+from segstudy.data.index import build_index, repairs
 from segstudy.data.phantoms.draw import draw
 from segstudy.data.phantoms.folder import PLATES
+from segstudy.data.readers.registry import labels_of
 from segstudy.data.store import build_store, open_store
 
 SHAPE = (16, 16)  # what the store need not pad

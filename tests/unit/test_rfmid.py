@@ -12,8 +12,9 @@ from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
 from segstudy.data.card import describe
 from segstudy.data.checks.data_checks import check_images
-from segstudy.data.index import build_index, labels_of
+from segstudy.data.index import build_index
 from segstudy.data.phantoms.draw import draw
+from segstudy.data.readers.registry import labels_of
 
 SETS = {
     "Training_Set/Training_Set": "training",

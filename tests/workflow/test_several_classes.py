@@ -11,7 +11,7 @@ from sklearn.metrics import jaccard_score
 from conftest import new_copy
 from segstudy.core.files import read_csv
 from segstudy.data.images.label_map import known_ids
-from segstudy.data.index import labels_of
+from segstudy.data.readers.registry import labels_of
 
 STUDY = {
     "study": "houses",

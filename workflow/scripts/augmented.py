@@ -3,7 +3,7 @@
 from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.data.index import labels_of
+    from segstudy.data.readers.registry import labels_of
     from segstudy.figures.training_samples import draw_augmented
 
     draw_augmented(

@@ -6,7 +6,7 @@ with job(snakemake):
     from segstudy.config.datasets import DeclaredException
     from segstudy.core.files import read_csv, write_json
     from segstudy.data.checks.data_checks import check_images
-    from segstudy.data.index import labels_of
+    from segstudy.data.readers.registry import labels_of
 
     found = check_images(
         read_csv(snakemake.input.samples),

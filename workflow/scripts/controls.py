@@ -6,7 +6,7 @@ with job(snakemake):
     from pathlib import Path
 
     from segstudy.core.files import read_csv, write_csv
-    from segstudy.data.index import labels_of
+    from segstudy.data.readers.registry import labels_of
     from segstudy.evaluation.baselines import measure_controls
     from segstudy.evaluation.shape_metrics import Measures
 

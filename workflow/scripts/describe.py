@@ -8,7 +8,7 @@ with job(snakemake):
     from segstudy.config.datasets import Layout
     from segstudy.core.files import read_csv
     from segstudy.data.card import describe
-    from segstudy.data.index import labels_of
+    from segstudy.data.readers.registry import labels_of
 
     describe(
         read_csv(snakemake.input.index),

@@ -7,7 +7,7 @@ with job(snakemake):
 
     from segstudy.config.evaluation import Evaluation
     from segstudy.core.files import read_csv
-    from segstudy.data.index import labels_of
+    from segstudy.data.readers.registry import labels_of
     from segstudy.inference.ensemble import predict_together
 
     predict_together(

@@ -3,7 +3,7 @@
 from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.data.index import labels_of
+    from segstudy.data.readers.registry import labels_of
     from segstudy.figures.gallery import draw_gallery
 
     draw_gallery(

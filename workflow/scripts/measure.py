@@ -2,15 +2,14 @@
 
 from segstudy.runtime.job import job
 
-with job(snakemake):
+with job(snakemake, remove=snakemake.params.published):
     from pathlib import Path
 
     from segstudy.core.files import read_csv, write_arrays, write_csv
-    from segstudy.data.index import labels_of
+    from segstudy.data.readers.registry import labels_of
     from segstudy.evaluation.measure import measure
     from segstudy.evaluation.shape_metrics import Measures
     from segstudy.evaluation.threshold_files import read_thresholds
-    from segstudy.training.kept_outputs import KeptOutputs
 
     names, tolerance = snakemake.params.measures
     counts, histograms = measure(
@@ -27,6 +26,3 @@ with job(snakemake):
     )
     write_csv(snakemake.output.counts, counts)
     write_arrays(snakemake.output.histograms, histograms)
-    if snakemake.rule == "measure":
-        # No later job of the cell can lose its training any more.
-        KeptOutputs.of_counts(Path(snakemake.output.counts)).remove()

@@ -6,9 +6,9 @@ with job(snakemake):
     from pathlib import Path
 
     from segstudy.config.datasets import Prediction
-    from segstudy.config.study import Evaluation
+    from segstudy.config.evaluation import Evaluation
     from segstudy.core.files import read_csv, write_json
-    from segstudy.data.index import labels_of
+    from segstudy.data.readers.registry import labels_of
     from segstudy.inference.predict import predict_cell
     from segstudy.inference.preprocessing import usage_record
 
@@ -27,11 +27,10 @@ with job(snakemake):
         Path(snakemake.output.thresholds),
         evaluation,
         labels,
-        flips=snakemake.params.flips,
+        flips=False,
         tile=prediction.tile,
         overlap=prediction.overlap,
         network=snakemake.params.network,
     )
-    if not snakemake.params.flips:
-        record = usage_record(store, split, index, evaluation, labels, prediction, snakemake.params.phantom)
-        write_json(snakemake.output.usage, record)
+    record = usage_record(store, split, index, evaluation, labels, prediction, snakemake.params.phantom)
+    write_json(snakemake.output.usage, record)

@@ -7,7 +7,7 @@ with job(snakemake):
 
     from segstudy.config.datasets import DatasetConfig
     from segstudy.core.files import read_csv
-    from segstudy.data.index import labels_of
+    from segstudy.data.readers.registry import labels_of
     from segstudy.data.store import build_store
 
     name = snakemake.params.reader

@@ -4,7 +4,7 @@ from segstudy.runtime.job import job
 
 with job(snakemake):
     from segstudy.config.cell import Cell
-    from segstudy.data.index import labels_of
+    from segstudy.data.readers.registry import labels_of
     from segstudy.figures.error_strips import Source, draw_strips
 
     params, given = snakemake.params, snakemake.input

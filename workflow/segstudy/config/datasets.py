@@ -11,7 +11,7 @@ from segstudy.config.base import LARGEST_SEED, Below, Options
 from segstudy.config.classes import BACKGROUND, Classes
 from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 
-# One line a reader; the module of the same name in `segstudy.data.index` does the reading.
+# One line a reader; the module of the same name in `segstudy.data.readers` does the reading.
 READERS: tuple[str, ...] = ("ph2", "drive", "cmp", "ebhi", "hrf", "phc", "rfmid", "folder")
 
 

@@ -10,7 +10,7 @@ covers this module (see `segstudy.runtime.fingerprint`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from segstudy.config.cell import Cell
@@ -41,6 +41,7 @@ ENSEMBLE = f"ensembles/{SEEDS}"
 PSEUDO = f"pseudo/{{unlabelled}}/{NAMES}"  # labels that a cell, the teacher, gave to the images of `unlabelled`
 CONTROLS = "controls/{dataset}/seed{seed}.csv"
 RESUME = f"resume/{NAMES}"  # the saved state of an unfinished training
+PUBLISHED = f"{RESUME}.published"  # the files of a finished one, kept until its cell is measured
 TABLES = "tables"
 TABLE = f"{TABLES}/{{experiment}}"  # without its suffix: .csv, .strata.md
 FIGURES = "figures"
@@ -54,6 +55,11 @@ LAYERS = f"{TABLES}/networks/{{dataset}}/{{model}}"  # without its suffix
 REPORT = "report.html"
 PAPER = "paper"
 PARTIAL = "partial"  # tables of an unfinished study
+# How wildcards stand in the paths of logs and benchmarks, in this order.
+WILDCARDS = {
+    **{name: f"{{{name}}}" for name in ("unlabelled", "dataset", "model", "loss", "recipe")},
+    **{"seed": "seed{seed}", "seeds": "seeds{seeds}{views}", "experiment": "{experiment}", "encoder": "{encoder}"},
+}
 LOG = "logs/{rule}/{names}.log"
 BENCHMARK = "benchmarks/{rule}/{names}.jsonl"
 
@@ -108,12 +114,6 @@ def published(resume: Path) -> Path:
     return resume.with_name(f"{resume.name}.published")
 
 
-def published_of_cell(cell: Path) -> Path:
-    """Return the same, given the folder of the cell."""
-    folder = results_of_cell(cell)
-    return published(folder / RESUME.partition("/")[0] / cell.relative_to(folder / CELLS))
-
-
 def results_of_cell(cell: Path) -> Path:
     """Return the folder of the study's results that a cell's folder lies in."""
     return cell.parents[CELL.count("/")]
@@ -150,6 +150,11 @@ def table(folder: Path, experiment: str, suffix: str) -> Path:
 def figures(folder: Path, experiment: str) -> Path:
     """Return the folder of an experiment's figures."""
     return path(folder, FIGURE, experiment=experiment)
+
+
+def job_names(wildcards: Collection[str]) -> str:
+    """Return the pattern that tells the jobs of a rule apart, given its wildcards: `NAMES` for a rule of cells."""
+    return "/".join(part for name, part in WILDCARDS.items() if name in wildcards)
 
 
 def log(folder: Path, rule: str, names: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +18,6 @@ from segstudy.core.errors import StudyError
 from segstudy.core.names import check_sample_names
 from segstudy.core.progress import track
 from segstudy.data.images.decode import TooLarge, no_permission
-from segstudy.data.images.label_map import Labels, Value, several
 from segstudy.data.images.read import files_of, image_size
 from segstudy.data.readers.discovery import COLUMNS, closed, few, natural, relative
 from segstudy.data.readers.registry import reader_module
@@ -28,24 +27,6 @@ SUBSETS = ("train", "val", "test", "unlabelled", "")
 
 Result = TypeVar("Result")
 logger = logging.getLogger("segstudy")
-
-
-def labels_of(
-    reader: str,
-    classes: Mapping[str, Value | Sequence[Value]] | None = None,
-    inverted: bool = False,
-    strays: bool = False,
-) -> Labels:
-    """Return what the values in the masks of a data set mean: the reader's own labels, or those of the config.
-
-    Args:
-        reader: name of the reader.
-        classes: `classes:` of the data set's config; empty where it has none.
-        inverted: `inverted:` of the data set's config.
-        strays: whether the data set's exceptions accept values that are no class.
-    """
-    labels: Labels = several(classes) if classes else reader_module(reader).LABELS
-    return labels._replace(inverted=inverted, strays=strays)
 
 
 def build_index(

@@ -24,7 +24,8 @@ def look(study: Study, dataset: str, threads: int) -> dict[str, Any]:
     """
     from segstudy.core.pixel_limit import allowing
     from segstudy.data.card import describe
-    from segstudy.data.index import build_index, labels_of
+    from segstudy.data.index import build_index
+    from segstudy.data.readers.registry import labels_of
 
     options = study.datasets[dataset]
     strays = any(exception.kind == "unknown_label" for exception in options.exceptions)

@@ -22,7 +22,7 @@ from segstudy.data.ground_truth import truth_of
 from segstudy.data.images.label_map import Labels
 from segstudy.data.images.prediction_files import read_classes, read_probability
 from segstudy.data.images.read import read_image
-from segstudy.data.index import labels_of
+from segstudy.data.readers.registry import labels_of
 from segstudy.evaluation.aggregate import ARGMAX, per_image
 from segstudy.evaluation.threshold_files import read_thresholds
 from segstudy.report import embed

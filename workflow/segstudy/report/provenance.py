@@ -62,14 +62,12 @@ def made(settings: Mapping[str, Any], cells: Sequence[Cell], results: Path) -> M
 def _without_cells(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings with every cell as its path: one line each."""
 
-    def cell_paths(cells: Sequence[Sequence[Any]]) -> list[str]:
+    def lines(cells: Sequence[Sequence[Any]]) -> list[str]:
         return [Cell(*cell).path for cell in cells]
 
-    experiments = {
-        name: {**block, "cells": cell_paths(block["cells"])} for name, block in settings["experiments"].items()
-    }
-    others = {kind: cell_paths(settings[kind]) for kind in ("ancestors", "denoisers", "chains")}
-    others["students"] = cell_paths([entry["cell"] for entry in settings["students"]])
+    experiments = {name: {**block, "cells": lines(block["cells"])} for name, block in settings["experiments"].items()}
+    others = {kind: lines(settings[kind]) for kind in ("ancestors", "denoisers", "chains")}
+    others["students"] = lines([entry["cell"] for entry in settings["students"]])
     return {**settings, "experiments": experiments, **others}
 
 

@@ -18,6 +18,11 @@ from segstudy.config.library_networks import is_library
 from segstudy.config.networks import BUILT_BY, entry
 
 PACKAGE = Path(__file__).resolve().parent.parent
+SCRIPTS = PACKAGE.parent / "scripts"
+# Modules that look others up by name. Whoever imports one of them runs code that no import line names; `script` adds
+# that of the job's own data sets and network. (Losses are imported by name, all of them, in `segstudy.losses`.)
+READERS = "segstudy.data.readers"
+LOOKUPS = {"readers": "segstudy.data.readers.registry", "network": "segstudy.models.registry"}
 # Modules that cannot change a number: what the config resolves to is a rule parameter already, and the others
 # only speak to the person or carry the job.
 IGNORED = (
@@ -47,6 +52,30 @@ def code(*modules: str) -> str:
     """
     contents = sorted({_meaning(module) for module in _closure(modules)} - {EMPTY})
     return hashlib.sha256("\n".join(contents).encode()).hexdigest()[:16]
+
+
+@cache
+def script(name: str, readers: tuple[str, ...] = (), network_kind: str = "") -> str:
+    """Return the hash of the code that a rule's script runs: the modules it imports, and those they look up by name.
+
+    The text of the script itself does not count, since Snakemake sees its changes by itself.
+
+    Args:
+        name: of the script, which is the rule's: `train` for `workflow/scripts/train.py`.
+        readers: of the job's data sets; they count where the script reads raw data (`LOOKUPS`).
+        network_kind: of the job's network; it counts where the script builds one.
+
+    Raises:
+        FileNotFoundError: if there is no such script.
+        ModuleNotFoundError: if no network has that name.
+    """
+    modules = _script_modules(name)
+    reached = _closure(modules)
+    if LOOKUPS["readers"] in reached:
+        modules = (*modules, *(f"{READERS}.{reader}" for reader in sorted(set(readers))))
+    if LOOKUPS["network"] in reached and network_kind:
+        return network(network_kind, *modules)
+    return code(*modules)
 
 
 @cache
@@ -193,10 +222,20 @@ class _Imported(NamedTuple):
     symbol: str  # '' where the name is the module itself
 
 
+@cache
+def _script_modules(name: str) -> tuple[str, ...]:
+    """Return the modules of the package that a script imports."""
+    return tuple(dict.fromkeys(_modules_in(_tree(SCRIPTS / f"{name}.py"), PACKAGE.name)))
+
+
 def _imports(module: str) -> list[str]:
     """Return the modules of the package that a module imports, packages whose `__init__` then runs included."""
+    return _modules_in(_tree(_file(module)), module)
+
+
+def _modules_in(tree: ast.Module, module: str) -> list[str]:
     found = []
-    for node in ast.walk(_tree(_file(module))):
+    for node in ast.walk(tree):
         for item in _imported(node, module):
             parts = item.module.split(".")
             found += [".".join(parts[:length]) for length in range(2, len(parts) + 1)]

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import shlex
+import shutil
 import sys
 import traceback
 from collections.abc import Iterator
@@ -32,13 +33,14 @@ FULL_WORDS = re.compile(
 
 
 @contextmanager
-def job(snakemake: Any, resume: Path | None = None) -> Iterator[None]:
+def job(snakemake: Any, resume: Path | None = None, remove: str | None = None) -> Iterator[None]:
     """Run a rule's work: log to the rule's log file, echo progress to the terminal, end errors in one message.
 
     A `StudyError` (and a full disk) is printed as it is and the process ends with exit code 1. Anything else
     is a defect: its traceback goes to the log, one line naming the log goes to the terminal.
     Numerical libraries get exactly the threads that the rule was given; this must therefore be entered before
-    they are imported. A training that says where its `resume` state lies is shown live as well.
+    they are imported. A training that says where its `resume` state lies is shown live as well. The folder `remove`,
+    which nobody needs once this job has succeeded, is removed then.
     """
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(snakemake.threads)
@@ -63,6 +65,8 @@ def job(snakemake: Any, resume: Path | None = None) -> Iterator[None]:
             own = alone(resume) if resume else nullcontext()
             with redirect_stdout(log), redirect_stderr(log), own, _shown(live), _pictures(snakemake):
                 yield
+            if remove:
+                shutil.rmtree(remove, ignore_errors=True)
         except (Exception, KeyboardInterrupt) as error:
             message = explain(error)
             known = message is not None

@@ -33,11 +33,6 @@ class KeptOutputs:
         """Return the kept files of a training, given the folder of its resume state."""
         return cls(paths.published(resume))
 
-    @classmethod
-    def of_counts(cls, counts: Path) -> KeptOutputs:
-        """Return the kept files of the training behind a cell's `counts.csv`."""
-        return cls(paths.published_of_cell(counts.parent))
-
     def save(self, outputs: Mapping[str, Path], identity: Mapping[str, Any]) -> None:
         """Keep published files; `identity` says which training wrote them. Hard links take no disk of their own."""
         self.remove()

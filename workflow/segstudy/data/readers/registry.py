@@ -1,18 +1,24 @@
-"""The readers of data sets, one module each, by the names in `segstudy.config.datasets.READERS`.
+"""The reader of a data set, by its name, and what the values in its masks mean.
 
-A reader module has `TITLE`, `LABELS` (see `segstudy.data.images.label_map`), `TASK`, `SOURCE`, `LAYOUT` (texts),
-`recognises(root) -> bool` (a cheap look at the folder names) and `index(root) -> DataFrame` with the
-columns of `COLUMNS`; what it had to repair or leave out stands in `frame.attrs["repairs"]`, a list of sentences.
-Readers named in `WITH_LAYOUT` are told the `layout:` of the config too: `index(root, layout)`.
+A reader is a module of `segstudy.data.readers`, named in `segstudy.config.datasets.READERS`. It has `TITLE`, `LABELS`
+(see `segstudy.data.images.label_map`), `TASK`, `SOURCE`, `LAYOUT` (texts), `recognises(root) -> bool` (a cheap look at
+the folder names) and `index(root) -> DataFrame` with the columns of `COLUMNS`; what it had to repair or leave out
+stands in `frame.attrs["repairs"]`, a list of sentences. Readers named in `WITH_LAYOUT` are given the `layout:` of the
+config too: `index(root, layout)`.
+
+Readers are looked up by name here alone: the code fingerprint of a rule whose script imports this module covers the
+readers of its data sets (see `segstudy.runtime.fingerprint.LOOKUPS`).
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 
 from segstudy.config.datasets import READERS
 from segstudy.core.errors import StudyError, nearest
+from segstudy.data.images.label_map import Labels, Value, several
 
 
 def reader_module(reader: str) -> ModuleType:
@@ -24,3 +30,21 @@ def reader_module(reader: str) -> ModuleType:
     if reader not in READERS:
         raise StudyError(f"no reader is called '{reader}'.{nearest(reader, READERS)}", allowed=", ".join(READERS))
     return importlib.import_module(f"segstudy.data.readers.{reader}")
+
+
+def labels_of(
+    reader: str,
+    classes: Mapping[str, Value | Sequence[Value]] | None = None,
+    inverted: bool = False,
+    strays: bool = False,
+) -> Labels:
+    """Return what the values in the masks of a data set mean: the reader's own labels, or those of the config.
+
+    Args:
+        reader: name of the reader.
+        classes: `classes:` of the data set's config; empty where it has none.
+        inverted: `inverted:` of the data set's config.
+        strays: whether the data set's exceptions accept values that are no class.
+    """
+    labels: Labels = several(classes) if classes else reader_module(reader).LABELS
+    return labels._replace(inverted=inverted, strays=strays)

@@ -1,0 +1,131 @@
+"""What rules look up in the config: the settings, raw files and code that a job depends on.
+
+Snakemake runs a job again when one of these values changes, so each holds what the job needs and nothing else. They
+are asked for every job of a plan: what takes long is remembered.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from segstudy.config import dependencies, paths
+from segstudy.config.study import Study
+from segstudy.runtime import fingerprint
+
+# Keys of a recipe that shape the samples of a training.
+SAMPLE_KEYS = {"batch_size", "crop", "augmentation", "balance", "crops_per_image", "crops_per_epoch"}
+
+
+def root(study: Study, dataset: str) -> str:
+    """Return the folder of the raw or drawn files of a data set."""
+    return paths.phantom(study.study, dataset) if is_drawn(study, dataset) else str(study.root(dataset))
+
+
+def is_drawn(study: Study, dataset: str) -> bool:
+    """Return whether a data set is drawn by segstudy."""
+    return study.datasets[dataset].phantom is not None
+
+
+def drawn(study: Study) -> list[str]:
+    """Return the data sets of the config that are drawn."""
+    return [name for name in study.datasets if is_drawn(study, name)]
+
+
+def manifest(study: Study, dataset: str) -> str | list[str]:
+    """Return the manifest of a drawn data set; nothing for a real one."""
+    return f"{root(study, dataset)}/{paths.PHANTOM_MANIFEST}" if is_drawn(study, dataset) else []
+
+
+def raw_files(study: Study, dataset: str) -> str:
+    """Return a hash that changes when a raw file is added, removed or replaced."""
+    options = study.datasets[dataset]
+    drawn_from = f"{options.reader} {options.phantom.model_dump_json()}" if options.phantom else ""
+    return fingerprint.raw_folder(Path(root(study, dataset)), drawn_from)
+
+
+def reader(study: Study, dataset: str) -> str:
+    """Return the name of a data set's reader."""
+    return study.datasets[dataset].reader
+
+
+@cache
+def labels(study: Study, dataset: str) -> dict[str, Any]:
+    """Return the settings by which masks are read: the arguments of `segstudy.data.readers.registry.labels_of`."""
+    strays = any(exception.kind == "unknown_label" for exception in study.datasets[dataset].exceptions)
+    return study.dataset_settings(dataset, "classes", "inverted") | {"strays": strays}
+
+
+def block(study: Study, dataset: str, name: str) -> Any:
+    """Return one block of a data set's config."""
+    return blocks(study, dataset, name)[name]
+
+
+@cache
+def blocks(study: Study, dataset: str, *names: str) -> dict[str, Any]:
+    """Return several blocks of a data set's config, by name."""
+    return study.dataset_settings(dataset, *names)
+
+
+def measures(study: Study, dataset: str) -> list[Any]:
+    """Return the measures of a data set beside counts of pixels, and the tolerance of the surface Dice in pixels."""
+    return [study.measures(dataset), study.evaluation.tolerance]
+
+
+@cache
+def training(study: Study, dataset: str, model: str, loss: str, recipe: str) -> dict[str, Any]:
+    """Return all config that a training depends on beside its data."""
+    return study.training_settings(dataset, model, loss, recipe)
+
+
+def samples(study: Study, dataset: str, recipe: str) -> dict[str, Any]:
+    """Return the settings of a recipe that shape the training samples of a data set."""
+    return study.recipe(dataset, recipe).model_dump(mode="json", include=SAMPLE_KEYS)
+
+
+def index_if_needed(study: Study, dataset: str, recipe: str) -> str | list[str]:
+    """Return the index of a data set where the recipe needs strata or groups.
+
+    Other trainings do not have it as an input, so that a changed index does not redo them.
+    """
+    options = study.recipe(dataset, recipe)
+    needed = options.balance == "strata" or options.denoising or options.labels < 1
+    return f"{paths.results(study.study)}/{paths.INDEX.format(dataset=dataset)}" if needed else []
+
+
+def encoder(study: Study, model: str) -> str | list[str]:
+    """Return the file of the weights that a network's encoder starts from; nothing where there are none."""
+    name = study.encoder(model)
+    return f"{paths.ENCODERS}/{name}.safetensors" if name else []
+
+
+def given_encoder(name: str) -> str | list[str]:
+    """Return the state dict that a person has put beside the place of the weights, for machines without internet."""
+    pattern = re.compile(re.escape(name) + r"(-[0-9a-f]{8,64})?\.(pth|pt|bin)")
+    given = [str(path) for path in sorted(paths.ENCODERS.glob("*")) if pattern.fullmatch(path.name)]
+    return given[0] if given else []
+
+
+def code(study: Study, rule: str, wildcards: Any) -> str:
+    """Return the fingerprint of the code that a job runs, see `segstudy.runtime.fingerprint.script`.
+
+    Args:
+        study: whose data sets and networks are meant.
+        rule: the name of the script.
+        wildcards: of the job. They say whose reader counts (that of the data set, those of the experiment's, or of
+            all that the study uses) and whose network. A loss can be looked up here the same way, by
+            `study.losses[wildcards["loss"]].kind`.
+    """
+    model = wildcards.get("model")
+    kind = study.models[model].kind if model else ""
+    return fingerprint.script(rule, _readers(study, wildcards.get("dataset"), wildcards.get("experiment")), kind)
+
+
+@cache
+def _readers(study: Study, dataset: str | None, experiment: str | None) -> tuple[str, ...]:
+    if dataset:
+        return (reader(study, dataset),)
+    names = study.experiments[experiment].datasets if experiment else dependencies.used_datasets(study)
+    return tuple(sorted({reader(study, name) for name in names}))

@@ -1,0 +1,123 @@
+"""The files of a finished study: the targets of rule `all`, and the inputs of its report."""
+
+from __future__ import annotations
+
+import os
+
+from segstudy.config import dependencies, paths
+from segstudy.config.cell import Cell
+from segstudy.config.datasets import WITHOUT_STRATA
+from segstudy.config.study import Study
+from segstudy.runtime.fingerprint import PACKAGE
+from segstudy.study.cell_inputs import of_cells, seen, sources
+from segstudy.study.experiments import binary_cells, variants
+from segstudy.study.lookups import is_drawn, root
+
+
+def all_results(study: Study) -> list[str]:
+    """Return the tables, figures, data cards and pictures of all experiments."""
+    folder = paths.results(study.study)
+    datasets = dependencies.used_datasets(study)
+    networks = dict.fromkeys((cell.dataset, cell.model) for cell in study.cells)
+    first_seeds = {(cell.dataset, cell.recipe): cell.seed for cell in study.cells[::-1]}
+    ancestors = dependencies.ancestors(study)
+    students = [cell for cell in [*study.cells, *ancestors] if "teacher" in sources(study, cell)]
+    denoisers = [cell for cell in ancestors if study.recipes[cell.recipe].denoising]
+    return [
+        *tables(study),
+        *figures(study),
+        *(f"{folder}/{paths.DATA}/card.md".format(dataset=name) for name in datasets),
+        *of_cells(study, paths.GALLERY, study.cells),
+        *of_cells(study, paths.PSEUDO_SHEET, students),
+        *of_cells(study, paths.DENOISING, denoisers),
+        *(f"{folder}/{paths.SKETCH}.png".format(dataset=dataset, model=model) for dataset, model in networks),
+        *(
+            f"{folder}/{paths.SAMPLES}".format(dataset=dataset, recipe=recipe, seed=seed)
+            for (dataset, recipe), seed in first_seeds.items()
+        ),
+    ]
+
+
+def tables(study: Study, suffix: str = "html") -> list[str]:
+    """Return the tables of all experiments, kind after kind."""
+    names = list(study.experiments)
+    kinds = {
+        "": names,
+        ".strata": [name for name in names if _has_strata(study, name)],
+        ".classes": [name for name in names if len(binary_cells(study, name)) < len(study.experiments[name].cells)],
+        ".comparisons": [name for name in names if study.experiments[name].rows > 1 or variants(study, name)],
+    }
+    folder = paths.results(study.study)
+    return [
+        f"{folder}/{paths.TABLE}{kind}.{suffix}".format(experiment=name) for kind, own in kinds.items() for name in own
+    ]
+
+
+def figures(study: Study) -> list[str]:
+    """Return the figures of all experiments."""
+    names = list(study.experiments)
+    kinds = {
+        "failures": [name for name in names if binary_cells(study, name)],
+        "strips": [name for name, own in study.experiments.items() if own.rows > 1],
+        "label_efficiency": [name for name, own in study.experiments.items() if len(own.labels) > 1],
+    }
+    of_all = [(name, kind) for name in names for kind in ("curves", "ablation", "ranking")]
+    folder = paths.results(study.study)
+    return [
+        f"{folder}/{paths.FIGURE}/{kind}.png".format(experiment=name)
+        for name, kind in [*of_all, *((name, kind) for kind, own in kinds.items() for name in own)]
+    ]
+
+
+def _has_strata(study: Study, experiment: str) -> bool:
+    """Return whether some data set of an experiment may have strata."""
+    readers = {study.datasets[name].reader for name in study.experiments[experiment].datasets}
+    return not readers <= set(WITHOUT_STRATA)
+
+
+def trained_cells(study: Study) -> list[Cell]:
+    """Return every cell that is trained: those of the experiments, and those that they build on."""
+    return [*study.cells, *dependencies.ancestors(study)]
+
+
+def checks(study: Study) -> list[str]:
+    """Return the checks of all data sets and splits that are trained on."""
+    splits = dict.fromkeys((cell.dataset, cell.seed) for cell in trained_cells(study))
+    return [str(path) for path in paths.checks(paths.results(study.study), list(splits))]
+
+
+def chain_checks(study: Study) -> list[str]:
+    """Return the checks of all cells that build on others."""
+    cells = [cell for cell in trained_cells(study) if seen(study, cell) and not study.recipes[cell.recipe].denoising]
+    return of_cells(study, paths.CHAIN_CHECK, cells)
+
+
+def cell_files(study: Study, *names: str) -> list[str]:
+    """Return these files of every cell of the experiments."""
+    return [path for name in names for path in of_cells(study, f"{paths.CELL}/{name}", study.cells)]
+
+
+def ancestor_records(study: Study) -> list[str]:
+    """Return the records of the cells that others build on."""
+    return of_cells(study, f"{paths.CELL}/run.json", dependencies.ancestors(study))
+
+
+def indexes(study: Study) -> list[str]:
+    """Return the index of every data set that is used."""
+    folder = paths.results(study.study)
+    return [f"{folder}/{paths.INDEX.format(dataset=name)}" for name in dependencies.used_datasets(study)]
+
+
+def roots(study: Study) -> dict[str, str]:
+    """Return the folder of the raw files of every data set that is used."""
+    return {name: root(study, name) for name in dependencies.used_datasets(study)}
+
+
+def drawn_experiments(study: Study) -> list[str]:
+    """Return the experiments of which some data set is drawn."""
+    return [name for name, own in study.experiments.items() if any(is_drawn(study, item) for item in own.datasets)]
+
+
+def templates() -> list[str]:
+    """Return the files of the report that are no Python: the fingerprint of its code does not cover them."""
+    return sorted(os.path.relpath(path) for path in (PACKAGE / "report/templates").iterdir())
