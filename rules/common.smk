@@ -182,7 +182,7 @@ def report_network(path, caption, shows):
 
 
 def complete(planned):
-    """Give a rule of this workflow what every one has: log, benchmark, environment, fingerprint of its code."""
+    """Give a rule of this workflow the log, benchmark, environment and code fingerprint that every one has."""
     names = paths.job_names(planned.wildcard_names) or Path(planned.output[0]).stem
     planned.log_modifier = planned.benchmark_modifier = planned.output_modifier
     place = {"rule": planned.name, "names": names}

@@ -1,7 +1,6 @@
 """A training whose outputs Snakemake deleted, since a later job of the same submission failed, is not trained again."""
 
 import os
-from pathlib import Path
 
 import pytest
 import small_cell
@@ -65,8 +64,3 @@ def test_a_damaged_output_does_not_reach_what_is_kept(inputs, tmp_path):
     small_cell.run(inputs, tmp_path, kept=kept)
     model.write_bytes(b"damaged")
     assert (kept.path / "model").read_bytes() == content
-
-
-def test_measuring_knows_what_to_take_away():
-    counts = Path("results/demo/cells/drive/unet/bce/default/seed3/counts.csv")
-    assert KeptOutputs.of_counts(counts).path == Path("results/demo/resume/drive/unet/bce/default/seed3.published")

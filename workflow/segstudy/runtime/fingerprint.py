@@ -228,6 +228,7 @@ def _script_modules(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_modules_in(_tree(SCRIPTS / f"{name}.py"), PACKAGE.name)))
 
 
+@cache
 def _imports(module: str) -> list[str]:
     """Return the modules of the package that a module imports, packages whose `__init__` then runs included."""
     return _modules_in(_tree(_file(module)), module)

@@ -1,0 +1,98 @@
+"""What a rule's code fingerprint covers follows from the imports of its script."""
+
+import re
+import shutil
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from segstudy.runtime import fingerprint
+
+RULES = "\n".join(path.read_text() for path in sorted(Path("rules").glob("*.smk")) if path.stem != "common")
+SCRIPTS = {path.stem for path in fingerprint.SCRIPTS.glob("*.py")}
+CACHED = [value for value in vars(fingerprint).values() if hasattr(value, "cache_clear")]
+
+
+def forget():
+    for function in CACHED:
+        function.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """A copy of package and scripts that the fingerprint reads instead."""
+    workflow = tmp_path_factory.mktemp("copy") / "workflow"
+    shutil.copytree(fingerprint.PACKAGE.parent, workflow, ignore=shutil.ignore_patterns("__pycache__"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fingerprint, "PACKAGE", workflow / "segstudy")
+        patch.setattr(fingerprint, "SCRIPTS", workflow / "scripts")
+        forget()
+        yield workflow / "segstudy"
+    forget()
+
+
+def hashes(names):
+    forget()
+    return {name: fingerprint.script(name, ("drive",), "unet") for name in names}
+
+
+def edited(file, names):
+    """The hashes of these scripts with one more line in a file, which is then as it was."""
+    text = file.read_text()
+    file.write_text(f"{text}\nEXTRA = 1\n")
+    try:
+        return hashes(names)
+    finally:
+        file.write_text(text)
+
+
+def test_every_script_is_that_of_the_rule_of_its_name():
+    assert set(re.findall(r"(?m)^rule (\w+):", RULES)) == SCRIPTS
+    assert set(re.findall(r'script:\s+"\.\./workflow/scripts/(\w+)\.py"', RULES)) == SCRIPTS
+
+
+def test_no_rule_lists_its_modules_by_hand():
+    codes = re.findall(r"(?m)^rule (\w+):$|^ +code=(.*)", RULES)
+    own = [codes[number - 1][0] for number, (rule, _) in enumerate(codes) if not rule and codes[number - 1][0]]
+    assert own == ["encoder"], "its weights are checked by their hash: changed code fetches nothing again"
+
+
+def test_editing_an_imported_module_changes_the_rules_that_import_it(package):
+    users = defaultdict(set)
+    for name in SCRIPTS:
+        for module in fingerprint._script_modules(name):
+            if not fingerprint._ignored(module):
+                users[fingerprint._file(module)].add(name)
+    before = hashes(SCRIPTS)
+    assert len(users) > 30
+    for file, names in users.items():
+        if file.name == "__init__.py":  # nothing but a docstring
+            continue
+        some = sorted(names)[:2]  # of a module that all import: two tell
+        after = edited(file, some)
+        assert not [name for name in some if after[name] == before[name]], file
+
+
+@pytest.mark.parametrize(
+    ("module", "changes", "stays"),
+    [
+        ("data/readers/drive.py", {"index", "describe", "preprocess", "predict", "measure", "gallery"}, {"train"}),
+        ("data/readers/ph2.py", set(), {"index", "measure", "study_report"}),
+        ("models/unet.py", {"train", "predict", "sketch", "denoised", "pseudo_predict"}, {"measure", "gallery"}),
+        ("models/segnet.py", set(), {"train", "predict", "sketch"}),
+        ("losses/overlap.py", {"train"}, {"predict", "measure"}),
+        ("training/kept_outputs.py", {"train"}, {"measure"}),
+        ("inference/out_of_distribution.py", {"predict"}, {"predict_flips"}),
+        ("config/paths.py", set(), SCRIPTS),
+        ("runtime/job.py", set(), SCRIPTS),
+    ],
+)
+def test_what_is_looked_up_by_name_counts_for_its_own_jobs(package, module, changes, stays):
+    before, after = hashes(changes | stays), edited(package / module, changes | stays)
+    assert {name for name in before if before[name] != after[name]} == changes
+
+
+def test_no_training_depends_on_tables_or_pictures():
+    rooms = {module.split(".")[1] for module in fingerprint._closure(fingerprint._script_modules("train"))}
+    assert not rooms & {"tables", "figures", "report", "study", "deploy", "cli"}
