@@ -35,7 +35,10 @@ GOES = {
     "resume": [f"resume/{DONE.path}", f"resume/{DONE.path}.published"],
     "predictions": [f"cells/{DONE.path}/probabilities", f"cells/{DONE.path}/tta/probabilities"],
     "partial": ["partial"],
-    "cells": [f"cells/{OLD}", f"logs/train/{OLD}.log", f"benchmarks/train/{OLD}.jsonl", f"figures/gallery/{OLD}.png"],
+    "cells": [
+        *(f"cells/{OLD}", f"logs/train/{OLD}.log", f"benchmarks/train/{OLD}.jsonl", f"checks/pseudo/{OLD}.json"),
+        *(f"figures/gallery/{OLD}.jpg", f"figures/gallery/{OLD}.png"),
+    ],
     "phantoms": ["resources/phantoms/small/drive"],
     "half-written": ["tables/.all.77.partial.csv"],
     "logs": [f".snakemake/log/{number}.snakemake.log" for number in range(3)],

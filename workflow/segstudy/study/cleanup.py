@@ -170,7 +170,8 @@ OF_CELLS = [
 ]
 FILES_OF_A_CELL = (
     *(pattern.replace("{names}", paths.NAMES) for pattern in (paths.LOG, paths.BENCHMARK)),
-    *(paths.CHAIN_CHECK, paths.PSEUDO_CHECK, paths.GALLERY, paths.PSEUDO_SHEET, paths.DENOISING),
+    *(paths.CHAIN_CHECK, paths.PSEUDO_CHECK, paths.PSEUDO_SHEET, paths.DENOISING),
+    *(paths.GALLERY, paths.GALLERY.replace(".jpg", ".png")),  # earlier versions drew PNG
 )
 
 
