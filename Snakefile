@@ -30,10 +30,8 @@ rule all:
     localrule: True
 
 
-for planned in workflow.rules:
-    if planned.script and not planned.log:
-        complete(planned)
-    remember_signatures(planned)
+for name, proxy in rules._rules.items():
+    complete(name, proxy.rule)
 
 
 onerror:

@@ -181,23 +181,24 @@ def report_network(path, caption, shows):
     return report_file(f"{RESULTS}/{path}", caption, "Networks", **names)
 
 
-def complete(planned):
-    """Give a rule of this workflow the log, benchmark, environment and code fingerprint that every one has."""
-    names = paths.job_names(planned.wildcard_names) or Path(planned.output[0]).stem
-    planned.log_modifier = planned.benchmark_modifier = planned.output_modifier
-    place = {"rule": planned.name, "names": names}
-    planned.set_log(f"{RESULTS}/{paths.LOG}".format(**place))
-    planned.benchmark = f"{RESULTS}/{paths.BENCHMARK}".format(**place)
-    planned.conda_env = "../envs/segstudy.yaml"
-    script = Path(planned.script).stem
-    if "code" not in planned.params.keys():
-        planned.set_params(
-            code=lambda wildcards: lookups.code(STUDY, script, wildcards)
-        )
+def complete(name, planned):
+    """Give a rule the log, benchmark, environment and code fingerprint that every one has.
 
-
-def remember_signatures(planned):
-    """Snakemake asks every input and params function for its parameters twice per job: 10,000 cells plan faster."""
+    `name` is the rule's in these files: where they are a module of another workflow, it may be another there.
+    """
+    if planned.script:
+        names = paths.job_names(planned.wildcard_names) or Path(planned.output[0]).stem
+        place = {"rule": name, "names": names}
+        planned.log_modifier = planned.benchmark_modifier = planned.output_modifier
+        planned.set_log(f"{RESULTS}/{paths.LOG}".format(**place))
+        planned.benchmark = f"{RESULTS}/{paths.BENCHMARK}".format(**place)
+        planned.conda_env = "../envs/segstudy.yaml"
+        script = Path(planned.script).stem
+        if "code" not in planned.params.keys():
+            planned.set_params(
+                code=lambda wildcards: lookups.code(STUDY, script, wildcards)
+            )
+    # Snakemake asks every input and params function for its parameters twice per job: 10,000 cells plan faster.
     for item in (*planned.input, *planned.params):
         function = getattr(item, "callable", item)
         if callable(function):
