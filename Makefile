@@ -60,7 +60,7 @@ lint: $(VENV)/.test ## style, types, Snakemake's own lint
 	@$(BIN)/snakemake --lint
 
 bench: $(VENV)/.test ## seconds per stage, images/s, memory; PART=engine for one part (not part of the tests)
-	@$(BIN)/python tests/benchmarks/bench.py $(PART)
+	@$(BIN)/python benchmarks/bench.py $(PART)
 
 golden: $(VENV)/.test ## record anew the numbers that must not change by accident
 	@$(BIN)/python -m tests.golden.study

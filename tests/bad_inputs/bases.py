@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 from PIL import Image
+
 from tests.bad_inputs.commands import ROOT, Commands
 
 LINKED = ("rules", "workflow", "envs", "profiles")

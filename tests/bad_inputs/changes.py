@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+
 from tests.bad_inputs.bases import study_of, write_study
 
 Setup = Callable[[Path], object]

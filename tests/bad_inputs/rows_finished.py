@@ -1,6 +1,7 @@
 """Commands on a finished study: names that nothing has, files that are gone, and additions that do not hold."""
 
 import numpy as np
+
 from tests.bad_inputs.changes import SNAKEMAKE, copied, gone, make, moved, picture, put, several, study, value
 from tests.bad_inputs.rows_commands import CELL, EXPORT, OTHER, PLACE, PREDICT, asked
 

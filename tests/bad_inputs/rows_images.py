@@ -1,6 +1,7 @@
 """Images and masks that are damaged or do not fit, and data sets that cannot be divided."""
 
 import numpy as np
+
 from tests.bad_inputs.changes import copied, cut, gone, make, picture, put, several, trains_on, value
 from tests.bad_inputs.row import Row
 from tests.bad_inputs.rows_folder import DESCRIBE, IMAGES, INDEX, MASKS, table

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
+
 from tests.bad_inputs.row import Row
 
 QUESTION = "Which [loss] is [/better]? [bold]x[/bold] \x1b[2J"

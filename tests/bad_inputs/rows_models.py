@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+
 from tests.bad_inputs.row import Row
 
 CELL = "results/tiny/cells/lesions/unet/bce/default/seed0"

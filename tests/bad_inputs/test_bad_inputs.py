@@ -18,6 +18,7 @@ Rows that start from a finished study are in test_bad_inputs_finished.py, so tha
 """
 
 import pytest
+
 from tests.bad_inputs.checked import problems
 from tests.bad_inputs.table import LEAST, rows, rows_on, twice
 

@@ -1,6 +1,7 @@
 """The rows of the table of bad inputs that start from a finished study; see test_bad_inputs.py."""
 
 import pytest
+
 from tests.bad_inputs.checked import problems
 from tests.bad_inputs.table import rows_on
 

@@ -1,7 +1,6 @@
 """`--profile slurm` over a real SLURM: jobs are cancelled, a node is lost, and the study ends with the same bytes."""
 
 import contextlib
-import importlib.util
 import json
 import os
 import shutil
@@ -13,18 +12,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-import slurm_daemons as slurm
 import yaml
 
 from segstudy.runtime import live_status
+from tests.helpers import slurm_daemons as slurm
+from tests.helpers import study_copies as copies
 
 # Its fixtures' helpers: a working copy of the project. A conftest of another folder has no name to be imported by.
-_PLACE = Path(__file__).resolve().parents[1] / "workflow/conftest.py"
-_SPEC = importlib.util.spec_from_file_location("workflow_copies", _PLACE)
-copies = importlib.util.module_from_spec(_SPEC)
-sys.modules["workflow_copies"] = copies
-_SPEC.loader.exec_module(copies)
-
 CELLS = [f"drive/unet/{loss}/default/seed0" for loss in ("bce", "focal")]
 COUNTS = [f"results/tiny/cells/{cell}/counts.csv" for cell in CELLS]
 SAME = ("model.safetensors", "history.csv", "counts.csv", "thresholds.json")

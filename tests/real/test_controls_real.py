@@ -11,7 +11,7 @@ from segstudy.data.images.label_map import binary
 from segstudy.evaluation.aggregate import per_image, summarise
 from segstudy.evaluation.baselines import measure_controls
 
-DATA = Path(os.environ.get("SEGSTUDY_REAL_DATA", Path(__file__).parents[2] / "../shared/data"))
+DATA = Path(os.environ.get("SEGSTUDY_REAL_DATA", Path(__file__).resolve().parents[2] / "../shared/data"))
 ROOT = DATA / "DRIVE"
 pytestmark = pytest.mark.skipif(not ROOT.is_dir(), reason=f"no real DRIVE below {DATA} (SEGSTUDY_REAL_DATA)")
 

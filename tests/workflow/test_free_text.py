@@ -7,11 +7,11 @@ import subprocess
 
 import numpy as np
 import pytest
-from browser import CHROMIUM, DESKTOP, Browser
 from PIL import Image
 
-from conftest import new_copy
 from segstudy.core.files import read_csv
+from tests.helpers.browser import CHROMIUM, DESKTOP, Browser
+from tests.helpers.study_copies import new_copy
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (apt install chromium)")
 HOSTILE = (

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lsf_commands import ENDED
-from lsf_stand_in import Lsf
-from lsf_syntax import parsed
 
-from conftest import new_copy
 from segstudy.runtime import live_status
+from tests.helpers.lsf_commands import ENDED
+from tests.helpers.lsf_stand_in import Lsf
+from tests.helpers.lsf_syntax import parsed
+from tests.helpers.study_copies import new_copy
 
 CELLS = [f"drive/unet/{loss}/default/seed0" for loss in ("bce", "focal")]
 COUNTS = [f"results/tiny/cells/{cell}/counts.csv" for cell in CELLS]

@@ -7,10 +7,10 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from lsf_stand_in import QUEUES
-from lsf_syntax import parsed
 
-from conftest import new_copy
+from tests.helpers.lsf_stand_in import QUEUES
+from tests.helpers.lsf_syntax import parsed
+from tests.helpers.study_copies import new_copy
 
 DRIVER = Path(__file__).with_name("lsf_lines.py")
 # Nothing runs, so nothing needs to wait.

@@ -6,7 +6,8 @@ import subprocess
 import time
 
 import pytest
-from lsf_stand_in import Lsf
+
+from tests.helpers.lsf_stand_in import Lsf
 
 SAVES = "trap 'echo saved; exit 1' USR2; while :; do sleep 0.05; done"
 DEAF = "trap '' USR2 INT TERM; while :; do sleep 0.05; done"

@@ -1,7 +1,8 @@
 """What LSF's manual allows is taken, and what it does not is refused: on this rest the checks of what is submitted."""
 
 import pytest
-from lsf_syntax import Refused, parsed
+
+from tests.helpers.lsf_syntax import Refused, parsed
 
 # As the manual's own examples and DTU's pages for users have them, and what they mean.
 TAKEN = [

@@ -10,7 +10,7 @@ ROW = "drive/unet/bce/default"
 
 @pytest.fixture(scope="module")
 def gained(tmp_path_factory):
-    from conftest import new_copy
+    from tests.helpers.study_copies import new_copy
 
     copy = new_copy(tmp_path_factory.mktemp("gained"))
     copy.study["evaluation"] = {"tta": "flips", "ensemble": True, "policies": ["fixed", "validation", "oracle"]}

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from sklearn.metrics import jaccard_score
 
-from conftest import new_copy
 from segstudy.core.files import read_csv
 from segstudy.data.images.label_map import known_ids
 from segstudy.data.readers.registry import labels_of
+from tests.helpers.study_copies import new_copy
 
 STUDY = {
     "study": "houses",

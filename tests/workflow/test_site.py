@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from browser import CHROMIUM, PHONE, Browser
+
+from tests.helpers.browser import CHROMIUM, PHONE, Browser
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (apt install chromium)")

@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
-from browser import CHROMIUM, DESKTOP, PHONE, Browser
 from PIL import Image
 
 from segstudy.core.files import read_csv
+from tests.helpers.browser import CHROMIUM, DESKTOP, PHONE, Browser
 
 REPORT = "results/tiny/report.html"
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")

@@ -1,0 +1,84 @@
+"""The studies that repeat a document ask for what the document did."""
+
+from pathlib import Path
+
+import pytest
+
+from segstudy.config import dependencies
+from segstudy.config.load import load_study, read_config
+from segstudy.models.cost import count_parameters
+from segstudy.models.registry import build
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def study(name):
+    files = [ROOT / "config.yaml", ROOT / "studies" / f"{name}.yaml"]
+    return load_study(read_config(*files), files)
+
+
+@pytest.mark.parametrize("name", ["ebhi", "ebhi_small"])
+def test_tiles_at_random_differ_from_whole_cases_by_the_split_alone(name):
+    found = study(name)
+    cases, images = (found.datasets[f"ebhi_{split}"] for split in ("cases", "images"))
+    assert cases.split.grouped and not images.split.grouped
+    assert images.split.model_copy(update={"grouped": True}) == cases.split
+    leaks = [item for item in images.exceptions if item.kind == "group_straddles"]
+    same = {"split": cases.split, "exceptions": [item for item in images.exceptions if item not in leaks]}
+    assert len(leaks) == 1 and images.model_copy(update=same) == cases
+    rows = {
+        dataset: {cell[1:] for cell in found.cells if cell.dataset == dataset}
+        for dataset in dependencies.used_datasets(found)
+    }
+    assert rows["ebhi_cases"] == rows["ebhi_images"] and len(rows["ebhi_cases"]) >= 12
+
+
+def test_the_tumour_study_trains_as_its_report():
+    found = study("ebhi")
+    recipe = found.recipe("ebhi_cases", "plain")
+    assert (recipe.optimiser, recipe.learning_rate, recipe.batch_size) == ("adam", 1e-4, 32)
+    assert recipe.schedule.kind == "constant" and recipe.balance == "none"
+    curve = recipe.early_stopping.curve
+    assert (curve.window, curve.epochs, curve.after) == (10, 5, 10)
+    balanced = found.recipe("ebhi_cases", "balanced")
+    assert balanced.balance == "strata" and balanced.learning_rate == recipe.learning_rate
+    size, data = found.datasets["ebhi_cases"].size, found.datasets["ebhi_cases"]
+    assert (size.height, size.width, data.colour) == (64, 64, "grey")
+    rows = {(cell.model, cell.loss, cell.recipe) for cell in found.cells}
+    assert {("unet", loss, "plain") for loss in ("bce_probability", "bce", "smooth_l1")} <= rows
+    assert {(f"unet_{kind}", "bce_probability", "balanced") for kind in ("no_skips", "smoothed", "dropout")} <= rows
+    assert all(experiment.seeds == [0, 1, 2] for experiment in found.experiments.values())
+    assert "otsu" in found.evaluation.policies and "all_foreground" in found.evaluation.controls
+
+
+def test_the_fundus_study_trains_as_its_thesis():
+    found = study("hrf")
+    recipe = found.recipe("hrf", "epochs_100")
+    assert (recipe.optimiser, recipe.learning_rate, recipe.batch_size, recipe.epochs) == ("adam", 0.01, 16, 100)
+    assert recipe.schedule.milestones == [20, 40, 60, 80] and recipe.schedule.gamma == 0.1
+    assert (recipe.crop, recipe.crops_per_image) == ((128, 128), 10)
+    assert recipe.model_copy(update={"epochs": 50}) == found.recipe("hrf", "epochs_50")
+    assert found.datasets["hrf"].size.long_side == 1024
+    encoders = {cell.model for cell in found.experiments["encoders"].cells}
+    assert {found.models[name].options.encoder for name in encoders - {"unet"}} == {"resnet34", "resnet50", "resnet152"}
+    split = found.datasets["hrf"].split
+    assert round(45 * split.test) == 7 and round(45 * (1 - split.test) * (1 - split.validation)) == 32, "70 % train"
+
+
+def test_the_vessel_benchmark_keeps_the_published_protocol():
+    """All official training images, native resolution, inside the field of view, nothing chosen on the test images."""
+    found = study("drive_benchmark")
+    drive = found.datasets["drive"]
+    assert (drive.size, drive.region, drive.split.official) == ("native", "roi", True)
+    assert (drive.split.validation, drive.split.repeat) == (0, "fixed_split")
+    assert found.evaluation.headline == "training" and set(found.evaluation.policies) == {"fixed", "training"}
+    assert {"second_human", "frangi", "otsu", "all_background"} <= set(found.evaluation.controls)
+    recipe = found.recipe("drive", "default")
+    assert (recipe.optimiser, recipe.learning_rate, recipe.schedule.kind) == ("adamw", 0.01, "one_cycle")
+    assert (recipe.crop, recipe.batch_size, recipe.crops_per_image) == ((288, 288), 2, 1)
+    changes = recipe.augmentation
+    assert (changes.rotation, changes.scale, changes.shift) == (45, (0.9, 1.1), 0.05)
+    assert changes.brightness == changes.contrast == changes.saturation == (0.75, 1.25)
+    assert [cell.seed for cell in found.experiments["benchmark"].cells] == [0, 1, 2]
+    for model in ("wnet", "unet"):
+        assert count_parameters(build(found.model_settings(model), 3, 1)) < 100_000

@@ -1,0 +1,115 @@
+"""Working copies of the project with a tiny study in them, for tests that run whole studies."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+PARTS = ("Snakefile", "config.yaml", "rules", "workflow", "envs", "profiles", "lsf", "studies")
+
+
+STUDY = {
+    "study": "tiny",
+    "datasets": {
+        "ph2": {"phantom": {"images": 16, "height": 48, "width": 64}, "size": {"height": 48, "width": 64}},
+        "drive": {"phantom": {"images": 10, "height": 64, "width": 64}, "training": {"crop": [32, 32]}},
+    },
+    "models": {"encdec": {"depth": 2, "width": 2}, "unet": {"depth": 2, "width": 2}},
+    "recipes": {"default": {"epochs": 2}},
+    "experiments": {
+        "losses": {
+            "question": "Which loss?",
+            "datasets": ["ph2", "drive"],
+            "models": ["unet"],
+            "losses": ["bce", "focal"],
+            "seeds": 2,
+        }
+    },
+}
+
+
+class Outcome(NamedTuple):
+    """What a call of Snakemake gave."""
+
+    code: int
+    text: str
+
+    @property
+    def jobs(self) -> Counter:
+        """Jobs by rule that were run or, in a dry run, would be."""
+        return Counter(re.findall(r"(?m)^(?:local)?rule (\w+):", self.text))
+
+    @property
+    def trained(self) -> set[str]:
+        """Cells that were trained or would be, as dataset/model/loss/seed."""
+        found = set()
+        for wildcards in re.findall(r"(?ms)^(?:local)?rule train:.*?^    wildcards: (.*?)$", self.text):
+            values = dict(re.findall(r"(\w+)=([\w.-]+)", wildcards))
+            found.add("/".join(values[key] for key in ("dataset", "model", "loss", "seed")))
+        return found
+
+
+class Copy:
+    """A copy of the project in an empty folder, used as a person would from a terminal."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.study = yaml.safe_load(yaml.safe_dump(STUDY))
+
+    def write(self) -> None:
+        (self.folder / "study.yaml").write_text(yaml.safe_dump(self.study, sort_keys=False))
+
+    def snakemake(self, *arguments: str, profile: str = "profiles/local", timeout: int = 900) -> Outcome:
+        self.write()
+        command = ("snakemake", *arguments, "--profile", profile, "--configfile", "study.yaml")
+        return self.run(*command, timeout=timeout)
+
+    def run(self, *command: str, timeout: int = 900) -> Outcome:
+        """Run a command of the environment that the tests run in, over the package of this copy."""
+        path = Path(sys.executable).parent
+        environment = os.environ | {"PYTHONPATH": str(self.folder / "workflow"), "PATH": f"{path}:{os.environ['PATH']}"}
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
+        return Outcome(done.returncode, done.stdout)
+
+    def plan(self, *arguments: str) -> Outcome:
+        outcome = self.snakemake("-n", *arguments)
+        assert outcome.code == 0, outcome.text
+        return outcome
+
+    def file(self, path: str) -> Path:
+        return self.folder / path
+
+    def append(self, path: str, text: str) -> None:
+        file = self.file(path)
+        file.write_text(file.read_text() + text)
+
+
+def new_copy(folder: Path) -> Copy:
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_symlink():
+            (folder / part).symlink_to(os.readlink(source))
+        elif source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            shutil.copy2(source, folder / part)
+    return Copy(folder)
