@@ -184,15 +184,15 @@ def test_a_damaged_copy_of_a_training_is_not_put_back(tmp_path):
     outputs = {"history": tmp_path / "cell/history.csv", "run": tmp_path / "cell/run.json"}
     write_csv(outputs["history"], TABLE)
     write_json(outputs["run"], {"seed": 1})
-    kept_outputs.keep(tmp_path / "kept", outputs, {"seed": 1})
+    kept_outputs.KeptOutputs(tmp_path / "kept").save(outputs, {"seed": 1})
     for path in outputs.values():
         path.unlink()
-    assert kept_outputs.restore(tmp_path / "kept", outputs, {"seed": 1})
+    assert kept_outputs.KeptOutputs(tmp_path / "kept").restore(outputs, {"seed": 1})
     assert read_json(outputs["run"]) == {"seed": 1} and checksums.sum_of(outputs["history"]).exists()
     kept = tmp_path / "kept/history"
     kept.write_bytes(kept.read_bytes()[:20])
     outputs["run"].unlink()
-    assert not kept_outputs.restore(tmp_path / "kept", outputs, {"seed": 1})
+    assert not kept_outputs.KeptOutputs(tmp_path / "kept").restore(outputs, {"seed": 1})
     assert json.loads(checksums.sum_of(outputs["history"]).read_text())["rows"] == 8
 
 

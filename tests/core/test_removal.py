@@ -17,7 +17,7 @@ from segstudy.core.removal import remove_below, remove_tree
 from segstudy.study.cleanup import KINDS, leftovers, remove
 from segstudy.study.partial_tables import forget_partial
 from segstudy.training import kept_outputs
-from segstudy.training.checkpoint import Slot
+from segstudy.training.checkpoint import ResumeCheckpoint
 
 CONFIG = {
     "study": "small",
@@ -140,8 +140,8 @@ def test_folders_that_are_links_are_replaced_and_what_they_lead_to_stays(outside
         put(folder / "new.txt")
     put(RESULTS / "cells/ph2/unet/bce/default/seed0/counts.csv")
     forget_partial(load_study(CONFIG), RESULTS)
-    Slot(RESULTS / "slot", {}).remove()
-    kept_outputs.forget(RESULTS / "kept")
+    ResumeCheckpoint(RESULTS / "slot", {}).remove()
+    kept_outputs.KeptOutputs(RESULTS / "kept").remove()
     assert files_below(outside) == before
     assert files_below(RESULTS / "store") == {"new.txt": "12345"}
     assert not (RESULTS / "slot").is_symlink()

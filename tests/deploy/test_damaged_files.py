@@ -175,15 +175,15 @@ KEPT = {}
 def trained(tmp_path_factory):
     """A short training, and the last state that it saved."""
     folder = tmp_path_factory.mktemp("trained")
-    inputs, save = small_cell.write_inputs(folder), checkpoint.Slot.save
+    inputs, save = small_cell.write_inputs(folder), checkpoint.ResumeCheckpoint.save
 
     def keep(slot, state):
         save(slot, state)
         KEPT.update(identity=slot.identity, content=slot.path.read_bytes())
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkpoint.Slot, "due", lambda slot: True)
-        patch.setattr(checkpoint.Slot, "save", keep)
+        patch.setattr(checkpoint.ResumeCheckpoint, "due", lambda slot: True)
+        patch.setattr(checkpoint.ResumeCheckpoint, "save", keep)
         small_cell.run(inputs, folder / "whole", SHORT, resume=folder / "whole/resume")
     return inputs, folder / "whole"
 
@@ -247,7 +247,7 @@ DAMAGES = {
 @pytest.fixture
 def asked(trained, tmp_path, monkeypatch):
     """Return a function: state -> what the training of the fixture says of it; nothing is trained."""
-    slot = checkpoint.Slot(tmp_path / "resume", KEPT["identity"])
+    slot = checkpoint.ResumeCheckpoint(tmp_path / "resume", KEPT["identity"])
 
     def ask(state):
         slot.save(state)
@@ -271,7 +271,7 @@ def asked(trained, tmp_path, monkeypatch):
 @pytest.fixture
 def state(trained, tmp_path):
     folder = tmp_path / "read"
-    slot = checkpoint.Slot(folder, KEPT["identity"])
+    slot = checkpoint.ResumeCheckpoint(folder, KEPT["identity"])
     folder.mkdir()
     slot.path.write_bytes(KEPT["content"])
     return slot.load()
@@ -286,10 +286,10 @@ def test_a_whole_state_is_taken_and_any_damage_is_told(asked, state):
 @pytest.mark.parametrize("damage", ["no network", "half of the moments"])
 def test_a_damaged_state_is_set_aside_and_the_training_begins_anew(damage, trained, state, tmp_path, caplog):
     inputs, whole = trained
-    slot = checkpoint.Slot(tmp_path / "resume", KEPT["identity"])
+    slot = checkpoint.ResumeCheckpoint(tmp_path / "resume", KEPT["identity"])
     slot.save(DAMAGES[damage](state))
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.WARNING, "segstudy"):
-        patch.setattr(checkpoint.Slot, "remove", lambda slot: None)
+        patch.setattr(checkpoint.ResumeCheckpoint, "remove", lambda slot: None)
         small_cell.run(inputs, tmp_path / "again", SHORT, resume=slot.folder)
     assert "the saved state is not used: its entry" in caplog.text or "it has no entry 'network'" in caplog.text
     assert (slot.folder / "state.pt.rejected-1").exists()
