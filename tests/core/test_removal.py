@@ -71,6 +71,7 @@ def clean(*arguments):
 def test_what_lies_behind_a_link_stays(outside, link):
     Path(link).parent.mkdir(parents=True)
     Path(link).symlink_to(outside, target_is_directory=True)
+    Path("Snakefile").touch()
     before = files_below(outside)
     done = clean()
     assert done.exit_code == 0, done.output

@@ -74,10 +74,11 @@ def job(snakemake: Any, resume: Path | None = None, remove: str | None = None) -
                 message = f"unexpected {type(error).__name__}: {error}\n  to do:   see the whole story in {path}"
             message = visible(message)
             with suppress(OSError):  # it may be a file on a full disk
-                print(f"\nError in {name}: {message}\n", file=terminal, flush=True)
+                terminal.write(f"\nError in {name}: {message}\n\n")
+                terminal.flush()
             if not known:
                 log.write(visible(traceback.format_exc()))
-            print(f"\nError in {name}: {message}", file=log)
+            log.write(f"\nError in {name}: {message}\n")
             sys.exit(1)
 
 
