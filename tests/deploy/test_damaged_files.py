@@ -150,7 +150,7 @@ def test_a_damaged_record_is_told_with_what_makes_it_anew(file, change, command,
     (cell / file).write_text(text[: len(text) // 2] if change is None else json.dumps(json.loads(text) | change))
     assert cell_folder.command([command, str(cell), *[str(picture)] * (command == "predict"), "--out", str(out)]) == 1
     said = capsys.readouterr().err
-    assert "damaged" in said and "anew" in said and str(cell) in said and "Traceback" not in said
+    assert "damaged" in said and "again" in said and str(cell) in said and "Traceback" not in said
     assert not out.exists()
 
 
@@ -258,9 +258,11 @@ def asked(trained, tmp_path, monkeypatch):
 
         with monkeypatch.context() as patch:
             patch.setattr(
-                trainer, "problem_of", lambda *given: found.append(checkpoint_checks.problem_of(*given)) or "stop"
+                trainer,
+                "problem_of",
+                lambda *given, **rest: found.append(checkpoint_checks.problem_of(*given, **rest)) or "stop",
             )
-            patch.setattr(trainer, "note_start", lambda *_: (_ for _ in ()).throw(Stop))
+            patch.setattr(trainer.TrainingState, "note_start", lambda *_: (_ for _ in ()).throw(Stop))
             with pytest.raises(Stop):
                 small_cell.run(trained[0], tmp_path / "again", SHORT, resume=slot.folder)
         return found[0]

@@ -14,6 +14,7 @@ from torch import nn
 
 from segstudy.cli.app import main
 from segstudy.core.errors import StudyError
+from segstudy.core.files import write_json
 from segstudy.data.store import open_store
 from segstudy.deploy import graph, model_card
 from segstudy.deploy.export import export_cell, images_to_check, preprocessing
@@ -207,7 +208,7 @@ def test_the_card_names_the_split_the_encoder_and_what_is_missing(made, tmp_path
     run = json.loads((folder / "run.json").read_text())
     run["encoder"] = {"origin": "resnet34-b627a593.pth"}
     run["sources"] = {"start": {"cell": "a/b/c/d/seed0"}}
-    (folder / "run.json").write_text(json.dumps(run))
+    write_json(folder / "run.json", run)
     cell, meta = open_cell(folder), read_model(folder / "model.safetensors")[1]
     text = model_card.card(cell, meta, preprocessing(cell, meta, []), [], "nothing")
     assert "The test set is the official one; 3 test images belong to groups that are trained on" in text

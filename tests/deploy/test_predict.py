@@ -13,6 +13,7 @@ from scipy.ndimage import label
 
 from segstudy.cli.app import main
 from segstudy.core.errors import StudyError
+from segstudy.core.files import write_json
 from segstudy.data.images.orientation import note_orientation, orientation_of, turned_back, turned_upright
 from segstudy.data.images.overlay import FOUND, overlay
 from segstudy.data.images.prediction_files import read_classes, read_probability
@@ -276,7 +277,7 @@ def test_a_cell_is_found_by_folder_file_and_path(made, tmp_path):
         open_cell(copy)
     run = json.loads((copy / "run.json").read_text())
     run["settings"]["recipe"]["denoising"] = {"noise": "gaussian"}
-    (copy / "run.json").write_text(json.dumps(run))
+    write_json(copy / "run.json", run)
     with pytest.raises(StudyError, match="removes noise"):
         open_cell(copy)
 

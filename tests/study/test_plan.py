@@ -101,6 +101,7 @@ def test_what_others_learn_from_is_planned_too(tmp_path):
 
 def test_the_command_prints_text_and_says_what_is_wrong(tmp_path):
     shutil.copy(ROOT / "config.yaml", tmp_path)
+    (tmp_path / "Snakefile").touch()
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
     command = [sys.executable, "-m", "segstudy", "plan", "--gpus", "2"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segstudy.cli.config_files import Files, chosen, opened, paper
-from segstudy.config import dependencies
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,17 +18,16 @@ def check_config(files: Files = None) -> None:
     A problem is shown as Snakemake shows it, and the exit code is 1. A data set that is not there is no problem of the
     config: it is marked, and the exit code is 0.
     """
+    from segstudy.config import dependencies
+
     study, results = opened(files, anywhere=True)
+    needed = dependencies.ancestors(study)
     console = paper()
     names = ", ".join(map(str, chosen(files)))
     console.print(f"Study {study.study}: the config is right ({names}). Results: {results}/", soft_wrap=True)
     console.print(_datasets(study))
     console.print(_experiments(study))
-    sources = (
-        f", and {len(dependencies.ancestors(study))} cells that these start or learn from"
-        if dependencies.ancestors(study)
-        else ""
-    )
+    sources = f", and {len(needed)} cells that these start or learn from" if needed else ""
     console.print(f"{len(study.cells)} cells in all, each trained once{sources}. What they cost: segstudy plan")
     lost = [
         name
@@ -50,6 +48,8 @@ def _datasets(study: Study) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
+
+    from segstudy.config import dependencies
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     for head in ("data set", "reader", "split"):

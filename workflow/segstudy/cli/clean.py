@@ -56,9 +56,9 @@ def clean(
     found = leftovers(study, results, [kind.value for kind in kinds])
     for root in roots(study, results):
         if root.is_symlink() and any(item.root == root for item in found):
-            print(f"{root} is a link; what is removed lies in {root.resolve()}")
+            say(f"{root} is a link; what is removed lies in {root.resolve()}")
     for link, number in behind_links(study, results, [kind.value for kind in kinds]).items():
-        print(f"{link} is a link: it is not followed, and {number} files and folders behind it stay")
+        say(f"{link} is a link: it is not followed, and {number} files and folders behind it stay")
     if not found:
         say(f"nothing of study '{study.study}' can go")
         return

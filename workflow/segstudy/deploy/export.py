@@ -49,9 +49,9 @@ def export_cell(
     files.check_folder(out)
     for kind in formats:
         check_packages(kind)
-    model_card.counts_of(cell)  # before anything is written
     network, meta = load_model(cell.model, trust=trust)
     check_belongs(cell, meta)
+    model_card.counts_of(cell)  # before anything is written
     model = Deployed(network, meta["normalisation"]).eval()
     height, width = cell.usage["canvas"]
     checked = images_to_check(cell, images)
