@@ -34,6 +34,8 @@ def _wrong(row: Row, folder: Path, before: Mapping[str, str], outcome: Outcome) 
     said = folded(outcome.text)
     after = _files(folder)
     results = [path for path in before if _is_result(path, row)]
+    undone = [path for path in results if any(path == p or path.startswith(f"{p}/") for p in _outputs(outcome.text))]
+    results = sorted({*results} - {*undone})
     lines = [f"the exit code is {outcome.code}, not {row.code}"] if outcome.code != row.code else []
     lines += ["there is a traceback"] if TRACEBACK.search(outcome.text) else []
     lines += [f"the message does not say {words!r}" for words in row.words if folded(words) not in said]
@@ -49,6 +51,12 @@ def _wrong(row: Row, folder: Path, before: Mapping[str, str], outcome: Outcome) 
     lines += [f"{path} is there" for path in row.absent if (folder / path).exists() or (folder / path).is_symlink()]
     lines += [f"{path} is half-written" for path in after if ".partial" in path and path not in before]
     return [*lines, outcome.text] if lines else []
+
+
+def _outputs(text: str) -> set[str]:
+    """Return the outputs of the jobs that were started: Snakemake deletes those of a job that fails."""
+    listed = re.findall(r"(?m)^    output: (.*)$", text)
+    return {path.strip() for line in listed for path in line.split(", ")}
 
 
 def folded(text: str) -> str:

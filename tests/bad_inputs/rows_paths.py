@@ -3,6 +3,7 @@
 import zlib
 from pathlib import Path
 
+from tests.bad_inputs.changes import without_sums
 from tests.bad_inputs.row import Row
 
 CELL = "results/tiny/cells/lesions/unet/bce/default/seed0"
@@ -64,3 +65,4 @@ ROWS = [
         absent=("found/masks/bomb.png",),
     ),
 ]
+ROWS = [row._replace(setup=without_sums(row.setup)) if row.base == "finished" else row for row in ROWS]

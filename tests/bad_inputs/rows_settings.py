@@ -112,7 +112,7 @@ EVALUATION = [
         {"measures": [], "metrics": ["dice", "hd95"]},
         "'hd95', which needs 'surface' among the measures",
     ),
-    said("metric-twice", value("evaluation.metrics", ["dice", "dice"]), "evaluation: metrics names one twice"),
+    said("metric-twice", value("evaluation.metrics", ["dice", "dice"]), "'dice' stands in the list twice"),
     wrong("control-unknown", "evaluation.controls", ["chance"], "'random'"),
     said(
         "ensemble-of-splits",

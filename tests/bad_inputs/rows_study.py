@@ -61,8 +61,8 @@ FILES = [
         "a config file holds blocks of 'name: options' lines",
         "study.yaml",
     ),
-    said("a-folder", several(gone("study.yaml"), put("study.yaml/x", "")), "study.yaml", "is no YAML"),
-    said("not-text", put("study.yaml", b"\x89PNG\r\n\x1a\n\xff\xfe\x00"), "study.yaml", "is no YAML"),
+    said("a-folder", several(gone("study.yaml"), put("study.yaml/x", "")), "study.yaml", "this is a folder"),
+    said("not-text", put("study.yaml", b"\x89PNG\r\n\x1a\n\xff\xfe\x00"), "study.yaml", "is not UTF-8 text"),
     said("binary-zip", put("study.yaml", b"PK\x03\x04\x00\x00"), "study.yaml", "is no YAML"),
 ]
 
@@ -160,10 +160,13 @@ EXPERIMENTS = [
         "Did you mean 'default'?",
     ),
     wrong(
-        "seeds-0", "experiments.lesion_losses.seeds", 0, "seeds are a number >= 1 or a list of different numbers >= 0"
+        "seeds-0",
+        "experiments.lesion_losses.seeds",
+        0,
+        "seeds are a number >= 1 or a list of different numbers from 0 to",
     ),
     wrong("seeds-twice", "experiments.lesion_losses.seeds", [1, 1], "a list of different numbers"),
-    wrong("seeds-negative", "experiments.lesion_losses.seeds", [-1], "numbers >= 0"),
+    wrong("seeds-negative", "experiments.lesion_losses.seeds", [-1], "different numbers from 0 to"),
     wrong("seeds-a-word", "experiments.lesion_losses.seeds", "three", "'three'"),
     wrong("question-short", "experiments.lesion_losses.question", "Hm?", "at least 5 characters"),
     wrong("losses-empty", "experiments.lesion_losses.losses", [], "at least 1 item"),

@@ -75,11 +75,14 @@ def _child(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node] | N
 def _telling(errors: Sequence[Any]) -> list[Any]:
     """Leave out what pydantic says of the other members of a union: that a block is not the word 'native'."""
 
+    def of_literal(error: Any) -> bool:
+        return str(error["loc"][-1:]).startswith('("literal[')
+
     def beside(error: Any) -> bool:
         above = error["loc"][:-1]
-        return any(other is not error and other["loc"][: len(above)] == above for other in errors)
+        return any(not of_literal(other) and other["loc"][: len(above)] == above for other in errors)
 
-    return [error for error in errors if not (str(error["loc"][-1:]).startswith('("literal[') and beside(error))]
+    return [error for error in errors if not (of_literal(error) and beside(error))]
 
 
 def _problem(model: type[BaseModel], error: Any, key: Key, files: Sequence[Path]) -> str:
