@@ -27,6 +27,9 @@ REGION_WORDS = {"roi": "inside the field of view", "full": "over the full frame"
 BOLD = "Bold: best network of its data set, as printed; controls (in italics) do not compete."
 
 
+MEAN_OF_IMAGE = "Several classes: of each image, the mean over those that its truth or prediction shows."
+
+
 NETWORK = ["model", "loss", "recipe", "class"]
 
 
@@ -39,9 +42,9 @@ class Protocol(TypedDict):
     sources: NotRequired[str]  # what cells were made of beside its training images: weights, labels of a teacher
 
 
-def dataset_words(dataset: str, shown: pd.DataFrame, protocol: Protocol) -> str:
+def dataset_words(dataset: str, counts: pd.DataFrame, protocol: Protocol) -> str:
     """Return what a caption says of a data set: how it was split, how large it is, what was measured."""
-    counts = shown[shown["dataset"] == dataset]
+    counts = counts[counts["dataset"] == dataset]
     networks = counts[counts["row"] == "cell"]
     per_seed = networks.groupby(["subset", *NETWORK, "seed"])["sample"].nunique()
     images = per_seed.groupby(["subset", *NETWORK]).mean().groupby("subset").max()
@@ -62,9 +65,9 @@ def dataset_words(dataset: str, shown: pd.DataFrame, protocol: Protocol) -> str:
     )
 
 
-def threshold_words(shown: pd.DataFrame) -> str:
+def threshold_words(counts: pd.DataFrame) -> str:
     """Return what a caption says of the thresholds behind the networks' masks."""
-    networks = shown[shown["row"] == "cell"]
+    networks = counts[counts["row"] == "cell"]
     one = networks[networks["policy"] != ARGMAX]
     largest = "with several classes, a pixel has the one of the largest probability"
     if one.empty:
@@ -93,15 +96,15 @@ def measure_words(metrics: Sequence[str], tolerance: float) -> list[str]:
     return words
 
 
-def average_words(shown: pd.DataFrame, images: str = "images") -> str:
+def average_words(counts: pd.DataFrame, images: str = "images") -> str:
     """Return the beginning of the sentence on how values are averaged."""
-    seeds = ", then over seeds ± standard deviation over seeds" if several_seeds(shown) else ""
+    seeds = ", then over seeds ± standard deviation over seeds" if several_seeds(counts) else ""
     return f"Values are means over {images}{seeds}"
 
 
-def several_seeds(shown: pd.DataFrame) -> bool:
+def several_seeds(counts: pd.DataFrame) -> bool:
     """Return whether any data set was trained on with more than one seed."""
-    networks = shown[shown["row"] == "cell"]
+    networks = counts[counts["row"] == "cell"]
     return bool(networks.groupby("dataset")["seed"].nunique().max() > 1)
 
 
