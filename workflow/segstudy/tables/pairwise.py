@@ -75,9 +75,10 @@ def compare_pairs(inputs: ExperimentInputs, metric: str) -> None:
     parts = []
     for scores in score_tables(counts, metric, [row for row, _ in inputs.variants]):
         fixed = {"dataset": scores.dataset, "class": scores.class_name, "region": scores.region}
-        fixed |= {"policy": scores.policy, "metric": metric, "phantom": int(scores.dataset in inputs.phantoms)}
+        fixed |= {"policy": scores.policy, "metric": metric}
+        phantom = int(scores.dataset in inputs.phantoms)
         for gain, pairs in enumerate((all_pairs(scores, direction), variant_pairs(scores, direction))):
-            parts += [pairs.assign(**fixed, gain=gain)] if len(pairs) else []
+            parts += [pairs.assign(**fixed, gain=gain, phantom=phantom)] if len(pairs) else []
     pairs = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if pairs.empty:
         raise StudyError(
