@@ -137,8 +137,6 @@ def quality(clean: np.ndarray, image: np.ndarray, inside: np.ndarray) -> tuple[f
 
 
 HEADS = ("clean", "with noise", "noise removed")
-
-
 UNITS = {"gaussian": "standard deviation", "salt_and_pepper": "share of the pixels", "speckle": "standard deviation"}
 
 

@@ -19,17 +19,9 @@ if TYPE_CHECKING:
     from segstudy.config.study import Study
 
 SUBSET_WORDS = {"test": "test", "val": "validation", "train": "training"}
-
-
 REGION_WORDS = {"roi": "inside the field of view", "full": "over the full frame"}
-
-
 BOLD = "Bold: best network of its data set, as printed; controls (in italics) do not compete."
-
-
 MEAN_OF_IMAGE = "Several classes: of each image, the mean over those that its truth or prediction shows."
-
-
 NETWORK = ["model", "loss", "recipe", "class"]
 
 
@@ -114,8 +106,6 @@ def count(number: float) -> str:
 
 
 ABOVE = ("data", "chains")  # folders of checks: of data sets and splits, of chains
-
-
 SHOWN = 3  # accepted findings of one kind and reason that a caption writes out
 
 
