@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def channel_statistics(
-    normalisation: Mapping[str, Sequence[float]], device: torch.device | None = None
+    normalisation: Mapping[str, Sequence[float]], device: torch.device | str | None = None
 ) -> tuple[Tensor, Tensor]:
     """Return `mean` and `std` of each channel, (1, C, 1, 1) each: a network sees (x - mean) / std, x in 0..1."""
     mean, std = (torch.tensor(normalisation[key], device=device).view(1, -1, 1, 1) for key in ("mean", "std"))
