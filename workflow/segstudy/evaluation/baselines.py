@@ -124,9 +124,9 @@ def measure_controls(
             if control == "second_human" and not row["second_mask"]:
                 continue
             prediction, threshold = CONTROLS[control].predict(row, root, truth, learned, seed)
-            own = masks if CONTROLS[control].line else without_lines
+            of_control = masks if CONTROLS[control].line else without_lines
             named = key | {"control": control, "threshold": threshold}
-            lines += counts_of(named, prediction, truth, labels, own, shapes if own is masks else None)
+            lines += counts_of(named, prediction, truth, labels, of_control, shapes if of_control is masks else None)
         return lines
 
     lines = [line for lines in in_threads(count, rows, threads, "controls of") for line in lines]

@@ -43,11 +43,11 @@ def shape_of(mask: np.ndarray, names: Collection[str]) -> Shape:
 
 def compared(prediction: Shape, truth: Shape, measures: Measures) -> dict[str, Any]:
     """Return the columns of counts.csv that compare two shapes of one size."""
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     if "surface" in measures.names:
-        found |= surfaces(prediction.mask, truth.mask, measures.tolerance)._asdict()
+        columns |= surfaces(prediction.mask, truth.mask, measures.tolerance)._asdict()
     if prediction.line is not None and truth.line is not None:
-        found |= {
+        columns |= {
             "line_prediction": int(np.count_nonzero(prediction.line)),
             "line_truth": int(np.count_nonzero(truth.line)),
             "line_prediction_inside": int(np.count_nonzero(prediction.line & truth.mask)),
@@ -55,5 +55,5 @@ def compared(prediction: Shape, truth: Shape, measures: Measures) -> dict[str, A
         }
     for name, shape in (("prediction", prediction), ("truth", truth)):
         if shape.pieces is not None:
-            found |= {f"{kind}_{name}": number for kind, number in shape.pieces._asdict().items()}
-    return found
+            columns |= {f"{piece}_{name}": number for piece, number in shape.pieces._asdict().items()}
+    return columns

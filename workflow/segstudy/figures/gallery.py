@@ -137,10 +137,10 @@ def tiles_of(
         predicted = read_classes(mask, len(labels.names)) if labels.several else read_mask(mask).array
         fits(predicted, truth.ids, mask, root / row["mask"])
         if labels.several:
-            shown = _classes(truth, predicted, inside, dark, labels)
+            tiles = _classes(truth, predicted, inside, dark, labels)
         else:
-            shown = _one_class(truth, predicted, inside, dark)
-        parts += shown[len(parts) > 1 :]  # the truth once
+            tiles = _one_class(truth, predicted, inside, dark)
+        parts += tiles[len(parts) > 1 :]  # the truth once
     if edge is not None:
         for part in (parts[0], *parts[3::2]):
             part[edge] = OUTLINE
@@ -150,9 +150,9 @@ def tiles_of(
 def _one_class(truth: Truth, predicted: np.ndarray, inside: np.ndarray, dark: np.ndarray) -> list[np.ndarray]:
     """Return truth, prediction and their overlay on the darkened image, float32 (h, w, 3) each."""
     size = (dark.shape[1], dark.shape[0])
-    kinds = (predicted & truth.mask, predicted & ~truth.mask, ~predicted & truth.mask)
+    parts = (predicted & truth.mask, predicted & ~truth.mask, ~predicted & truth.mask)
     # The root lifts what is thinner than a display pixel; without it, a missed vessel is lost in the grey.
-    shares = np.sqrt([drawing.share(kind & inside, size) for kind in kinds])
+    shares = np.sqrt([drawing.share(part & inside, size) for part in parts])
     shares /= np.maximum(shares.sum(axis=0), 1)
     overlay = dark
     for share, colour in zip(shares, (TP, FP, FN), strict=True):
@@ -165,10 +165,10 @@ def _classes(
 ) -> list[np.ndarray]:
     """Return truth, prediction, and the wrong pixels on the darkened image, float32 (h, w, 3) each."""
     size = (dark.shape[1], dark.shape[0])
-    found, wanted = (drawing.flat(ids, labels.colours, size) for ids in (predicted, truth.ids))
+    predicted_tile, truth_tile = (drawing.flat(ids, labels.colours, size) for ids in (predicted, truth.ids))
     wrong = ((predicted != truth.ids) & inside).astype(np.uint8)
-    errors = np.where(drawing.flat(wrong, ((0, 0, 0), (1, 1, 1)), size) > 0, wanted, dark)
-    return [wanted, found, errors]
+    errors = np.where(drawing.flat(wrong, ((0, 0, 0), (1, 1, 1)), size) > 0, truth_tile, dark)
+    return [truth_tile, predicted_tile, errors]
 
 
 def _page(

@@ -149,12 +149,12 @@ def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experi
     failed = _table(paths.table(results, name, "failures.csv"))
     shares = _table(paths.table(results, name, "labels.csv")) if len(block["labels"]) > 1 else None
     more = [
-        make(f"{name}-{kind}", found, settings)
+        make(f"{name}-{kind}", table_of_kind, settings)
         for kind, make in (("comparisons", grids.comparisons), ("strata", grids.strata), ("classes", grids.classes))
-        if (found := _table(paths.table(results, name, f"{kind}.csv"))) is not None
+        if (table_of_kind := _table(paths.table(results, name, f"{kind}.csv"))) is not None
     ]
     sentences = (
-        {str(data): spoken(own) for data, own in pairs.groupby("dataset", sort=False)} if pairs is not None else {}
+        {str(data): spoken(rows) for data, rows in pairs.groupby("dataset", sort=False)} if pairs is not None else {}
     )
 
     def figure(kind: str, alt: str) -> Picture:

@@ -44,8 +44,8 @@ def dataset_words(dataset: str, counts: pd.DataFrame, protocol: Protocol) -> str
     seeds = networks.groupby(NETWORK)["seed"].nunique().max()
     repeats = f"{seeds} seeds" if seeds > 1 else "1 seed"
     region = REGION_WORDS[counts["region"].iloc[0]]
-    kinds = counts["class"].nunique()
-    classes = f"{kinds} classes, the background among them; " if kinds > 1 else ""
+    number = counts["class"].nunique()
+    classes = f"{number} classes, the background among them; " if number > 1 else ""
     full = counts.loc[counts["region"] != counts["own_region"], "sample"].nunique()
     if full:
         region += f" ({full} image{'s' if full > 1 else ''} without one count{'' if full > 1 else 's'} in full)"
@@ -106,7 +106,7 @@ def count(number: float) -> str:
 
 
 ABOVE = ("data", "chains")  # folders of checks: of data sets and splits, of chains
-SHOWN = 3  # accepted findings of one kind and reason that a caption writes out
+WRITTEN_OUT = 3  # accepted findings of one kind and reason that a caption writes out
 
 
 def protocol(options: DatasetConfig, checks: Sequence[str | Path], sources: str = "") -> Protocol:
@@ -117,12 +117,12 @@ def protocol(options: DatasetConfig, checks: Sequence[str | Path], sources: str 
         checks: the json files of its image check, of the check of each of its splits, and of those of its chains.
         sources: what its cells were made of, see `chain_words`.
     """
-    found = [read_json(path) for path in checks]
-    of_splits = [item for item in found if "split" in item]
+    records = [read_json(path) for path in checks]
+    of_splits = [item for item in records if "split" in item]
     splits = [item["split"] for item in of_splits]
     official = bool(splits) and splits[0]["rule"]["test"] == "official"
     leak = "" if options.split.grouped else _leak_words(splits)
-    accepted = _accepted([item for one in found for item in one["accepted"]])
+    accepted = _accepted([item for record in records for item in record["accepted"]])
     exceptions = f"; declared exceptions: {'; '.join(accepted)}" if accepted else ""
     return Protocol(
         split=split_words(options.split, official) + leak + _copy_words(of_splits) + exceptions,
@@ -137,10 +137,12 @@ def protocols(
 ) -> dict[str, Protocol]:
     """Return what captions say of each data set; its checks have its name below `ABOVE` in their path."""
 
-    def own(name: str) -> list[str | Path]:
+    def checks_of(name: str) -> list[str | Path]:
         return [path for path in checks if any(f"/{above}/{name}/" in Path(path).as_posix() for above in ABOVE)]
 
-    return {name: protocol(options, own(name), (sources or {}).get(name, "")) for name, options in datasets.items()}
+    return {
+        name: protocol(options, checks_of(name), (sources or {}).get(name, "")) for name, options in datasets.items()
+    }
 
 
 def _accepted(items: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -149,11 +151,11 @@ def _accepted(items: Sequence[Mapping[str, Any]]) -> list[str]:
     for item in items:
         texts.setdefault((item["kind"], item["reason"]), {})[item["text"]] = None
     words = []
-    for (kind, reason), found in texts.items():
-        if len(found) > SHOWN:
-            words.append(f"{next(iter(found))}, and {len(found) - 1} more of kind {kind} (accepted: {reason})")
+    for (kind, reason), sentences in texts.items():
+        if len(sentences) > WRITTEN_OUT:
+            words.append(f"{next(iter(sentences))}, and {len(sentences) - 1} more of kind {kind} (accepted: {reason})")
         else:
-            words += [f"{text} (accepted: {reason})" for text in found]
+            words += [f"{text} (accepted: {reason})" for text in sentences]
     return words
 
 
@@ -198,16 +200,16 @@ def chain_words(study: Study, cells: Sequence[Cell]) -> dict[str, str]:
     """Return for each data set of the cells what its caption says of their sources; '' where all stand alone."""
     words = {}
     for dataset in dict.fromkeys(cell.dataset for cell in cells):
-        own = [cell for cell in cells if cell.dataset == dataset]
-        models = dict.fromkeys(cell.model for cell in own)
+        of_dataset = [cell for cell in cells if cell.dataset == dataset]
+        models = dict.fromkeys(cell.model for cell in of_dataset)
         sentences = [f"{model}: {text}" for model in models if (text := _encoder(study, model))]
-        sentences += dict.fromkeys(text for cell in own if (text := _sources(study, cell)))
-        shares = sorted({share for cell in own if (share := share_of(study, cell)[1]) < 1})
+        sentences += dict.fromkeys(text for cell in of_dataset if (text := _sources(study, cell)))
+        shares = sorted({share for cell in of_dataset if (share := share_of(study, cell)[1]) < 1})
         if shares:
-            told = ", ".join(f"{share:.3g}" for share in shares)
+            percentages = ", ".join(f"{share:.3g}" for share in shares)
             sentences.append(
-                f"recipes that end in _labels use that percentage of the training labels ({told}), the same images in "
-                "every row and for every teacher"
+                f"recipes that end in _labels use that percentage of the training labels ({percentages}), the same "
+                "images in every row and for every teacher"
             )
         words[dataset] = "; ".join(sentences)
     return words
@@ -220,12 +222,14 @@ def _encoder(study: Study, model: str) -> str:
 
 def _sources(study: Study, cell: Cell) -> str:
     """Return what a recipe, whatever its share of the labels, takes from others."""
-    recipe, found = study.recipe(cell.dataset, cell.recipe), sources(study, cell)
+    recipe, builds_on = study.recipe(cell.dataset, cell.recipe), sources(study, cell)
     parts = []
     if recipe.start_from:
         what = "the weights on the way down" if recipe.start_from.take == "encoder" else "the weights"
-        noise = study.recipes[found["start"].recipe].denoising
-        parts.append(f"starts from {what} of {_named(study, found['start'])}" + ", which removes noise" * bool(noise))
+        noise = study.recipes[builds_on["start"].recipe].denoising
+        parts.append(
+            f"starts from {what} of {_named(study, builds_on['start'])}" + ", which removes noise" * bool(noise)
+        )
     if recipe.transfer.freeze:
         parts.append(f"what it starts from stands still for {recipe.transfer.freeze} epochs")
     if recipe.transfer.rate != 1:
@@ -233,7 +237,7 @@ def _sources(study: Study, cell: Cell) -> str:
     if recipe.pseudo_labels:
         pseudo = recipe.pseudo_labels
         mixed = f", {pseudo.real:.0%} of the crops with real labels" if pseudo.real else ""
-        teacher = _named(study, found["teacher"])
+        teacher = _named(study, builds_on["teacher"])
         parts.append(f"learns from {pseudo.unlabelled} too, labelled by {teacher} ({pseudo.targets} targets{mixed})")
     if recipe.consistency:
         parts.append(f"mean teacher on images of {recipe.consistency.unlabelled} without masks")

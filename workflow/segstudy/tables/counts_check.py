@@ -52,10 +52,10 @@ def read_measured(path: str | Path, columns: Sequence[str] = COLUMNS) -> pd.Data
 
 
 def _compare(counts: pd.DataFrame, path: Path, controls: bool) -> None:
-    found = (OF_CONTROLS if controls else OF_CELL).fullmatch(path.as_posix())
-    if not found:
+    match = (OF_CONTROLS if controls else OF_CELL).fullmatch(path.as_posix())
+    if not match:
         return
-    results, dataset, seed = found.groups()
+    results, dataset, seed = match.groups()
     folder = Path(results or ".") / "data" / dataset
     index, split = folder / "index.csv", folder / "splits" / f"seed{seed}.csv"
     if not index.exists() or not split.exists():
