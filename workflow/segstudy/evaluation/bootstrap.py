@@ -1,4 +1,4 @@
-"""How sure a mean over a handful of seeds and a few dozen images is."""
+"""Bootstrap intervals of means over a handful of seeds and a few dozen images."""
 
 from __future__ import annotations
 

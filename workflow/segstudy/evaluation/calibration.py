@@ -1,4 +1,4 @@
-"""What probabilities say before any threshold is set: ROC AUC, average precision, Brier score, calibration error.
+"""Measures of probabilities, without a threshold: ROC AUC, average precision, Brier score, calibration error.
 
 Probabilities on disk have 65536 levels. Two histograms over these, of the foreground's and of the background's
 pixels, hold all that the measures need: they are exact, ties included, and no pixel is sorted.

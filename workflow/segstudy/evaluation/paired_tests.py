@@ -1,4 +1,4 @@
-"""Two rows of a table on the same images: their difference, its test, its size, and what that allows to claim."""
+"""Paired tests of two rows on the same images: difference, p values, effect sizes and the verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of two masks is measured beside their pixels: outlines, centre lines, objects and holes."""
+"""Measures of two masks beside pixel counts: outlines, centre lines, objects and holes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Shape(NamedTuple):
 
 
 def shape_of(mask: np.ndarray, names: Collection[str]) -> Shape:
-    """Return what the measures `names` need of one mask."""
+    """Return the centre line and the pieces of a mask, as far as the measures `names` need them."""
     line = centre_line(mask) if "cldice" in names else None
     return Shape(mask, line, pieces(mask) if "objects" in names else None)
 

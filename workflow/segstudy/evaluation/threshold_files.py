@@ -1,4 +1,4 @@
-"""Reading thresholds.json: policy -> threshold, or `argmax` without one."""
+"""Read thresholds.json: policy -> threshold, or `argmax` without one."""
 
 from __future__ import annotations
 

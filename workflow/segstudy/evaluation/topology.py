@@ -1,4 +1,4 @@
-"""What holds together in a mask: its objects, its holes and its centre line.
+"""Topology of a mask: its objects, its holes and its centre line.
 
 Small errors of pixels can be large errors of objects: a vessel cut by two pixels is two vessels.
 """

@@ -1,4 +1,4 @@
-"""The ablation of an experiment: what every loss and network scores on the test images, and how sure that is."""
+"""The ablation of an experiment: test scores by loss and network, with their intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much noise a network removes: PSNR and SSIM of validation images before and after, and pictures of some."""
+"""Denoising: PSNR and SSIM of validation images before and after, and pictures of some."""
 
 from __future__ import annotations
 

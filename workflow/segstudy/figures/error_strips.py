@@ -1,4 +1,4 @@
-"""The same test images under every network, loss and recipe: what each of them gets wrong, side by side."""
+"""Errors of every network, loss and recipe on the same test images, side by side."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Source(NamedTuple):
 
 
 class Strip(NamedTuple):
-    """A line of the page: what stands above it, its tiles, and the words below each."""
+    """A line of the page: its heading, its tiles, and the words below each."""
 
     words: str
     tiles: list[Image.Image]

@@ -1,4 +1,4 @@
-"""Where networks fail: small objects, badly set thresholds, probabilities that promise too much."""
+"""Failures of networks: small objects, badly chosen thresholds, miscalibrated probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The best, the median and the worst test image of a cell, beside the truth and what the network made of them."""
+"""The best, the median and the worst test image of a cell, with truth, prediction and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pseudo-labels for a person to look at: some that were accepted and some that were not, drawn over their images."""
+"""Contact sheet of pseudo-labels: some accepted and some rejected, drawn over their images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every network between floor and human: its mean with an interval, and how often it is the best of them."""
+"""Forest plot of networks and controls: mean with interval, and how often each network ranks first."""
 
 from __future__ import annotations
 

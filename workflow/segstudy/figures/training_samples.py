@@ -1,4 +1,4 @@
-"""The first training samples as the network gets them: cropped and changed, with their mask and roi drawn over.
+"""The first training samples as the network gets them: cropped and augmented, with mask and roi drawn over.
 
 Made by the functions that a training calls, with the draws of its first epoch, so that a person sees what is learned
 from, and that image, mask and roi move together.

@@ -1,4 +1,4 @@
-"""Everything the report says, collected from the files of a study."""
+"""Content of the report, collected from the files of a study."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Facts(NamedTuple):
 
 
 class Experiment(NamedTuple):
-    """What was asked in an experiment, and what came out."""
+    """Question and results of an experiment."""
 
     name: str
     question: str
@@ -201,7 +201,7 @@ def _table(path: Path) -> pd.DataFrame | None:
 
 
 def _words(cells: list[Cell]) -> str:
-    """Return what an experiment compares: '2 data sets x 2 networks (encdec, unet) x ...'."""
+    """Return the size of an experiment in words: '2 data sets x 2 networks (encdec, unet) x ...'."""
     parts = []
     for field, word in (("dataset", "data set"), ("model", "network"), ("loss", "loss"), ("recipe", "recipe")):
         names = list(dict.fromkeys(getattr(cell, field) for cell in cells))

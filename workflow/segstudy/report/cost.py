@@ -58,7 +58,7 @@ class Scores(NamedTuple):
 
 
 def read_runs(cells: list[Cell], results: Path) -> pd.DataFrame:
-    """Return one row per training with what its `run.json` says of cost."""
+    """Return one row per training with the costs in its `run.json`."""
     rows = []
     for cell in cells:
         run = read_run(paths.cell(results, cell) / "run.json", RUN_FIELDS)

@@ -1,4 +1,4 @@
-"""The pictures of the page that can be looked into: images, truth and predictions, small enough to be embedded.
+"""The interactive gallery: images, truth and predictions, small enough to be embedded.
 
 Of one foreground class the probabilities come along in 8 bits, so that the page draws the mask at any threshold.
 """
@@ -56,7 +56,7 @@ class Arrays(NamedTuple):
 
 
 def gallery(settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]) -> dict[str, Any]:
-    """Return what the gallery shows, as plain values for the page's script.
+    """Return the content of the gallery as plain values for the page's script.
 
     Args:
         settings: see `segstudy.report.settings`.

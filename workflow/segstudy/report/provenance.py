@@ -1,4 +1,4 @@
-"""How a study was made: config, versions, code, hashes, and what the checks said."""
+"""Provenance of a study: config, versions, code, hashes, and remarks of the checks."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _with_numbers(values: Counter[str]) -> str:
 def _hashes(
     runs: Mapping[Cell, Mapping[str, Any]], settings: Mapping[str, Any], results: Path
 ) -> list[tuple[str, str]]:
-    """Return file and SHA-256 of what trainings read: stores, splits, and the indexes that hold those of the images."""
+    """Return name and SHA-256 of stores, splits and indexes; an index holds the hashes of the images."""
     indexes = [paths.INDEX.format(dataset=name) for name in settings["datasets"]]
     hashes = {index: file_hash(results / index) for index in indexes}
     for cell, run in runs.items():

@@ -119,7 +119,7 @@ def _origin(computed: Mapping[str, Any] | None) -> str:
 
 
 def by_share(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
-    """Return what each approach makes of each share of the labels (`tables/<experiment>.labels.csv`)."""
+    """Return the scores by approach and share of the labels (`tables/<experiment>.labels.csv`)."""
     names = name_columns(table)
     metric = METRICS[table["metric"].iloc[0]].label
     rows = []

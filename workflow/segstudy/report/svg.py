@@ -1,4 +1,4 @@
-"""Drawings of the page's own, as SVG in the page: they take its colours, light and dark."""
+"""Drawings that are SVG inside the page: they take its colours, light and dark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of the page: numbers that are shown, and the values they are sorted by."""
+"""The tables of the page: texts, and the values they are sorted by."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Settings = Mapping[str, Any]
 
 
 class Value(NamedTuple):
-    """One cell of a table: what is read, what it is sorted by (text where it is no number), and how it looks."""
+    """One cell of a table: its text, its sorting value (text where it is no number), and its look."""
 
     text: str
     sort: float | str
@@ -27,7 +27,7 @@ class Value(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One row, and what the reader may filter it by."""
+    """One row, and its values for the filters."""
 
     values: list[Value]
     control: bool
@@ -48,7 +48,7 @@ class Grid(NamedTuple):
 
     @property
     def kept(self) -> int:
-        """The column that stays when a narrow window scrolls: of the names in front, what tells most rows apart."""
+        """The column that stays when a narrow window scrolls: of the names in front, that with most values."""
         front = next((i for i, number in enumerate(self.numbers) if number), len(self.numbers))
         kinds = [len({row.values[i].text for row in self.rows}) for i in range(front)]
         return kinds.index(max(kinds)) if kinds else 0
@@ -208,7 +208,7 @@ def hardest(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
 
 
 def plain(key: str, caption: str, heads: list[str], rows: list[Row]) -> Grid:
-    """Return a table whose lists offer what its rows may be filtered by, where that is more than one value."""
+    """Return a table with a filter for each key of its rows' filters that has more than one value."""
     filters: dict[str, list[str]] = {}
     for row in rows:
         for name, value in row.filters.items():

@@ -1,4 +1,4 @@
-"""What the captions of all tables say: how each data set was used, and how values came about."""
+"""Captions of all tables: how each data set was used, and how values were computed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Protocol(TypedDict):
 
 
 def dataset_words(dataset: str, counts: pd.DataFrame, protocol: Protocol) -> str:
-    """Return what a caption says of a data set: how it was split, how large it is, what was measured."""
+    """Return the sentence on a data set: split, number of images, size, region that is measured."""
     counts = counts[counts["dataset"] == dataset]
     networks = counts[counts["row"] == "cell"]
     per_seed = networks.groupby(["subset", *NETWORK, "seed"])["sample"].nunique()
@@ -58,7 +58,7 @@ def dataset_words(dataset: str, counts: pd.DataFrame, protocol: Protocol) -> str
 
 
 def threshold_words(counts: pd.DataFrame) -> str:
-    """Return what a caption says of the thresholds behind the networks' masks."""
+    """Return the sentence on the thresholds of the networks' masks."""
     networks = counts[counts["row"] == "cell"]
     one = networks[networks["policy"] != ARGMAX]
     largest = "with several classes, a pixel has the one of the largest probability"
@@ -76,7 +76,7 @@ def threshold_words(counts: pd.DataFrame) -> str:
 
 
 def measure_words(metrics: Sequence[str], tolerance: float) -> list[str]:
-    """Return what a caption says of measures that have a unit, a tolerance or a rule of their own for ranking."""
+    """Return the sentences on measures with a unit, a tolerance or a ranking rule."""
     words = []
     if "surface_dice" in metrics:
         words.append(f"Surface Dice forgives up to {tolerance:g} pixels between outlines.")
@@ -110,7 +110,7 @@ WRITTEN_OUT = 3  # accepted findings of one kind and reason that a caption write
 
 
 def protocol(options: DatasetConfig, checks: Sequence[str | Path], sources: str = "") -> Protocol:
-    """Return what captions say of a data set.
+    """Return the protocol of a data set.
 
     Args:
         options: its config.
@@ -135,7 +135,7 @@ def protocol(options: DatasetConfig, checks: Sequence[str | Path], sources: str 
 def protocols(
     datasets: Mapping[str, DatasetConfig], checks: Sequence[str | Path], sources: Mapping[str, str] | None = None
 ) -> dict[str, Protocol]:
-    """Return what captions say of each data set; its checks have its name below `ABOVE` in their path."""
+    """Return the protocol of each data set; the paths of its checks have its name below one of `ABOVE`."""
 
     def checks_of(name: str) -> list[str | Path]:
         return [path for path in checks if any(f"/{above}/{name}/" in Path(path).as_posix() for above in ABOVE)]
@@ -160,14 +160,14 @@ def _accepted(items: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _leak_words(splits: Sequence[Mapping[str, Any]]) -> str:
-    """Return what a split that ignores groups gives away, over all seeds."""
+    """Return how many test images share a group with training images, over all seeds."""
     shared = sum(split["test_in_training"] for split in splits)
     tested = sum(split["subsets"]["test"] for split in splits)
     return f"; groups are IGNORED: {shared / tested:.0%} of the test images belong to groups that are trained on"
 
 
 def _copy_words(checks: Sequence[Mapping[str, Any]]) -> str:
-    """Return what the checks of the splits looked for and met: the numbers are those of the worst seed."""
+    """Return how many pairs the checks of the splits compared and how many copies they found, for the worst seed."""
     if not checks:
         return ""
     pairs, near, moved, groups, grouped = (
@@ -197,7 +197,7 @@ def _tile_words(prediction: Prediction) -> str:
 
 
 def chain_words(study: Study, cells: Sequence[Cell]) -> dict[str, str]:
-    """Return for each data set of the cells what its caption says of their sources; '' where all stand alone."""
+    """Return, by data set, the sentence on weights and labels that its cells got from others; '' without any."""
     words = {}
     for dataset in dict.fromkeys(cell.dataset for cell in cells):
         of_dataset = [cell for cell in cells if cell.dataset == dataset]
@@ -221,7 +221,7 @@ def _encoder(study: Study, model: str) -> str:
 
 
 def _sources(study: Study, cell: Cell) -> str:
-    """Return what a recipe, whatever its share of the labels, takes from others."""
+    """Return the weights and labels that a recipe gets from other cells, at any share of the labels."""
     recipe, builds_on = study.recipe(cell.dataset, cell.recipe), sources(study, cell)
     parts = []
     if recipe.start_from:

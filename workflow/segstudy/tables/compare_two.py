@@ -79,7 +79,7 @@ def _counts_of(variant: Variant, results: Path) -> Path:
 
 
 def side(study: Study, results: Path, typed: str) -> Side:
-    """Return what a name, or the path of a cell's folder or of a file in it, stands for.
+    """Return the row or cell of a name, or of the path of a cell's folder or a file in it.
 
     Raises:
         StudyError: it is of another study, or nothing of this one has the name.

@@ -1,4 +1,4 @@
-"""What the readable comparison table says: rows, best values, footnotes and the protocol in words."""
+"""Content of the readable comparison table: rows, best values, footnotes and the protocol in words."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _entry(row: Mapping[Any, Any], subset: str, column: Column, bold: bool) -> E
 
 
 def row_names(row: Mapping[Any, Any], names: Sequence[str]) -> tuple[str, ...]:
-    """Return what stands in the columns `names` of a row."""
+    """Return the texts of the columns `names` of a row."""
     if row["row"] == "cell":
         return tuple(row[name] for name in names)
     words = {"model": row["model"].replace("_", " "), "loss": "control", "recipe": "", "class": row["class"]}
@@ -217,7 +217,7 @@ def _notes(
 
 
 def short_name(row: Mapping[Any, Any], names: Sequence[str]) -> str:
-    """Return how a footnote names a row: by what its table's columns `names` say of it."""
+    """Return the name of a row in a footnote: the texts of its columns `names`."""
     return "/".join(part for part in row_names(row, names) if part not in ("", "control"))
 
 

@@ -1,4 +1,4 @@
-"""Reading counts.csv, of cells and of controls: every image of the split is there, once, or the file is refused."""
+"""Read counts.csv of cells and controls; refuse a file that does not hold every image of the split once."""
 
 from __future__ import annotations
 

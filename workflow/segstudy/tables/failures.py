@@ -1,4 +1,4 @@
-"""Where networks fail: the worst images first, and curves over the threshold from the histograms of probabilities."""
+"""Failures: the worst images first, and curves over the threshold from the histograms of probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tables and figures of one experiment are made from, unpacked from Snakemake."""
+"""Inputs of the tables and figures of one experiment, unpacked from Snakemake."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ExperimentInputs:
         return headline(self.counts(), self.policy, self.regions)
 
     def test_counts(self) -> pd.DataFrame:
-        """Return those of `headline` on test images.
+        """Return the counts of `headline` on test images.
 
         Raises:
             StudyError: no network has any.

@@ -1,4 +1,4 @@
-"""Which rows of an experiment differ: every pair compared image by image, on the test images alone.
+"""Paired comparisons: every two rows of an experiment, image by image, on the test images alone.
 
 Two networks share their test images, and images differ far more than networks do. Overlapping intervals of two rows
 therefore say nothing; the interval of their differences does.

@@ -1,4 +1,4 @@
-"""What the tables of paired comparisons say: a line for each pair, and in words what the data support."""
+"""Content of the tables of paired comparisons: a line and a sentence for each pair."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ONE_SEED_SHORT = ", one seed: the luck of these trainings is in no interval"
 
 
 def sentence(pair: Mapping[Any, Any]) -> str:
-    """Return what the data say of one pair (a row of the csv): the better mean is named first, its lead is positive."""
+    """Return the conclusion on one pair (a row of the csv): the better mean is named first, its lead is positive."""
     where = f"On {pair['dataset']}{' (PHANTOM)' if pair['phantom'] else ''}"
     first, second, shared = sides(pair)
     leads = (pair["difference"] < 0) == (METRICS[pair["metric"]].direction == "lower")
@@ -62,7 +62,7 @@ def sentence(pair: Mapping[Any, Any]) -> str:
 
 
 def sides(pair: Mapping[Any, Any]) -> tuple[str, str, str]:
-    """Return what tells the two rows apart, spelled once for each, and in brackets what they share."""
+    """Return the names in which the two rows differ, and in brackets those they share."""
     differ = [name for name in NAMES if pair[f"{name}_a"] != pair[f"{name}_b"]]
     same = [pair[f"{name}_a"] for name in NAMES[:2] if name not in differ]
     first, second = ("/".join(pair[f"{name}_{side}"] for name in differ) for side in ("a", "b"))

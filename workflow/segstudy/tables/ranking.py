@@ -1,4 +1,4 @@
-"""The order of an experiment's rows, and how firmly it stands: would other test images give the same first row?"""
+"""Ranking of an experiment's rows and its stability: would other test images give the same first row?"""
 
 from __future__ import annotations
 
@@ -87,5 +87,5 @@ def stability(tables: np.ndarray, resamples: int = 2000, seed: int = 0) -> list[
 
 
 def _comparable(means: np.ndarray) -> np.ndarray:
-    """Return means of which those that differ by the order of summation alone are equal, and no value is the least."""
+    """Return rounded means: those that differ by the order of summation alone become equal, NaN the smallest."""
     return np.nan_to_num(np.round(means, DIGITS), nan=-np.inf)

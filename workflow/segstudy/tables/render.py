@@ -1,4 +1,4 @@
-"""The readable comparison table as Markdown, LaTeX and HTML: one content, three spellings."""
+"""Readable tables as Markdown, LaTeX and HTML, from one content."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Line(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """Rows with the same columns, and what has to be said below them. `key` is its part of the LaTeX label.
+    """Rows with the same columns, and the text below them. `key` is its part of the LaTeX label.
 
     `sentences` say what the rows mean; notes what a reader must know to read them, and never leave the table.
     """

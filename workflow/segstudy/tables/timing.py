@@ -1,4 +1,4 @@
-"""How long trainings took, on what, and with which versions."""
+"""Times, devices and package versions of trainings."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def training_times(runs: Runs) -> pd.DataFrame:
 
 
 def time_words(runs: Runs) -> list[str]:
-    """Return what a caption says of the times: on which devices, every process of an interrupted training counted.
+    """Return the sentences on times and devices; all processes of an interrupted training count.
 
-    Where the cells were not all trained with the same packages, it says that too.
+    A warning follows if not all cells were trained with the same packages.
     """
     starts = [start for _, path in runs for start in read_run(path, ("starts",))["starts"]]
     devices = sorted({f"{start['device']} ({_threads(start['threads'])})" for start in starts})
@@ -47,7 +47,7 @@ def time_words(runs: Runs) -> list[str]:
 
 
 def version_words(runs: Runs) -> list[str]:
-    """Return what a caption says where not all cells were trained with the same packages; nothing where they were."""
+    """Return a warning if not all cells were trained with the same packages."""
     packages: dict[str, Counter[str]] = {}
     for _, path in runs:
         record = read_run(path, ())

@@ -58,6 +58,6 @@ def variants_of(cells: Sequence[Cell], flips: bool, together: bool) -> list[Vari
 
 
 def variant_words(variants: Sequence[Variant]) -> list[str]:
-    """Return what a caption says of these rows."""
+    """Return the sentences of a caption on these rows."""
     flipped, together = any(row.flips for row in variants), any(len(row.seeds) > 1 for row in variants)
     return [FLIPS_WORDS] * flipped + [TOGETHER_WORDS] * together
