@@ -20,7 +20,7 @@ from segstudy.data.images.label_map import Labels
 from segstudy.data.images.prediction_files import read_classes
 from segstudy.data.images.read import read_image, read_mask
 from segstudy.evaluation.aggregate import ARGMAX, per_image
-from segstudy.tables.counts_check import read_measured
+from segstudy.tables.counts_check import in_region, read_measured
 
 # White, and Okabe and Ito's orange and sky blue: told apart by every kind of colour vision.
 TP, FP, FN, OUTLINE = (255, 255, 255), (230, 159, 0), (86, 180, 233), (240, 228, 66)
@@ -98,9 +98,7 @@ def choose(counts: pd.DataFrame, policy: str, region: str, where: object = "") -
     Raises:
         StudyError: if no test image was measured at `policy`.
     """
-    test = counts[counts["subset"].eq("test") & counts["policy"].eq(policy)]
-    has_region = test["region"].eq(region).groupby(test["sample"]).transform("any")
-    test = test[test["region"].eq(region) | (test["region"].eq("full") & ~has_region)]
+    test = in_region(counts[counts["subset"].eq("test") & counts["policy"].eq(policy)], region)
     if test.empty:
         raise StudyError(
             f"no test image was measured at threshold policy '{policy}'",

@@ -26,7 +26,7 @@ from segstudy.data.readers.registry import labels_of
 from segstudy.evaluation.aggregate import ARGMAX, per_image
 from segstudy.evaluation.threshold_files import read_thresholds
 from segstudy.report import embed
-from segstudy.tables.counts_check import read_measured
+from segstudy.tables.counts_check import in_region, read_measured
 
 PREDICTIONS = 400  # of all cells together
 EACH = {"test": 12, "val": 3}  # at most, of one cell
@@ -159,9 +159,7 @@ def _scores(cell: Cell, source: Source, settings: Mapping[str, Any], results: Pa
     """Return sample, subset and Dice (of several classes their mean) of a cell's test and validation images."""
     counts = read_measured(paths.cell(results, cell) / "counts.csv")
     policy = ARGMAX if source.labels.several else settings["evaluation"]["headline"]
-    counts = counts[counts["subset"].isin(EACH) & counts["policy"].eq(policy)]
-    has_region = counts["region"].eq(source.region).groupby(counts["sample"]).transform("any")
-    counts = counts[counts["region"].eq(source.region) | (counts["region"].eq("full") & ~has_region)]
+    counts = in_region(counts[counts["subset"].isin(EACH) & counts["policy"].eq(policy)], source.region)
     return per_image(counts).groupby(["sample", "subset"], sort=False)["dice"].mean().reset_index()
 
 

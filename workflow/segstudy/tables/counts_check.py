@@ -51,6 +51,12 @@ def read_measured(path: str | Path, columns: Sequence[str] = COLUMNS) -> pd.Data
     return counts
 
 
+def in_region(counts: pd.DataFrame, region: str) -> pd.DataFrame:
+    """Return the rows of `region`, `roi` or `full`; of images without a roi, those of the full frame."""
+    has_region = counts["region"].eq(region).groupby(counts["sample"]).transform("any")
+    return counts[counts["region"].eq(region) | (counts["region"].eq("full") & ~has_region)]
+
+
 def _compare(counts: pd.DataFrame, path: Path, controls: bool) -> None:
     match = (OF_CONTROLS if controls else OF_CELL).fullmatch(path.as_posix())
     if not match:
