@@ -44,7 +44,7 @@ rule ranking:
     """Every network between floor and human, and how often it is first."""
     input:
         **COUNTS,
-        gains=of_experiment(experiments.variant_counts),
+        variants=of_experiment(experiments.variant_counts),
     output:
         svg=f"{FIGURE}/ranking.svg",
         png=report_figure("ranking", "ranking"),
@@ -53,7 +53,7 @@ rule ranking:
         **JOBS.per_attempt(mb=4000, minutes=60),
     params:
         **OF_FIGURE,
-        gains=of_experiment(experiments.variant_values),
+        variants=of_experiment(experiments.variant_values),
         pairs=of_experiment(experiments.pairs),
         metric=STUDY.evaluation.comparison,
     script:

@@ -17,7 +17,7 @@ rule compare:
     """The tables of one experiment."""
     input:
         **COUNTS,
-        gains=of_experiment(experiments.variant_counts),
+        variants=of_experiment(experiments.variant_counts),
         checks=of_experiment(experiments.checks),
         runs=of_experiment(experiments.cell_files, "run.json"),
     output:
@@ -30,7 +30,7 @@ rule compare:
         **JOBS.per_attempt(mb=4000, minutes=60),
     params:
         **OF_TABLE,
-        gains=of_experiment(experiments.variant_values),
+        variants=of_experiment(experiments.variant_values),
         metrics=STUDY.evaluation.metrics,
         tolerance=STUDY.evaluation.tolerance,
     script:
@@ -78,7 +78,7 @@ rule comparisons:
     """Every two rows of one experiment compared on the images they share."""
     input:
         **COUNTS,
-        gains=of_experiment(experiments.variant_counts),
+        variants=of_experiment(experiments.variant_counts),
         checks=of_experiment(experiments.checks),
     output:
         csv=f"{TABLE}.comparisons.csv",
@@ -91,7 +91,7 @@ rule comparisons:
         **JOBS.per_attempt(mb=4000, minutes=60),
     params:
         **OF_TABLE,
-        gains=of_experiment(experiments.variant_values),
+        variants=of_experiment(experiments.variant_values),
         metric=STUDY.evaluation.comparison,
     script:
         "../workflow/scripts/comparisons.py"

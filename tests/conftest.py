@@ -23,6 +23,16 @@ def usual_arithmetic():
         torch.use_deterministic_algorithms(False)
 
 
+@pytest.fixture
+def figures(monkeypatch):
+    """The matplotlib figures that the test draws, in order, instead of files."""
+    from segstudy.figures import style
+
+    drawn = []
+    monkeypatch.setattr(style, "save", lambda figure, svg, png: drawn.append(figure))
+    return drawn
+
+
 def pytest_terminal_summary(terminalreporter):
     """Say how long the table of bad inputs took, which is to stay below two minutes on two idle cores."""
     reports = [

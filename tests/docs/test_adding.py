@@ -56,7 +56,7 @@ def follow(page, folder, environment):
     for indent, language, file, place, code in BLOCK.findall((ROOT / "docs" / page).read_text(encoding="utf-8")):
         content = "".join(line.removeprefix(indent) for line in code.splitlines(keepends=True))
         if language == "bash":
-            command = content.replace("python -m", f"{sys.executable} -m")
+            command = re.sub(r"\bpython (?=-m|docs/)", f"{sys.executable} ", content)
             done = run(["bash", "-euc", command], cwd=folder, env=environment)
             assert done.returncode == 0, done.stdout + done.stderr
             said = done.stdout

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from docs.pictures import loss_gradients
+from docs.pictures.loss_gradients import BAR, PANELS, SHARES, SIDE, draw_loss_gradients, gradients
 from segstudy.config.losses import LOSSES
-from segstudy.figures import loss_gradients
-from segstudy.figures.loss_gradients import BAR, PANELS, SHARES, SIDE, draw_loss_gradients, gradients
 
 
 def test_every_loss_has_a_panel():

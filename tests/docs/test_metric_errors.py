@@ -5,7 +5,7 @@ from PIL import Image
 from skimage.measure import euler_number, label
 from sklearn.metrics import f1_score
 
-from segstudy.figures.metric_errors import SHOWN, draw_metric_errors, measured, predictions, vessels
+from docs.pictures.metric_errors import SHOWN, draw_metric_errors, measured, predictions, vessels
 
 
 def test_numbers_are_those_of_other_implementations():

@@ -9,7 +9,7 @@ from PIL import Image
 from segstudy.config.semi_supervised import Denoising
 from segstudy.core import rng
 from segstudy.figures import denoising
-from segstudy.figures.denoising import HEADS, Shown, draw_denoised
+from segstudy.figures.denoising import HEADS, PictureRow, draw_denoised
 from segstudy.training.tasks.denoising import middle_levels
 from tests.helpers import small_cell
 from tests.helpers.of_denoising import SETTINGS, unlabelled  # noqa: F401 - a fixture
@@ -88,7 +88,7 @@ def test_a_cell_is_measured_and_drawn(unlabelled, tmp_path):  # noqa: F811
 
 def test_the_picture_holds_its_images_in_order(tmp_path):
     shades = [np.full((8, 8, 1), value, np.float32) for value in (0.0, 0.4, 1.0)]
-    row = Shown("a", "speckle", 0.1, tuple(shades), (10.0, 0.5), (20.0, 0.9))
+    row = PictureRow("a", "speckle", 0.1, tuple(shades), (10.0, 0.5), (20.0, 0.9))
     draw_denoised([row], tmp_path / "a.png", title="t")
     pixels = np.asarray(Image.open(tmp_path / "a.png"))
     line = pixels[pixels.shape[0] - 200, :, 0]

@@ -16,6 +16,7 @@ from segstudy.tables.failures import (
     read_bins,
     worst_first,
 )
+from tests.helpers.of_results import inputs, paths
 
 COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", "tp", "fp", "fn", "tn"]
 
@@ -116,9 +117,14 @@ def study(tmp_path):
     return cells, files, {"cells": tmp_path / "index.csv"}
 
 
+def drawn_failures(folder, cells, histograms, indexes):
+    outputs = paths(folder, "svg", "png", "csv")
+    draw_failures(inputs(cells, outputs=outputs, regions={"cells": "roi"}, phantoms=["cells"]), histograms, indexes)
+    return outputs
+
+
 def test_the_figure_and_its_list_of_images(tmp_path, study):
-    outputs = {kind: tmp_path / f"failures.{kind}" for kind in ("svg", "png", "csv")}
-    draw_failures(*study, "losses", outputs, policy="fixed", regions={"cells": "roi"}, phantoms=["cells"])
+    outputs = drawn_failures(tmp_path, *study)
     text = outputs["svg"].read_text()
     assert text.count("<svg") == 1 and outputs["png"].stat().st_size > 20_000
     images = pd.read_csv(outputs["csv"], dtype={"sample": str})
@@ -129,17 +135,13 @@ def test_the_figure_and_its_list_of_images(tmp_path, study):
     expected = np.mean([dice(Counts(row["tp"], row["fp"], row["fn"], row["tn"])) for row in own])
     assert images.query("sample == '7' and loss == 'bce'")["dice"].item() == pytest.approx(expected)
     first = outputs["svg"].read_bytes()
-    draw_failures(*study, "losses", outputs, policy="fixed", regions={"cells": "roi"}, phantoms=["cells"])
-    assert outputs["svg"].read_bytes() == first
+    assert drawn_failures(tmp_path, *study)["svg"].read_bytes() == first
 
 
 def test_without_scores_the_sizes_are_drawn_alone(tmp_path, study):
-    cells, files, indexes = study
-    for path in files:
+    for path in study[1]:
         save_bins(path, [], [], [], np.zeros((0, 2, 256), np.int64))
-    outputs = {kind: tmp_path / f"failures.{kind}" for kind in ("svg", "png", "csv")}
-    draw_failures(cells, files, indexes, "losses", outputs, policy="fixed", regions={"cells": "roi"})
-    assert outputs["png"].exists()
+    assert drawn_failures(tmp_path, *study)["png"].exists()
 
 
 def test_worst_first_is_sorted_within_a_stratum():

@@ -17,7 +17,8 @@ from segstudy.evaluation.aggregate import Counts, confusion
 from segstudy.evaluation.metrics import dice
 from segstudy.figures import ablation, curves, early_stopping, gallery, style
 from segstudy.training.early_stopping import curve_slope
-from tests.helpers.of_figures import LESION, make_cell
+from tests.helpers.of_figures import LESION, SAVED, make_cell
+from tests.helpers.of_results import inputs, paths
 
 
 def histories(folder, datasets, models, losses, seeds, recipes=("default",)):
@@ -64,8 +65,12 @@ def counts(folder, datasets, models, losses, seeds):
     return cells, controls
 
 
-def colours_of(path):
-    return len(Image.open(path).convert("RGB").resize((200, 200)).getcolors(40_000))
+def text_of(outputs):
+    """The text of the SVG, whose PNG has the width of a page and something drawn on it."""
+    picture = Image.open(outputs["png"])
+    assert picture.width == style.WIDTH * style.PNG_DPI
+    assert len(picture.convert("RGB").resize((200, 200)).getcolors(40_000)) > 20
+    return outputs["svg"].read_text()
 
 
 SMALL = (["ph2"], ["unet"], ["bce"], 1)
@@ -74,20 +79,16 @@ GRID = (["ph2", "drive"], ["encdec", "unet"], ["bce", "weighted_bce", "dice"], 2
 
 @pytest.mark.parametrize("shape", [SMALL, GRID], ids=["one cell", "grid"])
 def test_curves_are_drawn_with_every_name_and_at_the_width_of_a_page(tmp_path, shape):
-    svg, png = tmp_path / "c.svg", tmp_path / "c.png"
-    curves.draw_curves(histories(tmp_path, *shape), "baseline", svg, png)
-    assert Image.open(png).width == style.WIDTH * style.PNG_DPI
-    assert colours_of(png) > 20
-    text = svg.read_text()
+    outputs = paths(tmp_path, "svg", "png")
+    curves.draw_curves(histories(tmp_path, *shape), "baseline", outputs)
+    text = text_of(outputs)
     for name in ("Learning curves of experiment baseline", *shape[0], *shape[1], *shape[2]):
         assert name in text  # matplotlib writes each text as a comment beside its outlines
     assert "PHANTOM" not in text
 
 
-def test_curves_mark_the_last_epoch_that_was_the_best(tmp_path, monkeypatch):
-    figures = []
-    monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))
-    curves.draw_curves(histories(tmp_path, *SMALL), "one", "x.svg", "x.png")
+def test_curves_mark_the_last_epoch_that_was_the_best(tmp_path, figures):
+    curves.draw_curves(histories(tmp_path, *SMALL), "one", SAVED)
     upper, lower = (axes for axes in figures[0].axes if axes.get_visible())
     dots = [line for axes in (upper, lower) for line in axes.lines if line.get_marker() == "o"]
     assert [(line.get_xdata().item(), line.get_ydata().item()) for line in dots] == [(2, 0.4), (2, 0.6)]
@@ -96,25 +97,21 @@ def test_curves_mark_the_last_epoch_that_was_the_best(tmp_path, monkeypatch):
     assert list(validation.get_xdata()) == [1, 2, 3]
 
 
-def test_without_validation_images_the_training_loss_is_seen_and_the_panel_below_says_why(tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(style, "save", lambda figure, *paths: drawn.append(figure))
+def test_without_validation_images_the_training_loss_is_seen_and_the_panel_below_says_why(tmp_path, figures):
     made = histories(tmp_path, *SMALL)
     history = pd.read_csv(made[0][1])
     history.assign(val_loss=np.nan, val_dice=np.nan, best=[0, 0, 1]).to_csv(made[0][1], index=False)
-    curves.draw_curves(made, "one", "x.svg", "x.png")
-    upper, lower = drawn[0].axes
+    curves.draw_curves(made, "one", SAVED)
+    upper, lower = figures[0].axes
     low, high = upper.get_xlim()
     assert low < 1 and high > 3 and lower.get_xlim() == (low, high)
     assert any(list(line.get_xdata()) == [3] and list(line.get_ydata()) == [0.5] for line in upper.lines)
     assert [text.get_text() for text in lower.texts] == ["no validation images"]
 
 
-def test_curves_have_a_panel_for_each_data_set_network_and_recipe(tmp_path, monkeypatch):
-    figures = []
-    monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))
+def test_curves_have_a_panel_for_each_data_set_network_and_recipe(tmp_path, figures):
     cells = histories(tmp_path, ["ph2", "drive"], ["a", "b", "c", "d"], ["bce"], 1, ("fast", "slow"))
-    curves.draw_curves(cells, "many", "x.svg", "x.png", phantom=["drive"])
+    curves.draw_curves(cells, "many", SAVED, phantoms=["drive"])
     titles = [axes.get_title(loc="left") for axes in figures[0].axes if axes.get_title(loc="left")]
     assert len(titles) == 16
     assert "ph2\na, slow" in titles
@@ -137,13 +134,11 @@ def stopped_history(folder):
     return folder / "history.csv"
 
 
-def test_early_stopping_is_drawn_where_a_recipe_uses_it(tmp_path, monkeypatch):
-    figures = []
-    monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))
+def test_early_stopping_is_drawn_where_a_recipe_uses_it(tmp_path, figures):
     path = stopped_history(tmp_path)
     cells = [(Cell("ph2", "unet", "bce", recipe, 0), path) for recipe in ("plain", "stopped")]
     rule = CurveStopping(window=4, threshold=0.01, epochs=5, after=3)
-    curves.draw_curves(cells, "stop", "x.svg", "x.png", rules={("ph2", "stopped"): rule})
+    curves.draw_curves(cells, "stop", SAVED, rules={("ph2", "stopped"): rule})
     plain, stopped, said, slopes, *_ = figures[0].axes
     assert [text.get_text() for text in said.texts] == ["does not stop by the fitted curve"]
     assert len(stopped.lines) == len(plain.lines) + 1
@@ -163,12 +158,10 @@ def test_early_stopping_is_drawn_where_a_recipe_uses_it(tmp_path, monkeypatch):
     assert {"last fitted curve", "slopes that count as flat", "stopped: flat for long enough"} <= words
 
 
-def test_a_training_that_was_not_flat_for_long_enough_has_no_cross_and_a_short_one_no_fit(tmp_path, monkeypatch):
-    figures = []
-    monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))
+def test_a_training_that_was_not_flat_for_long_enough_has_no_cross_and_a_short_one_no_fit(tmp_path, figures):
     cells = [(Cell("ph2", "unet", "bce", "stopped", 0), stopped_history(tmp_path))]
     for rule in (CurveStopping(window=4, threshold=0.01, epochs=10), CurveStopping(window=16, threshold=0.01)):
-        curves.draw_curves(cells, "stop", "x.svg", "x.png", rules={("ph2", "stopped"): rule})
+        curves.draw_curves(cells, "stop", SAVED, rules={("ph2", "stopped"): rule})
     crosses = [[line for axes in figure.axes for line in axes.lines if line.get_marker() == "X"] for figure in figures]
     assert crosses[0] == []
     fits = [[line for line in figure.axes[0].lines if line.get_linewidth() > 3] for figure in figures]
@@ -178,39 +171,33 @@ def test_a_training_that_was_not_flat_for_long_enough_has_no_cross_and_a_short_o
 def test_without_the_rule_the_curves_are_what_they_were(tmp_path):
     cells = [(Cell("ph2", "unet", "bce", "stopped", 0), stopped_history(tmp_path))]
     for name, rules in (("a", None), ("b", {("drive", "stopped"): CurveStopping()})):
-        curves.draw_curves(cells, "plain", tmp_path / f"{name}.svg", tmp_path / f"{name}.png", rules=rules)
+        curves.draw_curves(cells, "plain", paths(tmp_path, "svg", "png", name=name), rules=rules)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     assert "fitted curve" not in (tmp_path / "a.svg").read_text()
 
 
 def test_curves_without_history_or_with_a_broken_one_say_so(tmp_path):
     with pytest.raises(StudyError, match="no learning curves"):
-        curves.draw_curves([], "none", tmp_path / "x.svg", tmp_path / "x.png")
+        curves.draw_curves([], "none", paths(tmp_path, "svg", "png"))
     path = tmp_path / "history.csv"
     path.write_text("epoch,train_loss\n1,0.5\n")
     with pytest.raises(StudyError, match="no column val_loss, val_dice, slope, best"):
-        curves.draw_curves([(Cell("d", "m", "l", "r", 0), path)], "x", tmp_path / "x.svg", tmp_path / "x.png")
+        curves.draw_curves([(Cell("d", "m", "l", "r", 0), path)], "x", paths(tmp_path, "svg", "png"))
 
 
 @pytest.mark.parametrize("shape", [SMALL, GRID], ids=["one cell", "grid"])
 def test_the_ablation_is_drawn_with_every_name(tmp_path, shape):
-    svg, png = tmp_path / "a.svg", tmp_path / "a.png"
-    ablation.draw_ablation(
-        *counts(tmp_path, *shape), "baseline", svg, png, policy="fixed", regions={}, phantom=["drive"]
-    )
-    assert Image.open(png).width == style.WIDTH * style.PNG_DPI
-    assert colours_of(png) > 20
-    text = svg.read_text()
+    outputs = paths(tmp_path, "svg", "png")
+    ablation.draw_ablation(inputs(*counts(tmp_path, *shape), outputs, phantoms=["drive"]))
+    text = text_of(outputs)
     for name in (*shape[1], *shape[2], "ph2: Dice", "ph2: IoU", "ph2: Sensitivity", "ph2: Specificity"):
         assert f"<!-- {name} -->" in text
     assert ("PHANTOM" in text) == ("drive" in shape[0])
 
 
-def test_the_ablation_shows_means_seeds_and_controls(tmp_path, monkeypatch):
-    figures = []
-    monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))
+def test_the_ablation_shows_means_seeds_and_controls(tmp_path, figures):
     cells, controls = counts(tmp_path, ["ph2"], ["unet"], ["bce"], 2)
-    ablation.draw_ablation(cells, controls, "one", "x.svg", "x.png", policy="fixed", regions={})
+    ablation.draw_ablation(inputs(cells, controls, SAVED))
     seeds = [np.mean([dice(Counts(60 + 3 * s + i, 20 - i, 20, 500)) for i in range(6)]) for s in range(2)]
     axes = figures[0].axes[0]
     bar, mean, dots, *lines = axes.lines
@@ -234,10 +221,10 @@ def test_labels_of_controls_never_overlap():
 def test_figures_have_the_same_bytes_every_time(tmp_path):
     made = []
     for run in ("first", "second"):
-        paths = [tmp_path / f"{run}.{name}.{kind}" for name in ("c", "a") for kind in ("svg", "png")]
-        curves.draw_curves(histories(tmp_path, *SMALL), "x", *paths[:2], phantom=True)
-        ablation.draw_ablation(*counts(tmp_path, *SMALL), "x", *paths[2:], policy="fixed", regions={}, phantom=True)
-        made.append([path.read_bytes() for path in paths])
+        both = [paths(tmp_path, "svg", "png", name=f"{run}.{name}") for name in ("c", "a")]
+        curves.draw_curves(histories(tmp_path, *SMALL), "x", both[0], phantoms=["ph2"])
+        ablation.draw_ablation(inputs(*counts(tmp_path, *SMALL), both[1], phantoms=["ph2"]))
+        made.append([path.read_bytes() for outputs in both for path in outputs.values()])
     assert made[0] == made[1]
     assert all(b"<!-- PHANTOM -->" in svg for svg in (made[0][0], made[0][2]))
 

@@ -11,6 +11,7 @@ from segstudy.config.cell import Cell
 from segstudy.evaluation.bootstrap import bootstrap_interval
 from segstudy.figures import style
 from segstudy.figures.label_efficiency import Share, draw_label_efficiency
+from tests.helpers.of_results import inputs, paths
 
 IMAGES = {0.1: 2, 0.5: 10, 1: 20}
 NAMES = {"default": 0.0, "finetuned": 0.05}
@@ -48,10 +49,10 @@ def given(folder, seeds=2):
     return cells, controls, runs, shares
 
 
-def drawn(folder, phantoms=(), **changes):
-    outputs = {name: folder / f"out.{name}" for name in ("svg", "png", "csv")}
-    options = {"policy": "fixed", "metric": "dice", "regions": {}, "phantoms": phantoms} | changes
-    draw_label_efficiency(*given(folder), "few", outputs, **options)
+def drawn(folder, phantoms=()):
+    outputs = paths(folder, "svg", "png", "csv")
+    cells, controls, runs, shares = given(folder)
+    draw_label_efficiency(inputs(cells, controls, outputs, phantoms=phantoms), runs, shares, "dice")
     return outputs
 
 
@@ -73,9 +74,7 @@ def test_the_table_has_a_row_for_each_approach_and_share_with_its_interval(tmp_p
     )
 
 
-def test_the_figure_has_a_line_for_each_approach_and_names_shares_and_images(tmp_path, monkeypatch):
-    figures = []
-    monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))
+def test_the_figure_has_a_line_for_each_approach_and_names_shares_and_images(tmp_path, figures):
     drawn(tmp_path)
     axes = figures[0].axes[0]
     assert axes.get_xscale() == "log"

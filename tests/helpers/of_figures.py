@@ -8,6 +8,7 @@ from segstudy.data.images.label_map import binary
 from segstudy.evaluation.aggregate import confusion
 
 LESION = binary("lesion")
+SAVED = {"svg": "x.svg", "png": "x.png"}
 
 
 def make_cell(folder, qualities, roi=False):

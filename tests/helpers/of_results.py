@@ -4,6 +4,8 @@ import json
 
 import pandas as pd
 
+from segstudy.tables.columns import SEVEN
+from segstudy.tables.inputs import ExperimentInputs
 from segstudy.tables.results import compare
 
 COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", "tp", "fp", "fn", "tn"]
@@ -33,22 +35,32 @@ def write_run(path, seconds=(30.0, 8.0, 2.0), devices=("AMD EPYC",)):
     return path
 
 
-def run(folder, cells, controls, protocols=None, runs=None, **changes):
-    names = {"tidy": "x.tidy.csv", "csv": "x.csv", "md": "x.md", "tex": "x.tex", "html": "x.html"}
-    outputs = {key: folder / "out" / name for key, name in names.items()}
-    options = {
-        "experiment": "base_line",
-        "question": "Do 50 % of skips & more matter?",
-        "policy": "fixed",
-        "regions": {"ph2": "roi", "drive": "roi"},
-    }
+def inputs(cells, controls=(), outputs=None, protocols=None, **changes):
+    """The inputs of an experiment's tables and figures; drawn are the data sets whose protocol says so."""
     protocols = protocols or {"ph2": PROTOCOL, "drive": PROTOCOL}
-    runs = runs or [(cell, write_run(folder / f"run{i}.json")) for i, (cell, _) in enumerate(cells)]
-    compare(cells, controls, runs, protocols=protocols, outputs=outputs, **(options | changes))
-    return {key: path.read_text(encoding="utf-8") for key, path in outputs.items()} | {
-        "wide": pd.read_csv(outputs["csv"], keep_default_na=True),
-        "long": pd.read_csv(outputs["tidy"]),
-    }
+    options = {"experiment": "base_line", "policy": "fixed", "outputs": outputs or {}, "protocols": protocols}
+    options |= {"phantoms": [name for name, protocol in protocols.items() if protocol["phantom"]]}
+    return ExperimentInputs(cells=cells, controls=controls, **(options | changes))
+
+
+def paths(folder, *kinds, name="x"):
+    """Where a table or a figure goes, by kind."""
+    return {kind: folder / f"{name}.{kind}" for kind in kinds or ("csv", "md", "tex", "html")}
+
+
+def texts(outputs):
+    """What a table function has written, and its csv as `table`."""
+    written = {kind: path.read_text(encoding="utf-8") for kind, path in outputs.items()}
+    return written | {"table": pd.read_csv(outputs["csv"])}
+
+
+def run(folder, cells, controls, protocols=None, runs=None, metrics=SEVEN, tolerance=2, **changes):
+    outputs = paths(folder / "out") | {"tidy": folder / "out/x.tidy.csv"}
+    options = {"question": "Do 50 % of skips & more matter?", "regions": {"ph2": "roi", "drive": "roi"}} | changes
+    runs = runs or [write_run(folder / f"run{i}.json") for i in range(len(cells))]
+    compare(inputs(cells, controls, outputs, protocols, **options), runs, metrics, tolerance)
+    made = texts(outputs)
+    return made | {"wide": made["table"], "long": pd.read_csv(outputs["tidy"])}
 
 
 def markdown_row(text, name, panel="Test images"):

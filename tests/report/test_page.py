@@ -252,7 +252,7 @@ def test_the_gallery_is_bounded_however_many_cells_there_are():
 def test_pictures_shrink_until_they_fit(monkeypatch):
     noise = np.random.default_rng(1).integers(0, 256, (300, 384), dtype=np.uint8)
     cell = Cell("real", "unet", "bce", "default", 0)
-    found = gallery.Found({"real/a": np.stack([noise] * 3, axis=2)}, {"real/a": noise // 255}, {(cell, "a"): noise})
+    found = gallery.Arrays({"real/a": np.stack([noise] * 3, axis=2)}, {"real/a": noise // 255}, {(cell, "a"): noise})
     side, coded = gallery.fitting(found, {"real": source(1, ["x"])})
     assert side == 384 and decoded(coded[f"{cell.path} a"]).size == (384, 300)
     monkeypatch.setattr(gallery, "BYTES", 100_000)

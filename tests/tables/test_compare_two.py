@@ -14,6 +14,7 @@ from segstudy.evaluation.aggregate import METRICS
 from segstudy.tables import compare_two
 from segstudy.tables.captions import protocols
 from segstudy.tables.pairwise import compare_pairs
+from tests.helpers.of_results import inputs, paths
 
 CONFIG = {
     "study": "small",
@@ -67,33 +68,14 @@ def values(results, name, metric="dice"):
 
 def test_two_rows_have_the_numbers_of_the_studys_own_table(results, tmp_path):
     cells = [(c, results / "cells" / c.path / "counts.csv") for c in STUDY.cells if c.dataset == "ph2"]
-    outputs = {kind: tmp_path / f"table.{kind}" for kind in ("csv", "md", "tex", "html")}
-    compare_pairs(
-        cells,
-        [],
-        experiment="all",
-        question="Which?",
-        policy="fixed",
-        metric="dice",
-        regions={"ph2": "full"},
-        protocols=protocols({"ph2": STUDY.datasets["ph2"]}, []),
-        outputs=outputs,
-    )
+    outputs = paths(tmp_path)
+    captions = protocols({"ph2": STUDY.datasets["ph2"]}, [])
+    options = {"experiment": "all", "question": "Which?", "regions": {"ph2": "full"}}
+    compare_pairs(inputs(cells, [], outputs, captions, **options), "dice")
     row = pd.read_csv(outputs["csv"]).iloc[0]
     found = compared(results, "ph2/unet/bce/default", "ph2/encdec/bce/default")
-    for key in (
-        "mean_a",
-        "mean_b",
-        "difference",
-        "low",
-        "high",
-        "p",
-        "p_seeds",
-        "rank_biserial",
-        "dz",
-        "images",
-        "seeds",
-    ):
+    numbers = ["mean_a", "mean_b", "difference", "low", "high", "p", "p_seeds"]
+    for key in [*numbers, "rank_biserial", "dz", "images", "seeds"]:
         assert found.pair[key] == pytest.approx(row[key]), key
     assert found.pair["verdict"] == row["verdict"] == "first"
     assert found.text == row["sentence"].replace("Holm p", "p")

@@ -23,11 +23,10 @@ from segstudy.study.summary import SENTENCES, _sentences, show
 from segstudy.tables.pairwise import PAIRS, compare_pairs, shown_pairs
 from segstudy.tables.pairwise_text import sentence, sides
 from segstudy.tables.ranking import rank_rows
-from segstudy.tables.variants import gains_of
-from tests.helpers.of_results import PROTOCOL
+from segstudy.tables.variants import variants_of
+from tests.helpers.of_results import PROTOCOL, inputs, paths, texts
 
 ROOT = Path(__file__).resolve().parents[2]
-FIXED = {"policy": "fixed", "metric": "dice", "regions": {}}
 
 
 def counts(dice, control=None):
@@ -61,13 +60,11 @@ def images(base, gain=0.0, count=12):
     return {f"s{i}": round(base - 0.02 * i + gain * (1 + 0.05 * i), 3) for i in range(count)}
 
 
-def compare(folder, cells, controls, phantom=False, **changes):
-    outputs = {name: folder / "out" / f"x.{name}" for name in ("csv", "md", "tex", "html")}
-    options = {"experiment": "base_line", "question": "Which?", "outputs": outputs} | FIXED
-    names = {cell.dataset for cell, _ in cells}
-    protocols = dict.fromkeys(names, PROTOCOL | {"phantom": phantom})
-    compare_pairs(cells, controls, protocols=protocols, **(options | changes))
-    return {name: path.read_text() for name, path in outputs.items()} | {"table": pd.read_csv(outputs["csv"])}
+def compare(folder, cells, controls, phantom=False, metric="dice", **changes):
+    outputs = paths(folder / "out")
+    protocols = {cell.dataset: PROTOCOL | {"phantom": phantom} for cell, _ in cells}
+    compare_pairs(inputs(cells, controls, outputs, protocols, question="Which?", **changes), metric)
+    return texts(outputs)
 
 
 @pytest.fixture
@@ -204,21 +201,21 @@ def test_sentences(changes, words):
     assert sentence(pair(**changes)).startswith("On drive, ")
 
 
-def with_gains(folder, cells):
+def with_variants(folder, cells):
     """Flips gain 0.02 on every image of every seed of unet/bce; both seeds together 0.03, counted under the first."""
     bases = [cell for cell, _ in cells if cell[1:3] == ("unet", "bce")]
     found = []
-    for gain in gains_of(bases, flips=True, together=True):
-        path = folder / f"gain-{gain.cell.recipe}-{gain.cell.seed}.csv"
-        more = 0.03 if len(gain.seeds) > 1 else 0.02
+    for variant in variants_of(bases, flips=True, together=True):
+        path = folder / f"variant-{variant.cell.recipe}-{variant.cell.seed}.csv"
+        more = 0.03 if len(variant.seeds) > 1 else 0.02
         counts({name: value + more for name, value in images(0.9).items()}).to_csv(path, index=False)
-        found.append((gain, path))
+        found.append((variant, path))
     return found
 
 
 def test_rows_without_training_are_compared_with_their_networks_alone(tmp_path, three):
     without = compare(tmp_path, *three)["table"]
-    made = compare(tmp_path, *three, gains=with_gains(tmp_path, three[0]))
+    made = compare(tmp_path, *three, variants=with_variants(tmp_path, three[0]))
     table = made["table"]
     pd.testing.assert_frame_equal(table[table["gain"] == 0], without)  # the others' family is what it was
     gained = table[table["gain"] == 1].set_index("recipe_a")
@@ -236,7 +233,7 @@ def test_rows_without_training_are_compared_with_their_networks_alone(tmp_path, 
 
 def test_one_row_and_what_it_gains_can_be_compared(tmp_path):
     cells, _ = study(tmp_path, {("unet", "bce", seed): images(0.9, 0.01 * seed) for seed in (0, 1)})
-    table = compare(tmp_path, cells, [], gains=with_gains(tmp_path, cells))["table"]
+    table = compare(tmp_path, cells, [], variants=with_variants(tmp_path, cells))["table"]
     assert len(table) == 3 and table["gain"].all()
     # The better of the two seeds has 0.01 * (1 + 0.05 i) more; the ensemble is compared with the mean of both.
     ahead = np.mean([0.01 * (1 + 0.05 * i) for i in range(12)]) / 2
@@ -264,22 +261,23 @@ def test_the_terminal_shows_a_handful_of_sentences_the_best_rows_first(tmp_path,
 
 
 def test_the_ranking_has_the_means_of_the_table_and_controls_without_a_rank(three):
-    rows = rank_rows(*three, experiment="x", phantoms=[], **FIXED)
+    rows = rank_rows(inputs(*three), "dice")
     assert list(rows["mean"]) == sorted(rows["mean"], reverse=True)
     human = rows[rows["model"] == "second_human"].iloc[0]
     assert human["mean"] == pytest.approx(np.mean(list(images(0.85).values()))) and np.isnan(human["rank"])
     networks = rows[rows["row"] == "cell"].set_index(["model", "loss"])
     assert networks.loc[("unet", "bce"), "rank"] == networks.loc[("unet", "dice"), "rank"] == 1.5
     assert networks["first"].sum() == pytest.approx(1) and networks.loc[("encdec", "bce"), "first"] == 0
-    error = rank_rows(*three, experiment="x", phantoms=[], **(FIXED | {"metric": "pixel_error"}))
+    error = rank_rows(inputs(*three), "pixel_error")
     assert list(error["mean"]) == sorted(error["mean"])
     assert error[error["row"] == "cell"]["model"].iloc[-1] == "encdec"
 
 
 def test_rows_without_training_stand_in_the_ranking_and_compete_with_nobody(tmp_path, three):
-    plain = rank_rows(*three, experiment="x", phantoms=[], **FIXED)
-    gains = with_gains(tmp_path, three[0])
-    rows = rank_rows(*three, experiment="x", phantoms=[], gains=gains, **FIXED)
+    plain = rank_rows(inputs(*three), "dice")
+    outputs = paths(tmp_path, "svg", "png", "csv")
+    with_all = inputs(*three, outputs, variants=with_variants(tmp_path, three[0]))
+    rows = rank_rows(with_all, "dice")
     gained = rows[rows["row"] == "gain"].set_index("recipe")
     assert len(gained) == 3 and gained[["rank", "rank_low", "rank_high", "first"]].isna().all(axis=None)
     assert gained.loc["default + flips", "seeds"] == 2 and gained.loc["default, 2 seeds together", "seeds"] == 1
@@ -287,23 +285,20 @@ def test_rows_without_training_stand_in_the_ranking_and_compete_with_nobody(tmp_
     assert gained.loc["default, 2 seeds together", "mean"] == pytest.approx(best + 0.03)
     rest = rows[rows["row"] != "gain"].reset_index(drop=True)
     pd.testing.assert_frame_equal(rest, plain)
-    outputs = {name: tmp_path / f"gains.{name}" for name in ("svg", "png", "csv")}
-    drawn.draw_ranking(*three, "x", outputs, phantoms=[], gains=gains, **FIXED)
+    drawn.draw_ranking(with_all, "dice")
     text = outputs["svg"].read_text()
     assert "<!-- unet, bce + flips 0.810 -->" in text and "<!-- without training -->" in text
 
 
-def test_the_ranking_is_drawn_with_floor_and_human(tmp_path, three, monkeypatch):
-    outputs = {name: tmp_path / f"r.{name}" for name in ("svg", "png", "csv")}
-    drawn.draw_ranking(*three, "x", outputs, phantoms=["drive"], **FIXED)
+def test_the_ranking_is_drawn_with_floor_and_human(tmp_path, three, request):
+    outputs, again = (paths(tmp_path, "svg", "png", "csv", name=name) for name in ("r", "again"))
+    drawn.draw_ranking(inputs(*three, outputs, phantoms=["drive"]), "dice")
     assert Image.open(outputs["png"]).width == style.WIDTH * style.PNG_DPI
     text = outputs["svg"].read_text()
     for words in ("unet, bce 0.790", "all background 0.000", "second human 0.740", "drive (PHANTOM)", "PHANTOM"):
         assert f"<!-- {words} -->" in text
-    again = {name: tmp_path / f"again.{name}" for name in outputs}
-    figures = []
-    monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))
-    drawn.draw_ranking(*three, "x", again, phantoms=["drive"], **FIXED)
+    figures = request.getfixturevalue("figures")
+    drawn.draw_ranking(inputs(*three, again, phantoms=["drive"]), "dice")
     assert again["csv"].read_bytes() == outputs["csv"].read_bytes()
     whole, near, share = figures[0].axes
     lines = [
@@ -317,7 +312,7 @@ def test_the_ranking_without_test_images_says_so(tmp_path):
     path = tmp_path / "none.csv"
     counts({}).to_csv(path, index=False)
     with pytest.raises(StudyError, match="no test image to rank by"):
-        rank_rows([(Cell("drive", "unet", "bce", "default", 0), path)], [], experiment="x", phantoms=[], **FIXED)
+        rank_rows(inputs([(Cell("drive", "unet", "bce", "default", 0), path)]), "dice")
 
 
 def test_the_summary_of_a_study_says_what_its_numbers_support(tmp_path, three):

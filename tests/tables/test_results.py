@@ -84,7 +84,7 @@ def test_the_time_of_a_training_is_its_mean_over_seeds_on_devices_that_are_named
     times = [(0.4, 0.1, 0.0), (0.8, 0.1, 0.0), (90.0, 8.0, 2.0), (100.0, 8.0, 2.0)]
     devices = [("AMD EPYC",), ("AMD EPYC",), ("Tesla V100", "AMD EPYC"), ("AMD EPYC",)]
     files = [write_run(tmp_path / f"r{i}.json", *facts) for i, facts in enumerate(zip(times, devices, strict=True))]
-    made = run(tmp_path, cells, controls, runs=[(cell, file) for (cell, _), file in zip(cells, files, strict=True)])
+    made = run(tmp_path, cells, controls, runs=files)
     wide = made["wide"].set_index("model")
     assert wide.loc["enc_dec", "seconds_mean"] == pytest.approx(0.7)
     assert wide.loc["enc_dec", "seconds_sd"] == pytest.approx(0.4 / 2**0.5)
@@ -347,10 +347,10 @@ def test_the_config_chooses_the_columns_and_an_empty_mask_is_the_worst_when_rank
 
 def test_cells_of_different_versions_are_reported(tmp_path, study):
     cells, controls = study
-    runs = [(cell, write_run(tmp_path / f"run{i}.json")) for i, (cell, _) in enumerate(cells)]
+    runs = [write_run(tmp_path / f"run{i}.json") for i in range(len(cells))]
 
     def mixed(versions):
-        for (_, path), torch in zip(runs, versions, strict=True):
+        for path, torch in zip(runs, versions, strict=True):
             packages = {"torch": torch, "numpy": "2.4.6"}
             path.write_text(json.dumps(json.loads(path.read_text()) | {"packages": packages, "python": "3.12.1"}))
         return run(tmp_path, cells, controls, runs=runs)["md"]

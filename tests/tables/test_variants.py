@@ -15,7 +15,7 @@ from segstudy.data.images.prediction_files import read_probability, write_probab
 from segstudy.evaluation.thresholds import binarise, tune
 from segstudy.inference.ensemble import predict_together
 from segstudy.inference.predict import predict_canvas
-from segstudy.tables.variants import gain_of, gain_words, gains_of
+from segstudy.tables.variants import variant_of, variant_words, variants_of
 
 PLAIN = {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
 LABELS = binary("cell")
@@ -113,23 +113,21 @@ CELLS = [Cell("drive", model, "bce", "default", seed) for model in ("unet", "enc
 
 
 def test_rows_are_named_by_what_was_done():
-    assert gains_of(CELLS, flips=False, together=False) == []
-    flipped = gains_of(CELLS, flips=True, together=False)
-    assert [gain.cell for gain in flipped] == [cell._replace(recipe="default + flips") for cell in CELLS]
-    both = gains_of(CELLS, flips=True, together=True)[6:]
-    assert [(gain.cell.model, gain.cell.recipe, gain.flips) for gain in both] == [
+    assert variants_of(CELLS, flips=False, together=False) == []
+    flipped = variants_of(CELLS, flips=True, together=False)
+    assert [row.cell for row in flipped] == [cell._replace(recipe="default + flips") for cell in CELLS]
+    both = variants_of(CELLS, flips=True, together=True)[6:]
+    assert [(row.cell.model, row.cell.recipe, row.flips) for row in both] == [
         (model, recipe, flips)
         for model in ("unet", "encdec")
         for recipe, flips in (("default, 3 seeds together", False), ("default + flips, 3 seeds together", True))
     ]
-    assert {gain.seeds for gain in both} == {(0, 1, 2)} and {gain.recipe for gain in both} == {"default"}
-    assert len(gain_words([gain.cell for gain in both])) == 2
-    assert len(gain_words([gain.cell for gain in flipped])) == 1
-    assert gain_words(CELLS) == []
+    assert {row.seeds for row in both} == {(0, 1, 2)} and {row.recipe for row in both} == {"default"}
+    assert [len(variant_words(rows)) for rows in (both, flipped, [])] == [2, 1, 0]
     assert both[0].base == ("cell", "unet", "bce", "default") and both[0].key[3] == "default, 3 seeds together"
     as_parameters = json.loads(json.dumps(both))
-    assert [gain_of(values) for values in as_parameters] == both
+    assert [variant_of(values) for values in as_parameters] == both
 
 
 def test_one_seed_has_nothing_to_stand_together():
-    assert gains_of(CELLS[:1], flips=False, together=True) == []
+    assert variants_of(CELLS[:1], flips=False, together=True) == []

@@ -3,17 +3,7 @@
 from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.config.cell import Cell
     from segstudy.figures.ablation import draw_ablation
+    from segstudy.tables.inputs import figure_inputs
 
-    params = snakemake.params
-    draw_ablation(
-        [(Cell(*cell), path) for cell, path in zip(params.cells, snakemake.input.counts, strict=True)],
-        [(*pair, path) for pair, path in zip(params.pairs, snakemake.input.controls, strict=True)],
-        snakemake.wildcards.experiment,
-        snakemake.output.svg,
-        snakemake.output.png,
-        policy=params.policy,
-        regions=params.regions,
-        phantom=params.phantoms,
-    )
+    draw_ablation(figure_inputs(snakemake))

@@ -3,7 +3,7 @@
 from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.tables.by_class import compare_classes
+    from segstudy.tables.by_group import compare_classes
     from segstudy.tables.inputs import table_inputs
 
-    compare_classes(**table_inputs(snakemake))
+    compare_classes(table_inputs(snakemake))

@@ -7,11 +7,11 @@ with job(snakemake):
     from segstudy.config.recipes import CurveStopping
     from segstudy.figures.curves import draw_curves
 
+    params = snakemake.params
     draw_curves(
-        [(Cell(*cell), path) for cell, path in zip(snakemake.params.cells, snakemake.input, strict=True)],
+        [(Cell(*cell), path) for cell, path in zip(params.cells, snakemake.input, strict=True)],
         snakemake.wildcards.experiment,
-        snakemake.output.svg,
-        snakemake.output.png,
-        phantom=snakemake.params.phantoms,
-        rules={(dataset, recipe): CurveStopping(**rule) for dataset, recipe, rule in snakemake.params.rules},
+        dict(snakemake.output.items()),
+        phantoms=params.phantoms,
+        rules={(dataset, recipe): CurveStopping(**rule) for dataset, recipe, rule in params.rules},
     )

@@ -3,17 +3,8 @@
 from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.config.cell import Cell
     from segstudy.figures.failures import draw_failures
+    from segstudy.tables.inputs import figure_inputs
 
-    params, given = snakemake.params, snakemake.input
-    draw_failures(
-        [(Cell(*cell), path) for cell, path in zip(params.cells, given.counts, strict=True)],
-        given.histograms,
-        dict(zip(params.datasets, given.indexes, strict=True)),
-        snakemake.wildcards.experiment,
-        dict(snakemake.output.items()),
-        policy=params.policy,
-        regions=params.regions,
-        phantoms=params.phantoms,
-    )
+    indexes = dict(zip(snakemake.params.datasets, snakemake.input.indexes, strict=True))
+    draw_failures(figure_inputs(snakemake), snakemake.input.histograms, indexes)

@@ -1,21 +1,11 @@
-"""Draw what each approach makes of few labels, and write the numbers behind it."""
+"""Draw the score of each approach against the share of the labels, and write the numbers."""
 
 from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.config.cell import Cell
     from segstudy.figures.label_efficiency import Share, draw_label_efficiency
+    from segstudy.tables.inputs import figure_inputs
 
-    params, given = snakemake.params, snakemake.input
-    draw_label_efficiency(
-        [(Cell(*cell), path) for cell, path in zip(params.cells, given.counts, strict=True)],
-        [(*pair, path) for pair, path in zip(params.pairs, given.controls, strict=True)],
-        list(given.runs),
-        [Share(*share) for share in params.shares],
-        snakemake.wildcards.experiment,
-        dict(snakemake.output.items()),
-        policy=params.policy,
-        metric=params.metric,
-        regions=params.regions,
-        phantoms=params.phantoms,
-    )
+    params = snakemake.params
+    shares = [Share(*share) for share in params.shares]
+    draw_label_efficiency(figure_inputs(snakemake), list(snakemake.input.runs), shares, params.metric)

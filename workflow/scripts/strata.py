@@ -6,5 +6,4 @@ with job(snakemake):
     from segstudy.tables.by_group import compare_strata
     from segstudy.tables.inputs import table_inputs
 
-    indexes = dict(zip(snakemake.params.datasets, snakemake.input.indexes, strict=True))
-    compare_strata(**table_inputs(snakemake), indexes=indexes)
+    compare_strata(table_inputs(snakemake), dict(zip(snakemake.params.datasets, snakemake.input.indexes, strict=True)))

@@ -39,7 +39,7 @@ def show(study: Study, results: Path, sides: tuple[Side, Side], found: Compared,
     asked = [name for name, own in study.experiments.items() if all(_in(side, own.cells) for side in sides)]
     files = [paths.table(results, name, "comparisons.md") for name in asked]
     tables = [str(path) for path in files if path.exists()]
-    if tables and not any(side.one for side in sides):
+    if tables and not any(side.single_run for side in sides):
         console.print(f"{NOTE} {', '.join(tables)}", soft_wrap=True)
     for side in sides:
         cell = side.cell._replace(recipe=side.cell.recipe.partition(" + ")[0].partition(", ")[0])
@@ -49,7 +49,7 @@ def show(study: Study, results: Path, sides: tuple[Side, Side], found: Compared,
 
 
 def _in(side: Side, cells: Sequence[Cell]) -> bool:
-    return side.cell in cells or side.gain
+    return side.cell in cells or side.variant
 
 
 def _numbers(sides: tuple[Side, Side], found: Compared) -> Table:

@@ -21,6 +21,7 @@ from segstudy.core.errors import StudyError
 from segstudy.core.files import atomic_path
 from segstudy.inference.predict import logits_of
 from segstudy.models.blocks import Pad
+from segstudy.models.probabilities import channel_statistics, probabilities
 from segstudy.runtime.job import full_disk
 from segstudy.runtime.memory import first_line
 
@@ -74,14 +75,13 @@ class Deployed(nn.Module):
     def __init__(self, network: nn.Module, normalisation: dict[str, Sequence[float]]) -> None:
         super().__init__()
         self.network = network
-        for key in ("mean", "std"):
-            self.register_buffer(key, torch.tensor(normalisation[key]).view(1, -1, 1, 1))
+        for key, values in zip(("mean", "std"), channel_statistics(normalisation), strict=True):
+            self.register_buffer(key, values)
 
     def forward(self, image: Tensor) -> Tensor:
         """Uint8 (B, H, W, C) -> float32 (B, K, H, W): the sigmoid of one logit, or the softmax over several."""
         x = image.permute(0, 3, 1, 2).float().div(255).sub(self.mean).div(self.std)
-        logits = logits_of(self.network, x)
-        return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)
+        return probabilities(logits_of(self.network, x))
 
 
 def export(

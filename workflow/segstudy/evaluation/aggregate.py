@@ -1,4 +1,4 @@
-"""Pixel counts first, ratios last: the confusion matrix of two masks, and averages of what follows from it.
+"""Pixel counts first, ratios last: the confusion matrix of two masks, and averages of the metrics.
 
 The formulas are in `segstudy.evaluation.metrics`. A value that is not defined is NaN; averages leave it out and say how
 often (see docs/metrics.md). Where several classes are counted, each against all others, their mean is one more "class",
@@ -194,6 +194,6 @@ def _long(wide: pd.DataFrame) -> pd.Series:
 
 
 def _mean_of_defined(values: np.ndarray) -> np.ndarray:
-    """Return the mean over the last axis without what is not defined."""
+    """Return the mean of the defined values over the last axis."""
     defined = ~np.isnan(values)
     return np.asarray(ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1)))

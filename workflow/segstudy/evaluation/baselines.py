@@ -1,4 +1,4 @@
-"""Control rows: what no learning, and a second human, score on the same images by the same counting.
+"""Control rows: trivial rules, filters without learning, and a second human, measured like networks.
 
 - `all_background`, `all_foreground`: the same answer everywhere.
 - `majority`: the most frequent class of the training images' pixels (inside the roi), everywhere.
@@ -64,7 +64,7 @@ class Learned(NamedTuple):
 
 
 class Control(NamedTuple):
-    """A control: its prediction (bool, or class ids) with its threshold, what it learns from, and what it is for."""
+    """A control: its prediction (bool, or class ids) with its threshold, and the data sets it is made for."""
 
     predict: Callable[[Row, Path, Truth, Learned, int], tuple[np.ndarray, float]]
     learns: bool = False  # from the training images
@@ -124,9 +124,9 @@ def measure_controls(
             if control == "second_human" and not row["second_mask"]:
                 continue
             prediction, threshold = CONTROLS[control].predict(row, root, truth, learned, seed)
-            own = masks if CONTROLS[control].line else without_lines
+            of_control = masks if CONTROLS[control].line else without_lines
             named = key | {"control": control, "threshold": threshold}
-            lines += counts_of(named, prediction, truth, labels, own, shapes if own is masks else None)
+            lines += counts_of(named, prediction, truth, labels, of_control, shapes if of_control is masks else None)
         return lines
 
     lines = [line for lines in in_threads(count, rows, threads, "controls of") for line in lines]
@@ -141,7 +141,7 @@ def _fits(control: Control, labels: Labels) -> bool:
 
 
 def _learn(names: Sequence[str], rows: Sequence[Row], root: Path, labels: Labels, threads: int) -> Learned:
-    """Return what the named controls need of the training images; nothing is read if none needs anything."""
+    """Return the values that the named controls learn from the training images; read only if one learns."""
     learners = [name for name in names if CONTROLS[name].learns]
     if not learners:
         return Learned(np.full(len(labels.names), np.nan), RULES[0], Ridges(SIDES[0], 1.0))

@@ -1,4 +1,4 @@
-"""How sure a mean over a handful of seeds and a few dozen images is."""
+"""Bootstrap intervals of means over a handful of seeds and a few dozen images."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def bootstrap_pooled(
     seeds, images = counts.shape[:2]
     times = _times_drawn(images, resamples, random)
     drawn = random.integers(seeds, size=(resamples, seeds))
-    per_seed = [values_of(np.tensordot(times, own.astype(np.float64), axes=1)) for own in counts]
-    found = {}
+    per_seed = [values_of(np.tensordot(times, of_seed.astype(np.float64), axes=1)) for of_seed in counts]
+    intervals = {}
     for name in per_seed[0]:
         table = np.stack([values[name] for values in per_seed], axis=1)
         means = _mean_of_defined(np.take_along_axis(table, drawn, axis=1))
@@ -86,8 +86,8 @@ def bootstrap_pooled(
         ends = (
             (np.nan, np.nan) if images < 2 or not means.size else np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
         )
-        found[name] = (float(ends[0]), float(ends[1]))
-    return found
+        intervals[name] = (float(ends[0]), float(ends[1]))
+    return intervals
 
 
 def bootstrap_means(tables: np.ndarray, resamples: int = 2000, seed: int = 0) -> np.ndarray:

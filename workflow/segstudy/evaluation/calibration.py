@@ -1,4 +1,4 @@
-"""What probabilities say before any threshold is set: ROC AUC, average precision, Brier score, calibration error.
+"""Measures of probabilities, without a threshold: ROC AUC, average precision, Brier score, calibration error.
 
 Probabilities on disk have 65536 levels. Two histograms over these, of the foreground's and of the background's
 pixels, hold all that the measures need: they are exact, ties included, and no pixel is sorted.
@@ -85,10 +85,10 @@ def _average_precision(positive: np.ndarray, negative: np.ndarray, positives: in
     if not positives:
         return float("nan")
     gained = positive[::-1]
-    found = np.cumsum(gained)
-    predicted = found + np.cumsum(negative[::-1])
+    true_positives = np.cumsum(gained)
+    predicted = true_positives + np.cumsum(negative[::-1])
     used = gained > 0  # only these add to the recall, and there predicted > 0
-    return float((gained[used] / positives) @ (found[used] / predicted[used]))
+    return float((gained[used] / positives) @ (true_positives[used] / predicted[used]))
 
 
 def _gaps(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:

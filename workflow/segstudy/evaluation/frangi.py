@@ -39,8 +39,8 @@ def ridgeness(values: np.ndarray, inside: np.ndarray, side: str) -> np.ndarray:
         nearest = distance_transform_edt(~core, return_distances=False, return_indices=True)
         small = small[tuple(nearest)]
     response = frangi(small, sigmas=SCALES, black_ridges=side == "dark", mode="nearest").astype(np.float32)
-    found = response[covered] if covered.any() else response.ravel()
-    ranks = np.searchsorted(np.sort(found), response, side="left").astype(np.float32) / found.size
+    inside_response = response[covered] if covered.any() else response.ravel()
+    ranks = np.searchsorted(np.sort(inside_response), response, side="left").astype(np.float32) / inside_response.size
     if share < 1:
         ranks = np.asarray(Image.fromarray(ranks).resize((width, height), Image.Resampling.BILINEAR))
     return ranks * inside

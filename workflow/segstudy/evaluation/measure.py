@@ -108,13 +108,13 @@ def measure(
         for policy, threshold in (dict(thresholds) | (best if row["subset"] == "test" else {})).items():
             ids = prediction if threshold is None else binarise(prediction, threshold)
             named = key | {"policy": policy, "threshold": math.nan if threshold is None else threshold}
-            found = counts_of(named, ids, truth, labels, measures, shapes)
-            lines += [line | scored.get(line["region"], {}) for line in found]
+            counted_lines = counts_of(named, ids, truth, labels, measures, shapes)
+            lines += [line | scored.get(line["region"], {}) for line in counted_lines]
         return lines, [{**key, "region": region, "pixels": coarse(counted)} for region, counted in levels.items()]
 
-    found = list(in_threads(count, rows, threads, "measured"))
-    lines = [line for own, _ in found for line in own]
-    bins = [line for _, own in found for line in own]
+    results = list(in_threads(count, rows, threads, "measured"))
+    lines = [line for of_image, _ in results for line in of_image]
+    bins = [line for _, of_image in results for line in of_image]
     pixels = np.array([line["pixels"] for line in bins], np.int64).reshape(-1, 2, COARSE)
     kept = {name: np.array([line[name] for line in bins], str) for name in ("sample", "subset", "region")}
     return Measured(

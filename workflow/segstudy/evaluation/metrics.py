@@ -1,4 +1,4 @@
-"""Every measure as a formula over the columns of counts.csv; what is not defined is NaN, never a silent 0 or 1."""
+"""Every measure as a formula over the columns of counts.csv; an undefined value is NaN, never a silent 0 or 1."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SUMMABLE = (*COUNTS, *SURFACE, *LINES)  # columns that may be summed over images
 
 
 class Metric(NamedTuple):
-    """A measure with what a table or a page says of it."""
+    """A measure with its description for tables and pages."""
 
     function: Callable[[Countable], Numbers]
     label: str

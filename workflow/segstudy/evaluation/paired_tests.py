@@ -1,4 +1,4 @@
-"""Two rows of a table on the same images: their difference, its test, its size, and what that allows to claim."""
+"""Paired tests of two rows on the same images: difference, p values, effect sizes and the verdict."""
 
 from __future__ import annotations
 
@@ -102,11 +102,11 @@ def images_and_seeds(table: np.ndarray) -> tuple[float, float, float]:
     seeds, images = table.shape
     if images < 2:
         return math.nan, math.nan, math.nan
-    own = np.nanmean(table, axis=1)
-    mean = own.mean()
-    added = np.where(known, table - own[:, None], 0) / known.sum(axis=1, keepdims=True) / seeds
+    seed_means = np.nanmean(table, axis=1)
+    mean = seed_means.mean()
+    added = np.where(known, table - seed_means[:, None], 0) / known.sum(axis=1, keepdims=True) / seeds
     parts = [(images / (images - 1) * (added.sum(axis=0) ** 2).sum(), images - 1)]
-    parts += [(own.var(ddof=1) / seeds, seeds - 1)] if seeds > 1 else []
+    parts += [(seed_means.var(ddof=1) / seeds, seeds - 1)] if seeds > 1 else []
     variance = sum(part for part, _ in parts)
     error = math.sqrt(variance)
     if round(error, DIGITS) == 0:
@@ -122,11 +122,11 @@ def holm(p: np.ndarray) -> np.ndarray:
     The smallest of m is multiplied by m, the next by m - 1, and so on; none is smaller than one before it, none
     above 1. NaN, a pair that could not be tested, stays NaN and is no part of the family.
     """
-    found = np.full(len(p), math.nan)
+    corrected = np.full(len(p), math.nan)
     tested = np.flatnonzero(~np.isnan(p))
     order = tested[np.argsort(p[tested], kind="stable")]
-    found[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1.0)
-    return found
+    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1.0)
+    return corrected
 
 
 def verdict(low: float, high: float, p_holm: float, direction: str) -> str:
@@ -143,5 +143,5 @@ def verdict(low: float, high: float, p_holm: float, direction: str) -> str:
 
 def over_seeds(table: np.ndarray) -> float:
     """Return the mean over seeds of the mean over images, as the tables have it; NaN without any value."""
-    own = table[~np.isnan(table).all(axis=1)]
-    return float(np.nanmean(own, axis=1).mean()) if own.size else math.nan
+    measured = table[~np.isnan(table).all(axis=1)]
+    return float(np.nanmean(measured, axis=1).mean()) if measured.size else math.nan

@@ -1,4 +1,4 @@
-"""What of two masks is measured beside their pixels: outlines, centre lines, objects and holes."""
+"""Measures of two masks beside pixel counts: outlines, centre lines, objects and holes."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ class Shape(NamedTuple):
 
 
 def shape_of(mask: np.ndarray, names: Collection[str]) -> Shape:
-    """Return what the measures `names` need of one mask."""
+    """Return the centre line and the pieces of a mask, as far as the measures `names` need them."""
     line = centre_line(mask) if "cldice" in names else None
     return Shape(mask, line, pieces(mask) if "objects" in names else None)
 
 
 def compared(prediction: Shape, truth: Shape, measures: Measures) -> dict[str, Any]:
     """Return the columns of counts.csv that compare two shapes of one size."""
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     if "surface" in measures.names:
-        found |= surfaces(prediction.mask, truth.mask, measures.tolerance)._asdict()
+        columns |= surfaces(prediction.mask, truth.mask, measures.tolerance)._asdict()
     if prediction.line is not None and truth.line is not None:
-        found |= {
+        columns |= {
             "line_prediction": int(np.count_nonzero(prediction.line)),
             "line_truth": int(np.count_nonzero(truth.line)),
             "line_prediction_inside": int(np.count_nonzero(prediction.line & truth.mask)),
@@ -55,5 +55,5 @@ def compared(prediction: Shape, truth: Shape, measures: Measures) -> dict[str, A
         }
     for name, shape in (("prediction", prediction), ("truth", truth)):
         if shape.pieces is not None:
-            found |= {f"{kind}_{name}": number for kind, number in shape.pieces._asdict().items()}
-    return found
+            columns |= {f"{piece}_{name}": number for piece, number in shape.pieces._asdict().items()}
+    return columns

@@ -33,10 +33,10 @@ def half_rounds() -> np.ndarray:
     edge = (neighbours >= 2) & (neighbours <= 6) & (crossings == 1)
     first = edge & (up * right * down == 0) & (right * down * left == 0)
     second = edge & (up * right * left == 0) & (up * down * left == 0)
-    found = (first + 2 * second).astype(np.uint8)
-    for when, own in CHANGED.items():
-        found[list(own)] = when
-    return found
+    rounds = (first + 2 * second).astype(np.uint8)
+    for when, codes_changed in CHANGED.items():
+        rounds[list(codes_changed)] = when
+    return rounds
 
 
 WHEN = half_rounds()

@@ -80,13 +80,13 @@ def _distances(start: np.ndarray, goal: np.ndarray) -> np.ndarray:
     from scipy.spatial import KDTree
 
     apart = start & ~goal  # where outlines coincide, which is most of them in good predictions, it is 0
-    found = np.zeros(np.count_nonzero(start))
+    distances = np.zeros(np.count_nonzero(start))
     number = np.count_nonzero(apart)
     if number * PIXELS_PER_QUERY < apart.size:
-        found[:number] = KDTree(np.argwhere(goal)).query(np.argwhere(apart))[0]
+        distances[:number] = KDTree(np.argwhere(goal)).query(np.argwhere(apart))[0]
     else:
-        found[:number] = distance_transform_edt(~goal)[apart]
-    return found
+        distances[:number] = distance_transform_edt(~goal)[apart]
+    return distances
 
 
 def _box(mask: np.ndarray) -> tuple[slice, slice]:

@@ -1,23 +1,22 @@
-"""The ablation of an experiment: what every loss and network scores on the test images, and how sure that is."""
+"""The ablation of an experiment: test scores by loss and network, with their intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from segstudy.config.cell import Cell
-from segstudy.core.errors import StudyError
 from segstudy.evaluation.aggregate import MEAN, pooled, with_means
 from segstudy.evaluation.metrics import METRICS
 from segstudy.figures import style
-from segstudy.tables.counts import KEYS, headline, image_scores, read_counts
+from segstudy.tables.counts import KEYS, image_scores
+from segstudy.tables.inputs import ExperimentInputs
 from segstudy.tables.results import intervals, pooled_intervals
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 SHOWN = ("dice", "iou", "sensitivity", "specificity")  # means over images
@@ -41,17 +40,7 @@ class Scores(NamedTuple):
     intervals: Mapping[tuple, tuple[float, float]]
 
 
-def draw_ablation(
-    cells: Sequence[tuple[Cell, str | Path]],
-    controls: Sequence[tuple[str, int, str | Path]],
-    experiment: str,
-    svg: str | Path,
-    png: str | Path,
-    *,
-    policy: str,
-    regions: Mapping[str, str],
-    phantom: bool | Sequence[str] = False,
-) -> None:
+def draw_ablation(inputs: ExperimentInputs) -> None:
     """Draw test Dice, IoU, sensitivity and specificity by loss (across) and network (colour), for each data set.
 
     Of several classes these are means over the classes of what their counts, summed over the images, give, and the last
@@ -61,31 +50,20 @@ def draw_ablation(
     line a control. The scale follows the networks; controls beyond it are named at the edge with an arrow.
 
     Args:
-        cells: each cell with the path of its `counts.csv`.
-        controls: (data set, seed, path of the controls' counts).
-        experiment: its name, for the title.
-        svg: where the SVG goes.
-        png: where the PNG goes.
-        policy: threshold policy shown.
-        regions: data set -> `roi` or `full`.
-        phantom: the data sets that are drawn stand-ins, or True for all of them.
+        inputs: of the experiment; outputs are `svg` and `png`.
 
     Raises:
         StudyError: as `segstudy.tables.counts.read_counts` and `headline`, and if there is no test image.
     """
     from matplotlib import pyplot
 
-    shown = headline(read_counts(cells, controls), policy, regions)
-    shown = shown[shown["subset"] == "test"]
-    if not shown["row"].eq("cell").any():
-        raise StudyError(f"experiment '{experiment}' has no test image to show", remedy="give its splits a test set")
-    scores = _scores(shown)
+    counts = inputs.test_counts()
+    scores = _scores(counts)
     networks = scores.means[scores.means["row"] == "cell"]
     losses, series = list(networks["loss"].unique()), list(networks["series"].unique())
-    drawn = set(shown["dataset"]) if phantom is True else set(phantom or ()) & set(shown["dataset"])
 
     style.use_style()
-    parts = [name for name in shown["dataset"].unique() if name in set(networks["dataset"])]
+    parts = [name for name in counts["dataset"].unique() if name in set(networks["dataset"])]
     across = 2 if len(losses) * len(series) <= CROWDED else 1
     rows = len(SHOWN) // across
     figure, grid = pyplot.subplots(
@@ -97,35 +75,30 @@ def draw_ablation(
     )
     for i, dataset in enumerate(parts):
         seeds, means = (table[table["dataset"] == dataset] for table in (scores.seeds, scores.means))
-        own = Scores(seeds, means, scores.intervals)
-        several = own.means["class"].eq(MEAN).any()
-        name = dataset + (" (PHANTOM)" if dataset in drawn else "")
+        several = means["class"].eq(MEAN).any()
+        name = style.dataset_title(dataset, inputs.phantoms)
         for j, metric in enumerate(SEVERAL if several else SHOWN):
             axes = grid[i * rows + j // across, j % across]
-            _draw(axes, own, metric, losses, series)
+            _draw(axes, Scores(seeds, means, scores.intervals), metric, losses, series)
             axes.set_title(f"{name}: {SEVERAL[metric] if several else METRICS[metric].label}")
             _label_losses(axes, losses, 5.8 / across)
-    figure.suptitle(
-        style.titled(f"Test images of experiment {experiment}, by loss", bool(drawn)), x=0.01, ha="left", weight="bold"
-    )
-    style.legend_below(figure, _keys(series))
-    if drawn:
-        style.watermark(figure)
-    style.save(figure, svg, png)
+    phantom = bool(set(inputs.phantoms) & set(counts["dataset"]))
+    title = f"Test images of experiment {inputs.experiment}, by loss"
+    style.finish(figure, title, _keys(series), inputs.outputs, phantom)
 
 
-def _scores(shown: pd.DataFrame) -> Scores:
+def _scores(counts: pd.DataFrame) -> Scores:
     keys, metrics = [*KEYS, "class"], sorted({*SHOWN, *SEVERAL})
-    images = image_scores(shown)
+    images = image_scores(counts)
     one = images[images["class"] != MEAN].groupby([*keys, "seed"], sort=False)[metrics].mean().reset_index()
-    sums = with_means(pooled(shown, [*keys, "seed"]), [*KEYS, "seed"])
+    sums = with_means(pooled(counts, [*keys, "seed"]), [*KEYS, "seed"])
     seeds = pd.concat([one, sums.loc[sums["class"] == MEAN, [*keys, "seed", *metrics]]], ignore_index=True)
     means = seeds.groupby(keys, sort=False)[metrics].mean().reset_index()
     several = means.loc[means["row"] == "cell", "recipe"].nunique() > 1
     for table in (seeds, means):
         table["series"] = table["model"] + (", " + table["recipe"] if several else "")
-    of_images = intervals(shown, ["test"], SHOWN)
-    of_sums = {(*key, metric): values[metric] for key, values in pooled_intervals(shown).items() for metric in SEVERAL}
+    of_images = intervals(counts, ["test"], SHOWN)
+    of_sums = {(*key, metric): values[metric] for key, values in pooled_intervals(counts).items() for metric in SEVERAL}
     return Scores(seeds, means, {**of_images, **{key: ends for key, ends in of_sums.items() if key[-3] == MEAN}})
 
 
@@ -214,15 +187,16 @@ def _label_losses(axes: Axes, losses: Sequence[str], inches: float) -> None:
             label.set_rotation_mode("anchor")
 
 
-def _keys(series: Sequence[str]) -> list:
-    from matplotlib.lines import Line2D
-
+def _keys(series: Sequence[str]) -> list[Artist]:
     colour, marker = style.colours(series), style.markers(series)
-    keys = [
-        Line2D([], [], ls="", marker=marker[name], color=colour[name], mec="white", ms=7.5, label=name)
-        for name in series
+    keys = [style.key(name, ls="", marker=marker[name], color=colour[name], mec="white", ms=7.5) for name in series]
+    return keys + score_keys("control")
+
+
+def score_keys(control: str) -> list[Artist]:
+    """Return the entries of the legend for means, seeds and controls."""
+    return [
+        style.key("mean, 95 % interval", marker="o", lw=2, ms=6, mec="white"),
+        style.key("one seed", marker=".", ls="", ms=6),
+        style.key(control, ls=DASHES[0], lw=1),
     ]
-    keys.append(Line2D([], [], color=style.MUTED, marker="o", lw=2, ms=6, mec="white", label="mean, 95 % interval"))
-    keys.append(Line2D([], [], color=style.MUTED, marker=".", ls="", ms=6, label="one seed"))
-    keys.append(Line2D([], [], color=style.MUTED, ls=DASHES[0], lw=1, label="control"))
-    return keys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +18,7 @@ from segstudy.figures.early_stopping import draw_rule, rule_keys
 from segstudy.tables.histories import read_history
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -45,9 +46,8 @@ class Panel(NamedTuple):
 def draw_curves(
     histories: Sequence[tuple[Cell, str | Path]],
     experiment: str,
-    svg: str | Path,
-    png: str | Path,
-    phantom: bool | Sequence[str] = False,
+    outputs: Mapping[str, str | Path],
+    phantoms: Collection[str] = (),
     rules: Rules | None = None,
 ) -> None:
     """Draw training and validation loss, and validation Dice, against the epoch.
@@ -62,9 +62,8 @@ def draw_curves(
     Args:
         histories: each cell with the path of its `history.csv`.
         experiment: name of the experiment, for the title.
-        svg: where the SVG goes.
-        png: where the PNG goes.
-        phantom: the data sets that are drawn stand-ins, or True for all of them: the figure says PHANTOM.
+        outputs: paths of `svg` and `png`.
+        phantoms: the data sets whose images are drawn stand-ins: the figure says PHANTOM.
         rules: (data set, recipe) -> its rule, for those that stop by the fitted curve.
 
     Raises:
@@ -78,28 +77,23 @@ def draw_curves(
     if len(panels) > MOST:
         title += f" (the first {MOST} of {len(panels)} panels)"
         logger.warning("curves of %s: %d panels left out; see history.csv", experiment, len(panels) - MOST)
-    datasets = {panel.dataset for panel in panels}
-    drawn = (datasets if phantom else set()) if isinstance(phantom, bool) else datasets & set(phantom)
     losses = list(dict.fromkeys(cell.loss for cell in curves))
     rules = rules or {}
     fitted = any(panel.rule(rules) for panel in panels[:MOST])
 
     style.use_style()
-    figure = _panels(panels[:MOST], curves, style.colours(losses), drawn, rules)
-    figure.suptitle(style.titled(title, bool(drawn)), x=0.01, ha="left", fontweight="bold")
-    style.legend_below(figure, _keys(style.colours(losses), fitted))
-    if drawn:
-        style.watermark(figure)
-    style.save(figure, svg, png)
+    figure = _panels(panels[:MOST], curves, style.colours(losses), phantoms, rules)
+    phantom = any(panel.dataset in phantoms for panel in panels)
+    style.finish(figure, title, _keys(style.colours(losses), fitted), outputs, phantom)
 
 
 def _rows(panels: Sequence[Panel]) -> list[list[Panel]]:
     """Return the panels row by row; every data set begins a row of its own, and its rows are about equally long."""
     rows: list[list[Panel]] = []
     for _, group in itertools.groupby(panels, lambda panel: panel.dataset):
-        own = list(group)
-        across = -(-len(own) // -(-len(own) // ACROSS))
-        rows += [own[first : first + across] for first in range(0, len(own), across)]
+        of_dataset = list(group)
+        across = -(-len(of_dataset) // -(-len(of_dataset) // ACROSS))
+        rows += [of_dataset[first : first + across] for first in range(0, len(of_dataset), across)]
     return rows
 
 
@@ -107,7 +101,7 @@ def _panels(
     panels: Sequence[Panel],
     curves: Mapping[Cell, pd.DataFrame],
     colours: Mapping[str, str],
-    drawn: set[str],
+    phantoms: Collection[str],
     rules: Rules,
 ) -> Figure:
     from matplotlib import pyplot
@@ -128,15 +122,17 @@ def _panels(
     for row, parts in zip(rows, heights, strict=True):
         bottom = top + len(parts) - 1
         for j, panel in enumerate(row):
-            own = {cell: history for cell, history in curves.items() if cell[:2] + cell[3:4] == panel}
+            histories = {cell: history for cell, history in curves.items() if cell[:2] + cell[3:4] == panel}
             upper, lower = grid[top, j], grid[bottom, j]
-            _draw_pair(upper, lower, own, colours)
-            upper.set_title(_name(panel, panels, drawn))
+            _draw_pair(upper, lower, histories, colours)
+            upper.set_title(_name(panel, panels, phantoms))
             if rule := panel.rule(rules):
-                draw_rule(upper, grid[top + 1, j], own, colours, rule)
+                draw_rule(upper, grid[top + 1, j], histories, colours, rule)
                 grid[top + 1, j].set_xlim(lower.get_xlim())
             elif len(parts) == 3:
-                _say(grid[top + 1, j], "does not stop by the fitted curve")
+                grid[top + 1, j].set_visible(True)
+                grid[top + 1, j].axis("off")
+                _note(grid[top + 1, j], "does not stop by the fitted curve")
             if j == 0:
                 upper.set_ylabel("loss")
                 lower.set_ylabel("validation Dice")
@@ -145,15 +141,13 @@ def _panels(
     return figure
 
 
-def _say(axes: Axes, words: str) -> None:
-    axes.set_visible(True)
-    axes.axis("off")
+def _note(axes: Axes, words: str) -> None:
     axes.text(0.5, 0.5, words, color=style.MUTED, ha="center", va="center", transform=axes.transAxes)
 
 
-def _name(panel: Panel, panels: Sequence[Panel], drawn: set[str]) -> str:
+def _name(panel: Panel, panels: Sequence[Panel], phantoms: Collection[str]) -> str:
     recipes = {other.recipe for other in panels if other.dataset == panel.dataset}
-    dataset = panel.dataset + (" (PHANTOM)" if panel.dataset in drawn else "")
+    dataset = style.dataset_title(panel.dataset, phantoms)
     return "\n".join([dataset, panel.model + (f", {panel.recipe}" if len(recipes) > 1 else "")])
 
 
@@ -196,18 +190,14 @@ def _draw_pair(upper: Axes, lower: Axes, curves: Mapping[Cell, pd.DataFrame], co
         upper.set_xlim(lower.get_xlim())
     else:
         lower.set_xlim(upper.get_xlim())
-        lower.text(
-            *(0.5, 0.5, "no validation images"), transform=lower.transAxes, color=style.MUTED, ha="center", va="center"
-        )
+        _note(lower, "no validation images")
 
 
-def _keys(colours: Mapping[str, str], fitted: bool) -> list:
-    from matplotlib.lines import Line2D
-
-    keys = [Line2D([], [], color=colour, lw=2, label=loss) for loss, colour in colours.items()]
-    keys.append(Line2D([], [], color=style.MUTED, lw=0.9, ls=(0, (3, 2)), label="training loss"))
-    keys.append(Line2D([], [], color=style.MUTED, lw=1.2, label="validation"))
-    keys.append(
-        Line2D([], [], color=style.MUTED, marker="o", ls="", mec="white", ms=6, label="weights kept (best epoch)")
-    )
-    return keys + (rule_keys() if fitted else [])
+def _keys(colours: Mapping[str, str], fitted: bool) -> list[Artist]:
+    return [
+        *(style.key(loss, color=colour, lw=2) for loss, colour in colours.items()),
+        style.key("training loss", lw=0.9, ls=(0, (3, 2))),
+        style.key("validation", lw=1.2),
+        style.key("weights kept (best epoch)", marker="o", ls="", mec="white", ms=6),
+        *(rule_keys() if fitted else []),
+    ]

@@ -1,4 +1,4 @@
-"""How much noise a network removes: PSNR and SSIM of validation images before and after, and pictures of some."""
+"""Denoising: PSNR and SSIM of validation images before and after, and pictures of some."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def measure_denoising(
         split: CSV with sample, subset.
         index: CSV with sample, group.
         outputs: `table` (CSV with COLUMNS) and `png`.
-        title: what is shown, for the head of the picture.
+        title: stands above the picture.
         phantom: whether the images are drawn stand-ins.
         network: that the study names for this cell.
     """
@@ -75,7 +75,7 @@ def measure_denoising(
     shown_rows = set(evenly(chosen, SHOWN).tolist())
     forward = make_forward(trained, meta["normalisation"], device, torch.float32)
     table: list[dict[str, Any]] = []
-    shown: list[Shown] = []
+    rows: list[PictureRow] = []
     for row in track(chosen.tolist(), "measure noise removed"):
         clean, inside = framed(opened, row)
         for noise in middle_levels(recipe.denoising):
@@ -89,8 +89,8 @@ def measure_denoising(
             table.append({"sample": inputs.names[row], "noise": kind, "level": level, **figures})
             if row in shown_rows:
                 denoised = denoised * inside[..., None]  # no loss looked at the rest
-                shown.append(Shown(inputs.names[row], kind, level, (clean, noisy, denoised), before, after))
-    draw_denoised(shown, outputs["png"], title=title, phantom=phantom)
+                rows.append(PictureRow(inputs.names[row], kind, level, (clean, noisy, denoised), before, after))
+    draw_denoised(rows, outputs["png"], title=title, phantom=phantom)
     files.write_csv(outputs["table"], pd.DataFrame(table, columns=COLUMNS).round(6))
 
 
@@ -107,14 +107,14 @@ def removed(
     clean = torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1)[None].float().div_(255)
     noisy = add_noise(clean, [noise], draws)
     denoised = forward(noisy.clone()).float().sigmoid()  # the pass changes its images in place
-    found = (tensor[0].permute(1, 2, 0).cpu().numpy() for tensor in (noisy, denoised))
-    return Pair(*found)
+    images = (tensor[0].permute(1, 2, 0).cpu().numpy() for tensor in (noisy, denoised))
+    return Pair(*images)
 
 
 def rectangle(roi: np.ndarray) -> tuple[slice, slice]:
     """Return the rows and columns of the smallest rectangle that holds a roi (H, W)."""
-    found = [np.flatnonzero(roi.any(axis=axis)) for axis in (1, 0)]
-    vertical, horizontal = (slice(int(places[0]), int(places[-1]) + 1) for places in found)
+    inside = [np.flatnonzero(roi.any(axis=axis)) for axis in (1, 0)]
+    vertical, horizontal = (slice(int(places[0]), int(places[-1]) + 1) for places in inside)
     return vertical, horizontal
 
 
@@ -137,12 +137,10 @@ def quality(clean: np.ndarray, image: np.ndarray, inside: np.ndarray) -> tuple[f
 
 
 HEADS = ("clean", "with noise", "noise removed")
-
-
 UNITS = {"gaussian": "standard deviation", "salt_and_pepper": "share of the pixels", "speckle": "standard deviation"}
 
 
-class Shown(NamedTuple):
+class PictureRow(NamedTuple):
     """One image and one kind of noise: pictures float32 (H, W, C) in 0..1 in the order of HEADS."""
 
     sample: str
@@ -153,16 +151,16 @@ class Shown(NamedTuple):
     after: tuple[float, float]
 
 
-def draw_denoised(shown: Sequence[Shown], png: str | Path, *, title: str, phantom: bool = False) -> None:
+def draw_denoised(rows: Sequence[PictureRow], png: str | Path, *, title: str, phantom: bool = False) -> None:
     """Draw a row of three pictures for each image and kind of noise, the kinds one after the other.
 
     Args:
-        shown: at least one.
+        rows: at least one.
         png: where the figure goes.
-        title: what is shown, for the head of the page.
+        title: stands above the picture.
         phantom: whether the images are drawn stand-ins: the figure then says PHANTOM.
     """
-    ordered = [row for kind in dict.fromkeys(row.kind for row in shown) for row in shown if row.kind == kind]
+    ordered = [row for kind in dict.fromkeys(row.kind for row in rows) for row in rows if row.kind == kind]
     sizes = [drawing.tile_size(row.pictures[0].shape) for row in ordered]
     column = max(width for width, _ in sizes)
     large, small = ImageFont.load_default(TITLE), ImageFont.load_default(TEXT)

@@ -14,13 +14,11 @@ from segstudy.figures import style
 from segstudy.training.early_stopping import curve_fit, flat
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-FIT: dict[str, Any] = {
-    "lw": 3.2,
-    "alpha": 0.4,
-    "solid_capstyle": "round",
-}  # broad and pale: the losses are seen through it
+# Broad and pale: the losses are seen through it.
+FIT: dict[str, Any] = {"lw": 3.2, "alpha": 0.4, "solid_capstyle": "round"}
 STOP: dict[str, Any] = {"marker": "X", "ms": 6, "mec": "white", "mew": 0.8, "ls": ""}
 BAND: dict[str, Any] = {"color": style.MUTED, "alpha": 0.18, "lw": 0}
 
@@ -61,16 +59,15 @@ def draw_rule(
     style.bare(slopes)
 
 
-def rule_keys() -> list:
+def rule_keys() -> list[Artist]:
     """Return the entries of the legend that `draw_rule` needs."""
-    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     return [
-        Line2D([], [], color=style.MUTED, label="last fitted curve", **FIT),
+        style.key("last fitted curve", **FIT),
         Patch(label="slopes that count as flat", **BAND),
-        Line2D([], [], color=style.MUTED, lw=0.8, ls=":", label="no stop before"),
-        Line2D([], [], mfc=style.MUTED, label="stopped: flat for long enough", **STOP),
+        style.key("no stop before", lw=0.8, ls=":"),
+        style.key("stopped: flat for long enough", **STOP),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The same test images under every network, loss and recipe: what each of them gets wrong, side by side."""
+"""Errors of every network, loss and recipe on the same test images, side by side."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Source(NamedTuple):
 
 
 class Strip(NamedTuple):
-    """A line of the page: what stands above it, its tiles, and the words below each."""
+    """A line of the page: its heading, its tiles, and the words below each."""
 
     words: str
     tiles: list[Image.Image]
@@ -78,12 +78,12 @@ def draw_strips(
         StudyError: if a data set has no test image, or a file is missing or of another size than its mask.
     """
     regions = {name: source.region for name, source in sources.items()}
-    shown = headline(read_counts([(cell, counts) for cell, counts, _ in cells], []), policy, regions)
-    scores = image_scores(shown[shown["subset"] == "test"])
+    selected = headline(read_counts([(cell, counts) for cell, counts, _ in cells], []), policy, regions)
+    scores = image_scores(selected[selected["subset"] == "test"])
     sections = []
     for name, source in sources.items():
-        own = {cell: Path(masks) for cell, _, masks in cells if cell.dataset == name}
-        sections += _sections(name, own, scores[scores["dataset"] == name], source)
+        masks_of = {cell: Path(masks) for cell, _, masks in cells if cell.dataset == name}
+        sections += _sections(name, masks_of, scores[scores["dataset"] == name], source)
     phantom = any(source.phantom for source in sources.values())
     page = _page(f"Experiment {experiment}: errors on test images", sections, phantom)
     with atomic_path(png) as temporary:
@@ -101,17 +101,17 @@ def chosen(dice: pd.Series, strata: Mapping[str, str], most: int = IMAGES) -> li
         most: images at most.
     """
     defined = dice.dropna().sort_values(kind="stable")
-    groups = [own for _, own in defined.groupby([strata[name] for name in defined.index], sort=False)]
-    groups.sort(key=lambda own: float(own.iloc[0]))
-    found = []
-    for own in groups:
-        places = {0: "worst", len(own) // 2: "median", len(own) - 1: "best"}
-        if len(own) == 2:
+    groups = [group for _, group in defined.groupby([strata[name] for name in defined.index], sort=False)]
+    groups.sort(key=lambda group: float(group.iloc[0]))
+    picked = []
+    for group in groups:
+        places = {0: "worst", len(group) // 2: "median", len(group) - 1: "best"}
+        if len(group) == 2:
             places = {0: "worst", 1: "best"}
-        if len(own) == 1 or len(groups) > min(STRATA, most // len(places)):
+        if len(group) == 1 or len(groups) > min(STRATA, most // len(places)):
             places = {0: "worst"}
-        found += [(str(own.index[place]), why) for place, why in sorted(places.items())]
-    return found[:most]
+        picked += [(str(group.index[place]), why) for place, why in sorted(places.items())]
+    return picked[:most]
 
 
 def _sections(dataset: str, cells: Mapping[Cell, Path], scores: pd.DataFrame, source: Source) -> list[Section]:
@@ -140,22 +140,22 @@ def _section(
     source: Source,
 ) -> Section:
     """Return the part of a data set that shows some of its cells, by their places."""
-    shown = [list(cells)[place] for place in part]
+    columns = [list(cells)[place] for place in part]
     strips = []
     for sample, why in picked:
-        masks = [cells[cell] / f"{sample}.png" for cell in shown]
+        masks = [cells[cell] / f"{sample}.png" for cell in columns]
         pictures = tiles_of(rows[sample], masks, Path(source.root), source.region, source.labels, SIDE)
-        values = dice.loc[sample].reindex([(cell.model, cell.loss, cell.recipe) for cell in shown]).to_numpy(float)
+        values = dice.loc[sample].reindex([(cell.model, cell.loss, cell.recipe) for cell in columns]).to_numpy(float)
         stratum = f" ({rows[sample]['stratum']})" if rows[sample]["stratum"] else ""
         words = f"{why}: {sample}{stratum}, mean Dice {dice.loc[sample].mean():.3f}"
         below = ["", "", *("Dice not defined" if np.isnan(value) else f"Dice {value:.3f}" for value in values)]
         strips.append(Strip(words, [*pictures[:2], *pictures[3::2]], below))
     several = len({cell.recipe for cell in cells}) > 1
-    names = [(cell.model, cell.loss, *([cell.recipe] if several else [])) for cell in shown]
+    names = [(cell.model, cell.loss, *([cell.recipe] if several else [])) for cell in columns]
     classes = list(zip(source.labels.names, source.labels.colours, strict=True))
     what = "; the wrong pixels in the colour of the truth" if source.labels.several else ""
     of = f", rows {part[0] + 1} to {part[-1] + 1} of {len(cells)}" if len(part) < len(cells) else ""
-    title = f"{dataset}{' (PHANTOM)' if source.phantom else ''}, seed {shown[0].seed}{of}{what}"
+    title = f"{dataset}{' (PHANTOM)' if source.phantom else ''}, seed {columns[0].seed}{of}{what}"
     return Section(title, [("image",), ("truth",), *names], strips, classes if source.labels.several else LEGEND)
 
 

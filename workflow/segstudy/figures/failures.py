@@ -1,4 +1,4 @@
-"""Where networks fail: small objects, badly set thresholds, probabilities that promise too much."""
+"""Failures of networks: small objects, badly chosen thresholds, miscalibrated probabilities."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from segstudy.config.cell import Cell
 from segstudy.core.files import read_csv, write_csv
 from segstudy.core.terminal_text import on_one_line
 from segstudy.evaluation.aggregate import ARGMAX
 from segstudy.figures import style
-from segstudy.tables.counts import headline, read_counts
 from segstudy.tables.failures import (
     ROW,
     THRESHOLDS,
@@ -24,23 +22,17 @@ from segstudy.tables.failures import (
     read_bins,
     worst_first,
 )
+from segstudy.tables.inputs import ExperimentInputs
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 HARDEST = 9  # images that the figure names; the csv has all
 
 
 def draw_failures(
-    cells: Sequence[tuple[Cell, str | Path]],
-    histograms: Sequence[str | Path],
-    indexes: Mapping[str, str | Path],
-    experiment: str,
-    outputs: Mapping[str, str | Path],
-    *,
-    policy: str,
-    regions: Mapping[str, str],
-    phantoms: Sequence[str] = (),
+    inputs: ExperimentInputs, histograms: Sequence[str | Path], indexes: Mapping[str, str | Path]
 ) -> None:
     """Draw five panels for each data set of one foreground class, and list its test images, the worst first.
 
@@ -49,51 +41,41 @@ def draw_failures(
     and seeds together. Beside them stand the names of the hardest images.
 
     Args:
-        cells: each cell with the path of its `counts.csv`.
+        inputs: of the experiment; outputs are `svg`, `png` and `csv` (see `segstudy.tables.failures.worst_first`).
         histograms: of each cell the path of its `histograms.npz`; without `scores` among the measures they are empty.
         indexes: data set -> path of its `index.csv`.
-        experiment: its name, for the title.
-        outputs: paths of `svg`, `png` and `csv` (see `segstudy.tables.failures.worst_first`).
-        policy: threshold policy of size against Dice and of the marks.
-        regions: data set -> `roi` or `full`.
-        phantoms: the data sets that are drawn stand-ins.
     """
     from matplotlib import pyplot
 
-    shown = headline(read_counts(cells, []), policy, regions)
-    shown = shown[shown["policy"] != ARGMAX]
+    counts = inputs.headline()
+    counts = counts[counts["policy"] != ARGMAX]
     strata = [read_csv(path)[["sample", "stratum"]].assign(dataset=name) for name, path in indexes.items()]
-    images = worst_first(shown, pd.concat(strata))
-    write_csv(outputs["csv"], images)
+    images = worst_first(counts, pd.concat(strata))
+    write_csv(inputs.outputs["csv"], images)
     style.use_style()
-    datasets = list(shown["dataset"].unique())
+    datasets = list(counts["dataset"].unique())
     figure = pyplot.figure(figsize=(style.WIDTH, 0.9 + 5.2 * len(datasets)), layout="constrained")
     grid = figure.add_gridspec(2 * len(datasets), 3)
-    names = list(dict.fromkeys(_name(row) for row in shown[ROW].drop_duplicates().to_dict("records")))
+    names = list(dict.fromkeys(_name(row) for row in counts[ROW].drop_duplicates().to_dict("records")))
     colours, shapes = style.colours(names), style.markers(names)
-    for place, dataset in enumerate(datasets):
-        panels = [figure.add_subplot(grid[2 * place + i // 3, i % 3]) for i in range(5)]
-        own = shown[shown["dataset"] == dataset]
+    for i, dataset in enumerate(datasets):
+        panels = [figure.add_subplot(grid[2 * i + j // 3, j % 3]) for j in range(5)]
+        of_dataset = counts[counts["dataset"] == dataset]
         _sizes(panels[0], images[images["dataset"] == dataset], colours, shapes)
-        for key, rows in own.groupby(ROW, sort=False):
-            paths = [path for (cell, _), path in zip(cells, histograms, strict=True) if cell[:4] == key]
-            region = own["region"].iloc[0]
+        for key, rows in of_dataset.groupby(ROW, sort=False):
+            paths = [path for (cell, _), path in zip(inputs.cells, histograms, strict=True) if cell[:4] == key]
+            region = of_dataset["region"].iloc[0]
             bins = {name: [read_bins(path, name, region) for path in paths] for name in ("test", "val")}
-            line = _name(dict(zip(ROW, key, strict=True)))
+            colour = colours[_name(dict(zip(ROW, key, strict=True)))]
             if sum(len(seed) for seed in bins["test"]):
-                chosen = rows.groupby("seed")["threshold"].first().tolist()
-                _thresholds(panels[1], bins, chosen, colours[line])
-                _pooled(panels[2:], np.concatenate(bins["test"]), colours[line])
-        _hardest(figure.add_subplot(grid[2 * place + 1, 2]), images[images["dataset"] == dataset])
-        _finish(panels, f"{dataset}{' (PHANTOM)' if dataset in phantoms else ''}")
-    title = f"Where the networks of experiment {experiment} fail, test images"
-    drawn = any(dataset in phantoms for dataset in datasets)
-    figure.suptitle(style.titled(title, drawn), x=0.01, ha="left", weight="bold")
+                _thresholds(panels[1], bins, rows.groupby("seed")["threshold"].first().tolist(), colour)
+                _pooled(panels[2:], np.concatenate(bins["test"]), colour)
+        _hardest(figure.add_subplot(grid[2 * i + 1, 2]), images[images["dataset"] == dataset])
+        _finish(panels, style.dataset_title(dataset, inputs.phantoms))
+    title = f"Where the networks of experiment {inputs.experiment} fail, test images"
+    phantom = any(dataset in inputs.phantoms for dataset in datasets)
     # Names of rows are long: four columns of them would not fit the width.
-    style.legend_below(figure, _keys(names, colours, shapes), most=3)
-    if drawn:
-        style.watermark(figure)
-    style.save(figure, outputs["svg"], outputs["png"])
+    style.finish(figure, title, _keys(names, colours, shapes), inputs.outputs, phantom, most=3)
 
 
 def _name(row: Mapping[Any, Any]) -> str:
@@ -168,14 +150,11 @@ def _hardest(axes: Axes, images: pd.DataFrame) -> None:
         axes.text(0, 0.93 - 0.11 * place, words, fontsize=8.5, parse_math=False)
 
 
-def _keys(names: Sequence[str], colours: Mapping[str, str], shapes: Mapping[str, str]) -> list[Any]:
-    from matplotlib.lines import Line2D
-
-    keys = [Line2D([], [], color=colours[name], marker=shapes[name], ms=5, lw=1.5, label=name) for name in names]
-    keys += [
-        Line2D([], [], color=style.INK, lw=1.3, label="test images"),
-        Line2D([], [], color=style.INK, lw=1.3, ls=(0, (2, 1.5)), label="validation images"),
-        Line2D([], [], color=style.INK, marker="o", mfc="white", ls="", ms=5, label="threshold used, each seed"),
-        Line2D([], [], color=style.MUTED, lw=0.9, ls=(0, (1, 1.5)), label="perfect calibration; chance"),
+def _keys(names: Sequence[str], colours: Mapping[str, str], shapes: Mapping[str, str]) -> list[Artist]:
+    return [
+        *(style.key(name, color=colours[name], marker=shapes[name], ms=5, lw=1.5) for name in names),
+        style.key("test images", color=style.INK, lw=1.3),
+        style.key("validation images", color=style.INK, lw=1.3, ls=(0, (2, 1.5))),
+        style.key("threshold used, each seed", color=style.INK, marker="o", mfc="white", ls="", ms=5),
+        style.key("perfect calibration; chance", lw=0.9, ls=(0, (1, 1.5))),
     ]
-    return keys

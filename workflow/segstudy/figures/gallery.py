@@ -1,4 +1,4 @@
-"""The best, the median and the worst test image of a cell, beside the truth and what the network made of them."""
+"""The best, the median and the worst test image of a cell, with truth, prediction and errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from segstudy.data.images.label_map import Labels
 from segstudy.data.images.prediction_files import read_classes
 from segstudy.data.images.read import read_image, read_mask
 from segstudy.evaluation.aggregate import ARGMAX, per_image
-from segstudy.tables.counts_check import read_measured
+from segstudy.tables.counts_check import in_region, read_measured
 
 # White, and Okabe and Ito's orange and sky blue: told apart by every kind of colour vision.
 TP, FP, FN, OUTLINE = (255, 255, 255), (230, 159, 0), (86, 180, 233), (240, 228, 66)
@@ -98,9 +98,7 @@ def choose(counts: pd.DataFrame, policy: str, region: str, where: object = "") -
     Raises:
         StudyError: if no test image was measured at `policy`.
     """
-    test = counts[counts["subset"].eq("test") & counts["policy"].eq(policy)]
-    has_region = test["region"].eq(region).groupby(test["sample"]).transform("any")
-    test = test[test["region"].eq(region) | (test["region"].eq("full") & ~has_region)]
+    test = in_region(counts[counts["subset"].eq("test") & counts["policy"].eq(policy)], region)
     if test.empty:
         raise StudyError(
             f"no test image was measured at threshold policy '{policy}'",
@@ -137,10 +135,10 @@ def tiles_of(
         predicted = read_classes(mask, len(labels.names)) if labels.several else read_mask(mask).array
         fits(predicted, truth.ids, mask, root / row["mask"])
         if labels.several:
-            shown = _classes(truth, predicted, inside, dark, labels)
+            tiles = _classes(truth, predicted, inside, dark, labels)
         else:
-            shown = _one_class(truth, predicted, inside, dark)
-        parts += shown[len(parts) > 1 :]  # the truth once
+            tiles = _one_class(truth, predicted, inside, dark)
+        parts += tiles[len(parts) > 1 :]  # the truth once
     if edge is not None:
         for part in (parts[0], *parts[3::2]):
             part[edge] = OUTLINE
@@ -150,9 +148,9 @@ def tiles_of(
 def _one_class(truth: Truth, predicted: np.ndarray, inside: np.ndarray, dark: np.ndarray) -> list[np.ndarray]:
     """Return truth, prediction and their overlay on the darkened image, float32 (h, w, 3) each."""
     size = (dark.shape[1], dark.shape[0])
-    kinds = (predicted & truth.mask, predicted & ~truth.mask, ~predicted & truth.mask)
+    parts = (predicted & truth.mask, predicted & ~truth.mask, ~predicted & truth.mask)
     # The root lifts what is thinner than a display pixel; without it, a missed vessel is lost in the grey.
-    shares = np.sqrt([drawing.share(kind & inside, size) for kind in kinds])
+    shares = np.sqrt([drawing.share(part & inside, size) for part in parts])
     shares /= np.maximum(shares.sum(axis=0), 1)
     overlay = dark
     for share, colour in zip(shares, (TP, FP, FN), strict=True):
@@ -165,10 +163,10 @@ def _classes(
 ) -> list[np.ndarray]:
     """Return truth, prediction, and the wrong pixels on the darkened image, float32 (h, w, 3) each."""
     size = (dark.shape[1], dark.shape[0])
-    found, wanted = (drawing.flat(ids, labels.colours, size) for ids in (predicted, truth.ids))
+    predicted_tile, truth_tile = (drawing.flat(ids, labels.colours, size) for ids in (predicted, truth.ids))
     wrong = ((predicted != truth.ids) & inside).astype(np.uint8)
-    errors = np.where(drawing.flat(wrong, ((0, 0, 0), (1, 1, 1)), size) > 0, wanted, dark)
-    return [wanted, found, errors]
+    errors = np.where(drawing.flat(wrong, ((0, 0, 0), (1, 1, 1)), size) > 0, truth_tile, dark)
+    return [truth_tile, predicted_tile, errors]
 
 
 def _page(

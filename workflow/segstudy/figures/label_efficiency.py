@@ -1,8 +1,8 @@
-"""What a label is worth: the score of each approach against the share of the labels that it learned from."""
+"""Label efficiency: the score of each approach against the share of the labels that it learned from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,16 +10,17 @@ import numpy as np
 import pandas as pd
 
 from segstudy.config.cell import Cell
-from segstudy.core.errors import StudyError
 from segstudy.core.files import write_csv
 from segstudy.core.provenance import read_run
 from segstudy.evaluation.metrics import METRICS
 from segstudy.figures import style
-from segstudy.figures.ablation import draw_controls, limits
-from segstudy.tables.counts import KEYS, headline, image_scores, read_counts
+from segstudy.figures.ablation import draw_controls, limits, score_keys
+from segstudy.tables.counts import KEYS, image_scores
+from segstudy.tables.inputs import ExperimentInputs
 from segstudy.tables.results import intervals
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 HEIGHT, STEP = 3.6, 0.035  # inches of a panel; of the scale of the shares, between two approaches at one share
@@ -35,17 +36,7 @@ class Share(NamedTuple):
 
 
 def draw_label_efficiency(
-    cells: Sequence[tuple[Cell, str | Path]],
-    controls: Sequence[tuple[str, int, str | Path]],
-    runs: Sequence[str | Path],
-    shares: Sequence[Share],
-    experiment: str,
-    outputs: Mapping[str, str | Path],
-    *,
-    policy: str,
-    metric: str,
-    regions: Mapping[str, str],
-    phantoms: Sequence[str] = (),
+    inputs: ExperimentInputs, runs: Sequence[str | Path], shares: Sequence[Share], metric: str
 ) -> None:
     """Draw, for each data set, a line for each approach over the share of the labels, on a logarithmic scale.
 
@@ -53,24 +44,19 @@ def draw_label_efficiency(
     which learned from no label. Below each share stands the number of labelled training images.
 
     Args:
-        cells: each cell with the path of its `counts.csv`.
-        controls: (data set, seed, path of the controls' counts).
-        runs: `run.json` of each cell, in the order of `cells`: how many labelled images it learned from.
+        inputs: of the experiment; outputs are `svg`, `png` and `csv` (COLUMNS, unrounded, one row per approach and
+            share, and per control).
+        runs: `run.json` of each cell, in their order: how many labelled images it learned from.
         shares: of each cell.
-        experiment: its name, for the title.
-        outputs: paths of `svg`, `png` and `csv` (COLUMNS, unrounded, one row per approach and share, and per control).
-        policy: threshold policy shown.
         metric: a name of METRICS.
-        regions: data set -> `roi` or `full`.
-        phantoms: the data sets that are drawn stand-ins.
 
     Raises:
         StudyError: as `segstudy.tables.counts.read_counts` and `headline`, and if there is no test image.
     """
     from matplotlib import pyplot
 
-    rows, seeds = _rows(cells, controls, runs, shares, experiment, policy, metric, regions, phantoms)
-    write_csv(outputs["csv"], rows[COLUMNS])
+    rows, seeds = _rows(inputs, runs, shares, metric)
+    write_csv(inputs.outputs["csv"], rows[COLUMNS])
     networks = rows[rows["row"] == "cell"]
     series = list(networks["series"].unique())
     parts = list(networks["dataset"].unique())
@@ -79,64 +65,49 @@ def draw_label_efficiency(
         len(parts), 1, figsize=(style.WIDTH, 1.2 + HEIGHT * len(parts)), squeeze=False, layout="constrained"
     )
     for axes, dataset in zip(grid[:, 0], parts, strict=True):
-        own, dots = rows[rows["dataset"] == dataset], seeds[seeds["dataset"] == dataset]
-        _draw(axes, own, dots, series, metric)
-        mark = " (PHANTOM)" if dataset in phantoms else ""
-        axes.set_title(f"{dataset}{mark}: {METRICS[metric].label} on test images")
-    drawn = bool(networks["phantom"].any())
-    title = f"Experiment {experiment}: what each approach makes of few labels"
-    figure.suptitle(style.titled(title, drawn), x=0.01, ha="left", weight="bold")
-    style.legend_below(figure, _keys(series), most=3)
-    if drawn:
-        style.watermark(figure)
-    style.save(figure, outputs["svg"], outputs["png"])
+        dots = seeds[seeds["dataset"] == dataset]
+        _draw(axes, rows[rows["dataset"] == dataset], dots, series, metric)
+        name = style.dataset_title(dataset, inputs.phantoms)
+        axes.set_title(f"{name}: {METRICS[metric].label} on test images")
+    title = f"Experiment {inputs.experiment}: what each approach makes of few labels"
+    style.finish(figure, title, _keys(series), inputs.outputs, bool(networks["phantom"].any()), most=3)
 
 
 def _rows(
-    cells: Sequence[tuple[Cell, str | Path]],
-    controls: Sequence[tuple[str, int, str | Path]],
-    runs: Sequence[str | Path],
-    shares: Sequence[Share],
-    experiment: str,
-    policy: str,
-    metric: str,
-    regions: Mapping[str, str],
-    phantoms: Sequence[str],
+    inputs: ExperimentInputs, runs: Sequence[str | Path], shares: Sequence[Share], metric: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return one row per approach and share, and per control; and the same for each seed of the approaches."""
-    shown = headline(read_counts(cells, controls), policy, regions)
-    shown = shown[shown["subset"] == "test"]
-    if not shown["row"].eq("cell").any():
-        raise StudyError(f"experiment '{experiment}' has no test image to show", remedy="give its splits a test set")
-    names = pd.DataFrame([cell for cell, _ in cells], columns=Cell._fields)
+    counts = inputs.test_counts()
+    names = pd.DataFrame([cell for cell, _ in inputs.cells], columns=Cell._fields)
     names = names.assign(
         base=[share.recipe for share in shares],
         share=[share.share for share in shares],
         labelled=[read_run(path, ("labels",))["labels"]["images"] for path in runs],
     )
     names["series"] = _series(names)
-    told = names.drop(columns=["seed", "labelled"]).drop_duplicates()
-    told = told.merge(names.groupby([*KEYS[:1], *KEYS[2:]])["labelled"].mean().reset_index(), on=[*KEYS[:1], *KEYS[2:]])
+    row = [*KEYS[:1], *KEYS[2:]]
+    approaches = names.drop(columns=["seed", "labelled"]).drop_duplicates()
+    approaches = approaches.merge(names.groupby(row)["labelled"].mean().reset_index(), on=row)
     keys = [*KEYS, "class", "region"]
-    images = image_scores(shown)
+    images = image_scores(counts)
     seeds = images.groupby([*keys, "seed"], sort=False)[metric].mean().reset_index()
     rows = seeds.groupby(keys, sort=False)[metric].agg(["mean", "std", "size"]).reset_index()
     rows = rows.rename(columns={"std": "sd", "size": "seeds"})
-    counted = images.groupby([*keys, "seed"])["sample"].nunique().groupby(keys).mean().rename("test_images")
-    rows = rows.merge(counted.reset_index(), on=keys)
-    ends = intervals(shown, ["test"], [metric])
-    found = [ends[(*key, "test", metric)] for key in rows[[*KEYS, "class"]].itertuples(index=False, name=None)]
-    rows["low"], rows["high"] = zip(*found, strict=True)
-    rows = rows.merge(told, on=[*KEYS[:1], *KEYS[2:]], how="left")
-    seeds = seeds.merge(told, on=[*KEYS[:1], *KEYS[2:]]).rename(columns={metric: "value"})
+    number = images.groupby([*keys, "seed"])["sample"].nunique().groupby(keys).mean().rename("test_images")
+    rows = rows.merge(number.reset_index(), on=keys)
+    by_row = intervals(counts, ["test"], [metric])
+    ends = [by_row[(*key, "test", metric)] for key in rows[[*KEYS, "class"]].itertuples(index=False, name=None)]
+    rows["low"], rows["high"] = zip(*ends, strict=True)
+    rows = rows.merge(approaches, on=row, how="left")
+    seeds = seeds.merge(approaches, on=row).rename(columns={metric: "value"})
     rows["recipe"] = rows["base"].where(rows["row"] == "cell", "")
     rows = rows.rename(columns={"labelled": "labelled_images"}).assign(metric=metric)
-    rows["policy"] = np.where(rows["row"] == "cell", policy, "none")
-    return rows.assign(phantom=rows["dataset"].isin(list(phantoms)).astype(int)), seeds
+    rows["policy"] = np.where(rows["row"] == "cell", inputs.policy, "none")
+    return rows.assign(phantom=rows["dataset"].isin(list(inputs.phantoms)).astype(int)), seeds
 
 
 def _series(names: pd.DataFrame) -> list[str]:
-    """Return what tells the approaches apart: the recipe, and network and loss where there are several."""
+    """Return the names of the approaches: the recipe, and network and loss where there are several."""
     kept = [name for name in ("model", "loss") if names[name].nunique() > 1]
     return [", ".join([row["base"], *(row[name] for name in kept)]) for row in names.to_dict("records")]
 
@@ -148,16 +119,16 @@ def _draw(axes: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, series: Sequence[
     span = float(np.log10(ticks.index.max() / ticks.index.min())) or 1.0
     seen: list[float] = []
     for i, name in enumerate(series):
-        own = networks[networks["series"] == name].sort_values("share")
+        line = networks[networks["series"] == name].sort_values("share")
         # Side by side, so that intervals can be told apart; at one share alone there is no line to bend.
         aside = 10 ** (STEP * span * (i - (len(series) - 1) / 2))
-        x, shade = own["share"] * aside, colour[name]
-        axes.vlines(x, own["low"], own["high"], color=shade, lw=2, alpha=0.4, zorder=2)
-        axes.plot(x, own["mean"], color=shade, lw=1.2, marker=marker[name], ms=6, mec="white", mew=0.6, zorder=4)
+        x, shade = line["share"] * aside, colour[name]
+        axes.vlines(x, line["low"], line["high"], color=shade, lw=2, alpha=0.4, zorder=2)
+        axes.plot(x, line["mean"], color=shade, lw=1.2, marker=marker[name], ms=6, mec="white", mew=0.6, zorder=4)
         dots = seeds[seeds["series"] == name]
         if dots["seed"].nunique() > 1:
             axes.plot(dots["share"] * aside, dots["value"], ".", ms=4, color=shade, mew=0, alpha=0.8, zorder=3)
-        seen += [*own["low"], *own["high"], *own["mean"], *dots["value"]]
+        seen += [*line["low"], *line["high"], *line["mean"], *dots["value"]]
     axes.set_xscale("log")
     axes.set_xlim(ticks.index.min() / 10 ** (0.12 * span), ticks.index.max() * 10 ** (0.12 * span))
     labels = [f"{100 * float(str(share)):g} %\n{images:g}" for share, images in ticks.items()]
@@ -172,15 +143,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, seeds: pd.DataFrame, series: Sequence[
     draw_controls(axes, values)
 
 
-def _keys(series: Sequence[str]) -> list:
-    from matplotlib.lines import Line2D
-
+def _keys(series: Sequence[str]) -> list[Artist]:
     colour, marker = style.colours(series), style.markers(series)
-    keys = [
-        Line2D([], [], lw=1.2, marker=marker[name], color=colour[name], mec="white", ms=7, label=name)
-        for name in series
-    ]
-    keys.append(Line2D([], [], color=style.MUTED, marker="o", lw=2, ms=6, mec="white", label="mean, 95 % interval"))
-    keys.append(Line2D([], [], color=style.MUTED, marker=".", ls="", ms=6, label="one seed"))
-    keys.append(Line2D([], [], color=style.MUTED, ls=(0, (5, 2)), lw=1, label="control: no labels"))
-    return keys
+    keys = [style.key(name, lw=1.2, marker=marker[name], color=colour[name], mec="white", ms=7) for name in series]
+    return keys + score_keys("control: no labels")

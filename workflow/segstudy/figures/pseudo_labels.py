@@ -1,4 +1,4 @@
-"""Pseudo-labels for a person to look at: some that were accepted and some that were not, drawn over their images."""
+"""Contact sheet of pseudo-labels: some accepted and some rejected, drawn over their images."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Tile(NamedTuple):
 
 def draw_contact_sheet(
     accepted: str | Path,
-    judged: str | Path,
+    range_json: str | Path,
     probabilities: str | Path,
     index: str | Path,
     root: str | Path,
@@ -50,23 +50,23 @@ def draw_contact_sheet(
 
     Args:
         accepted: `accepted.csv` of the student.
-        judged: `range.json` beside it.
+        range_json: `range.json` beside it.
         probabilities: folder of the teacher's probabilities, `<sample>.png` at the original size.
         index: `index.csv` of the data set that was labelled.
         root: folder of its raw data.
         png: where the figure goes.
-        title: what is shown, for the head of the page.
+        title: stands above the page.
         phantom: whether the images are drawn stand-ins: the figure then says PHANTOM.
     """
-    table, facts = read_csv(accepted), read_json(judged)
+    table, facts = read_csv(accepted), read_json(range_json)
     rows = {row["sample"]: row for row in read_csv(index).to_dict("records")}
     sections = []
-    for kind, value in (("accepted", 1), ("rejected", 0)):
+    for verdict, value in (("accepted", 1), ("rejected", 0)):
         part = table[table["accepted"] == value]
         chosen = evenly(part, SHOWN)
-        shown = [_tile(row, rows[row["sample"]], Path(probabilities), Path(root)) for row in chosen]
-        few = f", {len(shown)} of them shown" if 0 < len(shown) < len(part) else ""
-        sections.append((f"{len(part)} of {len(table)} {kind}{few}", shown))
+        tiles = [_tile(row, rows[row["sample"]], Path(probabilities), Path(root)) for row in chosen]
+        few = f", {len(tiles)} of them shown" if 0 < len(tiles) < len(part) else ""
+        sections.append((f"{len(part)} of {len(table)} {verdict}{few}", tiles))
     words = f"accepted: {described(facts)}" + (
         f" (computed from {facts['computed']['images']} training masks)" if facts["computed"] else ""
     )
@@ -101,7 +101,7 @@ def _tile(measured: Mapping[Any, Any], row: Mapping[Any, Any], probabilities: Pa
 
 def _page(title: str, words: str, sections: Sequence[tuple[str, Sequence[Tile]]], phantom: bool) -> Image.Image:
     """Put the sections together, ACROSS pictures in a row, lines below each."""
-    every = [tile for _, shown in sections for tile in shown]
+    every = [tile for _, tiles in sections for tile in tiles]
     column, height = (max(tile.picture.size[axis] for tile in every) for axis in (0, 1))
     large, small = ImageFont.load_default(TITLE), ImageFont.load_default(TEXT)
     column = max(column, *(math.ceil(small.getlength(tile.lines[1])) for tile in every))  # below narrow images too
@@ -109,10 +109,10 @@ def _page(title: str, words: str, sections: Sequence[tuple[str, Sequence[Tile]]]
     legend += [("border of the field of view", ROI)] if any(tile.roi for tile in every) else []
     wide = max([large.getlength(title), small.getlength(words), 1100])
     across = round(max(ACROSS * (column + GAP) - GAP, wide))
-    below = [LINE * sum(any(tile.lines[i] for tile in shown) for i in range(3)) for _, shown in sections]
+    below = [LINE * sum(any(tile.lines[i] for tile in tiles) for i in range(3)) for _, tiles in sections]
     down = [
-        round(1.6 * LINE) + -(-len(shown) // ACROSS) * (height + space + GAP)
-        for (_, shown), space in zip(sections, below, strict=True)
+        round(1.6 * LINE) + -(-len(tiles) // ACROSS) * (height + space + GAP)
+        for (_, tiles), space in zip(sections, below, strict=True)
     ]
     head = 2 * TITLE + round(1.5 * LINE)
     tall = head + sum(down) + drawing.legend_height(legend, across) + 2 * MARGIN
@@ -121,9 +121,9 @@ def _page(title: str, words: str, sections: Sequence[tuple[str, Sequence[Tile]]]
     draw.text((MARGIN, MARGIN), title, WARN if phantom else INK, font=large)
     draw.text((MARGIN, MARGIN + 1.6 * TITLE), words, MUTED, font=small)
     top = MARGIN + head
-    for (name, shown), space, tall in zip(sections, below, down, strict=True):
+    for (name, tiles), space, tall in zip(sections, below, down, strict=True):
         draw.text((MARGIN, top), name, INK, font=small)
-        for i, tile in enumerate(shown):
+        for i, tile in enumerate(tiles):
             left = MARGIN + i % ACROSS * (column + GAP)
             upper = top + round(1.6 * LINE) + i // ACROSS * (height + space + GAP)
             page.paste(tile.picture, (left, upper))

@@ -1,22 +1,21 @@
-"""Every network between floor and human: its mean with an interval, and how often it is the best of them."""
+"""Forest plot of networks and controls: mean with interval, and how often each network ranks first."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from segstudy.config.cell import Cell
 from segstudy.core.files import write_csv
 from segstudy.evaluation.aggregate import MEAN, METRICS
 from segstudy.figures import style
+from segstudy.tables.inputs import ExperimentInputs
 from segstudy.tables.ranking import NAMES, rank_rows
-from segstudy.tables.variants import Gain
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 ROW, AROUND = 0.235, 1.0  # inches of a row, and of title and scale of a panel
@@ -24,50 +23,23 @@ FLOOR_DASHES = (0, (1, 1.5))
 HUMAN, HUMAN_DASHES = "second_human", (0, (5, 2))
 
 
-def draw_ranking(
-    cells: Sequence[tuple[Cell, str | Path]],
-    controls: Sequence[tuple[str, int, str | Path]],
-    experiment: str,
-    outputs: dict[str, str | Path],
-    *,
-    policy: str,
-    metric: str,
-    regions: dict[str, str],
-    phantoms: Sequence[str] = (),
-    gains: Sequence[tuple[Gain, str | Path]] = (),
-) -> None:
-    """Draw the rows of each data set from best to worst, networks in colour (without training: another), controls grey.
+def draw_ranking(inputs: ExperimentInputs, metric: str) -> None:
+    """Draw the rows of each data set from best to worst: networks and variants in two colours, controls grey.
 
     On the left the whole scale, with a line for each control; in the middle the networks alone, large; on the right the
     share of bootstrap resamples in which a network is first.
 
     Args:
-        cells: each cell with the path of its `counts.csv`.
-        controls: (data set, seed, path of the controls' counts).
-        experiment: its name, for the title.
-        outputs: paths of `svg`, `png` and `csv` (see `segstudy.tables.ranking.rank_rows`).
-        policy: threshold policy shown.
+        inputs: of the experiment; outputs are `svg`, `png` and `csv` (see `segstudy.tables.ranking.rank_rows`).
         metric: a name of METRICS.
-        regions: data set -> `roi` or `full`.
-        phantoms: the data sets that are drawn stand-ins.
-        gains: rows that cost no training, each with the path of its counts.
 
     Raises:
         StudyError: as `segstudy.tables.ranking.rank_rows`.
     """
     from matplotlib import pyplot
 
-    rows = rank_rows(
-        cells,
-        controls,
-        experiment=experiment,
-        policy=policy,
-        metric=metric,
-        regions=regions,
-        phantoms=phantoms,
-        gains=gains,
-    )
-    write_csv(outputs["csv"], rows)
+    rows = rank_rows(inputs, metric)
+    write_csv(inputs.outputs["csv"], rows)
     style.use_style()
     rows = rows[rows["mean"].notna()]  # a row without any value has no place; the csv has it
     parts = [part for _, part in rows.groupby("dataset", sort=False)]
@@ -78,13 +50,8 @@ def draw_ranking(
         whole = figure.add_subplot(grid[i, 0])
         near, share = (figure.add_subplot(grid[i, j], sharey=whole) for j in (1, 2))
         _draw(whole, near, share, part)
-    label = METRICS[metric].label
-    title = f"{label} of experiment {experiment}, test images:\nwho is first, and how surely"
-    figure.suptitle(style.titled(title, bool(rows["phantom"].any())), x=0.01, ha="left", weight="bold")
-    style.legend_below(figure, _keys(rows))
-    if rows["phantom"].any():
-        style.watermark(figure)
-    style.save(figure, outputs["svg"], outputs["png"])
+    title = f"{METRICS[metric].label} of experiment {inputs.experiment}, test images:\nwho is first, and how surely"
+    style.finish(figure, title, _keys(rows), inputs.outputs, bool(rows["phantom"].any()))
 
 
 def _draw(whole: Axes, near: Axes, share: Axes, part: pd.DataFrame) -> None:
@@ -104,8 +71,8 @@ def _draw(whole: Axes, near: Axes, share: Axes, part: pd.DataFrame) -> None:
             share.text(row["first"] + 0.03, place, _percent(row["first"]), va="center", fontsize=8)
     recipes = set(networks["recipe"])
     whole.set_yticks(range(len(part)), [_name(row, recipes) for row in part.to_dict("records")])
-    for label, kind in zip(whole.get_yticklabels(), part["row"], strict=True):
-        if kind == "control":
+    for label, row_type in zip(whole.get_yticklabels(), part["row"], strict=True):
+        if row_type == "control":
             label.set(color=style.MUTED, style="italic")
     whole.set_ylim(len(part) - 0.4, -0.6)
     enlarged = part[part["row"] != "control"]
@@ -115,9 +82,9 @@ def _draw(whole: Axes, near: Axes, share: Axes, part: pd.DataFrame) -> None:
     whole.set_xlim(-0.03, 1.03)
     share.set_xlim(0, 1.3)
     share.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
-    dataset, kind = part["dataset"].iloc[0], part["class"].iloc[0]
-    drawn = " (PHANTOM)" if part["phantom"].iloc[0] else ""
-    whole.set_title(f"{dataset}{drawn}{': mean over classes' if kind == MEAN else ''}")
+    dataset, class_name = part["dataset"].iloc[0], part["class"].iloc[0]
+    phantom = " (PHANTOM)" if part["phantom"].iloc[0] else ""
+    whole.set_title(f"{dataset}{phantom}{': mean over classes' if class_name == MEAN else ''}")
     near.set_title("the networks, enlarged")
     share.set_title("how often first")
     for axes in (near, share):
@@ -128,7 +95,7 @@ def _draw(whole: Axes, near: Axes, share: Axes, part: pd.DataFrame) -> None:
 
 
 def _name(row: dict, recipes: Collection[str]) -> str:
-    """Return a row's name and value; a recipe that all share goes unsaid, what is done without training never does."""
+    """Return a row's name and value; a recipe that all rows share is left out, a variant's suffix stays."""
     if row["row"] == "control":
         return f"{row['model'].replace('_', ' ')} {row['mean']:.3f}"
     name = ", ".join(row[name] for name in NAMES)
@@ -144,26 +111,18 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _keys(rows: pd.DataFrame) -> list:
-    from matplotlib.lines import Line2D
-
-    keys = [Line2D([], [], color=style.PALETTE[0], marker="o", lw=2, ms=5, label="network, 95 % interval")]
+def _keys(rows: pd.DataFrame) -> list[Artist]:
+    dot: dict[str, Any] = {"marker": "o", "lw": 2, "ms": 5}
+    keys = [style.key("network, 95 % interval", color=style.PALETTE[0], **dot)]
     if rows["row"].eq("gain").any():
-        keys.append(Line2D([], [], color=style.PALETTE[1], marker="o", lw=2, ms=5, label="without training"))
+        keys.append(style.key("without training", color=style.PALETTE[1], **dot))
     controls = rows.loc[rows["row"] == "control", "model"]
+    human = controls.eq(HUMAN)
     if len(controls):
-        keys.append(Line2D([], [], color=style.MUTED, marker="o", mfc="white", lw=2, ms=5, label="control"))
-    if controls.eq(HUMAN).any():
-        keys.append(Line2D([], [], color=style.MUTED, lw=0.9, ls=HUMAN_DASHES, label="value of the second human"))
-    if controls.ne(HUMAN).any():
-        keys.append(
-            Line2D(
-                [],
-                [],
-                color=style.MUTED,
-                lw=0.9,
-                ls=FLOOR_DASHES,
-                label="value of another control" if controls.eq(HUMAN).any() else "value of a control",
-            )
-        )
+        keys.append(style.key("control", mfc="white", **dot))
+    if human.any():
+        keys.append(style.key("value of the second human", lw=0.9, ls=HUMAN_DASHES))
+    if not human.all():
+        label = "value of another control" if human.any() else "value of a control"
+        keys.append(style.key(label, lw=0.9, ls=FLOOR_DASHES))
     return keys

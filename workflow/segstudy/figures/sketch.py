@@ -66,14 +66,8 @@ INK, FAINT = "#222222", "#777777"
 
 
 MARGIN = 0.30
-
-
 STEP = 0.18  # from one line of the legend to the next
-
-
 OVER = 9  # points that an arrow rises to pass over boxes
-
-
 READING = "above each box: channels, height × width of the feature map"
 
 

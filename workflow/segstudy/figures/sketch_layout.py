@@ -109,8 +109,8 @@ def place(stages: list[Any], colours: dict[tuple[str, str], str]) -> list[Box]:
         level += {"down": 1, "up": -1}.get(stage.kind, 0) * _halvings(stages[i - 1], stage)
         # Down and up stand right below and above the layer they come from, unless another one stands there (what was
         # pooled, when the way turns right after pooling).
-        taken = (level, column) in zip(levels, columns, strict=True)
-        if i and (taken or stage.kind not in ("down", "up")) and i - 1 not in joined:
+        occupied = (level, column) in zip(levels, columns, strict=True)
+        if i and (occupied or stage.kind not in ("down", "up")) and i - 1 not in joined:
             column += 1
         levels.append(level)
         columns.append(column)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 
@@ -82,24 +82,20 @@ def bare(axes: Axes) -> None:
 
 def watermark(figure: Figure) -> None:
     """Write PHANTOM across a figure whose numbers come from drawn data."""
-    figure.text(
-        0.5,
-        0.5,
-        "PHANTOM",
-        rotation=24,
-        fontsize=64,
-        fontweight="bold",
-        color="#b00020",
-        alpha=0.10,
-        ha="center",
-        va="center",
-        zorder=100,
-    )
+    look: dict[str, Any] = {"fontsize": 64, "fontweight": "bold", "color": "#b00020", "alpha": 0.10, "zorder": 100}
+    figure.text(0.5, 0.5, "PHANTOM", rotation=24, ha="center", va="center", **look)
 
 
-def titled(words: str, phantom: bool) -> str:
-    """Return a figure's title; drawn data are named first, since a title outlives its watermark."""
-    return f"PHANTOM data: {words}" if phantom else words
+def dataset_title(dataset: str, phantoms: Collection[str]) -> str:
+    """Return a data set's name, with a warning where its images are drawn."""
+    return f"{dataset} (PHANTOM)" if dataset in phantoms else dataset
+
+
+def key(label: str, **options: Any) -> Artist:
+    """Return an entry of a legend: a line or a marker, grey unless it has a colour."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], **{"color": MUTED, "label": label} | options)
 
 
 def legend_below(figure: Figure, handles: Sequence[Artist], most: int = 4) -> None:
@@ -109,6 +105,25 @@ def legend_below(figure: Figure, handles: Sequence[Artist], most: int = 4) -> No
         if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
             return
         legend.remove()
+
+
+def finish(
+    figure: Figure,
+    title: str,
+    keys: Sequence[Artist],
+    outputs: Mapping[str, str | Path],
+    phantom: bool,
+    most: int = 4,
+) -> None:
+    """Put title and legend on a figure, and PHANTOM on one of drawn data; write it to `svg` and `png` of `outputs`.
+
+    Drawn data are named first in the title, since a title outlives its watermark.
+    """
+    figure.suptitle(f"PHANTOM data: {title}" if phantom else title, x=0.01, ha="left", weight="bold")
+    legend_below(figure, keys, most)
+    if phantom:
+        watermark(figure)
+    save(figure, outputs["svg"], outputs["png"])
 
 
 def save(figure: Figure, svg: str | Path, png: str | Path) -> None:

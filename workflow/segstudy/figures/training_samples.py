@@ -1,4 +1,4 @@
-"""The first training samples as the network gets them: cropped and changed, with their mask and roi drawn over.
+"""The first training samples as the network gets them: cropped and augmented, with mask and roi drawn over.
 
 Made by the functions that a training calls, with the draws of its first epoch, so that a person sees what is learned
 from, and that image, mask and roi move together.
@@ -65,7 +65,7 @@ def draw_augmented(
             `batch_size`, `crop`, `crops_per_image`, `crops_per_epoch`, `augmentation`, `balance`.
         png: where the figure goes.
         seed: of the training.
-        title: what is shown, for the head of the page.
+        title: stands above the page.
         labels: names and colours of the classes.
         phantom: whether the images are drawn stand-ins: the figure then says PHANTOM.
         index: CSV with sample, stratum; read only where the recipe balances the strata.
@@ -74,12 +74,12 @@ def draw_augmented(
         StudyError: there is no store, or the split has no labelled training image.
     """
     strata_file = Path(index) if index else None
-    shown, total = first_samples(Path(store), Path(split), Recipe.model_validate(recipe), seed, index=strata_file)
-    height, width = shown[0].mask.shape
-    few = "all" if len(shown) == total else f"the first {len(shown)} of the"
-    kind = "crops" if recipe.get("crop") else "images"
-    words = f"Epoch 1 of seed {seed}: {few} {total} {kind} that it learns from, {height}x{width} pixels each"
-    pictures = [(sample.name, _picture(sample, labels)) for sample in shown]
+    samples, total = first_samples(Path(store), Path(split), Recipe.model_validate(recipe), seed, index=strata_file)
+    height, width = samples[0].mask.shape
+    few = "all" if len(samples) == total else f"the first {len(samples)} of the"
+    what = "crops" if recipe.get("crop") else "images"
+    words = f"Epoch 1 of seed {seed}: {few} {total} {what} that it learns from, {height}x{width} pixels each"
+    pictures = [(sample.name, _picture(sample, labels)) for sample in samples]
     several = [*zip(labels.foreground, labels.colours[1:], strict=True), BORDER]
     legend = several if labels.several else [("outline of the mask", MASK), BORDER]
     page = _page(f"PHANTOM data: {title}" if phantom else title, words, pictures, legend, phantom)

@@ -167,8 +167,9 @@ def predict_canvas(
     import torch
 
     from segstudy.inference.sliding_window import predict_tiles
+    from segstudy.models.probabilities import channel_statistics
 
-    mean, std = (torch.tensor(normalisation[key], device=device).view(1, -1, 1, 1) for key in ("mean", "std"))
+    mean, std = channel_statistics(normalisation, device)
 
     def fitting(size: Sequence[int]) -> int:
         return max(1, PIXELS_PER_PASS // (size[0] * size[1]))
@@ -201,9 +202,11 @@ def _mean_of_views(network: torch.nn.Module, x: torch.Tensor, views: Sequence[tu
     """Return the mean over views of the probabilities (B, K, H, W) of a normalised batch."""
     import torch
 
+    from segstudy.models.probabilities import probabilities
+
     def view(axes: tuple[int, ...]) -> torch.Tensor:
         logits = logits_of(network, torch.flip(x, axes) if axes else x)
-        probability = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)
+        probability = probabilities(logits)
         return torch.flip(probability, axes) if axes else probability
 
     total = view(views[0])

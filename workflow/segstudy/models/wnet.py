@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from segstudy.config.networks import WNetOptions
 from segstudy.models import blocks, resampling
+from segstudy.models.probabilities import probabilities
 
 
 class Residual(nn.Module):
@@ -38,7 +39,7 @@ class Probability(nn.Module):
 
     def forward(self, logits: Tensor) -> Tensor:
         """(B, K, H, W) -> (B, K, H, W)."""
-        return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)
+        return probabilities(logits)
 
     def opened(self) -> nn.Module:
         """Return what stands for it when receptive fields are measured: a sum over a softmax has no gradient."""

@@ -1,4 +1,4 @@
-"""Everything the report says, collected from the files of a study."""
+"""Content of the report, collected from the files of a study."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Facts(NamedTuple):
 
 
 class Experiment(NamedTuple):
-    """What was asked in an experiment, and what came out."""
+    """Question and results of an experiment."""
 
     name: str
     question: str
@@ -149,12 +149,12 @@ def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experi
     failed = _table(paths.table(results, name, "failures.csv"))
     shares = _table(paths.table(results, name, "labels.csv")) if len(block["labels"]) > 1 else None
     more = [
-        make(f"{name}-{kind}", found, settings)
+        make(f"{name}-{kind}", table_of_kind, settings)
         for kind, make in (("comparisons", grids.comparisons), ("strata", grids.strata), ("classes", grids.classes))
-        if (found := _table(paths.table(results, name, f"{kind}.csv"))) is not None
+        if (table_of_kind := _table(paths.table(results, name, f"{kind}.csv"))) is not None
     ]
     sentences = (
-        {str(data): spoken(own) for data, own in pairs.groupby("dataset", sort=False)} if pairs is not None else {}
+        {str(data): spoken(rows) for data, rows in pairs.groupby("dataset", sort=False)} if pairs is not None else {}
     )
 
     def figure(kind: str, alt: str) -> Picture:
@@ -201,7 +201,7 @@ def _table(path: Path) -> pd.DataFrame | None:
 
 
 def _words(cells: list[Cell]) -> str:
-    """Return what an experiment compares: '2 data sets x 2 networks (encdec, unet) x ...'."""
+    """Return the size of an experiment in words: '2 data sets x 2 networks (encdec, unet) x ...'."""
     parts = []
     for field, word in (("dataset", "data set"), ("model", "network"), ("loss", "loss"), ("recipe", "recipe")):
         names = list(dict.fromkeys(getattr(cell, field) for cell in cells))

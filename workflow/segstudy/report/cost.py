@@ -1,4 +1,4 @@
-"""What the trainings of a study cost: time, memory, work, and what was got for it."""
+"""What the trainings of a study cost: time, memory and operations, and their scores against time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from segstudy.config.cell import Cell
 from segstudy.core.checksums import damaged
 from segstudy.core.provenance import read_run
 from segstudy.evaluation.metrics import METRICS
-from segstudy.report.tables import NAMES, Grid, Row, Value, number, spread, told_names, words
+from segstudy.report.tables import NAMES, Grid, Row, dataset_name, name_columns, number, plain, spread, words
 from segstudy.tables.columns import SEVERAL, one_class
 from segstudy.tables.histories import read_history
-from segstudy.tables.timing import PARTS
+from segstudy.tables.timing import PARTS, device_words
 
-TOLD = (
+RUN_FIELDS = (
     *("seconds", "peak_memory_mb", "parameters", "flops_per_image", "images_per_second", "epochs", "best_epoch"),
     *("stopped", "device", "threads", "precision"),
 )
@@ -58,10 +58,10 @@ class Scores(NamedTuple):
 
 
 def read_runs(cells: list[Cell], results: Path) -> pd.DataFrame:
-    """Return one row per training with what its `run.json` says of cost."""
+    """Return one row per training with the costs in its `run.json`."""
     rows = []
     for cell in cells:
-        run = read_run(paths.cell(results, cell) / "run.json", TOLD)
+        run = read_run(paths.cell(results, cell) / "run.json", RUN_FIELDS)
         rows.append(
             {
                 **cell._asdict(),
@@ -74,7 +74,7 @@ def read_runs(cells: list[Cell], results: Path) -> pd.DataFrame:
                 "epochs": run["epochs"],
                 "best_epoch": run["best_epoch"],
                 "stopped": run["stopped"],
-                "device": f"{run['device']}, {run['threads']} thread{'s' * (run['threads'] > 1)}, {run['precision']}",
+                "device": device_words(run),
             }
         )
     return pd.DataFrame(rows)
@@ -96,28 +96,26 @@ def spent(runs: pd.DataFrame) -> Spent:
 def cost_grid(runs: pd.DataFrame, settings: Mapping[str, Any]) -> Grid:
     """Return the table of costs: a row for each network, loss and recipe of a data set, mean over seeds."""
     rows = []
-    for keys, own in runs.groupby(ROW, sort=False):
+    for keys, seeds in runs.groupby(ROW, sort=False):
         dataset, *names = map(str, keys)
-        first = own.iloc[0]
+        first = seeds.iloc[0]
         values = [
-            words(_marked(dataset, settings), dataset),
+            dataset_name(dataset, settings),
             *map(words, names),
-            spread(own["seconds"].mean(), own["seconds"].std(ddof=1), 0),
-            _memory(own["host"].max()),
-            *([_memory(own["gpu"].max())] if runs["gpu"].any() else []),
+            spread(seeds["seconds"].mean(), seeds["seconds"].std(ddof=1), 0),
+            number(seeds["host"].max(), 0),
+            *([number(seeds["gpu"].max(), 0)] if runs["gpu"].any() else []),
             number(first["parameters"], text=f"{first['parameters']:,}"),
             number(first["flops"], text=f"{first['flops'] / 1e9:.3g}"),
-            number(own["rate"].mean(), 1),
-            number(len(own), 0),
+            number(seeds["rate"].mean(), 1),
+            number(len(seeds), 0),
         ]
         rows.append(Row(values, False, {"data set": dataset}))
     heads = ["Data set", *NAMES.values(), "Seconds", "Peak memory, MB"]
     heads += ["Peak GPU memory, MB"] if runs["gpu"].any() else []
     heads += ["Weights", "GFLOP/image, forward", "Images/s", "Seeds"]
-    datasets = list(dict.fromkeys(runs["dataset"]))
-    numbers = [value.number for value in rows[0].values]
     caption = "Every network, mean over seeds; the largest peak. Seconds: steps, validations and saving."
-    return Grid("cost", caption, heads, numbers, rows, {"data set": datasets} if len(datasets) > 1 else {}, {})
+    return plain("cost", caption, heads, rows)
 
 
 def epochs_grid(runs: pd.DataFrame, results: Path, settings: Mapping[str, Any]) -> Grid:
@@ -132,16 +130,14 @@ def epochs_grid(runs: pd.DataFrame, results: Path, settings: Mapping[str, Any]) 
             raise damaged(path, f"it has no epoch {run['best_epoch']}, the best one by run.json")
         best = best.iloc[0]
         names = [words(str(run[name])) for name in NAMES]
-        values = [words(_marked(cell.dataset, settings), cell.dataset), *names, number(cell.seed, 0)]
+        values = [dataset_name(cell.dataset, settings), *names, number(cell.seed, 0)]
         values += [number(run["epochs"], 0), number(run["best_epoch"], 0), words(run["stopped"])]
         values += [number(best["train_loss"], 4), number(best["val_loss"], 4), number(best["val_dice"])]
         rows.append(Row(values, False, {"data set": cell.dataset}))
     heads = ["Data set", *NAMES.values(), "Seed", "Epochs", "Best epoch", "Ended by"]
     heads += ["Training loss", "Validation loss", "Validation Dice"]
-    datasets = list(dict.fromkeys(runs["dataset"]))
     caption = "Every training; losses and Dice at its best epoch, whose weights are kept."
-    filters = {"data set": datasets} if len(datasets) > 1 else {}
-    return Grid("trainings", caption, heads, [value.number for value in rows[0].values], rows, filters, {})
+    return plain("trainings", caption, heads, rows)
 
 
 def pareto(key: str, table: pd.DataFrame, settings: Mapping[str, Any]) -> list[Scores]:
@@ -152,37 +148,22 @@ def pareto(key: str, table: pd.DataFrame, settings: Mapping[str, Any]) -> list[S
         table: `tables/<experiment>.csv`.
         settings: see `segstudy.report.settings`.
     """
-    found = []
-    names = told_names(table)
-    for dataset, own in table[table["row"].eq("cell") & table["seconds_mean"].notna()].groupby("dataset", sort=False):
+    plots = []
+    names = name_columns(table)
+    trained = table[table["row"].eq("cell") & table["seconds_mean"].notna()]
+    for dataset, rows in trained.groupby("dataset", sort=False):
         block = settings["datasets"][dataset]
         column = (SEVERAL if block["several"] else one_class(settings["evaluation"]["metrics"]))[0]
         sign = -1 if METRICS[column.metric].direction == "lower" else 1
-        known = own[own[column.name("test", "mean")].notna()]
-        means, seconds = known[column.name("test", "mean")], known["seconds_mean"]
-        points = [
-            Point(
-                "/".join(line[name] for name in names),
-                line["seconds_mean"],
-                line[column.name("test", "mean")],
-                line[column.name("test", "low")],
-                line[column.name("test", "high")],
-                not (
-                    (sign * means >= sign * line[column.name("test", "mean")])
-                    & (seconds <= line["seconds_mean"])
-                    & ((sign * means > sign * line[column.name("test", "mean")]) | (seconds < line["seconds_mean"]))
-                ).any(),
-            )
-            for line in known.to_dict("records")
-        ]
+        mean, low, high = (column.name("test", statistic) for statistic in ("mean", "low", "high"))
+        known = rows[rows[mean].notna()]
+        scores, seconds = sign * known[mean], known["seconds_mean"]
+        points = []
+        for line in known.to_dict("records"):
+            score, time = sign * line[mean], line["seconds_mean"]
+            beaten = (scores >= score) & (seconds <= time) & ((scores > score) | (seconds < time))
+            label = "/".join(line[name] for name in names)
+            points.append(Point(label, time, line[mean], line[low], line[high], not beaten.any()))
         if points:
-            found.append(Scores(str(dataset), block["phantom"] is not None, column.head, points))
-    return found
-
-
-def _memory(megabytes: float) -> Value:
-    return number(megabytes, 0)
-
-
-def _marked(dataset: str, settings: Mapping[str, Any]) -> str:
-    return f"{dataset} (PHANTOM)" if settings["datasets"][dataset]["phantom"] else dataset
+            plots.append(Scores(str(dataset), block["phantom"] is not None, column.head, points))
+    return plots

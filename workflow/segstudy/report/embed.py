@@ -19,7 +19,7 @@ PHOTO_QUALITY = 75
 
 
 class Picture(NamedTuple):
-    """An image of the page: where it is, how large, and what it shows in words."""
+    """An image of the page: data URI, size, and description."""
 
     uri: str
     width: int

@@ -1,4 +1,4 @@
-"""The pictures of the page that can be looked into: images, truth and predictions, small enough to be embedded.
+"""The interactive gallery: images, truth and predictions, small enough to be embedded.
 
 Of one foreground class the probabilities come along in 8 bits, so that the page draws the mask at any threshold.
 """
@@ -26,7 +26,7 @@ from segstudy.data.readers.registry import labels_of
 from segstudy.evaluation.aggregate import ARGMAX, per_image
 from segstudy.evaluation.threshold_files import read_thresholds
 from segstudy.report import embed
-from segstudy.tables.counts_check import read_measured
+from segstudy.tables.counts_check import in_region, read_measured
 
 PREDICTIONS = 400  # of all cells together
 EACH = {"test": 12, "val": 3}  # at most, of one cell
@@ -47,7 +47,7 @@ class Source(NamedTuple):
     region: str
 
 
-class Found(NamedTuple):
+class Arrays(NamedTuple):
     """Everything that is embedded, before its size is chosen: arrays at the largest of SIDES."""
 
     images: dict[str, np.ndarray]  # "<data set>/<sample>" -> uint8 (h, w, 3)
@@ -56,7 +56,7 @@ class Found(NamedTuple):
 
 
 def gallery(settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]) -> dict[str, Any]:
-    """Return what the gallery shows, as plain values for the page's script.
+    """Return the content of the gallery as plain values for the page's script.
 
     Args:
         settings: see `segstudy.report.settings`.
@@ -67,8 +67,8 @@ def gallery(settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]
     sources = {name: _source(name, settings, results, roots) for name in dict.fromkeys(c.dataset for c in cells)}
     scores = {cell: _scores(cell, sources[cell.dataset], settings, results) for cell in cells}
     chosen = choose(scores, sources)
-    found = _read(chosen, scores, sources, results)
-    side, coded = fitting(found, sources)
+    arrays = _read(chosen, scores, sources, results)
+    side, coded = fitting(arrays, sources)
     return {
         "side": side,
         "datasets": {name: _dataset(source, settings["datasets"][name]) for name, source in sources.items()},
@@ -78,7 +78,7 @@ def gallery(settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]
                 "truth": coded[f"truth {key}"],
                 "stratum": sources[key.partition("/")[0]].rows[key.partition("/")[2]]["stratum"],
             }
-            for key in found.images
+            for key in arrays.images
         },
         "cells": [
             {
@@ -117,14 +117,14 @@ def choose(scores: Mapping[Cell, pd.DataFrame], sources: Mapping[str, Source]) -
     numbers = {
         subset: int(min(most, max(LEAST[subset], share * most / sum(EACH.values())))) for subset, most in EACH.items()
     }
-    shown = list(scores)[: PREDICTIONS // (sum(LEAST.values()) + 2)]
+    included = list(scores)[: PREDICTIONS // (sum(LEAST.values()) + 2)]
     chosen: dict[Cell, list[str]] = {}
-    for cell in shown:
-        alike = [scores[c] for c in shown if (c.dataset, c.seed) == (cell.dataset, cell.seed)]
+    for cell in included:
+        alike = [scores[c] for c in included if (c.dataset, c.seed) == (cell.dataset, cell.seed)]
         rows = sources[cell.dataset].rows
         names: dict[str, None] = {}
         for subset, most in numbers.items():
-            together = pd.concat([own[own["subset"] == subset] for own in alike])
+            together = pd.concat([rows_of_cell[rows_of_cell["subset"] == subset] for rows_of_cell in alike])
             dice = together.groupby("sample", sort=False)["dice"].mean()
             names |= dict.fromkeys(_spread(dice, {sample: rows[sample]["stratum"] for sample in dice.index}, most))
         test = scores[cell][scores[cell]["subset"] == "test"].dropna(subset="dice").sort_values("dice")["sample"]
@@ -139,8 +139,8 @@ def _spread(dice: pd.Series, strata: Mapping[str, str], most: int) -> list[str]:
     names: dict[str, None] = {}
     for place in (0.0, 0.5, 1.0):
         for stratum in dict.fromkeys(strata[sample] for sample in ranked):
-            own = [sample for sample in ranked if strata[sample] == stratum]
-            names.setdefault(own[round(place * (len(own) - 1))])
+            of_stratum = [sample for sample in ranked if strata[sample] == stratum]
+            names.setdefault(of_stratum[round(place * (len(of_stratum) - 1))])
     for place in np.linspace(0, len(ranked) - 1, most) if ranked else []:
         names.setdefault(ranked[round(place)])
     return list(names)[:most]
@@ -159,9 +159,7 @@ def _scores(cell: Cell, source: Source, settings: Mapping[str, Any], results: Pa
     """Return sample, subset and Dice (of several classes their mean) of a cell's test and validation images."""
     counts = read_measured(paths.cell(results, cell) / "counts.csv")
     policy = ARGMAX if source.labels.several else settings["evaluation"]["headline"]
-    counts = counts[counts["subset"].isin(EACH) & counts["policy"].eq(policy)]
-    has_region = counts["region"].eq(source.region).groupby(counts["sample"]).transform("any")
-    counts = counts[counts["region"].eq(source.region) | (counts["region"].eq("full") & ~has_region)]
+    counts = in_region(counts[counts["subset"].isin(EACH) & counts["policy"].eq(policy)], source.region)
     return per_image(counts).groupby(["sample", "subset"], sort=False)["dice"].mean().reset_index()
 
 
@@ -184,29 +182,29 @@ def _read(
     scores: Mapping[Cell, pd.DataFrame],
     sources: Mapping[str, Source],
     results: Path,
-) -> Found:
+) -> Arrays:
     """Read every file once, and bring it to the largest of SIDES at once: originals may be large."""
-    found = Found({}, {}, {})
+    arrays = Arrays({}, {}, {})
     wanted = [(cell, sample) for cell, samples in chosen.items() for sample in samples]
     for cell, sample in track(wanted, "gallery", total=len(wanted)):
         source, key = sources[cell.dataset], f"{cell.dataset}/{sample}"
-        if key not in found.images:
+        if key not in arrays.images:
             row = source.rows[sample]
             truth = truth_of(row, source.root, source.labels)
             inside = truth.inside if source.region == "roi" else np.ones(truth.ids.shape, bool)
             size = small(truth.ids.shape, SIDES[0])
             image = Image.fromarray(read_image(source.root / row["image"]))
-            found.images[key] = np.asarray(image.resize(size, Image.Resampling.BOX))
-            found.truths[key] = np.where(_half(inside, size), _ids(truth.ids, size, source.labels), OUTSIDE)
+            arrays.images[key] = np.asarray(image.resize(size, Image.Resampling.BOX))
+            arrays.truths[key] = np.where(_half(inside, size), _ids(truth.ids, size, source.labels), OUTSIDE)
         folder = paths.cell(results, cell)
         if source.labels.several:
             ids = read_classes(folder / "masks" / f"{sample}.png", len(source.labels.names))
-            found.predictions[cell, sample] = _ids(ids, small(ids.shape, SIDES[0]), source.labels)
+            arrays.predictions[cell, sample] = _ids(ids, small(ids.shape, SIDES[0]), source.labels)
         else:
             values = read_probability(folder / "probabilities" / f"{sample}.png")
             resized = Image.fromarray(values).resize(small(values.shape, SIDES[0]), Image.Resampling.BOX)
-            found.predictions[cell, sample] = np.rint(255 * np.asarray(resized)).clip(0, 255).astype(np.uint8)
-    return found
+            arrays.predictions[cell, sample] = np.rint(255 * np.asarray(resized)).clip(0, 255).astype(np.uint8)
+    return arrays
 
 
 def small(shape: tuple[int, ...], side: int) -> tuple[int, int]:
@@ -228,21 +226,21 @@ def _ids(ids: np.ndarray, size: tuple[int, int], labels: Labels) -> Levels:
     return np.asarray(Image.fromarray(ids).resize(size, Image.Resampling.NEAREST))
 
 
-def fitting(found: Found, sources: Mapping[str, Source]) -> tuple[int, dict[str, str]]:
+def fitting(arrays: Arrays, sources: Mapping[str, Source]) -> tuple[int, dict[str, str]]:
     """Return the largest of SIDES at which all pictures have at most BYTES, and the pictures; the last fits always."""
     for side in SIDES:
-        coded = dict(_coded(found, sources, side))
+        coded = dict(_coded(arrays, sources, side))
         if sum(map(len, coded.values())) <= BYTES:
             break
     return side, coded
 
 
-def _coded(found: Found, sources: Mapping[str, Source], side: int) -> Iterable[tuple[str, str]]:
-    for key, array in found.images.items():
+def _coded(arrays: Arrays, sources: Mapping[str, Source], side: int) -> Iterable[tuple[str, str]]:
+    for key, array in arrays.images.items():
         yield f"image {key}", embed.photo(_resized(array, side, Image.Resampling.BOX))
-    for key, ids in found.truths.items():
+    for key, ids in arrays.truths.items():
         yield f"truth {key}", embed.exact(_resized(ids, side, Image.Resampling.NEAREST))
-    for (cell, sample), levels in found.predictions.items():
+    for (cell, sample), levels in arrays.predictions.items():
         several = sources[cell.dataset].labels.several
         how = Image.Resampling.NEAREST if several else Image.Resampling.BOX
         yield f"{cell.path} {sample}", embed.exact(_resized(levels, side, how))

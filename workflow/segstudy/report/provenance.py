@@ -1,4 +1,4 @@
-"""How a study was made: config, versions, code, hashes, and what the checks said."""
+"""Provenance of a study: config, versions, code, hashes, and remarks of the checks."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.core.files import read_json
 from segstudy.core.provenance import file_hash, read_run
+from segstudy.tables.timing import device_words
 
-TOLD = (
-    *("packages", "python", "system", "git", "device", "threads", "precision", "code", "interruptions", "data"),
-    "command",
-)
+RUN_FIELDS = ("packages", "python", "system", "git", "device", "threads", "precision", "code", "interruptions", "data")
 
 
 class Remark(NamedTuple):
@@ -47,7 +45,7 @@ def made(settings: Mapping[str, Any], cells: Sequence[Cell], results: Path) -> M
         cells: every cell, once.
         results: folder of the study.
     """
-    runs = {cell: read_run(paths.cell(results, cell) / "run.json", TOLD) for cell in cells}
+    runs = {cell: read_run(paths.cell(results, cell) / "run.json", (*RUN_FIELDS, "command")) for cell in cells}
     pairs = dict.fromkeys((cell.dataset, cell.seed) for cell in cells)
     return Made(
         yaml.safe_dump(_without_cells(settings), sort_keys=False, allow_unicode=True, width=100),
@@ -73,44 +71,42 @@ def _without_cells(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _versions(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Return name and version of every package; where trainings differ, each version with its number of trainings."""
-    found: dict[str, Counter[str]] = {}
+    packages: dict[str, Counter[str]] = {}
     for run in runs:
         libraries = {**run["packages"], "Python": run["python"], "system": run["system"], **run.get("libraries", {})}
         for name, version in libraries.items():
-            found.setdefault(name, Counter())[version or "not installed"] += 1
-    return [(name, _counted(versions)) for name, versions in found.items()]
+            packages.setdefault(name, Counter())[version or "not installed"] += 1
+    return [(name, _with_numbers(versions)) for name, versions in packages.items()]
 
 
-def code_of(found: Mapping[Cell, Mapping[str, Any]]) -> list[tuple[str, str]]:
+def code_of(records: Mapping[Cell, Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Return commit, code and machine of the trainings; where they differ, each with its number of trainings.
 
     Args:
-        found: `run.json` of each cell.
+        records: `run.json` of each cell.
     """
-    runs = list(found.values())
+    runs = list(records.values())
     commits = Counter(
         f"{run['git']['commit']}{', with changes' if run['git']['dirty'] else ''}" if run["git"] else "no checkout"
         for run in runs
     )
-    devices = Counter(
-        f"{run['device']}, {run['threads']} thread{'s' * (run['threads'] > 1)}, {run['precision']}" for run in runs
-    )
-    # A network's own module is part of the fingerprint of its trainings: of each network there is another one.
+    devices = Counter(map(device_words, runs))
+    # The fingerprint of a training covers its network's module, so each network has another one.
     networks = {
         f"fingerprint of the training code, {model}": Counter(
-            run["code"] for cell, run in found.items() if cell.model == model
+            run["code"] for cell, run in records.items() if cell.model == model
         )
-        for model in dict.fromkeys(cell.model for cell in found)
+        for model in dict.fromkeys(cell.model for cell in records)
     }
     return [
-        ("git commit", _counted(commits)),
-        *((name, _counted(codes)) for name, codes in networks.items()),
-        ("device", _counted(devices)),
+        ("git commit", _with_numbers(commits)),
+        *((name, _with_numbers(codes)) for name, codes in networks.items()),
+        ("device", _with_numbers(devices)),
         ("interrupted and continued", f"{sum(run['interruptions'] > 0 for run in runs)} of {len(runs)} trainings"),
     ]
 
 
-def _counted(values: Counter[str]) -> str:
+def _with_numbers(values: Counter[str]) -> str:
     if len(values) == 1:
         return next(iter(values))
     return "; ".join(f"{value} ({number} training{'s' * (number > 1)})" for value, number in values.items())
@@ -119,14 +115,14 @@ def _counted(values: Counter[str]) -> str:
 def _hashes(
     runs: Mapping[Cell, Mapping[str, Any]], settings: Mapping[str, Any], results: Path
 ) -> list[tuple[str, str]]:
-    """Return file and SHA-256 of what trainings read: stores, splits, and the indexes that hold those of the images."""
+    """Return name and SHA-256 of stores, splits and indexes; an index holds the hashes of the images."""
     indexes = [paths.INDEX.format(dataset=name) for name in settings["datasets"]]
-    found = {index: file_hash(results / index) for index in indexes}
+    hashes = {index: file_hash(results / index) for index in indexes}
     for cell, run in runs.items():
         for name, digest in run["data"].items():
             pattern = paths.SPLIT if name == "split" else f"{paths.DATA}/{name}"
-            found[pattern.format(**cell._asdict())] = digest
-    return sorted(found.items())
+            hashes[pattern.format(**cell._asdict())] = digest
+    return sorted(hashes.items())
 
 
 def _remarks(settings: Mapping[str, Any], pairs: Sequence[tuple[str, int]], results: Path) -> list[Remark]:
@@ -140,9 +136,9 @@ def _remarks(settings: Mapping[str, Any], pairs: Sequence[tuple[str, int]], resu
     files |= {f"{cell.path}, what it builds on": paths.of_cell(results, paths.CHAIN_CHECK, cell) for cell in chains}
     remarks = []
     for where, path in files.items():
-        found = read_json(path, ("warnings", "accepted"))
-        remarks += [Remark(where, warning, "") for warning in found["warnings"]]
-        remarks += [Remark(where, item["text"], item["reason"]) for item in found["accepted"]]
+        check = read_json(path, ("warnings", "accepted"))
+        remarks += [Remark(where, warning, "") for warning in check["warnings"]]
+        remarks += [Remark(where, item["text"], item["reason"]) for item in check["accepted"]]
     for name in settings["datasets"]:
         card = read_json(paths.data(results, name) / "card.json", ("repairs",))
         remarks += [Remark(f"{name}, reader", repair, "") for repair in card["repairs"]]

@@ -1,4 +1,4 @@
-"""What learning with few labels adds to the page: noise removed, labels that a teacher gave, what a label is worth."""
+"""The report on learning with few labels: noise removed, pseudo-labels accepted, scores by share of the labels."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from segstudy.report.tables import (
     Value,
     dataset_name,
     interval,
+    name_columns,
     named_row,
     number,
     plain,
     spread,
-    told_names,
     words,
 )
 from segstudy.tables.render import DASH
@@ -39,7 +39,7 @@ NO_IMAGE = "no image"
 
 
 class FewLabels(NamedTuple):
-    """What the section on training shows beside the curves; nothing where a study has no such cells."""
+    """The parts of the section on training about few labels; empty where a study has no such cells."""
 
     noise: Grid | None
     denoised: list[Picture]
@@ -78,13 +78,13 @@ def noise(cells: Sequence[Cell], settings: Settings, results: Path) -> Grid:
     rows = []
     for cell in cells:
         table = read_csv(paths.cell(results, cell) / "denoising.csv")
-        for _, own in table.groupby(["noise", "level"], sort=False):
-            kind, level = str(own["noise"].iloc[0]).replace("_", " "), float(own["level"].iloc[0])
-            values = [*_named(cell, settings), words(kind), number(level, text=f"{level:.3g}")]
-            for name, digits in (("psnr", 1), ("ssim", 3)):
-                values += [number(own[column].mean(), digits) for column in (f"{name}_noisy", name)]
-            values.append(number(len(own), 0))
-            rows.append(Row(values, False, {"data set": cell.dataset, "noise": kind}))
+        for key, images in table.groupby(["noise", "level"], sort=False):
+            name, level = str(key[0]).replace("_", " "), float(str(key[1]))
+            values = [*_named(cell, settings), words(name), number(level, text=f"{level:.3g}")]
+            for measure, digits in (("psnr", 1), ("ssim", 3)):
+                values += [number(images[column].mean(), digits) for column in (f"{measure}_noisy", measure)]
+            values.append(number(len(images), 0))
+            rows.append(Row(values, False, {"data set": cell.dataset, "noise": name}))
     heads = ["Data set", *NAMES.values(), "Seed", "Noise", "Level"]
     heads += ["PSNR with noise, dB", "PSNR without, dB", "SSIM with noise", "SSIM without", "Images"]
     caption = "Noise added to validation images and removed by the network: means, at the middle of each range."
@@ -95,16 +95,16 @@ def accepted(students: Mapping[Cell, Mapping[str, Any]], settings: Settings, res
     """Return how many labels of a teacher each cell took, and by which bounds (`pseudo/range.json`)."""
     rows = []
     for cell, entry in students.items():
-        found = read_json(paths.cell(results, cell) / "pseudo/range.json")
-        low, high = found["white"] or (math.nan, math.nan)
-        share = found["accepted"] / found["images"] if found["images"] else math.nan
-        bounds = f"{100 * low:.1f} to {100 * high:.1f}" if found["white"] else "any"
+        record = read_json(paths.cell(results, cell) / "pseudo/range.json")
+        low, high = record["white"] or (math.nan, math.nan)
+        share = record["accepted"] / record["images"] if record["images"] else math.nan
+        bounds = f"{100 * low:.1f} to {100 * high:.1f}" if record["white"] else "any"
         values = [*_named(cell, settings), words(Cell(*entry["teacher"]).path), words(entry["unlabelled"])]
-        values += [number(found["images"], 0), number(found["accepted"], 0)]
+        values += [number(record["images"], 0), number(record["accepted"], 0)]
         values.append(number(100 * share, 0, NO_IMAGE if math.isnan(share) else ""))
         values.append(number(low, text=bounds))
-        values.append(words(_origin(found["computed"])))
-        values.append(number(math.nan if found["confidence"] is None else found["confidence"], 2))
+        values.append(words(_origin(record["computed"])))
+        values.append(number(math.nan if record["confidence"] is None else record["confidence"], 2))
         rows.append(Row(values, False, {"data set": cell.dataset, "recipe": cell.recipe}))
     heads = ["Data set", *NAMES.values(), "Seed", "Teacher", "Images of", "Labelled by it", "Accepted", "Accepted, %"]
     heads += ["White allowed, %", "Range from", "Least confidence"]
@@ -119,18 +119,18 @@ def _origin(computed: Mapping[str, Any] | None) -> str:
 
 
 def by_share(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
-    """Return what each approach makes of each share of the labels (`tables/<experiment>.labels.csv`)."""
-    names = [*told_names(table)]
+    """Return the scores by approach and share of the labels (`tables/<experiment>.labels.csv`)."""
+    names = name_columns(table)
     metric = METRICS[table["metric"].iloc[0]].label
     rows = []
     for line in table.to_dict("records"):
-        shown = DASH if math.isnan(line["share"]) else f"{100 * line['share']:g}"
-        values: list[Value] = [number(line["share"], text=shown), number(line["labelled_images"], 1)]
-        if not math.isnan(line["labelled_images"]):
-            values[1] = number(line["labelled_images"], text=f"{line['labelled_images']:g}")
+        share, images = (
+            DASH if math.isnan(value) else f"{value:g}" for value in (100 * line["share"], line["labelled_images"])
+        )
+        values = [number(line["share"], text=share), number(line["labelled_images"], text=images)]
         values += [spread(line["mean"], line["sd"]), interval(line["low"], line["high"])]
         values += [number(line["test_images"], text=f"{line['test_images']:g}"), number(line["seeds"], 0)]
-        filters = {"data set": line["dataset"], "share of the labels, %": shown}
+        filters = {"data set": line["dataset"], "share of the labels, %": share}
         rows.append(named_row(line, names, settings, filters, values))
     heads = ["Data set", *(NAMES[name] for name in names), "Share of the labels, %", "Labelled training images"]
     heads += [metric, f"{metric} 95 % interval", "Test images", "Seeds"]

@@ -1,4 +1,4 @@
-"""What the report needs of the config, as plain values: the parameter of its rule."""
+"""The part of the config that the report needs, as plain values: the parameter of its rule."""
 
 from __future__ import annotations
 

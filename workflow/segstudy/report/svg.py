@@ -1,4 +1,4 @@
-"""Drawings of the page's own, as SVG in the page: they take its colours, light and dark."""
+"""Drawings that are SVG inside the page: they take its colours, light and dark."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ def pareto_svg(plot: Scores) -> Markup:
         parts.append(_line("range", x(point.seconds), y(low), x(point.seconds), y(high)))
     for i, point in enumerate(plot.points, 1):
         at, up = x(point.seconds), y(point.score)
-        kind = "point front" if point.front else "point"
-        circle = element("circle", class_=kind, cx=f"{at:.1f}", cy=f"{up:.1f}", r=10)
-        parts.append(element("g", element("title", point.label), circle, _text(f"mark {kind}", at, up + 4, str(i))))
+        css = "point front" if point.front else "point"
+        circle = element("circle", class_=css, cx=f"{at:.1f}", cy=f"{up:.1f}", r=10)
+        parts.append(element("g", element("title", point.label), circle, _text(f"mark {css}", at, up + 4, str(i))))
     if plot.phantom:
         parts.append(_text("phantom", middle, HEIGHT / 2, "PHANTOM"))
     title = f"{plot.metric} on {plot.dataset} against seconds of training"
@@ -108,25 +108,25 @@ def flow_svg(settings: Mapping[str, Any]) -> Markup:
         for name, each in stage:
             left, top = places[name]
             times = f" × {numbers[each]}" if each else ""
-            kind, round_ = ("box", 6) if each else ("box file", 20)
+            css, round_ = ("box", 6) if each else ("box file", 20)
             corner = {"x": left - BOX[0] / 2, "y": top, "width": BOX[0], "height": BOX[1]}
-            parts.append(element("rect", class_=kind, rx=round_, **corner))
+            parts.append(element("rect", class_=css, rx=round_, **corner))
             parts.append(_text("step", left, top + 25, f"{name}{times}"))
-    told = "; ".join(f"{a} before {b}" for a, b in ARROWS)
-    return _drawing("flow", width, height, f"The steps of the study, from raw files to this report. {told}", parts)
+    order = "; ".join(f"{a} before {b}" for a, b in ARROWS)
+    return _drawing("flow", width, height, f"The steps of the study, from raw files to this report. {order}", parts)
 
 
-def _drawing(kind: str, width: float, height: float, words: str, parts: Sequence[Markup]) -> Markup:
+def _drawing(css: str, width: float, height: float, words: str, parts: Sequence[Markup]) -> Markup:
     view = f"0 0 {width} {height}"
-    return element("svg", *parts, class_=f"drawing {kind}", viewBox=view, role="img", aria_label=words)
+    return element("svg", *parts, class_=f"drawing {css}", viewBox=view, role="img", aria_label=words)
 
 
-def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> Markup:
-    return element("line", class_=kind, x1=f"{x1:.1f}", x2=f"{x2:.1f}", y1=f"{y1:.1f}", y2=f"{y2:.1f}")
+def _line(css: str, x1: float, y1: float, x2: float, y2: float) -> Markup:
+    return element("line", class_=css, x1=f"{x1:.1f}", x2=f"{x2:.1f}", y1=f"{y1:.1f}", y2=f"{y2:.1f}")
 
 
-def _text(kind: str, x: float, y: float, words: str, anchor: str = "middle", turned: str | None = None) -> Markup:
-    return element("text", words, class_=kind, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor, transform=turned)
+def _text(css: str, x: float, y: float, words: str, anchor: str = "middle", turned: str | None = None) -> Markup:
+    return element("text", words, class_=css, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor, transform=turned)
 
 
 def _told(plot: Scores) -> str:
@@ -152,5 +152,5 @@ def _ticks(low: float, high: float) -> Sequence[float]:
 def _log_ticks(low: float, high: float) -> Sequence[float]:
     """Return the round numbers between two powers of ten: 1, 2, 5 of each decade, or round steps within one."""
     decades = range(math.floor(low), math.ceil(high) + 1)
-    found = [m * 10.0**d for d in decades for m in (1, 2, 5) if low <= math.log10(m * 10.0**d) <= high]
-    return found if len(found) > 1 else [tick for tick in _ticks(10**low, 10**high) if tick > 0]
+    ticks = [m * 10.0**d for d in decades for m in (1, 2, 5) if low <= math.log10(m * 10.0**d) <= high]
+    return ticks if len(ticks) > 1 else [tick for tick in _ticks(10**low, 10**high) if tick > 0]

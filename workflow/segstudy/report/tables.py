@@ -1,4 +1,4 @@
-"""The tables of the page: numbers that are shown, and the values they are sorted by."""
+"""The tables of the page: texts, and the values they are sorted by."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Settings = Mapping[str, Any]
 
 
 class Value(NamedTuple):
-    """One cell of a table: what is read, what it is sorted by (text where it is no number), and how it looks."""
+    """One cell of a table: its text, its sorting value (text where it is no number), and its look."""
 
     text: str
     sort: float | str
@@ -27,7 +27,7 @@ class Value(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One row, and what the reader may filter it by."""
+    """One row, and its values for the filters."""
 
     values: list[Value]
     control: bool
@@ -48,7 +48,7 @@ class Grid(NamedTuple):
 
     @property
     def kept(self) -> int:
-        """The column that stays when a narrow window scrolls: of the names in front, what tells most rows apart."""
+        """The column that stays when a narrow window scrolls: of the names in front, that with most values."""
         front = next((i for i, number in enumerate(self.numbers) if number), len(self.numbers))
         kinds = [len({row.values[i].text for row in self.rows}) for i in range(front)]
         return kinds.index(max(kinds)) if kinds else 0
@@ -88,29 +88,32 @@ def results(key: str, table: pd.DataFrame, settings: Settings) -> list[Grid]:
     several = table["dataset"].map(lambda name: settings["datasets"][name]["several"]).astype(bool)
     metrics = one_class(settings["evaluation"]["metrics"])
     return [
-        _results(f"{key}-{kind}", own, columns, settings)
-        for kind, own, columns in (("one", table[~several], metrics), ("several", table[several], SEVERAL))
-        if len(own)
+        _results(f"{key}-{number_of_classes}", rows, columns, settings)
+        for number_of_classes, rows, columns in (
+            ("one", table[~several], metrics),
+            ("several", table[several], SEVERAL),
+        )
+        if len(rows)
     ]
 
 
 def _results(key: str, table: pd.DataFrame, columns: Sequence[Column], settings: Settings) -> Grid:
     subsets = [subset for subset in SUBSET_WORDS if table[f"{subset}_images"].gt(0).any()]
-    shown = [column for column in columns if column.name("test", "mean") in table]
-    names = told_names(table)
+    columns = [column for column in columns if column.name("test", "mean") in table]
+    names = name_columns(table)
     rows = []
     for subset in subsets:
-        best = {column: _best(table, column, subset) for column in shown if not column.interval}
-        for place, line in zip(table.index, table.to_dict("records"), strict=True):
+        best = {column: _best(table, column, subset) for column in columns if not column.interval}
+        for i, line in zip(table.index, table.to_dict("records"), strict=True):
             filters = {"data set": line["dataset"], "images": SUBSET_WORDS[subset]}
-            rows.append(named_row(line, names, settings, filters, _measures(line, shown, subset, best, place)))
+            rows.append(named_row(line, names, settings, filters, _measures(line, columns, subset, best, i)))
     filters_of = {"data set": list(dict.fromkeys(table["dataset"])), "images": [SUBSET_WORDS[s] for s in subsets]}
-    heads = ["Data set", *(NAMES[name] for name in names), *(column.head for column in shown), "Images", "Seconds"]
+    heads = ["Data set", *(NAMES[name] for name in names), *(column.head for column in columns), "Images", "Seconds"]
     return Grid(
         key,
         "Every row of the experiment. Networks: mean over images, then over seeds ± standard deviation over seeds.",
         heads,
-        [*[False] * (1 + len(names)), *[True] * (len(shown) + 2)],
+        [*[False] * (1 + len(names)), *[True] * (len(columns) + 2)],
         rows,
         {name: values for name, values in filters_of.items() if len(values) > 1},
         {"images": SUBSET_WORDS[subsets[0]]},
@@ -119,15 +122,15 @@ def _results(key: str, table: pd.DataFrame, columns: Sequence[Column], settings:
 
 
 def _measures(
-    line: Mapping[Any, Any], shown: Sequence[Column], subset: str, best: Mapping[Column, set[Any]], place: Any
+    line: Mapping[Any, Any], columns: Sequence[Column], subset: str, best: Mapping[Column, set[Any]], i: Any
 ) -> list[Value]:
     values = []
-    for column in shown:
+    for column in columns:
         if column.interval:
             values.append(interval(line[column.name(subset, "low")], line[column.name(subset, "high")]))
         else:
             mean, sd = (line[column.name(subset, statistic)] for statistic in ("mean", "sd"))
-            values.append(spread(mean, sd, bold=place in best[column]))
+            values.append(spread(mean, sd, bold=i in best[column]))
     return [*values, number(line[f"{subset}_images"], 0), number(line["seconds_mean"], 0)]
 
 
@@ -142,7 +145,7 @@ def _best(table: pd.DataFrame, column: Column, subset: str) -> set[Any]:
 def strata(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
     """Return the table by stratum (`tables/<experiment>.strata.csv`)."""
     metrics = [name for name in ("dice", "iou", "pixel_error") if f"{name}_mean" in table]
-    names = told_names(table)
+    names = name_columns(table)
     rows = []
     for line in table.to_dict("records"):
         filters = {"data set": line["dataset"], "stratum": line["stratum"]}
@@ -154,7 +157,7 @@ def strata(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
 
 def classes(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
     """Return the table by class (`tables/<experiment>.classes.csv`)."""
-    names = told_names(table)
+    names = name_columns(table)
     rows = []
     for line in table.to_dict("records"):
         filters = {"data set": line["dataset"], "class": line["class"]}
@@ -172,9 +175,9 @@ def comparisons(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
     """Return the paired comparisons (`tables/<experiment>.comparisons.csv`)."""
     rows = []
     verdicts = {"first": "first is better", "second": "second is better", "open": "open"}
-    told = [name for name in NAMES if name != "recipe" or len({*table["recipe_a"], *table["recipe_b"]}) > 1]
+    names = [name for name in NAMES if name != "recipe" or len({*table["recipe_a"], *table["recipe_b"]}) > 1]
     for line in table.to_dict("records"):
-        sides = ["/".join(str(line[f"{name}_{side}"]) for name in told) for side in ("a", "b")]
+        sides = ["/".join(str(line[f"{name}_{side}"]) for name in names) for side in ("a", "b")]
         verdict = verdicts.get(line["verdict"], "interval and test disagree")
         values = [words(side) for side in sides]
         values += [number(line["difference"], text=f"{line['difference']:+.3f}"), interval(line["low"], line["high"])]
@@ -205,7 +208,7 @@ def hardest(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
 
 
 def plain(key: str, caption: str, heads: list[str], rows: list[Row]) -> Grid:
-    """Return a table whose lists offer what its rows may be filtered by, where that is more than one value."""
+    """Return a table with a filter for each key of its rows' filters that has more than one value."""
     filters: dict[str, list[str]] = {}
     for row in rows:
         for name, value in row.filters.items():
@@ -219,8 +222,9 @@ def named_row(
     line: Mapping[Any, Any], names: Sequence[str], settings: Settings, filters: dict[str, str], values: list[Value]
 ) -> Row:
     """Return a row of a network or control: data set, the names it needs, then its values."""
-    told = [words(str(line[name]).replace("_", " ") if line["row"] == "control" else str(line[name])) for name in names]
-    return Row([dataset_name(line["dataset"], settings), *told, *values], line["row"] == "control", filters)
+    control = line["row"] == "control"
+    texts = [words(str(line[name]).replace("_", " ") if control else str(line[name])) for name in names]
+    return Row([dataset_name(line["dataset"], settings), *texts, *values], control, filters)
 
 
 def dataset_name(name: str, settings: Settings) -> Value:
@@ -228,7 +232,7 @@ def dataset_name(name: str, settings: Settings) -> Value:
     return words(f"{name} (PHANTOM)" if settings["datasets"][name]["phantom"] else name, name)
 
 
-def told_names(table: pd.DataFrame) -> list[str]:
-    """Return the names that a row needs: recipes only where there are several."""
+def name_columns(table: pd.DataFrame) -> list[str]:
+    """Return the columns that name a row: recipes only where there are several."""
     several = table.loc[table["row"].eq("cell"), "recipe"].nunique() > 1
     return ["model", "loss", *(["recipe"] if several else [])]

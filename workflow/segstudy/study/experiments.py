@@ -11,7 +11,7 @@ from segstudy.config.study import Study
 from segstudy.study import cell_inputs, lookups
 from segstudy.study.cell_inputs import in_results, of_cells
 from segstudy.tables.captions import chain_words
-from segstudy.tables.variants import Gain, gains_of
+from segstudy.tables.variants import Variant, variants_of
 
 CAPTION_BLOCKS = ("reader", "size", "split", "region", "phantom")
 
@@ -63,10 +63,10 @@ def first_cell_values(study: Study, experiment: str) -> list[list[Any]]:
 
 
 @cache
-def variants(study: Study, experiment: str) -> list[Gain]:
-    """Return the rows that cost no training, as the config asks for them: mirrored views, ensembles of seeds."""
+def variants(study: Study, experiment: str) -> list[Variant]:
+    """Return the rows that need no training, as the config asks for them: mirrored views, ensembles of seeds."""
     evaluation = study.evaluation
-    return gains_of(cells(study, experiment), evaluation.tta == "flips", evaluation.ensemble)
+    return variants_of(cells(study, experiment), evaluation.tta == "flips", evaluation.ensemble)
 
 
 def variant_values(study: Study, experiment: str) -> list[list[Any]]:
@@ -79,7 +79,7 @@ def variant_counts(study: Study, experiment: str) -> list[str]:
     return [_counts(study, variant) for variant in variants(study, experiment)]
 
 
-def _counts(study: Study, variant: Gain) -> str:
+def _counts(study: Study, variant: Variant) -> str:
     pattern = paths.ENSEMBLE if len(variant.seeds) > 1 else paths.CELL
     names = variant.cell._replace(recipe=variant.recipe)._asdict()
     folder = pattern.format(**names, seeds="-".join(map(str, variant.seeds)))

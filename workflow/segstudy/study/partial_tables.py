@@ -13,13 +13,13 @@ from pathlib import Path
 from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.config.study import Study
-from segstudy.core.files import write_csv, write_text
+from segstudy.core.files import write_csv
 from segstudy.core.removal import remove_tree
 from segstudy.study.reasons import finished, missing_cells
 from segstudy.tables.captions import protocols
 from segstudy.tables.missing import missing_table, nothing_but_missing, with_missing_cells
-from segstudy.tables.render import FORMATS
-from segstudy.tables.variants import gain_words, gains_of
+from segstudy.tables.render import FORMATS, write_formats
+from segstudy.tables.variants import variants_of
 
 
 def write_partial(study: Study, results: Path) -> list[str]:
@@ -41,10 +41,9 @@ def write_partial(study: Study, results: Path) -> list[str]:
         if there:
             _compare(study, name, there, missing, results, outputs)
         else:
-            drawn = {dataset: study.datasets[dataset].phantom is not None for dataset in experiment.datasets}
-            table = with_missing_cells(nothing_but_missing(name, experiment.question, drawn), missing, len(missing))
-            for kind, spell in FORMATS.items():
-                write_text(outputs[kind], spell(table))
+            phantoms = [dataset for dataset in experiment.datasets if study.datasets[dataset].phantom is not None]
+            table = with_missing_cells(nothing_but_missing(name, experiment.question, phantoms), missing, len(missing))
+            write_formats(table, outputs)
         write_csv(folder / f"{name}.missing.csv", missing_table(missing), sealed=False)
         said.append(
             f"{len(missing)} of {len(experiment.cells)} cells of experiment '{name}' are missing, the first "
@@ -68,30 +67,29 @@ def _compare(
     results: Path,
     outputs: Mapping[str, Path],
 ) -> None:
+    from segstudy.tables.inputs import ExperimentInputs
     from segstudy.tables.results import compare
 
     evaluation, experiment = study.evaluation, study.experiments[name]
-    flipped = gains_of(cells, evaluation.tta == "flips", together=False)
-    gains = [(gain.cell, _folder(results, gain.cell, gain.recipe) / paths.FLIPS / "counts.csv") for gain in flipped]
-    gains = [(cell, path) for cell, path in gains if path.exists()]
+    flipped = variants_of(cells, evaluation.tta == "flips", together=False)
+    variants = [(row, _folder(results, row.cell, row.recipe) / paths.FLIPS / "counts.csv") for row in flipped]
     pairs = dict.fromkeys((cell.dataset, cell.seed) for cell in cells)
     controls = [(dataset, seed, paths.controls(results, dataset, seed)) for dataset, seed in pairs]
     datasets = {dataset: study.datasets[dataset] for dataset in experiment.datasets}
-    compare(
-        [(cell, _folder(results, cell) / "counts.csv") for cell in cells] + gains,
-        [control for control in controls if control[2].exists()],
-        [(cell, _folder(results, cell) / "run.json") for cell in cells],
+    inputs = ExperimentInputs(
         experiment=name,
-        question=experiment.question,
-        policy=evaluation.headline,
-        metrics=evaluation.metrics,
-        tolerance=evaluation.tolerance,
-        notes=gain_words([cell for cell, _ in gains]),
-        regions={dataset: options.region for dataset, options in datasets.items()},
-        protocols=protocols(datasets, [path for path in paths.checks(results, list(pairs)) if path.exists()]),
+        cells=[(cell, _folder(results, cell) / "counts.csv") for cell in cells],
         outputs=outputs,
-        missing=missing,
+        policy=evaluation.headline,
+        controls=[control for control in controls if control[2].exists()],
+        variants=[(row, path) for row, path in variants if path.exists()],
+        regions={dataset: options.region for dataset, options in datasets.items()},
+        phantoms=[dataset for dataset, options in datasets.items() if options.phantom is not None],
+        question=experiment.question,
+        protocols=protocols(datasets, [path for path in paths.checks(results, list(pairs)) if path.exists()]),
     )
+    runs = [_folder(results, cell) / "run.json" for cell in cells]
+    compare(inputs, runs, evaluation.metrics, evaluation.tolerance, missing)
 
 
 def _folder(results: Path, cell: Cell, recipe: str = "") -> Path:

@@ -1,4 +1,4 @@
-"""What the captions of all tables say: how each data set was used, and how values came about."""
+"""Captions of all tables: how each data set was used, and how values were computed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,9 @@ if TYPE_CHECKING:
     from segstudy.config.study import Study
 
 SUBSET_WORDS = {"test": "test", "val": "validation", "train": "training"}
-
-
 REGION_WORDS = {"roi": "inside the field of view", "full": "over the full frame"}
-
-
 BOLD = "Bold: best network of its data set, as printed; controls (in italics) do not compete."
-
-
+MEAN_OF_IMAGE = "Several classes: of each image, the mean over those that its truth or prediction shows."
 NETWORK = ["model", "loss", "recipe", "class"]
 
 
@@ -39,9 +34,9 @@ class Protocol(TypedDict):
     sources: NotRequired[str]  # what cells were made of beside its training images: weights, labels of a teacher
 
 
-def dataset_words(dataset: str, shown: pd.DataFrame, protocol: Protocol) -> str:
-    """Return what a caption says of a data set: how it was split, how large it is, what was measured."""
-    counts = shown[shown["dataset"] == dataset]
+def dataset_words(dataset: str, counts: pd.DataFrame, protocol: Protocol) -> str:
+    """Return the sentence on a data set: split, number of images, size, region that is measured."""
+    counts = counts[counts["dataset"] == dataset]
     networks = counts[counts["row"] == "cell"]
     per_seed = networks.groupby(["subset", *NETWORK, "seed"])["sample"].nunique()
     images = per_seed.groupby(["subset", *NETWORK]).mean().groupby("subset").max()
@@ -49,8 +44,8 @@ def dataset_words(dataset: str, shown: pd.DataFrame, protocol: Protocol) -> str:
     seeds = networks.groupby(NETWORK)["seed"].nunique().max()
     repeats = f"{seeds} seeds" if seeds > 1 else "1 seed"
     region = REGION_WORDS[counts["region"].iloc[0]]
-    kinds = counts["class"].nunique()
-    classes = f"{kinds} classes, the background among them; " if kinds > 1 else ""
+    number = counts["class"].nunique()
+    classes = f"{number} classes, the background among them; " if number > 1 else ""
     full = counts.loc[counts["region"] != counts["own_region"], "sample"].nunique()
     if full:
         region += f" ({full} image{'s' if full > 1 else ''} without one count{'' if full > 1 else 's'} in full)"
@@ -62,9 +57,9 @@ def dataset_words(dataset: str, shown: pd.DataFrame, protocol: Protocol) -> str:
     )
 
 
-def threshold_words(shown: pd.DataFrame) -> str:
-    """Return what a caption says of the thresholds behind the networks' masks."""
-    networks = shown[shown["row"] == "cell"]
+def threshold_words(counts: pd.DataFrame) -> str:
+    """Return the sentence on the thresholds of the networks' masks."""
+    networks = counts[counts["row"] == "cell"]
     one = networks[networks["policy"] != ARGMAX]
     largest = "with several classes, a pixel has the one of the largest probability"
     if one.empty:
@@ -81,7 +76,7 @@ def threshold_words(shown: pd.DataFrame) -> str:
 
 
 def measure_words(metrics: Sequence[str], tolerance: float) -> list[str]:
-    """Return what a caption says of measures that have a unit, a tolerance or a rule of their own for ranking."""
+    """Return the sentences on measures with a unit, a tolerance or a ranking rule."""
     words = []
     if "surface_dice" in metrics:
         words.append(f"Surface Dice forgives up to {tolerance:g} pixels between outlines.")
@@ -93,15 +88,15 @@ def measure_words(metrics: Sequence[str], tolerance: float) -> list[str]:
     return words
 
 
-def average_words(shown: pd.DataFrame, images: str = "images") -> str:
+def average_words(counts: pd.DataFrame, images: str = "images") -> str:
     """Return the beginning of the sentence on how values are averaged."""
-    seeds = ", then over seeds ± standard deviation over seeds" if several_seeds(shown) else ""
+    seeds = ", then over seeds ± standard deviation over seeds" if several_seeds(counts) else ""
     return f"Values are means over {images}{seeds}"
 
 
-def several_seeds(shown: pd.DataFrame) -> bool:
+def several_seeds(counts: pd.DataFrame) -> bool:
     """Return whether any data set was trained on with more than one seed."""
-    networks = shown[shown["row"] == "cell"]
+    networks = counts[counts["row"] == "cell"]
     return bool(networks.groupby("dataset")["seed"].nunique().max() > 1)
 
 
@@ -111,25 +106,23 @@ def count(number: float) -> str:
 
 
 ABOVE = ("data", "chains")  # folders of checks: of data sets and splits, of chains
-
-
-SHOWN = 3  # accepted findings of one kind and reason that a caption writes out
+WRITTEN_OUT = 3  # accepted findings of one kind and reason that a caption writes out
 
 
 def protocol(options: DatasetConfig, checks: Sequence[str | Path], sources: str = "") -> Protocol:
-    """Return what captions say of a data set.
+    """Return the protocol of a data set.
 
     Args:
         options: its config.
         checks: the json files of its image check, of the check of each of its splits, and of those of its chains.
         sources: what its cells were made of, see `chain_words`.
     """
-    found = [read_json(path) for path in checks]
-    of_splits = [item for item in found if "split" in item]
+    records = [read_json(path) for path in checks]
+    of_splits = [item for item in records if "split" in item]
     splits = [item["split"] for item in of_splits]
     official = bool(splits) and splits[0]["rule"]["test"] == "official"
     leak = "" if options.split.grouped else _leak_words(splits)
-    accepted = _accepted([item for one in found for item in one["accepted"]])
+    accepted = _accepted([item for record in records for item in record["accepted"]])
     exceptions = f"; declared exceptions: {'; '.join(accepted)}" if accepted else ""
     return Protocol(
         split=split_words(options.split, official) + leak + _copy_words(of_splits) + exceptions,
@@ -142,12 +135,14 @@ def protocol(options: DatasetConfig, checks: Sequence[str | Path], sources: str 
 def protocols(
     datasets: Mapping[str, DatasetConfig], checks: Sequence[str | Path], sources: Mapping[str, str] | None = None
 ) -> dict[str, Protocol]:
-    """Return what captions say of each data set; its checks have its name below `ABOVE` in their path."""
+    """Return the protocol of each data set; the paths of its checks have its name below one of `ABOVE`."""
 
-    def own(name: str) -> list[str | Path]:
+    def checks_of(name: str) -> list[str | Path]:
         return [path for path in checks if any(f"/{above}/{name}/" in Path(path).as_posix() for above in ABOVE)]
 
-    return {name: protocol(options, own(name), (sources or {}).get(name, "")) for name, options in datasets.items()}
+    return {
+        name: protocol(options, checks_of(name), (sources or {}).get(name, "")) for name, options in datasets.items()
+    }
 
 
 def _accepted(items: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -156,23 +151,23 @@ def _accepted(items: Sequence[Mapping[str, Any]]) -> list[str]:
     for item in items:
         texts.setdefault((item["kind"], item["reason"]), {})[item["text"]] = None
     words = []
-    for (kind, reason), found in texts.items():
-        if len(found) > SHOWN:
-            words.append(f"{next(iter(found))}, and {len(found) - 1} more of kind {kind} (accepted: {reason})")
+    for (kind, reason), sentences in texts.items():
+        if len(sentences) > WRITTEN_OUT:
+            words.append(f"{next(iter(sentences))}, and {len(sentences) - 1} more of kind {kind} (accepted: {reason})")
         else:
-            words += [f"{text} (accepted: {reason})" for text in found]
+            words += [f"{text} (accepted: {reason})" for text in sentences]
     return words
 
 
 def _leak_words(splits: Sequence[Mapping[str, Any]]) -> str:
-    """Return what a split that ignores groups gives away, over all seeds."""
+    """Return how many test images share a group with training images, over all seeds."""
     shared = sum(split["test_in_training"] for split in splits)
     tested = sum(split["subsets"]["test"] for split in splits)
     return f"; groups are IGNORED: {shared / tested:.0%} of the test images belong to groups that are trained on"
 
 
 def _copy_words(checks: Sequence[Mapping[str, Any]]) -> str:
-    """Return what the checks of the splits looked for and met: the numbers are those of the worst seed."""
+    """Return how many pairs the checks of the splits compared and how many copies they found, for the worst seed."""
     if not checks:
         return ""
     pairs, near, moved, groups, grouped = (
@@ -202,19 +197,19 @@ def _tile_words(prediction: Prediction) -> str:
 
 
 def chain_words(study: Study, cells: Sequence[Cell]) -> dict[str, str]:
-    """Return for each data set of the cells what its caption says of their sources; '' where all stand alone."""
+    """Return, by data set, the sentence on weights and labels that its cells got from others; '' without any."""
     words = {}
     for dataset in dict.fromkeys(cell.dataset for cell in cells):
-        own = [cell for cell in cells if cell.dataset == dataset]
-        models = dict.fromkeys(cell.model for cell in own)
+        of_dataset = [cell for cell in cells if cell.dataset == dataset]
+        models = dict.fromkeys(cell.model for cell in of_dataset)
         sentences = [f"{model}: {text}" for model in models if (text := _encoder(study, model))]
-        sentences += dict.fromkeys(text for cell in own if (text := _sources(study, cell)))
-        shares = sorted({share for cell in own if (share := share_of(study, cell)[1]) < 1})
+        sentences += dict.fromkeys(text for cell in of_dataset if (text := _sources(study, cell)))
+        shares = sorted({share for cell in of_dataset if (share := share_of(study, cell)[1]) < 1})
         if shares:
-            told = ", ".join(f"{share:.3g}" for share in shares)
+            percentages = ", ".join(f"{share:.3g}" for share in shares)
             sentences.append(
-                f"recipes that end in _labels use that percentage of the training labels ({told}), the same images in "
-                "every row and for every teacher"
+                f"recipes that end in _labels use that percentage of the training labels ({percentages}), the same "
+                "images in every row and for every teacher"
             )
         words[dataset] = "; ".join(sentences)
     return words
@@ -226,13 +221,15 @@ def _encoder(study: Study, model: str) -> str:
 
 
 def _sources(study: Study, cell: Cell) -> str:
-    """Return what a recipe, whatever its share of the labels, takes from others."""
-    recipe, found = study.recipe(cell.dataset, cell.recipe), sources(study, cell)
+    """Return the weights and labels that a recipe gets from other cells, at any share of the labels."""
+    recipe, builds_on = study.recipe(cell.dataset, cell.recipe), sources(study, cell)
     parts = []
     if recipe.start_from:
         what = "the weights on the way down" if recipe.start_from.take == "encoder" else "the weights"
-        noise = study.recipes[found["start"].recipe].denoising
-        parts.append(f"starts from {what} of {_named(study, found['start'])}" + ", which removes noise" * bool(noise))
+        noise = study.recipes[builds_on["start"].recipe].denoising
+        parts.append(
+            f"starts from {what} of {_named(study, builds_on['start'])}" + ", which removes noise" * bool(noise)
+        )
     if recipe.transfer.freeze:
         parts.append(f"what it starts from stands still for {recipe.transfer.freeze} epochs")
     if recipe.transfer.rate != 1:
@@ -240,7 +237,7 @@ def _sources(study: Study, cell: Cell) -> str:
     if recipe.pseudo_labels:
         pseudo = recipe.pseudo_labels
         mixed = f", {pseudo.real:.0%} of the crops with real labels" if pseudo.real else ""
-        teacher = _named(study, found["teacher"])
+        teacher = _named(study, builds_on["teacher"])
         parts.append(f"learns from {pseudo.unlabelled} too, labelled by {teacher} ({pseudo.targets} targets{mixed})")
     if recipe.consistency:
         parts.append(f"mean teacher on images of {recipe.consistency.unlabelled} without masks")

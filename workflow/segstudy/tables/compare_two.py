@@ -19,7 +19,7 @@ from segstudy.evaluation.metrics import measured
 from segstudy.evaluation.paired_tests import holm, paired, verdict
 from segstudy.tables.counts import headline, image_scores, read_counts
 from segstudy.tables.pairwise_text import sentence
-from segstudy.tables.variants import Gain, gains_of
+from segstudy.tables.variants import Variant, variants_of
 
 SEED = re.compile(r"seed\d+")
 
@@ -29,9 +29,9 @@ class Side(NamedTuple):
 
     name: str
     counts: dict[int, tuple[Cell, Path]]  # by seed; of seeds together one, by the first
-    one: bool  # a single training
-    gain: bool  # it cost no training
-    together: bool  # one prediction of several seeds
+    single_run: bool = False
+    variant: bool = False  # it needs no training
+    together: bool = False  # one prediction of several seeds
 
     @property
     def cell(self) -> Cell:
@@ -49,22 +49,21 @@ class Compared(NamedTuple):
 
 
 def sides(study: Study, results: Path) -> dict[str, Side]:
-    """Return everything of the study that can be compared, by name: rows, rows that cost no training, and cells."""
+    """Return everything of the study that can be compared, by name: rows, variants and cells."""
     rows: dict[str, Side] = {}
 
-    def put(name: str, cell: Cell, path: Path, **how: bool) -> None:
-        side = rows.setdefault(name, Side(name, {}, **{"one": False, "gain": False, "together": False} | how))
-        side.counts[cell.seed] = (cell, path)
+    def put(name: str, cell: Cell, path: Path, **flags: bool) -> None:
+        rows.setdefault(name, Side(name, {}, **flags)).counts[cell.seed] = (cell, path)
 
     for cell in study.cells:
         put(_row(cell), cell, paths.cell(results, cell) / "counts.csv")
     evaluation = study.evaluation
     for experiment in study.experiments.values():
-        for gain in gains_of(experiment.cells, evaluation.tta == "flips", evaluation.ensemble):
-            together = len(gain.seeds) > 1
-            put(_row(gain.cell), gain.cell, _counts_of(gain, results), gain=True, together=together)
+        for variant in variants_of(experiment.cells, evaluation.tta == "flips", evaluation.ensemble):
+            together = len(variant.seeds) > 1
+            put(_row(variant.cell), variant.cell, _counts_of(variant, results), variant=True, together=together)
     for cell in study.cells:
-        put(cell.path, cell, paths.cell(results, cell) / "counts.csv", one=True)
+        put(cell.path, cell, paths.cell(results, cell) / "counts.csv", single_run=True)
     return rows
 
 
@@ -72,15 +71,15 @@ def _row(cell: Cell) -> str:
     return "/".join(cell[:4])
 
 
-def _counts_of(gain: Gain, results: Path) -> Path:
-    networks = gain.cell._replace(recipe=gain.recipe)
-    several = len(gain.seeds) > 1
-    folder = paths.ensemble(results, networks, gain.seeds) if several else paths.cell(results, networks)
-    return (folder / paths.FLIPS if gain.flips else folder) / "counts.csv"
+def _counts_of(variant: Variant, results: Path) -> Path:
+    networks = variant.cell._replace(recipe=variant.recipe)
+    several = len(variant.seeds) > 1
+    folder = paths.ensemble(results, networks, variant.seeds) if several else paths.cell(results, networks)
+    return (folder / paths.FLIPS if variant.flips else folder) / "counts.csv"
 
 
 def side(study: Study, results: Path, typed: str) -> Side:
-    """Return what a name, or the path of a cell's folder or of a file in it, stands for.
+    """Return the row or cell of a name, or of the path of a cell's folder or a file in it.
 
     Raises:
         StudyError: it is of another study, or nothing of this one has the name.
@@ -128,28 +127,28 @@ def compare(study: Study, first: Side, second: Side, metric: str) -> Compared:
             remedy="compare two cells or rows of one data set",
         )
     slots, left_out = _slots(first, second)
-    (first_table, region), (second_table, _) = (_scores(study, one, metric) for one in (first, second))
+    (first_table, region), (second_table, _) = (_scores(study, side, metric) for side in (first, second))
     tables = (first_table, second_table)
     values: list[list[pd.Series]] = [[], []]
     for seeds in slots:
-        own = [
+        pair_of_seeds = [
             table.xs(seed) if seed in table.index else table.droplevel(0)[:0]
             for table, seed in zip(tables, seeds, strict=True)
         ]
-        _check_images(first, second, *(set(series.index) for series in own))
-        for side_values, series in zip(values, own, strict=True):
+        _check_images(first, second, *(set(series.index) for series in pair_of_seeds))
+        for side_values, series in zip(values, pair_of_seeds, strict=True):
             side_values.append(series)
     frames = [pd.DataFrame(series).reset_index(drop=True) for series in values]
     known = np.array([frames[0].columns.isin(series.index) for series in values[0]])
     a, b = frames[0].to_numpy(), frames[1][frames[0].columns].to_numpy()
-    found = paired(a, b, known)
-    p_holm = float(holm(np.array([max(found.p, found.p_seeds)]))[0])
+    test = paired(a, b, known)
+    p_holm = float(holm(np.array([max(test.p, test.p_seeds)]))[0])
     direction = METRICS[metric].direction
-    names = {f"{name}_{letter}": value for letter, one in (("a", first), ("b", second))
-             for name, value in zip(("model", "loss", "recipe"), _names(one, slots), strict=True)}  # fmt: skip
-    pair = names | found._asdict() | {"p_holm": p_holm, "family": 1, "metric": metric, "dataset": first.cell.dataset}
+    names = {f"{name}_{letter}": value for letter, side in (("a", first), ("b", second))
+             for name, value in zip(("model", "loss", "recipe"), _names(side, slots), strict=True)}  # fmt: skip
+    pair = names | test._asdict() | {"p_holm": p_holm, "family": 1, "metric": metric, "dataset": first.cell.dataset}
     pair |= {"region": region, "phantom": study.datasets[first.cell.dataset].phantom is not None}
-    pair |= {"gain": first.gain or second.gain, "verdict": verdict(found.low, found.high, p_holm, direction)}
+    pair |= {"gain": first.variant or second.variant, "verdict": verdict(test.low, test.high, p_holm, direction)}
     both = frames[0].notna() & frames[1].notna()
     means = {name: frame.where(both).mean() for name, frame in zip(("first", "second"), frames, strict=True)}
     images = pd.DataFrame(means).rename_axis("sample").reset_index()
@@ -164,7 +163,7 @@ def _slots(first: Side, second: Side) -> tuple[list[tuple[int, int]], list[int]]
     Two single trainings are compared whatever their seeds; a prediction of several seeds with each of the others.
     """
     a, b = list(first.counts), list(second.counts)
-    if len(a) == len(b) == 1 and first.one == second.one:
+    if len(a) == len(b) == 1 and first.single_run == second.single_run:
         return [(a[0], b[0])], []
     if first.together or second.together:
         return [(one, other) for one in a for other in b], []
@@ -177,16 +176,16 @@ def _slots(first: Side, second: Side) -> tuple[list[tuple[int, int]], list[int]]
     return [(seed, seed) for seed in both], sorted(set(a) ^ set(b))
 
 
-def _scores(study: Study, one: Side, metric: str) -> tuple[pd.Series, str]:
+def _scores(study: Study, side: Side, metric: str) -> tuple[pd.Series, str]:
     """Return the metric of every test image, by seed and sample, and the region that was counted: `roi` or `full`."""
-    for cell, path in one.counts.values():
+    for cell, path in side.counts.values():
         if not path.exists():
             raise StudyError(
                 f"{cell.path} is not measured yet", where=path, remedy=f"see segstudy status, or run: snakemake {path}"
             )
-    dataset = one.cell.dataset
+    dataset = side.cell.dataset
     regions = {dataset: study.datasets[dataset].region}
-    counts = read_counts(list(one.counts.values()), [])
+    counts = read_counts(list(side.counts.values()), [])
     if metric not in (known := measured(counts)):
         raise StudyError(f"'{metric}' was not measured of {dataset}.{nearest(metric, known)}", allowed=", ".join(known))
     images = image_scores(headline(counts, study.evaluation.headline, regions))
@@ -199,15 +198,15 @@ def _check_images(first: Side, second: Side, of_first: set[str], of_second: set[
         return
     if not of_first | of_second:
         raise StudyError(f"there are no test images to compare '{first.name}' and '{second.name}' on")
-    only = [f"{len(own)} of {name} alone" for name, own in
-            ((first.name, of_first - of_second), (second.name, of_second - of_first)) if own]  # fmt: skip
+    only = [f"{len(samples)} of {name} alone" for name, samples in
+            ((first.name, of_first - of_second), (second.name, of_second - of_first)) if samples]  # fmt: skip
     raise StudyError(
         f"the test images of '{first.name}' and '{second.name}' are not the same: {', '.join(only)}",
         remedy="compare cells of one seed, or rows: every seed has its own split here",
     )
 
 
-def _names(one: Side, slots: Sequence[tuple[int, int]]) -> tuple[str, str, str]:
+def _names(side: Side, slots: Sequence[tuple[int, int]]) -> tuple[str, str, str]:
     """Return network, loss and recipe of a side; of single trainings with different seeds, the seed too."""
-    _, model, loss, recipe, seed = one.cell
-    return model, loss, f"{recipe}/seed{seed}" if one.one and slots[0][0] != slots[0][1] else recipe
+    _, model, loss, recipe, seed = side.cell
+    return model, loss, f"{recipe}/seed{seed}" if side.single_run and slots[0][0] != slots[0][1] else recipe

@@ -1,8 +1,8 @@
-"""What the readable comparison table says: rows, best values, footnotes and the protocol in words."""
+"""Content of the readable comparison table: rows, best values, footnotes and the protocol in words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -11,7 +11,6 @@ from segstudy.evaluation.aggregate import MEAN
 from segstudy.evaluation.metrics import METRICS
 from segstudy.tables.captions import (
     BOLD,
-    Protocol,
     average_words,
     count,
     dataset_words,
@@ -20,14 +19,15 @@ from segstudy.tables.captions import (
     threshold_words,
 )
 from segstudy.tables.columns import SEVEN, SEVERAL, UPPER_BOUND, UPPER_BOUND_WORDS, Column, one_class
-from segstudy.tables.render import DAGGER, DASH, Entry, Line, Panel, Table
+from segstudy.tables.inputs import ExperimentInputs
+from segstudy.tables.render import DAGGER, DASH, Entry, Line, Panel, Table, title_of
 
 SUBSETS = {"test": "Test images", "val": "Validation images", "train": "Training images"}
 NAMED = 12  # rows that a footnote names; more would bury the table
 
 
 class Missing(NamedTuple):
-    """A value of the table that some images have not."""
+    """A value of the table that is not defined for some images."""
 
     metric: str
     where: str  # row and data set, as a footnote names them
@@ -37,62 +37,80 @@ class Missing(NamedTuple):
 
 
 def readable(
+    inputs: ExperimentInputs,
     wide: pd.DataFrame,
-    shown: pd.DataFrame,
-    experiment: str,
-    question: str,
-    protocols: Mapping[str, Protocol],
-    times: Sequence[str] = (),
+    counts: pd.DataFrame,
+    notes: Sequence[str] = (),
     metrics: Sequence[str] = SEVEN,
     tolerance: float = 2,
 ) -> Table:
     """Return the content of the readable table.
 
     Args:
+        inputs: of the experiment.
         wide: one row for each network or control, as in the table's csv.
-        shown: the counts behind it (see `segstudy.tables.counts.headline`).
-        experiment: its name.
-        question: what it is to answer.
-        protocols: data set -> what its captions say.
-        times: what is said of the times of training.
+        counts: the counts behind it (see `segstudy.tables.counts.headline`).
+        notes: sentences that end the protocol.
         metrics: columns where there is one foreground class.
         tolerance: of the surface Dice, in pixels.
     """
-    datasets = list(wide["dataset"].unique())
-    phantoms = tuple(name for name in datasets if protocols[name]["phantom"])
     names = name_columns(wide)
     measured = [subset for subset in SUBSETS if wide[f"{subset}_images"].notna().any()]
     several = wide["class"].eq(MEAN)
     parts = [
-        (wide[kind], columns) for kind, columns in ((~several, one_class(metrics)), (several, SEVERAL)) if kind.any()
+        (wide[rows], columns) for rows, columns in ((~several, one_class(metrics)), (several, SEVERAL)) if rows.any()
     ]
+    protocol = [
+        threshold_words(counts),
+        *_average_words(counts, not several.all(), bool(several.any())),
+        *measure_words(metrics if not several.all() else (), tolerance),
+        *([UPPER_BOUND_WORDS] if wide["test_dice_oracle_mean"].notna().any() else []),
+        BOLD,
+        *notes,
+    ]
+    panels = [
+        _panel(part[part[f"{subset}_images"].notna()], subset, names, columns, timed=subset == measured[0])
+        for subset in measured
+        for part, columns in parts
+        if part[f"{subset}_images"].notna().any()
+    ]
+    return experiment_table(inputs, counts, wide["dataset"].unique(), protocol, names, panels)
+
+
+def experiment_table(
+    inputs: ExperimentInputs,
+    counts: pd.DataFrame,
+    datasets: Iterable[str],
+    protocol: Sequence[str],
+    names: Sequence[str],
+    panels: list[Panel],
+    *,
+    title: str = "",
+    part: str = "",
+) -> Table:
+    """Return a table of an experiment; its protocol begins with a sentence for each data set.
+
+    Args:
+        inputs: of the experiment.
+        counts: what it was measured from (see `segstudy.tables.counts.headline`).
+        datasets: those of the table.
+        protocol: the other sentences of the caption.
+        names: heads of the columns that name a row.
+        panels: its rows.
+        title: what follows the experiment's name in the title.
+        part: what follows it in the LaTeX label.
+    """
+    datasets = list(datasets)
+    phantoms = tuple(name for name in datasets if name in inputs.phantoms)
     return Table(
-        label=experiment,
-        title=title_of(f"Experiment {experiment}", phantoms),
-        question=question,
+        label=":".join(filter(None, [inputs.experiment, part])),
+        title=title_of(f"Experiment {inputs.experiment}{title}", phantoms),
+        question=inputs.question,
         phantoms=phantoms,
-        protocol=[
-            *(dataset_words(name, shown, protocols[name]) for name in datasets),
-            threshold_words(shown),
-            *_average_words(shown, not several.all(), bool(several.any())),
-            *measure_words(metrics if not several.all() else (), tolerance),
-            *([UPPER_BOUND_WORDS] if wide["test_dice_oracle_mean"].notna().any() else []),
-            BOLD,
-            *times,
-        ],
+        protocol=[*(dataset_words(name, counts, inputs.protocols[name]) for name in datasets), *protocol],
         name_heads=tuple(name.capitalize() for name in names),
-        panels=[
-            _panel(part[part[f"{subset}_images"].notna()], subset, names, columns, timed=subset == measured[0])
-            for subset in measured
-            for part, columns in parts
-            if part[f"{subset}_images"].notna().any()
-        ],
+        panels=panels,
     )
-
-
-def title_of(words: str, phantoms: Sequence[str]) -> str:
-    """Return a table's title, naming the data sets that are drawn."""
-    return words + (f" (PHANTOM data: {', '.join(phantoms)})" if phantoms else "")
 
 
 def name_columns(rows: pd.DataFrame) -> list[str]:
@@ -105,7 +123,7 @@ def name_columns(rows: pd.DataFrame) -> list[str]:
 
 
 def _panel(wide: pd.DataFrame, subset: str, names: Sequence[str], columns: Sequence[Column], timed: bool) -> Panel:
-    """Return the panel of one subset; a training's time, which no subset has of its own, stands in one of them."""
+    """Return the panel of one subset; the time of a training belongs to no subset and stands in the first panel."""
     best = _best(wide, subset, columns)
     rows = wide.to_dict("records")
     lines = []
@@ -142,7 +160,7 @@ def _entry(row: Mapping[Any, Any], subset: str, column: Column, bold: bool) -> E
 
 
 def row_names(row: Mapping[Any, Any], names: Sequence[str]) -> tuple[str, ...]:
-    """Return what stands in the columns `names` of a row."""
+    """Return the texts of the columns `names` of a row."""
     if row["row"] == "cell":
         return tuple(row[name] for name in names)
     words = {"model": row["model"].replace("_", " "), "loss": "control", "recipe": "", "class": row["class"]}
@@ -176,22 +194,22 @@ def _notes(
     rows: Sequence[Mapping[Any, Any]], subset: str, columns: Sequence[Column], names: Sequence[str]
 ) -> list[str]:
     """Return the footnotes: which values are not defined for how many images, and why."""
-    found: list[Missing] = []
+    missing: list[Missing] = []
     unmeasured: dict[str, list[str]] = {}
-    shown = [column.metric for column in columns if column.averaging == "image" and not column.interval]
+    metrics = [column.metric for column in columns if column.averaging == "image" and not column.interval]
     for row in rows:
         where, total = f"{short_name(row, names)} on {row['dataset']}", round(row[f"{subset}_images"] * row["seeds"])
-        for metric in shown:
+        for metric in metrics:
             undefined, mean = row[f"{subset}_{metric}_undefined"], row[f"{subset}_{metric}_mean"]
             if pd.isna(undefined):
                 unmeasured.setdefault(short_name(row, names), []).append(METRICS[metric].label)
             else:
-                found.append(Missing(metric, where, int(undefined), total, pd.isna(mean)))
-    notes = undefined_notes(found)
-    together: dict[str, list[str]] = {}
+                missing.append(Missing(metric, where, int(undefined), total, pd.isna(mean)))
+    notes = undefined_notes(missing)
+    by_labels: dict[str, list[str]] = {}
     for name, labels in unmeasured.items():
-        together.setdefault(", ".join(dict.fromkeys(labels)), []).append(name)
-    notes += [f"{DASH} Not measured of {_first(own)}: {labels}." for labels, own in together.items()]
+        by_labels.setdefault(", ".join(dict.fromkeys(labels)), []).append(name)
+    notes += [f"{DASH} Not measured of {_first(rows_without)}: {labels}." for labels, rows_without in by_labels.items()]
     lows = [column.name(subset, "low") for column in columns if column.interval]
     if any(pd.isna(row[low]) for row in rows for low in lows):
         notes.append(f"{DASH} as an interval: fewer than two images have a value.")
@@ -199,43 +217,43 @@ def _notes(
 
 
 def short_name(row: Mapping[Any, Any], names: Sequence[str]) -> str:
-    """Return how a footnote names a row: by what its table's columns `names` say of it."""
+    """Return the name of a row in a footnote: the texts of its columns `names`."""
     return "/".join(part for part in row_names(row, names) if part not in ("", "control"))
 
 
 def undefined_notes(values: Sequence[Missing]) -> list[str]:
-    """Return one footnote for each metric that some images have not, and one for each that none has."""
+    """Return a footnote for each metric that is not defined for some images, and for each that is for none."""
     some: dict[str, list[str]] = {}
     none: dict[str, list[str]] = {}
     for value in values:
         if value.images:
-            kind = none if value.none else some
-            kind.setdefault(value.metric, []).append(f"{value.where} ({value.images} of {value.total})")
+            rows = (none if value.none else some).setdefault(value.metric, [])
+            rows.append(f"{value.where} ({value.images} of {value.total})")
     notes = [
         f"{DAGGER} {METRICS[metric].label} is not defined for images where "
-        f"{METRICS[metric].when_undefined}; these, summed over seeds, are left out of the mean: {_first(found)}."
-        for metric, found in some.items()
+        f"{METRICS[metric].when_undefined}; these, summed over seeds, are left out of the mean: {_first(rows)}."
+        for metric, rows in some.items()
     ]
     return notes + [
         f"{DASH} {METRICS[metric].label} is not defined for any image, since "
-        f"{METRICS[metric].when_undefined}: {_first(found)}."
-        for metric, found in none.items()
+        f"{METRICS[metric].when_undefined}: {_first(rows)}."
+        for metric, rows in none.items()
     ]
 
 
-def _first(found: Sequence[str]) -> str:
-    more = f" and {len(found) - NAMED} more, see the columns 'undefined' of the csv" if len(found) > NAMED else ""
-    return ", ".join(found[:NAMED]) + more
+def _first(rows: Sequence[str]) -> str:
+    more = f" and {len(rows) - NAMED} more, see the columns 'undefined' of the csv" if len(rows) > NAMED else ""
+    return ", ".join(rows[:NAMED]) + more
 
 
-def _average_words(shown: pd.DataFrame, one: bool, several: bool) -> list[str]:
+def _average_words(counts: pd.DataFrame, one: bool, several: bool) -> list[str]:
     """Return how the values of data sets of one class, and of several, are averaged."""
-    seeds = several_seeds(shown)
+    seeds = several_seeds(counts)
     ends = "intervals are 95 % bootstrap intervals over images" + (" and seeds." if seeds else ".")
     words = []
     if one:
         pooled = f"pooled Dice is the ratio of the pixel counts summed over all images; {ends}"
-        words.append(f"{average_words(shown)}; {pooled}")
+        words.append(f"{average_words(counts)}; {pooled}")
     if several:
         words.append(
             "Several classes: mean IoU, Dice and sensitivity are means over the classes of what the pixel counts of "

@@ -20,17 +20,9 @@ from segstudy.evaluation.metrics import COUNTS, MEASURES
 from segstudy.tables.counts_check import read_measured
 
 KEYS = ["dataset", "row", "model", "loss", "recipe"]
-
-
 COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", *COUNTS]
-
-
 MORE = [column for columns in MEASURES.values() for column in columns]  # that counts may have
-
-
 NO_POLICY = "none"  # of controls: their masks need no threshold
-
-
 IMAGE = [*KEYS, "seed", "sample", "subset", "region", "policy"]  # what tells the rows of one class apart
 
 
@@ -52,8 +44,8 @@ def read_counts(
         names = {"dataset": cell.dataset, "row": "cell", "model": cell.model, "loss": cell.loss, "recipe": cell.recipe}
         parts.append(_read(path, COLUMNS).assign(**names, seed=cell.seed))
     for dataset, seed, path in controls:
-        found = _read(path, ["control", *COLUMNS]).rename(columns={"control": "model"})
-        parts.append(found.assign(dataset=dataset, row="control", loss="", recipe="", seed=seed))
+        table = _read(path, ["control", *COLUMNS]).rename(columns={"control": "model"})
+        parts.append(table.assign(dataset=dataset, row="control", loss="", recipe="", seed=seed))
     counts = pd.concat(parts, ignore_index=True)
     counts = counts[[*KEYS, "seed", *COLUMNS, *(column for column in MORE if column in counts)]]
     ranks = {
@@ -92,9 +84,9 @@ def headline(counts: pd.DataFrame, policy: str, regions: Mapping[str, str]) -> p
     return kept.assign(own_region=kept["region"], region=np.where(any_roi, "roi", "full")).reset_index(drop=True)
 
 
-def image_scores(shown: pd.DataFrame) -> pd.DataFrame:
+def image_scores(counts: pd.DataFrame) -> pd.DataFrame:
     """Return one row per image, network or control, and seed, with every metric: of several classes their mean."""
-    return headline_classes(with_means(per_image(shown), IMAGE), IMAGE)
+    return headline_classes(with_means(per_image(counts), IMAGE), IMAGE)
 
 
 def _read(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Reading counts.csv, of cells and of controls: every image of the split is there, once, or the file is refused."""
+"""Read counts.csv of cells and controls; refuse a file that does not hold every image of the split once."""
 
 from __future__ import annotations
 
@@ -51,11 +51,17 @@ def read_measured(path: str | Path, columns: Sequence[str] = COLUMNS) -> pd.Data
     return counts
 
 
+def in_region(counts: pd.DataFrame, region: str) -> pd.DataFrame:
+    """Return the rows of `region`, `roi` or `full`; of images without a roi, those of the full frame."""
+    has_region = counts["region"].eq(region).groupby(counts["sample"]).transform("any")
+    return counts[counts["region"].eq(region) | (counts["region"].eq("full") & ~has_region)]
+
+
 def _compare(counts: pd.DataFrame, path: Path, controls: bool) -> None:
-    found = (OF_CONTROLS if controls else OF_CELL).fullmatch(path.as_posix())
-    if not found:
+    match = (OF_CONTROLS if controls else OF_CELL).fullmatch(path.as_posix())
+    if not match:
         return
-    results, dataset, seed = found.groups()
+    results, dataset, seed = match.groups()
     folder = Path(results or ".") / "data" / dataset
     index, split = folder / "index.csv", folder / "splits" / f"seed{seed}.csv"
     if not index.exists() or not split.exists():

@@ -1,4 +1,4 @@
-"""Where networks fail: the worst images first, and curves over the threshold from the histograms of probabilities."""
+"""Failures: the worst images first, and curves over the threshold from the histograms of probabilities."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ CENTRES = (np.arange(256) * 256 + 127.5) / STEPS
 CALIBRATION_BINS = 16
 
 
-def worst_first(shown: pd.DataFrame, strata: pd.DataFrame) -> pd.DataFrame:
+def worst_first(counts: pd.DataFrame, strata: pd.DataFrame) -> pd.DataFrame:
     """Return the test images of each data set and stratum, those that networks find hardest first.
 
     Args:
-        shown: counts of networks with one foreground class, at one policy and region (see
+        counts: counts of networks with one foreground class, at one policy and region (see
         `segstudy.tables.counts.headline`). strata: `dataset`, `sample`, `stratum`.
 
     Returns:
         One row per image and network, loss and recipe: `dataset`, `stratum`, `sample`, ROW, `share` (of the object in
         the region), `dice` (mean over the seeds that have one) and `hardest` (mean of these over the rows: the order).
     """
-    test = per_image(shown[(shown["subset"] == "test") & (shown["row"] == "cell")])
+    test = per_image(counts[(counts["subset"] == "test") & (counts["row"] == "cell")])
     share = (test["tp"] + test["fn"]) / test[["tp", "fp", "fn", "tn"]].sum(axis=1)
     groups = test.assign(share=share).groupby([*ROW, "sample"], sort=False)
     images = groups[["share", "dice"]].mean().reset_index().merge(strata, on=["dataset", "sample"], how="left")
@@ -53,10 +53,10 @@ def read_bins(path: str | Path, subset: str, region: str) -> np.ndarray:
     arrays = read_arrays(path, ("sample", "subset", "region", "positives", "negatives"))
     if len({len(array) for array in arrays.values()}) > 1:
         raise damaged(path, "its arrays are of different lengths")
-    own = arrays["subset"] == subset
-    with_roi = set(arrays["sample"][own & (arrays["region"] == "roi")]) if region == "roi" else set()
+    of_subset = arrays["subset"] == subset
+    with_roi = set(arrays["sample"][of_subset & (arrays["region"] == "roi")]) if region == "roi" else set()
     wanted = np.array([("roi" if name in with_roi else "full") for name in arrays["sample"]], dtype="U4")
-    kept = own & (arrays["region"] == wanted)
+    kept = of_subset & (arrays["region"] == wanted)
     return np.stack([arrays["positives"][kept], arrays["negatives"][kept]], axis=1)
 
 
@@ -67,8 +67,12 @@ def dice_over_thresholds(bins: np.ndarray) -> np.ndarray:
         bins: (images, 2, 256).
     """
     above = bins[bins[:, 0].sum(axis=1) > 0][:, :, ::-1].cumsum(axis=2)[:, :, ::-1]
-    found, false = above[:, 0], above[:, 1]
-    return np.asarray((2 * found / (found + false + found[:, :1])).mean(axis=0)) if len(above) else np.full(256, np.nan)
+    hits, false_alarms = above[:, 0], above[:, 1]
+    return (
+        np.asarray((2 * hits / (hits + false_alarms + hits[:, :1])).mean(axis=0))
+        if len(above)
+        else np.full(256, np.nan)
+    )
 
 
 def operating_points(bins: np.ndarray) -> pd.DataFrame:
@@ -76,9 +80,13 @@ def operating_points(bins: np.ndarray) -> pd.DataFrame:
 
     A value is NaN where nothing is predicted, or where no pixel is foreground (background).
     """
-    found, false = bins.sum(axis=0)[:, ::-1].cumsum(axis=1)[:, ::-1].astype(float)
+    hits, false_alarms = bins.sum(axis=0)[:, ::-1].cumsum(axis=1)[:, ::-1].astype(float)
     with np.errstate(invalid="ignore"):
-        ratios = {"sensitivity": found / found[0], "fall_out": false / false[0], "precision": found / (found + false)}
+        ratios = {
+            "sensitivity": hits / hits[0],
+            "fall_out": false_alarms / false_alarms[0],
+            "precision": hits / (hits + false_alarms),
+        }
     return pd.DataFrame(ratios)
 
 

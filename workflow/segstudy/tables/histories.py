@@ -1,4 +1,4 @@
-"""Reading history.csv: one row per epoch, every epoch that the training ran."""
+"""Read history.csv: one row per epoch of the training."""
 
 from __future__ import annotations
 

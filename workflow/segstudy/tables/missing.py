@@ -1,31 +1,27 @@
-"""Cells that a table has to do without: why, and how the table says so."""
+"""Cells that are missing from a table: why, and how the table says so."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
 from segstudy.config.cell import Cell
-from segstudy.tables.render import DASH, Entry, Line, Panel, Table
+from segstudy.tables.render import DASH, Entry, Line, Panel, Table, title_of
 
-Missing = Sequence[tuple[Cell, str]]
-
-
+Missing = Sequence[tuple[Cell, str]]  # with the reason
 KEYS = ["dataset", "model", "loss", "recipe"]
 
 
 def with_missing_rows(wide: pd.DataFrame, missing: Missing) -> pd.DataFrame:
-    """Return the table's csv with a column `missing`, the seeds of a row that are, and a row where none is there."""
-    counted = Counter(cell[:4] for cell, _ in missing)
-    lost = pd.DataFrame([(*key, number) for key, number in counted.items()], columns=[*KEYS, "missing"])
-    there = wide.merge(lost, on=KEYS, how="left")
+    """Return the table's csv with a column `missing`, the number of seeds missing, and a row where all seeds are."""
+    numbers = Counter(cell[:4] for cell, _ in missing)
+    lost = pd.DataFrame([(*key, number) for key, number in numbers.items()], columns=[*KEYS, "missing"])
     known = set(wide[KEYS].itertuples(index=False, name=None))
-    gone = lost[[key not in known for key in counted]]
-    whole = pd.concat([there, gone], ignore_index=True)
-    whole = whole.fillna({"row": "cell", "seeds": 0, "missing": 0})
-    return whole.astype({"missing": int, "seeds": int})
+    all_lost = lost[[key not in known for key in numbers]]
+    rows = pd.concat([wide.merge(lost, on=KEYS, how="left"), all_lost], ignore_index=True)
+    return rows.fillna({"row": "cell", "seeds": 0, "missing": 0}).astype({"missing": int, "seeds": int})
 
 
 def missing_table(missing: Missing) -> pd.DataFrame:
@@ -34,10 +30,10 @@ def missing_table(missing: Missing) -> pd.DataFrame:
 
 
 def with_missing_cells(table: Table, missing: Missing, cells: int) -> Table:
-    """Return a table that names the cells it has to do without; where there are none, the table as it is.
+    """Return a table that names the missing cells; where there are none, the table as it is.
 
     Args:
-        table: of the cells that are there.
+        table: of the finished cells.
         missing: the others.
         cells: number of all.
     """
@@ -63,8 +59,7 @@ def with_missing_cells(table: Table, missing: Missing, cells: int) -> Table:
     )
 
 
-def nothing_but_missing(experiment: str, question: str, phantoms: Mapping[str, bool]) -> Table:
-    """Return the table of an experiment of which no cell is there."""
-    drawn = tuple(name for name, phantom in phantoms.items() if phantom)
-    title = f"Experiment {experiment}" + (f" (PHANTOM data: {', '.join(drawn)})" if drawn else "")
-    return Table(experiment, title, question, drawn, [], ("Model", "Loss", "Recipe"), [])
+def nothing_but_missing(experiment: str, question: str, phantoms: Sequence[str]) -> Table:
+    """Return the table of an experiment without any finished cell."""
+    title = title_of(f"Experiment {experiment}", phantoms)
+    return Table(experiment, title, question, tuple(phantoms), [], ("Model", "Loss", "Recipe"), [])

@@ -1,4 +1,4 @@
-"""Which rows of an experiment differ: every pair compared image by image, on the test images alone.
+"""Paired comparisons: every two rows of an experiment, image by image, on the test images alone.
 
 Two networks share their test images, and images differ far more than networks do. Overlapping intervals of two rows
 therefore say nothing; the interval of their differences does.
@@ -9,24 +9,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from segstudy.config.cell import Cell
-from segstudy.config.evaluation import Policy
 from segstudy.core.errors import StudyError
-from segstudy.core.files import write_csv, write_text
+from segstudy.core.files import write_csv
 from segstudy.core.progress import track
 from segstudy.evaluation.aggregate import METRICS
 from segstudy.evaluation.paired_tests import holm, over_seeds, paired, verdict
-from segstudy.tables.captions import Protocol
-from segstudy.tables.counts import KEYS, headline, image_scores, read_counts
+from segstudy.tables.counts import KEYS, image_scores
+from segstudy.tables.inputs import ExperimentInputs
 from segstudy.tables.pairwise_text import content, sentence
-from segstudy.tables.render import FORMATS
-from segstudy.tables.variants import Gain
+from segstudy.tables.render import write_formats
+from segstudy.tables.variants import Variant
 
 Row: TypeAlias = tuple[str, ...]  # row, model, loss, recipe
 PAIRS = 45  # shown for one data set: all pairs of ten rows
@@ -41,114 +38,92 @@ class Scores(NamedTuple):
     """One metric on the test images of one data set.
 
     `rows` maps each row to an array (seeds, images), the same seeds and images for all; NaN where a
-    seed did not measure an image, or the value is not defined. `measured` says the first of the two apart.
-    What several seeds predicted together stands there for each of them.
+    seed did not measure an image (`measured` is False), or the value is not defined. The prediction of an ensemble
+    stands there for each of its seeds.
     """
 
     dataset: str
-    kind: str  # the class, of several their mean
+    class_name: str  # of several their mean
     region: str
     policy: str  # of the networks
     rows: dict[Row, np.ndarray]
     measured: dict[Row, np.ndarray]
-    gains: dict[Row, Gain]  # those of `rows` that cost no training
+    variants: dict[Row, Variant]  # those of `rows` that need no training
+
+    @property
+    def networks(self) -> list[Row]:
+        """The rows that were trained."""
+        return [key for key in self.rows if key[0] == "cell" and key not in self.variants]
 
 
-def compare_pairs(
-    cells: Sequence[tuple[Cell, str | Path]],
-    controls: Sequence[tuple[str, int, str | Path]],
-    *,
-    experiment: str,
-    question: str,
-    policy: Policy,
-    metric: str,
-    regions: Mapping[str, str],
-    protocols: Mapping[str, Protocol],
-    outputs: Mapping[str, str | Path],
-    gains: Sequence[tuple[Gain, str | Path]] = (),
-) -> None:
+def compare_pairs(inputs: ExperimentInputs, metric: str) -> None:
     """Compare every two networks (losses, recipes) of an experiment on the test images they share.
 
-    A row that cost no training is compared with the row of its networks alone: the difference is what it gains.
+    A variant is compared with the row of its networks alone: the difference is what it gains.
 
     Args:
-        cells: each cell with the path of its `counts.csv`, in the order of the config.
-        controls: (data set, seed, path of the controls' counts); they are read for the captions and not compared.
-        experiment: its name.
-        question: what it is to answer; stands above the tables.
-        policy: threshold policy.
+        inputs: of the experiment; its controls are read for the captions and not compared. Outputs are `csv` (COLUMNS,
+            unrounded, one row per pair), `md`, `tex` and `html` (a table for each data set, and below it in words what
+            the data support).
         metric: what is compared, a name of METRICS.
-        regions: data set -> `roi` or `full`.
-        protocols: data set -> what its captions say.
-        outputs: paths of `csv` (COLUMNS, unrounded, one row per pair), `md`, `tex` and `html` (a table for each data
-            set, and below it in words what the data support).
-        gains: rows that cost no training, each with the path of its counts.
 
     Raises:
         StudyError: as `segstudy.tables.counts.read_counts` and `headline`, and if there are no two rows with test
             images.
     """
-    shown = headline(read_counts(cells_and(cells, gains), controls), policy, regions)
+    counts, direction = inputs.headline(), METRICS[metric].direction
     parts = []
-    for scores in score_tables(shown, metric, [gain for gain, _ in gains]):
-        phantom = protocols[scores.dataset]["phantom"]
-        direction = METRICS[metric].direction
-        fixed = {"dataset": scores.dataset, "class": scores.kind, "region": scores.region, "policy": scores.policy}
-        for gain, pairs in enumerate((all_pairs(scores, direction), all_gains(scores, direction))):
-            parts += [pairs.assign(**fixed, metric=metric, gain=gain, phantom=int(phantom))] if len(pairs) else []
+    for scores in score_tables(counts, metric, [row for row, _ in inputs.variants]):
+        fixed = {"dataset": scores.dataset, "class": scores.class_name, "region": scores.region}
+        fixed |= {"policy": scores.policy, "metric": metric}
+        phantom = int(scores.dataset in inputs.phantoms)
+        for gain, pairs in enumerate((all_pairs(scores, direction), variant_pairs(scores, direction))):
+            parts += [pairs.assign(**fixed, gain=gain, phantom=phantom)] if len(pairs) else []
     pairs = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if pairs.empty:
         raise StudyError(
-            f"experiment '{experiment}' has no two rows with test images to compare",
+            f"experiment '{inputs.experiment}' has no two rows with test images to compare",
             remedy="give it a second network, loss or recipe, and its splits a test set",
         )
     pairs["sentence"] = [sentence(row) for row in pairs.to_dict("records")]
-    write_csv(outputs["csv"], pairs[COLUMNS])
-    table = content(pairs, shown, experiment, question, protocols)
-    for name, spell in FORMATS.items():
-        write_text(outputs[name], spell(table))
+    write_csv(inputs.outputs["csv"], pairs[COLUMNS])
+    write_formats(content(inputs, pairs, counts), inputs.outputs)
 
 
-def cells_and(
-    cells: Sequence[tuple[Cell, str | Path]], gains: Sequence[tuple[Gain, str | Path]]
-) -> list[tuple[Cell, str | Path]]:
-    """Return the cells with the rows that cost no training behind them, as `read_counts` takes them."""
-    return [*cells, *((gain.cell, path) for gain, path in gains)]
-
-
-def score_tables(shown: pd.DataFrame, metric: str, gains: Sequence[Gain] = ()) -> list[Scores]:
+def score_tables(counts: pd.DataFrame, metric: str, variants: Sequence[Variant] = ()) -> list[Scores]:
     """Return the values of every test image of each data set, controls included.
 
     Args:
-        shown: counts, see `segstudy.tables.counts.headline`.
+        counts: see `segstudy.tables.counts.headline`.
         metric: a name of METRICS.
-        gains: the rows among them that cost no training.
+        variants: the rows among them that need no training.
     """
-    images = image_scores(shown[shown["subset"] == "test"])
-    found = []
-    for (dataset, kind), own in images.groupby(["dataset", "class"], sort=False):
-        seed, seeds = pd.factorize(own["seed"])
-        sample, samples = pd.factorize(own["sample"])
-        place = pd.Series(range(len(own)), index=own.index)
+    images = image_scores(counts[counts["subset"] == "test"])
+    tables = []
+    for (dataset, class_name), part in images.groupby(["dataset", "class"], sort=False):
+        seed, seeds = pd.factorize(part["seed"])
+        sample, samples = pd.factorize(part["sample"])
+        position = pd.Series(range(len(part)), index=part.index)
+        shape = (len(seeds), len(samples))
         rows: dict[Row, np.ndarray] = {}
         measured: dict[Row, np.ndarray] = {}
-        for names, part in own.groupby(KEYS[1:], sort=False, dropna=False):
+        for names, images_of_row in part.groupby(KEYS[1:], sort=False, dropna=False):
             key: Row = tuple(map(str, names))
-            at = place[part.index].to_numpy()
-            values, known = np.full((len(seeds), len(samples)), math.nan), np.zeros((len(seeds), len(samples)), bool)
-            values[seed[at], sample[at]] = part[metric]
-            known[seed[at], sample[at]] = True
-            rows[key], measured[key] = values, known
-        known_gains = {gain.key: gain for gain in gains if gain.cell.dataset == dataset and gain.key in rows}
-        for key, gain in known_gains.items():
-            if len(gain.seeds) > 1:
-                own_seed = list(seeds).index(gain.cell.seed)
-                rows[key] = np.repeat(rows[key][[own_seed]], len(seeds), axis=0)
-                measured[key] = np.repeat(measured[key][[own_seed]], len(seeds), axis=0)
-        policies = own.loc[own["row"] == "cell", "policy"]
+            at = position[images_of_row.index].to_numpy()
+            rows[key], measured[key] = np.full(shape, math.nan), np.zeros(shape, bool)
+            rows[key][seed[at], sample[at]] = images_of_row[metric]
+            measured[key][seed[at], sample[at]] = True
+        of_part = {row.key: row for row in variants if row.cell.dataset == dataset and row.key in rows}
+        for key, variant in of_part.items():
+            if len(variant.seeds) > 1:
+                counted_seed = list(seeds).index(variant.cell.seed)
+                for table in (rows, measured):
+                    table[key] = np.repeat(table[key][[counted_seed]], len(seeds), axis=0)
+        policies = part.loc[part["row"] == "cell", "policy"]
         policy = "" if policies.empty else str(policies.iloc[0])
-        found.append(Scores(str(dataset), str(kind), str(own["region"].iloc[0]), policy, rows, measured, known_gains))
-    return found
+        region = str(part["region"].iloc[0])
+        tables.append(Scores(str(dataset), str(class_name), region, policy, rows, measured, of_part))
+    return tables
 
 
 def all_pairs(scores: Scores, direction: str) -> pd.DataFrame:
@@ -157,14 +132,14 @@ def all_pairs(scores: Scores, direction: str) -> pd.DataFrame:
     Every pair is tested, and Holm's correction is over all of them, shown or not: which pairs are shown depends on the
     data.
     """
-    names = [key for key in scores.rows if key[0] == "cell" and key not in scores.gains]
+    names = scores.networks
     chosen, best = shown_pairs(names, {name: over_seeds(scores.rows[name]) for name in names}, direction)
     return _compared(scores, list(combinations(names, 2)), direction, chosen, best)
 
 
-def all_gains(scores: Scores, direction: str) -> pd.DataFrame:
-    """Compare every row that cost no training with that of its networks; these pairs have a correction of their own."""
-    pairs = [(key, gain.base) for key, gain in scores.gains.items()]
+def variant_pairs(scores: Scores, direction: str) -> pd.DataFrame:
+    """Compare every variant with the row of its networks; these pairs have a correction of their own."""
+    pairs = [(key, variant.base) for key, variant in scores.variants.items()]
     return _compared(scores, pairs, direction, pairs)
 
 
@@ -181,14 +156,14 @@ def _compared(
     family = int((~np.isnan(claims)).sum())
     rows: list[dict[str, Any]] = []
     for first, second in chosen:
-        found, p_holm = tested[first, second], corrected[first, second]
+        test, p_holm = tested[first, second], corrected[first, second]
         sides = {f"{name}_{side}": value for side, key in (("a", first), ("b", second))
                  for name, value in zip(NAMES, key[1:], strict=True)}  # fmt: skip
         rows.append(
             sides
-            | found._asdict()
+            | test._asdict()
             | {"p_holm": p_holm, "family": family, "with_best": int(best in (first, second))}
-            | {"verdict": verdict(found.low, found.high, p_holm, direction)}
+            | {"verdict": verdict(test.low, test.high, p_holm, direction)}
         )
     return pd.DataFrame(rows)
 

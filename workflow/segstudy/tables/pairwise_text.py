@@ -1,4 +1,4 @@
-"""What the tables of paired comparisons say: a line for each pair, and in words what the data support."""
+"""Content of the tables of paired comparisons: a line and a sentence for each pair."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pandas as pd
 
 from segstudy.evaluation.aggregate import MEAN, METRICS
 from segstudy.evaluation.paired_tests import DIGITS, LEVEL
-from segstudy.tables.captions import Protocol, dataset_words, threshold_words
-from segstudy.tables.content import title_of
+from segstudy.tables.captions import MEAN_OF_IMAGE, threshold_words
+from segstudy.tables.content import experiment_table
+from segstudy.tables.inputs import ExperimentInputs
 from segstudy.tables.render import DASH, Entry, Line, Panel, Table
 
 SENTENCES = 12  # below a table; more would bury it
@@ -25,7 +26,7 @@ METHOD = (
     "standard deviation of the images' differences. One row is called better only where the interval leaves out 0 and "
     "the corrected p is below 0.05; Seeds counts those whose own difference has the sign of the mean."
 )
-GAINS = (
+VARIANTS = (
     "A row that cost no training is compared with that of its networks alone, in a family of tests of its own; the "
     "prediction of all seeds together with each of them, and whether other seeds would gain as much nothing here tells."
 )
@@ -34,7 +35,7 @@ ONE_SEED_SHORT = ", one seed: the luck of these trainings is in no interval"
 
 
 def sentence(pair: Mapping[Any, Any]) -> str:
-    """Return what the data say of one pair (a row of the csv): the better mean is named first, its lead is positive."""
+    """Return the conclusion on one pair (a row of the csv): the better mean is named first, its lead is positive."""
     where = f"On {pair['dataset']}{' (PHANTOM)' if pair['phantom'] else ''}"
     first, second, shared = sides(pair)
     leads = (pair["difference"] < 0) == (METRICS[pair["metric"]].direction == "lower")
@@ -42,7 +43,7 @@ def sentence(pair: Mapping[Any, Any]) -> str:
     n, p = f"n = {pair['images']}", f"Holm {_p_equals(pair['p_holm'])}"
     n += ", too few for the test to reach 0.05" if smallest_p(pair["images"], pair["family"]) >= LEVEL else ""
     n += ONE_SEED_SHORT if pair["seeds"] == 1 and not pair["gain"] else ""
-    lead, low, high = _spell(*_positive(pair["difference"], pair["low"], pair["high"]))
+    lead, low, high = _render(*_positive(pair["difference"], pair["low"], pair["high"]))
     interval = f"95 % interval {low} to {high}"
     if pair["images"] < 2:
         return f"{where}, {first} and {second}{shared} cannot be told apart: too few images have a value of both."
@@ -61,7 +62,7 @@ def sentence(pair: Mapping[Any, Any]) -> str:
 
 
 def sides(pair: Mapping[Any, Any]) -> tuple[str, str, str]:
-    """Return what tells the two rows apart, spelled once for each, and in brackets what they share."""
+    """Return the names in which the two rows differ, and in brackets those they share."""
     differ = [name for name in NAMES if pair[f"{name}_a"] != pair[f"{name}_b"]]
     same = [pair[f"{name}_a"] for name in NAMES[:2] if name not in differ]
     first, second = ("/".join(pair[f"{name}_{side}"] for name in differ) for side in ("a", "b"))
@@ -75,37 +76,25 @@ def spoken(pairs: pd.DataFrame) -> list[str]:
     return list(pairs.sort_values("with_best", ascending=False, kind="stable")["sentence"])
 
 
-def content(
-    pairs: pd.DataFrame, shown: pd.DataFrame, experiment: str, question: str, protocols: Mapping[str, Protocol]
-) -> Table:
-    """Return the content of the readable tables: a panel for each data set, and one for its rows without training.
+def content(inputs: ExperimentInputs, pairs: pd.DataFrame, counts: pd.DataFrame) -> Table:
+    """Return the content of the readable tables: a panel for each data set, and one for its variants.
 
     Args:
+        inputs: of the experiment.
         pairs: the rows of the csv.
-        shown: the counts behind them (see `segstudy.tables.counts.headline`).
-        experiment: its name.
-        question: what it is to answer.
-        protocols: data set -> what its captions say.
+        counts: the counts behind them (see `segstudy.tables.counts.headline`).
     """
-    datasets = list(pairs["dataset"].unique())
-    phantoms = tuple(name for name in datasets if protocols[name]["phantom"])
-    protocol = [dataset_words(name, shown, protocols[name]) for name in datasets]
-    protocol += [threshold_words(shown), METHOD]
+    protocol = [threshold_words(counts), METHOD]
     if pairs["class"].eq(MEAN).any():
-        protocol.append("Several classes: of each image, the mean over those that its truth or prediction shows.")
+        protocol.append(MEAN_OF_IMAGE)
     if pairs["gain"].any():
-        protocol.append(GAINS)
+        protocol.append(VARIANTS)
     if pairs["seeds"].max() == 1:
         protocol.append(ONE_SEED)
-    return Table(
-        label=f"{experiment}:comparisons",
-        title=title_of(f"Experiment {experiment}: paired comparisons", phantoms),
-        question=question,
-        phantoms=phantoms,
-        protocol=protocol,
-        name_heads=("First", "Second"),
-        panels=[_panel(own) for name in datasets for _, own in pairs[pairs["dataset"] == name].groupby("gain")],
-    )
+    panels = [_panel(rows) for _, rows in pairs.groupby(["dataset", "gain"], sort=False)]
+    names, title = ("First", "Second"), ": paired comparisons"
+    datasets = pairs["dataset"].unique()
+    return experiment_table(inputs, counts, datasets, protocol, names, panels, title=title, part="comparisons")
 
 
 def _panel(pairs: pd.DataFrame) -> Panel:
@@ -116,7 +105,7 @@ def _panel(pairs: pd.DataFrame) -> Panel:
     for row in pairs.to_dict("records"):
         first, second = ("/".join(row[f"{name}_{side}"] for name in names) for side in ("a", "b"))
         won, lost = row["verdict"] == "first", row["verdict"] == "second"
-        difference, low, high = _spell(row["difference"], row["low"], row["high"])
+        difference, low, high = _render(row["difference"], row["low"], row["high"])
         entries = (
             Entry(row["mean_a"], bold=won),
             Entry(row["mean_b"], bold=lost),
@@ -176,7 +165,7 @@ def _positive(difference: float, low: float, high: float) -> tuple[float, float,
     return (-difference, -high, -low) if difference < 0 else (difference, low, high)
 
 
-def _spell(*values: float) -> tuple[str, ...]:
+def _render(*values: float) -> tuple[str, ...]:
     """Return numbers with three decimals, with four where three would print one of them as 0 that is none."""
     values = tuple(round(value, DIGITS) or 0.0 for value in values)  # no minus before a 0
     digits = 4 if any(value and abs(value) < 0.0005 for value in values) else 3

@@ -1,51 +1,30 @@
-"""The order of an experiment's rows, and how firmly it stands: would other test images give the same first row?"""
+"""Ranking of an experiment's rows and its stability: would other test images give the same first row?"""
 
 from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from segstudy.config.cell import Cell
 from segstudy.core.errors import StudyError
 from segstudy.evaluation.aggregate import METRICS
 from segstudy.evaluation.bootstrap import bootstrap_interval, bootstrap_means
 from segstudy.evaluation.paired_tests import DIGITS, over_seeds
-from segstudy.tables.counts import headline, read_counts
-from segstudy.tables.pairwise import NAMES, Scores, cells_and, score_tables
-from segstudy.tables.variants import Gain
+from segstudy.tables.inputs import ExperimentInputs
+from segstudy.tables.pairwise import NAMES, Scores, score_tables
 
 COLUMNS = ["dataset", "phantom", "row", *NAMES, "class", "region", "policy", "metric", "mean", "low", "high"]
 COLUMNS += ["rank", "rank_low", "rank_high", "first", "images", "seeds"]
 
 
-def rank_rows(
-    cells: Sequence[tuple[Cell, str | Path]],
-    controls: Sequence[tuple[str, int, str | Path]],
-    *,
-    experiment: str,
-    policy: str,
-    metric: str,
-    regions: Mapping[str, str],
-    phantoms: Sequence[str],
-    gains: Sequence[tuple[Gain, str | Path]] = (),
-) -> pd.DataFrame:
+def rank_rows(inputs: ExperimentInputs, metric: str) -> pd.DataFrame:
     """Return the rows of every data set from best to worst by the mean of `metric` over test images and seeds.
 
-    Trained rows have ranks; controls and rows that cost no training have none, and stand among them at their value: an
-    ensemble ahead of its own networks says nothing of which network is best.
+    Trained rows have ranks; controls and variants (whose `row` is `gain`) have none, and stand among them at their
+    value: an ensemble ahead of its own networks says nothing of which network is best.
 
     Args:
-        cells: each cell with the path of its `counts.csv`.
-        controls: (data set, seed, path of the controls' counts).
-        experiment: its name.
-        policy: threshold policy.
+        inputs: of the experiment.
         metric: a name of METRICS.
-        regions: data set -> `roi` or `full`.
-        phantoms: the data sets that are drawn stand-ins.
-        gains: rows that cost no training, each with the path of its counts; their `row` is `gain`.
 
     Returns:
         COLUMNS; `low` and `high` are the interval of the experiment's table, `rank` 1 is the best (rows of the same
@@ -55,35 +34,32 @@ def rank_rows(
     Raises:
         StudyError: as `segstudy.tables.counts.read_counts` and `headline`, and if there is no test image.
     """
-    shown = headline(read_counts(cells_and(cells, gains), controls), policy, regions)
-    tables = score_tables(shown, metric, [gain for gain, _ in gains])
-    found = [ranked(scores, METRICS[metric].direction) for scores in tables]
-    rows = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["row"])
+    tables = score_tables(inputs.headline(), metric, [row for row, _ in inputs.variants])
+    parts = [ranked(scores, METRICS[metric].direction) for scores in tables]
+    rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["row"])
     if not rows["row"].eq("cell").any():
-        raise StudyError(f"experiment '{experiment}' has no test image to rank by", remedy="give its splits a test set")
-    return rows.assign(metric=metric, phantom=rows["dataset"].isin(list(phantoms)).astype(int))[COLUMNS]
+        raise StudyError(
+            f"experiment '{inputs.experiment}' has no test image to rank by", remedy="give its splits a test set"
+        )
+    return rows.assign(metric=metric, phantom=rows["dataset"].isin(list(inputs.phantoms)).astype(int))[COLUMNS]
 
 
 def ranked(scores: Scores, direction: str) -> pd.DataFrame:
     """Return the rows of one data set, best first, without the columns `metric` and `phantom`."""
     sign = 1 if direction == "higher" else -1
-    networks = [key for key in scores.rows if key[0] == "cell" and key not in scores.gains]
-    places = dict(zip(networks, stability(sign * np.stack([scores.rows[key] for key in networks])), strict=True))
+    networks = scores.networks
+    ranks = dict(zip(networks, stability(sign * np.stack([scores.rows[key] for key in networks])), strict=True))
     rows = []
     for key, table in scores.rows.items():
         low, high = bootstrap_interval(table)
-        measured, gain = scores.measured[key], scores.gains.get(key)
-        seeds = 1 if gain and len(gain.seeds) > 1 else int(measured.any(axis=1).sum())
+        measured, variant = scores.measured[key], scores.variants.get(key)
+        seeds = 1 if variant and len(variant.seeds) > 1 else int(measured.any(axis=1).sum())
         rows.append(
-            {
-                "dataset": scores.dataset,
-                "row": "gain" if gain else key[0],
-                **dict(zip(NAMES, key[1:], strict=True)),
-                "class": scores.kind,
-            }
-            | {"region": scores.region, "policy": scores.policy if key[0] == "cell" else "none"}
+            {"dataset": scores.dataset, "row": "gain" if variant else key[0], **dict(zip(NAMES, key[1:], strict=True))}
+            | {"class": scores.class_name, "region": scores.region}
+            | {"policy": scores.policy if key[0] == "cell" else "none"}
             | {"mean": over_seeds(table), "low": low, "high": high}
-            | places.get(key, dict.fromkeys(["rank", "rank_low", "rank_high", "first"], np.nan))
+            | ranks.get(key, dict.fromkeys(["rank", "rank_low", "rank_high", "first"], np.nan))
             | {"images": int(measured.any(axis=0).sum()), "seeds": seeds}
         )
     order = pd.DataFrame(rows).sort_values("mean", ascending=sign < 0, kind="stable", na_position="last")
@@ -101,17 +77,15 @@ def stability(tables: np.ndarray, resamples: int = 2000, seed: int = 0) -> list[
     from scipy import stats
 
     means = _comparable(bootstrap_means(tables, resamples, seed))
-    ranks = stats.rankdata(-means, axis=0)
+    resampled = stats.rankdata(-means, axis=0)
     first = means == means.max(axis=0)
     share = (first / first.sum(axis=0)).mean(axis=1)
-    own = stats.rankdata(-_comparable(np.array([over_seeds(table) for table in tables])))
-    ends = np.quantile(ranks, [0.025, 0.975], axis=1, method="closest_observation")
-    return [
-        {"rank": float(own[i]), "rank_low": float(ends[0, i]), "rank_high": float(ends[1, i]), "first": float(share[i])}
-        for i in range(len(tables))
-    ]
+    ranks = stats.rankdata(-_comparable(np.array([over_seeds(table) for table in tables])))
+    ends = np.quantile(resampled, [0.025, 0.975], axis=1, method="closest_observation")
+    names = ("rank", "rank_low", "rank_high", "first")
+    return [dict(zip(names, map(float, row), strict=True)) for row in zip(ranks, *ends, share, strict=True)]
 
 
 def _comparable(means: np.ndarray) -> np.ndarray:
-    """Return means of which those that differ by the order of summation alone are equal, and no value is the least."""
+    """Return rounded means: those that differ by the order of summation alone become equal, NaN the smallest."""
     return np.nan_to_num(np.round(means, DIGITS), nan=-np.inf)

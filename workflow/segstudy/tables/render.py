@@ -1,14 +1,16 @@
-"""The readable comparison table as Markdown, LaTeX and HTML: one content, three spellings."""
+"""Readable tables as Markdown, LaTeX and HTML, from one content."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from markupsafe import Markup
 
+from segstudy.core.files import write_text
 from segstudy.core.html_page import page
 from segstudy.core.markup import element, markdown_text
 from segstudy.core.terminal_text import visible
@@ -39,7 +41,7 @@ class Line(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """Rows with the same columns, and what has to be said below them. `key` is its part of the LaTeX label.
+    """Rows with the same columns, and the text below them. `key` is its part of the LaTeX label.
 
     `sentences` say what the rows mean; notes what a reader must know to read them, and never leave the table.
     """
@@ -66,6 +68,11 @@ class Table(NamedTuple):
     def dataset_title(self, dataset: str) -> str:
         """Return a data set's name, with a warning where its images are drawn."""
         return f"{dataset} (PHANTOM)" if dataset in self.phantoms else dataset
+
+
+def title_of(words: str, phantoms: Sequence[str]) -> str:
+    """Return a table's title, naming the data sets that are drawn."""
+    return words + (f" (PHANTOM data: {', '.join(phantoms)})" if phantoms else "")
 
 
 def number(entry: Entry) -> str:
@@ -194,6 +201,12 @@ def web_page(table: Table) -> str:
 
 
 FORMATS: dict[str, Callable[[Table], str]] = {"md": markdown, "tex": latex, "html": web_page}
+
+
+def write_formats(table: Table, outputs: Mapping[str, str | Path]) -> None:
+    """Write the table in each of FORMATS to the path of that name."""
+    for name, render in FORMATS.items():
+        write_text(outputs[name], render(table))
 
 
 def escape_latex(text: str) -> str:

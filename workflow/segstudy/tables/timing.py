@@ -1,17 +1,18 @@
-"""How long trainings took, on what, and with which versions."""
+"""Times, devices and package versions of trainings."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from segstudy.config.cell import Cell
 from segstudy.core.provenance import read_run
 
-# Of a training that was interrupted these are kept over all its processes; `total` is that of the last one alone.
+# Sums over all processes of an interrupted training; `total` in run.json is that of the last process alone.
 PARTS = ("steps", "validation", "saving")
 Runs = Sequence[tuple[Cell, str | Path]]
 
@@ -34,26 +35,26 @@ def training_times(runs: Runs) -> pd.DataFrame:
 
 
 def time_words(runs: Runs) -> list[str]:
-    """Return what a caption says of the times: on which devices, every process of an interrupted training counted.
+    """Return the sentences on times and devices; all processes of an interrupted training count.
 
-    Where the cells were not all trained with the same packages, it says that too.
+    A warning follows if not all cells were trained with the same packages.
     """
     starts = [start for _, path in runs for start in read_run(path, ("starts",))["starts"]]
     devices = sorted({f"{start['device']} ({_threads(start['threads'])})" for start in starts})
-    few = "" if len(devices) == 1 else "; different devices, so that times of different rows may not be comparable"
-    words = f"Time: seconds of a training (steps, validation, saving), mean over seeds, on {', '.join(devices)}{few}."
+    mixed = "" if len(devices) == 1 else "; different devices, so that times of different rows may not be comparable"
+    words = f"Time: seconds of a training (steps, validation, saving), mean over seeds, on {', '.join(devices)}{mixed}."
     return [words, *version_words(runs)]
 
 
 def version_words(runs: Runs) -> list[str]:
-    """Return what a caption says where not all cells were trained with the same packages; nothing where they were."""
-    found: dict[str, Counter[str]] = {}
+    """Return a warning if not all cells were trained with the same packages."""
+    packages: dict[str, Counter[str]] = {}
     for _, path in runs:
         record = read_run(path, ())
         versions = {"Python": record.get("python"), **record.get("packages", {}), **record.get("libraries", {})}
         for name, version in versions.items():
-            found.setdefault(name, Counter())[str(version)] += 1
-    mixed = {name: versions for name, versions in found.items() if len(versions) > 1}
+            packages.setdefault(name, Counter())[str(version)] += 1
+    mixed = {name: versions for name, versions in packages.items() if len(versions) > 1}
     if not mixed:
         return []
     words = [
@@ -61,6 +62,11 @@ def version_words(runs: Runs) -> list[str]:
         for name, versions in sorted(mixed.items())
     ]
     return [f"VERSIONS ARE MIXED: not all cells were trained with the same packages: {'; '.join(words)}."]
+
+
+def device_words(run: Mapping[str, Any]) -> str:
+    """Return device, threads and precision of a training, from its `run.json`."""
+    return f"{run['device']}, {_threads(run['threads'])}, {run['precision']}"
 
 
 def _threads(number: int) -> str:

@@ -1,4 +1,4 @@
-"""Rows that cost no training: an image's mirrored views averaged, and the networks of all seeds together."""
+"""Rows that need no training: predictions averaged over mirror images (TTA), and ensembles of all seeds."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ TOGETHER_WORDS = (
 )
 
 
-class Gain(NamedTuple):
-    """A row beside that of a recipe: how tables name it (the recipe says what was done), and what it is made of."""
+class Variant(NamedTuple):
+    """A row that needs no training."""
 
-    cell: Cell
+    cell: Cell  # its name in the tables: the recipe says what was done
     recipe: str  # of the networks
-    seeds: tuple[int, ...]  # several: together
+    seeds: tuple[int, ...]  # several: an ensemble
     flips: bool
 
     @property
@@ -34,32 +34,30 @@ class Gain(NamedTuple):
 
     @property
     def base(self) -> tuple[str, ...]:
-        """The row of the networks that it is made of."""
+        """The row of its networks alone."""
         return (*self.key[:3], self.recipe)
 
 
-def gain_of(values: Sequence) -> Gain:
-    """Return a row from what Snakemake made of it as a parameter: lists."""
+def variant_of(values: Sequence) -> Variant:
+    """Return a variant from the plain lists of a Snakemake parameter."""
     cell, recipe, seeds, flips = values
-    return Gain(Cell(*cell), recipe, tuple(seeds), flips)
+    return Variant(Cell(*cell), recipe, tuple(seeds), flips)
 
 
-def gains_of(cells: Sequence[Cell], flips: bool, together: bool) -> list[Gain]:
-    """Return the rows beside those of `cells`, in their order; those of one seed have nothing to stand together."""
-    rows = [Gain(c._replace(recipe=c.recipe + FLIPPED), c.recipe, (c.seed,), True) for c in cells if flips]
+def variants_of(cells: Sequence[Cell], flips: bool, together: bool) -> list[Variant]:
+    """Return the variants of `cells`, in their order: with mirror images, and ensembles of two seeds or more."""
+    rows = [Variant(c._replace(recipe=c.recipe + FLIPPED), c.recipe, (c.seed,), True) for c in cells if flips]
     if together:
         for first in dict.fromkeys(cell._replace(seed=0) for cell in cells):
             seeds = tuple(cell.seed for cell in cells if cell._replace(seed=0) == first)
             for flipped in (False, True)[: 1 + flips]:
                 recipe = first.recipe + FLIPPED * flipped + TOGETHER.format(len(seeds))
-                row = Gain(first._replace(recipe=recipe, seed=seeds[0]), first.recipe, seeds, flipped)
+                row = Variant(first._replace(recipe=recipe, seed=seeds[0]), first.recipe, seeds, flipped)
                 rows += [row] if len(seeds) > 1 else []
     return rows
 
 
-def gain_words(cells: Sequence[Cell]) -> list[str]:
-    """Return what a caption says of these rows."""
-    recipes = {cell.recipe for cell in cells}
-    flipped = any(FLIPPED in recipe for recipe in recipes)
-    together = any(recipe.endswith(TOGETHER.partition("{}")[2]) for recipe in recipes)
+def variant_words(variants: Sequence[Variant]) -> list[str]:
+    """Return the sentences of a caption on these rows."""
+    flipped, together = any(row.flips for row in variants), any(len(row.seeds) > 1 for row in variants)
     return [FLIPS_WORDS] * flipped + [TOGETHER_WORDS] * together

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from segstudy.config.recipes import Recipe
 from segstudy.core.errors import StudyError
 from segstudy.losses.build import Loss
+from segstudy.models.probabilities import channel_statistics
 from segstudy.runtime import memory
 from segstudy.training.device_data import Batch
 
@@ -32,7 +33,7 @@ def make_forward(
         device: of model and images.
         amp_dtype: bfloat16 turns autocast to it on; float32 leaves everything as it is.
     """
-    mean, std = (torch.tensor(scaling[key], device=device).view(1, -1, 1, 1) for key in ("mean", "std"))
+    mean, std = channel_statistics(scaling, device)
 
     def forward(x: Tensor) -> Any:
         x = x.sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)

@@ -26,6 +26,7 @@ from segstudy.config.semi_supervised import Consistency
 from segstudy.core import rng
 from segstudy.data.concat_arrays import Arrays
 from segstudy.losses.build import Loss
+from segstudy.models.probabilities import probabilities
 from segstudy.training import augment_geometry
 from segstudy.training.device_data import Batch, DeviceData, Windows
 from segstudy.training.step import Forward
@@ -101,9 +102,9 @@ class MeanTeacher(Task):
             roi: 1 where pixels count.
         """
         with torch.no_grad(), _batch_statistics(self.mean):
-            expected = probabilities(self.predict(view.clone()))  # the forward pass changes its images in place
+            expected = probabilities(self.predict(view.clone()).float())  # the forward pass changes its images in place
         counts = (roi > 0).to(expected.dtype)
-        squares = (probabilities(logits) - expected).square().mean(1)
+        squares = (probabilities(logits.float()) - expected).square().mean(1)
         return (squares * counts).sum() / counts.sum().clamp(min=1)
 
     @torch.no_grad()
@@ -161,12 +162,6 @@ def _batch_statistics(network: nn.Module) -> Iterator[None]:
         for norm in norms:
             norm.track_running_stats = True
             norm.eval()
-
-
-def probabilities(logits: Tensor) -> Tensor:
-    """Return the probabilities (B, K, H, W) of logits, in float32: one channel through a sigmoid, several a softmax."""
-    logits = logits.float()
-    return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
 
 
 def changes_intensities(options: Augmentation) -> bool:

@@ -10,9 +10,20 @@ from segstudy.config.load import load_study
 from segstudy.core.errors import StudyError
 from segstudy.data.readers.registry import labels_of
 from segstudy.figures import ablation, style
-from segstudy.tables.by_class import compare_classes
+from segstudy.tables.by_group import compare_classes
 from tests.helpers.of_by_group import run as run_strata
-from tests.helpers.of_results import COLUMNS, PROTOCOL, latex_row, markdown_row, run, write, write_run
+from tests.helpers.of_results import (
+    COLUMNS,
+    PROTOCOL,
+    inputs,
+    latex_row,
+    markdown_row,
+    paths,
+    run,
+    texts,
+    write,
+    write_run,
+)
 
 CLASSES = ("background", "wall", "door")
 # Rows are the truth, columns the prediction; 100 pixels an image; the second image has no door.
@@ -61,10 +72,11 @@ ALL = {"protocols": {"cmp": PROTOCOL, "ph2": PROTOCOL}, "regions": {"cmp": "roi"
 
 
 def by_class(folder, cells, controls, protocols=None, **changes):
-    outputs = {name: folder / f"classes.{name}" for name in ("csv", "md", "tex", "html")}
-    options = {"experiment": "base_line", "question": "Which parts?", "policy": "fixed", "regions": {}}
-    compare_classes(cells, controls, protocols=protocols or {"cmp": PROTOCOL}, outputs=outputs, **(options | changes))
-    return {name: path.read_text() for name, path in outputs.items()} | {"table": pd.read_csv(outputs["csv"])}
+    outputs = paths(folder)
+    compare_classes(
+        inputs(cells, controls, outputs, protocols or {"cmp": PROTOCOL}, question="Which parts?", **changes)
+    )
+    return texts(outputs)
 
 
 def test_the_headline_is_the_pooled_mean_over_the_classes(tmp_path, facade):
@@ -161,10 +173,8 @@ def test_strata_show_the_mean_over_classes(tmp_path, facade):
     assert "the mean over those that its truth or prediction shows" in made["md"]
 
 
-def test_the_ablation_shows_the_pooled_means(tmp_path, facade, monkeypatch):
-    figures = []
-    monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))
-    ablation.draw_ablation(*facade, "one", "x.svg", "x.png", policy="fixed", regions={})
+def test_the_ablation_shows_the_pooled_means(facade, figures):
+    ablation.draw_ablation(inputs(*facade, {"svg": "x.svg", "png": "x.png"}))
     axes = figures[0].axes[0]
     assert axes.get_title(loc="left") == "cmp: mean IoU"
     points = [line.get_ydata() for line in axes.lines if line.get_marker() == style.markers(["encdec", "unet"])["unet"]]
@@ -199,6 +209,6 @@ def test_a_config_knows_which_data_sets_have_several_classes():
 
 def test_times_stand_beside_means_over_classes(tmp_path, facade):
     cells, controls = facade
-    runs = [(cell, write_run(tmp_path / f"r{i}.json", (60.0, 5.0, 1.0))) for i, (cell, _) in enumerate(cells)]
+    runs = [write_run(tmp_path / f"r{i}.json", (60.0, 5.0, 1.0)) for i in range(len(cells))]
     made = run(tmp_path, cells, controls, runs=runs, **ALL)
     assert markdown_row(made["md"], "unet", "Test images, means over classes")["Time (s)"] == "66"

@@ -1,7 +1,7 @@
-"""What measures say of typical errors, drawn: `python -m segstudy.figures.metric_errors docs/images/metric_errors.png`.
+"""Values of measures for typical errors, drawn: `python docs/pictures/metric_errors.py docs/images/metric_errors.png`.
 
-The truth is a net of vessels five pixels wide, with one mesh. Four predictions of it are wrong in the ways that are met
-most: all vessels too thin, all vessels cut, a branch missed, spots invented. They are measured as a cell of a study is.
+The truth is a net of vessels five pixels wide, with one mesh. Four predictions show the most frequent errors: all
+vessels too thin, all vessels cut, a branch missed, spots invented. They are measured like a cell of a study.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from segstudy.evaluation import metrics
 from segstudy.evaluation.aggregate import confusion
 from segstudy.evaluation.shape_metrics import Measures, compared, shape_of
+from segstudy.figures import style
 
 HEIGHT, WIDTH = 100, 150
 RADIUS = 2.5  # pixels; half the width of a vessel
@@ -37,12 +38,12 @@ SHOWN = {
 def near(line: Sequence[tuple[int, int]], radius: float) -> np.ndarray:
     """Return the pixels at most `radius` from a polyline, or from its one point, bool (H, W)."""
     places = np.moveaxis(np.indices((HEIGHT, WIDTH)), 0, -1).astype(float)
-    found = np.zeros((HEIGHT, WIDTH), bool)
+    mask = np.zeros((HEIGHT, WIDTH), bool)
     for start, end in zip(line, line[1:] or line, strict=False):
         first, along = np.array(start, float), np.subtract(end, start).astype(float)
         share = ((places - first) @ along / max(along @ along, 1.0)).clip(0, 1)
-        found |= np.linalg.norm(places - first - share[..., None] * along, axis=-1) <= radius
-    return found
+        mask |= np.linalg.norm(places - first - share[..., None] * along, axis=-1) <= radius
+    return mask
 
 
 def vessels(radius: float = RADIUS, branches: int = len(BRANCHES)) -> np.ndarray:
@@ -62,10 +63,10 @@ def predictions() -> dict[str, np.ndarray]:
 
 
 def measured(prediction: np.ndarray) -> dict[str, float]:
-    """Return what every measure says of a prediction."""
+    """Return the value of every measure for a prediction."""
     truth = vessels()
-    found, wanted = (shape_of(mask, MEASURED.names) for mask in (prediction, truth))
-    counts = SimpleNamespace(**confusion(prediction, truth)._asdict(), **compared(found, wanted, MEASURED))
+    predicted, true = (shape_of(mask, MEASURED.names) for mask in (prediction, truth))
+    counts = SimpleNamespace(**confusion(prediction, truth)._asdict(), **compared(predicted, true, MEASURED))
     return {name: formula(counts) for name, (formula, _) in SHOWN.items()}
 
 
@@ -83,10 +84,8 @@ def picture(prediction: np.ndarray) -> np.ndarray:
 
 
 def draw_metric_errors(path: str | Path) -> None:
-    """Draw the predictions, and below each what the measures say, into a PNG file of few colours."""
+    """Draw the predictions, and below each the values of the measures, into a PNG file of few colours."""
     from matplotlib import pyplot
-
-    from segstudy.figures import style
 
     style.use_style()
     wrong = predictions()
@@ -100,8 +99,8 @@ def draw_metric_errors(path: str | Path) -> None:
         for line, (measure, value) in enumerate(measured(prediction).items()):
             height = -0.13 - 0.155 * line
             axes.text(0.0, height, measure, transform=axes.transAxes, fontsize=8, va="center", color=style.MUTED)
-            said = SHOWN[measure][1].format(value)
-            axes.text(1.0, height, said, transform=axes.transAxes, fontsize=8.5, va="center", ha="right", weight="bold")
+            text = SHOWN[measure][1].format(value)
+            axes.text(1.0, height, text, transform=axes.transAxes, fontsize=8.5, va="center", ha="right", weight="bold")
     figure.suptitle(
         "The same vessels, four errors: grey right, orange missed, blue invented", x=0.013, ha="left", fontsize=10
     )

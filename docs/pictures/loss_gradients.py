@@ -1,8 +1,8 @@
-"""The gradient of every loss over p, drawn: `python -m segstudy.figures.loss_gradients docs/images/loss_gradients.png`.
+"""The gradient of every loss over p, drawn: `python docs/pictures/loss_gradients.py docs/images/loss_gradients.png`.
 
-Many losses judge a pixel by the rest of its image, so that a scene has to be chosen: a horizontal bar 5 pixels wide
-in an image of 33x33 (15 % foreground), predicted with p = 0.8 in the bar and 0.1 outside. One pixel at a time
-then takes all values of p: the one in the middle of the bar (y = 1), and one 3 pixels above the bar (y = 0).
+Many losses depend on the whole image, so a scene has to be chosen: a horizontal bar 5 pixels wide in an image of 33x33
+(15 % foreground), predicted with p = 0.8 in the bar and 0.1 outside. One pixel at a time takes all values of p: the one
+in the middle of the bar (y = 1), and one 3 pixels above the bar (y = 0).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from segstudy.figures import style
 from segstudy.losses.build import ClassStatistics, build_loss
 
 SIDE, BAR = 33, slice(14, 19)
@@ -57,7 +58,7 @@ def gradients(settings: Mapping[str, Any], y: int) -> np.ndarray:
     pixels = (target.numel() - bar, bar, 0)[:classes]
     loss = build_loss(settings, ClassStatistics(pixels))
     row, column = PIXELS[y]
-    found = []
+    values = []
     for share in SHARES:
         p = torch.where(target > 0, 0.8, 0.1).double()
         p[0, row, column] = share
@@ -68,15 +69,13 @@ def gradients(settings: Mapping[str, Any], y: int) -> np.ndarray:
         logits.requires_grad_()
         loss(logits, target, torch.ones_like(target)).backward()
         assert logits.grad is not None
-        found.append(logits.grad[0, -1 if classes == 2 else 1, row, column].item() * target.numel())
-    return np.array(found)
+        values.append(logits.grad[0, -1 if classes == 2 else 1, row, column].item() * target.numel())
+    return np.array(values)
 
 
 def draw_loss_gradients(path: str | Path) -> None:
     """Draw one panel a loss into a PNG file of few colours, a quarter of the usual size."""
     from matplotlib import pyplot
-
-    from segstudy.figures import style
 
     style.use_style()
     across = 4
