@@ -12,7 +12,7 @@ import pandas as pd
 
 from segstudy.core import files
 from segstudy.core.errors import StudyError
-from segstudy.core.progress import logger, tell, track
+from segstudy.core.progress import logger, report_progress, track
 from segstudy.data.images.decode import no_permission
 from segstudy.data.images.geometry import Geometry, canvas_size, fit, to_canvas
 from segstudy.data.images.orientation import orientation_of, turned_upright
@@ -103,12 +103,14 @@ def predict_images(
     lines: dict[int, list[dict[str, Any]]] = {}
 
     def failed(place: int, error: StudyError) -> None:
-        logger.warning("%s: %s", pictures[place].name, error.what)
-        lines[place] = [line_without(pictures[place].path, error.what)]
+        picture = pictures[place]
+        problem = _problem(error, picture.path)
+        logger.warning("%s: %s", picture.name, problem)
+        lines[place] = [line_without(picture.path, problem)]
 
     def prepared() -> Iterator[Prepared]:
         for place, picture in enumerate(track(pictures, "images")):
-            tell({"done": place, "total": len(pictures)})
+            report_progress({"done": place, "total": len(pictures)})
             try:
                 yield prepare(place, picture, cell, as_stored)
             except StudyError as error:
@@ -132,6 +134,12 @@ def predict_images(
     table = table.astype(dict.fromkeys(WHOLE, "Int64"))  # whole numbers also beside a line that has none
     files.write_csv(Path(out) / "predictions.csv", table, sealed=False)
     return table
+
+
+def _problem(error: StudyError, image: Path) -> str:
+    """Return what is wrong with an image in one line; with the file concerned where it is another, such as a mask."""
+    files = [line.strip() for line in error.where.splitlines()]
+    return error.what if files in ([], [str(image)]) else f"{error.what} ({', '.join(files)})"
 
 
 def listed(images: Sequence[Path], out: Path) -> list[Picture]:

@@ -85,7 +85,7 @@ def _words(training: Training, results: Path) -> str:
     if training.state == "trained":
         return f"in {clock(training.seconds)}, not measured yet"
     if training.state == "running":
-        return live_status.told(training.facts)
+        return live_status.format_status(training.facts)
     if training.state == "waiting" and _just_begun(paths.log(results, "train", training.cell.path)):
         return "its job has just begun, or was killed a moment ago"
     return training.problem or reason(training.cell, results)
