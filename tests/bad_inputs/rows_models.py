@@ -94,7 +94,7 @@ ROWS = [
     ),
     *(
         Row(f"{verb}-cut-{name.partition('.')[0]}", "finished", cut(name), command, 1,
-            (f"{name} is damaged", "anew", "snakemake"), (), NOTHING)
+            (f"{name} is damaged", "make it again: snakemake", name), (), NOTHING)
         for verb, command in (("predict", PREDICT), ("export", EXPORT))
         for name in ("usage.json", "thresholds.json", "run.json")
     ),

@@ -143,14 +143,19 @@ def test_a_description_that_is_none_is_told(text, tmp_path):
     ],
 )
 @pytest.mark.parametrize("command", ["predict", "export"])
-def test_a_damaged_record_is_told_with_what_makes_it_anew(file, change, command, tmp_path, picture, capsys):
+def test_a_damaged_record_is_named_with_what_to_do(file, change, command, tmp_path, picture, capsys):
     cell, out = cell_folder.write(tmp_path / "cell"), tmp_path / "out"
     text = (cell / file).read_text()
     unseal(cell / file)  # from here on the file is judged by what it says
     (cell / file).write_text(text[: len(text) // 2] if change is None else json.dumps(json.loads(text) | change))
     assert cell_folder.command([command, str(cell), *[str(picture)] * (command == "predict"), "--out", str(out)]) == 1
     said = capsys.readouterr().err
-    assert "damaged" in said and "anew" in said and str(cell) in said and "Traceback" not in said
+    assert (
+        f"{file} is damaged" in said
+        and "run the job that makes it again" in said
+        and str(cell) in said
+        and "Traceback" not in said
+    )
     assert not out.exists()
 
 

@@ -12,6 +12,7 @@ from scipy import stats
 from scipy.ndimage import label
 
 from segstudy.cli.app import main
+from segstudy.core.checksums import unseal
 from segstudy.core.errors import StudyError
 from segstudy.data.images.orientation import note_orientation, orientation_of, turned_back, turned_upright
 from segstudy.data.images.overlay import FOUND, overlay
@@ -281,6 +282,7 @@ def test_a_cell_is_found_by_folder_file_and_path(made, tmp_path):
         open_cell(copy)
     run = json.loads((copy / "run.json").read_text())
     run["settings"]["recipe"]["denoising"] = {"noise": "gaussian"}
+    unseal(copy / "run.json")
     (copy / "run.json").write_text(json.dumps(run))
     with pytest.raises(StudyError, match="removes noise"):
         open_cell(copy)

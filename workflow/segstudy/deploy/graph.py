@@ -17,12 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segstudy.core.errors import StudyError
+from segstudy.core.errors import StudyError, first_line
 from segstudy.core.files import atomic_path
 from segstudy.inference.predict import logits_of
 from segstudy.models.blocks import Pad
 from segstudy.runtime.job import full_disk
-from segstudy.runtime.memory import first_line
 
 INPUT, OUTPUT = "image", "probability"
 FILES = {"onnx": "model.onnx", "torch": "model.pt2"}
