@@ -111,6 +111,7 @@ def test_temporary_files_on_a_full_disk(small, tmp_path):
         "models: {unet: {}}\nlosses: {bce: {}}\nrecipes: {default: {}}\n"
         "experiments: {all: {question: Which loss, datasets: [lesions], models: [unet], losses: [bce], seeds: 1}}\n"
     )
+    (tmp_path / "Snakefile").touch()
     environment = os.environ | {"TMPDIR": str(small)}
     command = [sys.executable, "-m", "segstudy", "describe", "lesions"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

@@ -59,9 +59,9 @@ def clean(
     removable = leftovers(study, results, [kind.value for kind in kinds])
     for root in roots(study, results):
         if root.is_symlink() and any(item.root == root for item in removable):
-            print(f"{root} is a link; what is removed lies in {root.resolve()}")
+            say(f"{root} is a link; what is removed lies in {root.resolve()}")
     for link, number in behind_links(study, results, [kind.value for kind in kinds]).items():
-        print(f"{link} is a link: it is not followed, and {number} files and folders behind it stay")
+        say(f"{link} is a link: it is not followed, and {number} files and folders behind it stay")
     if not removable:
         say(f"study '{study.study}' has nothing to remove")
         return

@@ -64,6 +64,11 @@ class Study(Options):
         network = self.models[model]
         return {"network": network.kind, **network.options.model_dump(mode="json")}
 
+    def loss_settings(self, loss: str) -> dict[str, Any]:
+        """Return kind and options of a loss, as plain values."""
+        objective = self.losses[loss]
+        return {"loss": objective.kind, **objective.options.model_dump(mode="json")}
+
     def encoder(self, model: str) -> str | None:
         """Return the encoder whose weights a network starts from; None where it starts from chance alone."""
         options = self.models[model].options
@@ -82,10 +87,9 @@ class Study(Options):
 
     def training_settings(self, dataset: str, model: str, loss: str, recipe: str) -> dict[str, Any]:
         """Everything in the config that a training depends on beside its data, as plain values."""
-        objective = self.losses[loss]
         return {
             "model": self.model_settings(model),
-            "loss": {"loss": objective.kind, **objective.options.model_dump(mode="json")},
+            "loss": self.loss_settings(loss),
             "recipe": self.recipe(dataset, recipe).model_dump(mode="json"),
         }
 

@@ -156,7 +156,7 @@ def _check_one_cell(folder: Path, run: Mapping[str, Any], usage: Mapping[str, An
     Raises:
         StudyError: naming what differs.
     """
-    trained = run["dataset"]
+    trained = run.get("dataset")
     for key in ("reader", "canvas", "colour", "size"):
         if isinstance(trained, dict) and key in trained and trained[key] != usage[key]:
             problem = f"its {key} is {usage[key]!r}, the cell was trained with {trained[key]!r}"

@@ -19,10 +19,14 @@ from segstudy.config.networks import BUILT_BY, entry
 
 PACKAGE = Path(__file__).resolve().parent.parent
 SCRIPTS = PACKAGE.parent / "scripts"
-# Modules that look others up by name. Whoever imports one of them runs code that no import line names; `script` adds
-# that of the job's own data sets and network. (Losses are imported by name, all of them, in `segstudy.losses`.)
+# Modules that look others up by name. A script that imports one of them runs code that no import line names: `script`
+# adds the readers of the job's data sets, its network and its loss.
 READERS = "segstudy.data.readers"
-LOOKUPS = {"readers": "segstudy.data.readers.registry", "network": "segstudy.models.registry"}
+LOOKUPS = {
+    "readers": "segstudy.data.readers.registry",
+    "network": "segstudy.models.registry",
+    "losses": "segstudy.losses.build",
+}
 # Modules that cannot change a number: what the config resolves to is a rule parameter already, and the others
 # only speak to the person or carry the job.
 IGNORED = (
@@ -55,7 +59,7 @@ def code(*modules: str) -> str:
 
 
 @cache
-def script(name: str, readers: tuple[str, ...] = (), network_kind: str = "") -> str:
+def script(name: str, readers: tuple[str, ...] = (), network_kind: str = "", losses: tuple[str, ...] = ()) -> str:
     """Return the hash of the code that a rule's script runs: the modules it imports, and those they look up by name.
 
     The text of the script itself does not count, since Snakemake sees its changes by itself.
@@ -64,6 +68,7 @@ def script(name: str, readers: tuple[str, ...] = (), network_kind: str = "") -> 
         name: of the script, which is the rule's: `train` for `workflow/scripts/train.py`.
         readers: of the job's data sets; they count where the script reads raw data (`LOOKUPS`).
         network_kind: of the job's network; it counts where the script builds one.
+        losses: modules of the job's loss (`config.losses.loss_modules`); they count where the script computes one.
 
     Raises:
         FileNotFoundError: if there is no such script.
@@ -73,6 +78,8 @@ def script(name: str, readers: tuple[str, ...] = (), network_kind: str = "") -> 
     reached = _closure(modules)
     if LOOKUPS["readers"] in reached:
         modules = (*modules, *(f"{READERS}.{reader}" for reader in sorted(set(readers))))
+    if LOOKUPS["losses"] in reached:
+        modules = (*modules, *losses)
     if LOOKUPS["network"] in reached and network_kind:
         return network(network_kind, *modules)
     return code(*modules)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from segstudy.config import dependencies, paths
+from segstudy.config.losses import loss_modules
 from segstudy.config.study import Study
 from segstudy.runtime import fingerprint
 
@@ -115,12 +116,17 @@ def code(study: Study, rule: str, wildcards: Any) -> str:
         study: whose data sets and networks are meant.
         rule: the name of the script.
         wildcards: of the job. They say whose reader counts (that of the data set, those of the experiment's, or of
-            all that the study uses) and whose network. A loss can be looked up here the same way, by
-            `study.losses[wildcards["loss"]].kind`.
+            all that the study uses), whose network and whose loss.
     """
     model = wildcards.get("model")
     kind = study.models[model].kind if model else ""
-    return fingerprint.script(rule, _readers(study, wildcards.get("dataset"), wildcards.get("experiment")), kind)
+    readers = _readers(study, wildcards.get("dataset"), wildcards.get("experiment"))
+    return fingerprint.script(rule, readers, kind, _loss_modules(study, wildcards.get("loss")))
+
+
+@cache
+def _loss_modules(study: Study, loss: str | None) -> tuple[str, ...]:
+    return tuple(loss_modules(study.loss_settings(loss))) if loss else ()
 
 
 @cache
