@@ -84,7 +84,7 @@ def read(tmp_path):
         (ONE.format("labels: [0.1, 0.1000000001]"), "labels are different shares"),
         (RECIPE.format("crop: [49, 32]"), "crops of recipe 'default' are larger than the images of lesions: [49, 32]"),
         # names
-        (f"study: {'x' * 250}\n", "has 250 characters; names of files have at most 100"),
+        (f"study: {'x' * 250}\n", "is used in file names: 100 characters at most, it has 250"),
         ("recipes: {Default: {}}\n", "recipes 'default' and 'Default' differ in case only"),
         # files
         ("", "this config file is empty"),
@@ -132,7 +132,7 @@ def test_recipes_that_each_need_the_one_before_twice(read):
 
 
 def test_a_chain_may_be_longer_than_the_stack_of_python(read):
-    assert len(read(chain(1100, taught=False)).ancestors) == 1099
+    assert len(dependencies.ancestors(read(chain(1100, taught=False)))) == 1099
 
 
 def test_what_the_command_line_says_is_not_blamed_on_a_file(read):

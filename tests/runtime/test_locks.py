@@ -91,7 +91,7 @@ def test_without_any_record_the_disk_decides(folder, monkeypatch, system, remove
 
 
 def test_a_record_goes_with_its_process(folder):
-    words = "from segstudy import locks; locks.record('local'); assert locks.recorded()[0].alive"
+    words = "from segstudy.runtime import locks; locks.record('local'); assert locks.recorded()[0].alive"
     subprocess.run([sys.executable, "-c", words], check=True, env=os.environ | {"PYTHONPATH": f"{ROOT}/workflow"})
     assert locks.RUNS.is_dir() and not locks.recorded()
 
@@ -142,7 +142,7 @@ def test_the_folder_may_go_while_its_lock_is_held(folder):
 
 RUN = """
 import sys
-from segstudy import children
+from segstudy.runtime import children
 sys.exit(children.code(children.start([sys.executable, "-c", sys.argv[1]])))
 """
 GRANDCHILD = """

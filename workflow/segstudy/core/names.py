@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from segstudy.core.errors import StudyError
+
+if TYPE_CHECKING:  # the config imports this module: pandas would take longer than all of it
+    import pandas as pd
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # of samples and of everything a config names
 # Of a sample's name. A file is called `.<name>.<process>.partial.png` while it is written, and file systems take 255
