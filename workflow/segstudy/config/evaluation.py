@@ -73,7 +73,7 @@ class Evaluation(Options):
     metrics: Annotated[list[str], Distinct] = Field(
         list(COUNTED[:7]),
         min_length=1,
-        description=f"columns of the readable table for one foreground class (the csv has all), from: {', '.join(NEEDS)}",
+        description=f"columns of the readable table for one foreground class (csv: all), from: {', '.join(NEEDS)}",
     )
 
     @field_validator("headline", mode="before")

@@ -45,10 +45,10 @@ def seal(path: str | Path, rows: int | None = None) -> None:
 def seal_folder(path: str | Path, content: str | Path | None = None) -> None:
     """Write the sum of a folder and all files in it; they are read in `content` where the folder is not there yet."""
     folder = Path(content or path)
-    found = {}
+    entries = {}
     for file in sorted(item for item in folder.rglob("*") if item.is_file() and not item.name.startswith(".")):
-        found[file.relative_to(folder).as_posix()] = _entry(file)
-    _write(Path(path), {"files": found})
+        entries[file.relative_to(folder).as_posix()] = _entry(file)
+    _write(Path(path), {"files": entries})
 
 
 def content(path: str | Path) -> bytes:
@@ -61,12 +61,12 @@ def content(path: str | Path) -> bytes:
     path = Path(path)
     for last in (False, True):  # once more: the file may have been replaced between its two readings
         try:
-            found, expected = path.read_bytes(), _expected(path)
+            data, expected = path.read_bytes(), _expected(path)
         except (IsADirectoryError, NotADirectoryError):
             raise damaged(path, "there is a folder in the place of the file") from None
-        problem = _difference(found, expected)
+        problem = _difference(data, expected)
         if not problem:
-            return found
+            return data
         if not last:
             time.sleep(0.2)
     raise damaged(path, problem, changed=True)
@@ -108,10 +108,10 @@ def damaged(path: str | Path, problem: str, changed: bool = False) -> StudyError
         changed: whether it differs from its sum, so that somebody may have changed it on purpose.
     """
     path = Path(path)
-    own = sum_of(path)
+    checksum = sum_of(path)
     remedy = remake(path)
-    if changed and own.exists():
-        remedy += f"\n           a file that you changed on purpose is taken as it is once {own} is deleted"
+    if changed and checksum.exists():
+        remedy += f"\n           a file that you changed on purpose is taken as it is once {checksum} is deleted"
     return StudyError(f"{path.name} is damaged: {problem}", where=path, remedy=remedy)
 
 
@@ -154,25 +154,25 @@ def _expected(path: Path) -> dict[str, Any] | None:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        entry = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return entry if isinstance(entry, dict) else None
 
 
-def _difference(found: bytes, expected: dict[str, Any] | None) -> str:
+def _difference(data: bytes, expected: dict[str, Any] | None) -> str:
     """Return how a content differs from what was written, '' where it does not."""
     if expected is None:
         return ""
     rows = expected.get("rows")
-    said = f"{len(found):,} bytes"
-    wanted = f"{expected['bytes']:,} bytes"
+    actual = f"{len(data):,} bytes"
+    written = f"{expected['bytes']:,} bytes"
     if rows is not None:
-        lines = found.count(b"\n")  # a row that was cut in the middle has no end
-        said += f" in {max(0, lines - 1):,} whole rows"
-        wanted += f" in {rows:,} rows"
-    if len(found) != expected["bytes"]:
-        return f"the file has {said}, {wanted} were written"
-    if "sha256" in expected and hashlib.sha256(found).hexdigest() != expected["sha256"]:
-        return f"its {len(found):,} bytes are not those that were written (another checksum)"
+        lines = data.count(b"\n")  # a row that was cut in the middle has no end
+        actual += f" in {max(0, lines - 1):,} whole rows"
+        written += f" in {rows:,} rows"
+    if len(data) != expected["bytes"]:
+        return f"the file has {actual}, {written} were written"
+    if "sha256" in expected and hashlib.sha256(data).hexdigest() != expected["sha256"]:
+        return f"its {len(data):,} bytes are not those that were written (another checksum)"
     return ""

@@ -44,8 +44,8 @@ def interrupt_all(pid: int) -> None:
 
 def code(child: subprocess.Popen[bytes]) -> int:
     """Wait for a child and return its exit code, that of a shell where a signal has ended it."""
-    found = child.wait()
-    return found if found >= 0 else 128 - found
+    status = child.wait()
+    return status if status >= 0 else 128 - status
 
 
 def _ignore_hangup() -> None:

@@ -44,12 +44,12 @@ def roots(study: Study, results: Path) -> list[Path]:
 
 def leftovers(study: Study, results: Path, kinds: Collection[str]) -> list[Leftover]:
     """Return what of these kinds can go, in the order of KINDS; nothing that lies behind a link."""
-    found: dict[Path, Leftover] = {}
+    removable: dict[Path, Leftover] = {}
     for kind, root, path in _searched(study, results, kinds):
-        inside = any(parent in found for parent in path.parents)
-        if not inside and path not in found and link_below(root, path) is None:
-            found[path] = Leftover(kind, path, _size(path), root)
-    return list(found.values())
+        inside = any(parent in removable for parent in path.parents)
+        if not inside and path not in removable and link_below(root, path) is None:
+            removable[path] = Leftover(kind, path, _size(path), root)
+    return list(removable.values())
 
 
 def behind_links(study: Study, results: Path, kinds: Collection[str]) -> dict[Path, int]:
@@ -91,7 +91,7 @@ def check_idle(study: Study, results: Path) -> None:
             )
 
 
-def remove(found: Sequence[Leftover]) -> None:
+def remove(removable: Sequence[Leftover]) -> None:
     """Remove these files and folders, then the folders that are empty without them.
 
     A link is removed, not followed, and nothing is removed behind a link that lies below the root: not even where the
@@ -100,9 +100,9 @@ def remove(found: Sequence[Leftover]) -> None:
     Raises:
         StudyError: a link lies in the path now.
     """
-    for item in found:
+    for item in removable:
         remove_below(item.root, item.path)
-    for root in {item.root: None for item in found}:
+    for root in {item.root: None for item in removable}:
         with suppress(OSError):  # not empty, or a link
             root.rmdir()
 

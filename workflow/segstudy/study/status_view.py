@@ -25,13 +25,13 @@ STYLES["damaged"] = STYLES["failed"]
 FIGURES = {"train_loss": ".4g", "val_loss": ".4g", "val_dice": ".4f", "images_per_second": ".1f"}
 
 
-def view(found: Sequence[Training], extra: str = "") -> Group:
+def view(cells: Sequence[Training], extra: str = "") -> Group:
     """Return the study's state to print: running trainings, what failed, and the summary after `extra`."""
-    running = [training for training in found if training.state == "running"]
-    lines = failures(found)
+    running = [training for training in cells if training.state == "running"]
+    lines = failures(cells)
     more = [Text(f"... and {len(running) - ROWS} more running")] if len(running) > ROWS else []
     table = [_running(running[:ROWS])] if running else []
-    return Group(*table, *more, *lines, Text(extra + summary(found), style="bold"))
+    return Group(*table, *more, *lines, Text(extra + summary(cells), style="bold"))
 
 
 def _running(running: Sequence[Training]) -> Table:
@@ -51,29 +51,29 @@ def _running(running: Sequence[Training]) -> Table:
     return table
 
 
-def failures(found: Iterable[Training]) -> list[Text]:
+def failures(cells: Iterable[Training]) -> list[Text]:
     """Return a line for each message that cells have failed with, or are damaged by: one data set stops many cells."""
-    said: dict[str, list[Training]] = {}
-    for training in found:
+    by_problem: dict[str, list[Training]] = {}
+    for training in cells:
         if training.state in ("failed", "damaged"):
-            said.setdefault(f"{training.state}: {training.problem}", []).append(training)
+            by_problem.setdefault(f"{training.state}: {training.problem}", []).append(training)
     lines = []
-    for problem, own in list(said.items())[:ROWS]:
-        others = f" and {len(own) - 1} more" if len(own) > 1 else ""
+    for problem, alike in list(by_problem.items())[:ROWS]:
+        others = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
         state, _, words = problem.partition(": ")
-        lines.append(Text(visible(f"{state}: {own[0].cell.path}{others}: {words}"), style=STYLES[state]))
-    if len(said) > ROWS:
-        lines.append(Text(f"... and {len(said) - ROWS} more failures", style=STYLES["failed"]))
+        lines.append(Text(visible(f"{state}: {alike[0].cell.path}{others}: {words}"), style=STYLES[state]))
+    if len(by_problem) > ROWS:
+        lines.append(Text(f"... and {len(by_problem) - ROWS} more failures", style=STYLES["failed"]))
     return lines
 
 
-def listing(found: Sequence[Training], results: Path) -> Table:
+def listing(cells: Sequence[Training], results: Path) -> Table:
     """Return every cell with its state, and what is to say about it."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     table.add_column("cell", overflow="fold")
     table.add_column("state", no_wrap=True)
     table.add_column("", overflow="fold")
-    for training in found:
+    for training in cells:
         state = Text(training.state, style=STYLES[training.state])
         table.add_row(training.cell.path, state, Text(visible(_words(training, results))))
     return table
