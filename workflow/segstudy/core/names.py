@@ -1,4 +1,4 @@
-"""Names and paths that stand in files and end up in paths: they never lead out of their folder."""
+"""Checks of names and paths that are read from files: they must not lead out of their folder."""
 
 from __future__ import annotations
 

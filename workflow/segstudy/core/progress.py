@@ -1,6 +1,6 @@
 """Progress of long work, through the standard `logging` logger "segstudy".
 
-Package code logs; `segstudy.runtime.job` (in a rule) or the command line decides where the lines go.
+Package code logs; `segstudy.runtime.job` (in a rule) or the command decides where the lines go.
 """
 
 from __future__ import annotations

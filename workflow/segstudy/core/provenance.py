@@ -1,4 +1,4 @@
-"""Everything that is needed to say what a result is: the content of run.json."""
+"""Provenance of a training, the content of run.json: settings, data, code, environment, times."""
 
 from __future__ import annotations
 

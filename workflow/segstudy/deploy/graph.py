@@ -1,6 +1,6 @@
 """A network as one graph that other programs run: uint8 pixels in, probabilities out, as ONNX or a torch program.
 
-The scaling of intensities and the sigmoid (or softmax) are part of the graph: whoever runs it can get neither wrong.
+The scaling of intensities and the sigmoid (or softmax) are part of the graph, so that no program can get them wrong.
 """
 
 from __future__ import annotations

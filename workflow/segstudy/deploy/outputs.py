@@ -1,4 +1,4 @@
-"""What a network has found in one image: its files, and its lines in a table."""
+"""The prediction of one image: its files, and its lines in predictions.csv."""
 
 from __future__ import annotations
 

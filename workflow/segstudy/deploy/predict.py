@@ -1,4 +1,4 @@
-"""A trained cell's network on images that its study has never seen, treated as the study treats its own."""
+"""Prediction of new images by a trained cell, with the same steps as in its study."""
 
 from __future__ import annotations
 

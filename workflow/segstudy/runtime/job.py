@@ -1,4 +1,4 @@
-"""The frame every rule's script runs in: a log, a terminal line now and then, one message on failure."""
+"""The context in which every rule's script runs: log, progress on the terminal, one message on failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a running training shows: a small file for `segstudy status`, and one line that is rewritten on a terminal.
+"""Live status of a training: a small file for `segstudy status`, and one line that is rewritten on a terminal.
 
 The line appears where it can be read: stderr is a terminal, and no other training of the study runs. Several of them
 would write over each other; they log a line now and then, and `segstudy status` shows them all.
@@ -25,7 +25,7 @@ SILENCE = 600.0  # seconds after which a training on another machine counts as g
 
 
 class LiveStatus:
-    """Shows the facts of one training, at most once a second; it can never stop the training.
+    """Shows the status of one training, at most once a second; its errors never stop the training.
 
     Args:
         name: of the training, in the line.

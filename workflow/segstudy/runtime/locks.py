@@ -1,4 +1,4 @@
-"""Who works in this folder: which Snakemake processes run, whose lock is left over, and who trains a cell.
+"""Locks: which Snakemake processes run in this folder, whose lock is left over, and which process trains a cell.
 
 Snakemake's lock is a list of files and does not say who holds it; killed with SIGKILL, it leaves the lock behind.
 Every Snakemake that runs the workflow therefore leaves a record of itself beside the lock (`record`, called by

@@ -1,4 +1,4 @@
-"""Memory of a training: keep it in the process, and say what to do when it runs out."""
+"""Memory of a training: keep freed memory in the process, and advise what to do when it runs out."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What of a study's files can go without losing a result: found by kind, never by name alone.
+"""Files of a study that can be removed without losing a result, by kind.
 
-Every kind says where its files lie and why nothing needs them any more. What is of no listed kind stays, and so does
-what is reached through a symbolic link below one of the folders that are searched (see `roots`).
+Every kind says where its files are and why they are no longer needed. All other files stay, and so does everything
+behind a symbolic link below one of the searched folders (see `roots`).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _searched(study: Study, results: Path, kinds: Collection[str]) -> Iterator[t
 
 
 def check_idle(study: Study, results: Path) -> None:
-    """Stop where somebody works on the study's files.
+    """Raise if Snakemake or a training uses the study's files.
 
     Raises:
         StudyError: Snakemake holds its lock, or a training runs.

@@ -1,4 +1,4 @@
-"""How large a data set is, as far as that is known: from the files of a study that has begun, else from its config.
+"""Size of a data set: from the files of a study that has begun, else from its config.
 
 No pandas, no torch: asked for every data set whenever Snakemake reads the workflow.
 """

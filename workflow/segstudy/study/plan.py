@@ -1,4 +1,4 @@
-"""What a study will cost, before anything is submitted.
+"""Cost of a study, before anything is submitted.
 
 For every experiment: which cells are done, begun and to do, hours and disk, and the longest chain of jobs. Times rest
 on earlier cells of the study where there are any (see `segstudy.study.estimates`). Trainings are taken to run on GPUs,

@@ -1,4 +1,4 @@
-"""Why a cell has not been measured, as its files and logs tell."""
+"""Reasons why a cell has not been measured, from its files and logs."""
 
 from __future__ import annotations
 

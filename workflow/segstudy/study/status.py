@@ -1,4 +1,4 @@
-"""How a study stands, as the files of its jobs tell it: which cells are done, running or failed, and why."""
+"""Status of a study, from the files of its jobs: which cells are done, running or failed, and why."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OPEN = ("running", "stopped", "waiting")  # their training is not over
 
 
 class Training(NamedTuple):
-    """One cell and how it stands."""
+    """One cell and its state."""
 
     cell: Cell
     state: str  # of STATES

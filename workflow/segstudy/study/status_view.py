@@ -1,4 +1,4 @@
-"""How a study stands, as pictures for a terminal: what runs and what failed, or every cell in a table."""
+"""Status of a study for a terminal: running and failed cells, or every cell in a table."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def failures(cells: Iterable[Training]) -> list[Text]:
 
 
 def listing(cells: Sequence[Training], results: Path) -> Table:
-    """Return every cell with its state, and what is to say about it."""
+    """Return a table of every cell with its state and a remark."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     table.add_column("cell", overflow="fold")
     table.add_column("state", no_wrap=True)

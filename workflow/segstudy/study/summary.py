@@ -1,4 +1,4 @@
-"""What a finished study found, in the terminal."""
+"""Results of a finished study, for the terminal."""
 
 from __future__ import annotations
 

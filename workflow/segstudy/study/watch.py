@@ -1,4 +1,4 @@
-"""A study's state, kept up to date on a terminal: alone, or below the lines of the command that runs it."""
+"""Status of a study, refreshed on a terminal: alone, or below the lines of the command that runs it."""
 
 from __future__ import annotations
 
