@@ -103,7 +103,14 @@ KEPT = (f"{OTHER}/counts.csv", f"{OTHER}/model.safetensors")
 def row(name: str, setup: Callable[[Path], None], command: str, path: str, *words: str, code: int = 1) -> Row:
     """A row whose message names the damaged file, and the command that makes `path` again."""
     again = remake(path) if "study.yaml" in command else f"--force -- {path}"  # of a cell alone no config is known
-    return Row(name, "finished", setup, command, code, ("damaged", again, *words))
+    return Row(name, "finished", setup, command, code, ("damaged", again, *words), rewritten=outputs(command))
+
+
+def outputs(command: str) -> tuple[str, ...]:
+    """The results that a job replaces: Snakemake removes them before it starts, and where it fails."""
+    _, is_job, target = command.partition("--force -- ")
+    folder = str(Path(target).parent)
+    return (target if folder == RESULTS else folder,) if is_job else ()
 
 
 counts, run, index = f"{CELL}/counts.csv", f"{CELL}/run.json", f"{DATA}/index.csv"
