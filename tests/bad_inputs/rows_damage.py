@@ -110,7 +110,8 @@ def outputs(command: str) -> tuple[str, ...]:
     """The results that a job replaces: Snakemake removes them before it starts, and where it fails."""
     _, is_job, target = command.partition("--force -- ")
     folder = str(Path(target).parent)
-    return (target if folder == RESULTS else folder,) if is_job else ()
+    tables = f"{RESULTS}/tables"  # of figures, too
+    return (target if folder == RESULTS else folder, tables) if is_job else ()
 
 
 counts, run, index = f"{CELL}/counts.csv", f"{CELL}/run.json", f"{DATA}/index.csv"
@@ -132,6 +133,7 @@ ROWS = [
         COMPARE,
         1,
         ("not those of the images of the split", "missing", remake(counts)),
+        rewritten=outputs(COMPARE),
     ),
     row("counts-cut-report", rows_lost(counts, 10), REPORT, counts),
     row("counts-cut-strata", rows_lost(counts, 10), job("strata", "tables/lesion_losses.strata.csv"), counts),
@@ -191,6 +193,7 @@ ROWS = [
         MEASURE,
         1,
         ("index and split do not name the same samples",),
+        rewritten=outputs(MEASURE),
     ),
     row(
         "samples-cut",
