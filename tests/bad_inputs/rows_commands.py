@@ -18,6 +18,7 @@ def no_line(name, command, *words):
 LINES = [
     no_line("command-unknown", "segstudy statsu", "No such command 'statsu'. Did you mean 'status'?"),
     no_line("option-unknown", "segstudy status --sate done study.yaml", "No such option: --sate"),
+    no_line("run-option", "segstudy run study.yaml -n", "No such option: -n", "segstudy run STUDY.yaml -- -n"),
     no_line("state-unknown", "segstudy status --state ready study.yaml", "'ready'", "waiting"),
     no_line("kind-unknown", "segstudy clean --only cache study.yaml", "'cache'", "half-written"),
     no_line("threads-0", "segstudy plan --threads 0 study.yaml", "'--threads'", "greater than or equal to 1"),
@@ -87,8 +88,8 @@ UNFINISHED = [
     asked(
         "run-target-before-dashes",
         "segstudy run study.yaml results/tiny/report.html",
-        "no such config file",
-        "results/tiny/report.html",
+        "'results/tiny/report.html' is no config file",
+        "segstudy run study.yaml -- results/tiny/report.html",
     ),
     asked(
         "profile-unknown",

@@ -99,7 +99,7 @@ PREDICTED = [
     asked(
         "predict-roi-empty",
         f"{PREDICT} --roi roi",
-        "the field of view is empty: no pixel counts",
+        "the field of view is empty: no pixel counts (roi/im1.png)",
         "raw/own/images/im1.png",
         base="finished",
         setup=several(gone("raw/own/images/im[2-8].png"), picture("roi/im1.png", np.zeros((32, 40), np.uint8))),
@@ -199,7 +199,7 @@ STUDIED = [
     asked(
         "clean-nobody-to-ask",
         "segstudy clean study.yaml",
-        "there is nobody to ask whether this may go",
+        "removing needs your confirmation, and this is not a terminal",
         "--dry-run",
         "--yes",
         base="finished",

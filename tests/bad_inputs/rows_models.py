@@ -22,8 +22,8 @@ def picture(folder: Path) -> None:
     Image.fromarray(draw.integers(0, 255, (64, 64, 3), np.uint8)).save(folder / "new/a.png")
 
 
-def naming(network: str, **arguments: Any) -> Callable[[Path], None]:
-    """Let the model file name another network, and put a module of that name on nobody's path."""
+def changed(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Callable[[Path], None]:
+    """Change weights and description of the model file, and take its checksum away."""
 
     def setup(folder: Path) -> None:
         from safetensors import safe_open
@@ -34,23 +34,21 @@ def naming(network: str, **arguments: Any) -> Callable[[Path], None]:
         with safe_open(model, "pt") as file:
             meta = json.loads(file.metadata()["segstudy"])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        meta["settings"]["model"] = {"network": network, "arguments": arguments}
+        change(weights, meta)
         save_file(weights, model, {"segstudy": json.dumps(meta)})
+        model.with_name(f".{model.name}.sum").unlink(missing_ok=True)
 
     return setup
 
 
-def infinite(folder: Path) -> None:
-    from safetensors import safe_open
-    from safetensors.torch import save_file
+def naming(network: str, **arguments: Any) -> Callable[[Path], None]:
+    """Let the model file name another network, and put a module of that name on nobody's path."""
+    model = {"network": network, "arguments": arguments}
+    return changed(lambda weights, meta: meta["settings"].update(model=model))
 
-    picture(folder)
-    model = folder / CELL / "model.safetensors"
-    with safe_open(model, "pt") as file:
-        meta = file.metadata()
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    weights["head.bias"][0] = float("inf")
-    save_file(weights, model, meta)
+
+def infinite(folder: Path) -> None:
+    changed(lambda weights, meta: weights["head.bias"].fill_(float("inf")))(folder)
 
 
 def cut(name: str) -> Callable[[Path], None]:
@@ -95,7 +93,7 @@ ROWS = [
     ),
     *(
         Row(f"{verb}-cut-{name.partition('.')[0]}", "finished", cut(name), command, 1,
-            (f"{name} is damaged", "again", "snakemake"), (), NOTHING)
+            (f"{name} is damaged", "make it again: snakemake", name), (), NOTHING)
         for verb, command in (("predict", PREDICT), ("export", EXPORT))
         for name in ("usage.json", "thresholds.json", "run.json")
     ),

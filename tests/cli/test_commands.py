@@ -73,7 +73,7 @@ def refused(capsys, *words):
 
 def test_check_config_says_what_a_study_holds(folder):
     shown = invoke("check-config")
-    assert "Study base: the config is right (config.yaml). Results: results/base/" in shown
+    assert "Study base: the config is valid (config.yaml). Results: results/base/" in shown
     lines = {line.split()[0]: line.split()[1:] for line in shown.splitlines() if line.strip()}
     assert lines["ph2"] == ["ph2", "new_split", "PHANTOM:", "6", "drawn", "images"]
     assert lines["drive"][2:] == ["NOT", "FOUND:", "data/DRIVE"]
@@ -248,6 +248,23 @@ def test_what_is_about_a_study_wants_its_workflow(folder, capsys, command):
 def test_run_looks_at_what_snakemake_is_told_of_the_config(folder, capsys, options, says):
     said = refused(capsys, "run", "studies/small.yaml", "--", "-n", *options)
     assert says in said and "small.yaml" not in said.partition("to do")[0].replace("Did you mean", "")
+
+
+@pytest.mark.parametrize("target", ["all", "results/small/report.html"])
+@pytest.mark.parametrize("exists", [False, True])
+def test_run_says_where_targets_stand(folder, capsys, target, exists):
+    if exists:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        Path(target).write_text("a: 1\n")
+    if exists and target == "all":  # a config file may have any name
+        assert "all:1 a: unknown key" in refused(capsys, "run", "studies/small.yaml", target)
+        return
+    said = refused(capsys, "run", "studies/small.yaml", target)
+    assert f"'{target}' is no config file" in said and f"segstudy run studies/small.yaml -- {target}" in said
+
+
+def test_run_says_where_options_of_snakemake_stand(folder):
+    assert "segstudy run STUDY.yaml -- -n" in invoke("run", "studies/small.yaml", "-n", code=2)
 
 
 def test_config_files_behind_the_dashes_are_added_to_those_before():

@@ -84,7 +84,7 @@ def read(tmp_path):
         (ONE.format("labels: [0.1, 0.1000000001]"), "labels are different shares"),
         (RECIPE.format("crop: [49, 32]"), "crops of recipe 'default' are larger than the images of lesions: [49, 32]"),
         # names
-        (f"study: {'x' * 250}\n", "100 characters at most, it has 250"),
+        (f"study: {'x' * 250}\n", "is used in file names: 100 characters at most, it has 250"),
         ("recipes: {Default: {}}\n", "recipes 'default' and 'Default' differ in case only"),
         # files
         ("", "this config file is empty"),

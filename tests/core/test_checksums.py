@@ -9,18 +9,9 @@ import pytest
 from PIL import Image
 
 from segstudy.core import checksums
+from segstudy.core.arrays import read_array, read_arrays, write_array, write_arrays
 from segstudy.core.errors import StudyError
-from segstudy.core.files import (
-    atomic_folder,
-    read_array,
-    read_arrays,
-    read_csv,
-    read_json,
-    write_array,
-    write_arrays,
-    write_csv,
-    write_json,
-)
+from segstudy.core.files import atomic_folder, read_csv, read_json, write_csv, write_json
 from segstudy.data.images.prediction_files import read_probability, write_probability
 from segstudy.training import kept_outputs
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from segstudy.cli.run import check_room
-from segstudy.core import files
+from segstudy.core import arrays, files
 from segstudy.data.store import open_array
 from segstudy.runtime.job import explain, job
 
@@ -46,8 +46,8 @@ def rows(path):
 
 
 WRITERS = {
-    "array.npy": lambda path: files.write_array(path, NOISE),
-    "arrays.npz": lambda path: files.write_arrays(path, {"noise": NOISE}),
+    "array.npy": lambda path: arrays.write_array(path, NOISE),
+    "arrays.npz": lambda path: arrays.write_arrays(path, {"noise": NOISE}),
     "table.csv": lambda path: files.write_csv(path, files.pd.DataFrame(NOISE)),
     "record.json": lambda path: files.write_json(path, NOISE.tolist()),
     "picture.jpg": lambda path: files.write_picture(path, Image.fromarray(NOISE), quality=95),

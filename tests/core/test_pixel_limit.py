@@ -17,8 +17,8 @@ from PIL import Image
 
 from segstudy.config.datasets import DatasetConfig
 from segstudy.core import pixel_limit
+from segstudy.core.arrays import read_array, read_arrays, write_arrays
 from segstudy.core.errors import StudyError
-from segstudy.core.files import read_array, read_arrays, write_arrays
 from segstudy.core.pixel_limit import MAX_MEGAPIXELS, allowing
 from segstudy.data import store
 from segstudy.data.images import read as images
@@ -156,7 +156,7 @@ def test_arrays_are_read_as_they_were_written(tmp_path):
 def test_packed_arrays_are_not_unpacked_beyond_a_bound(tmp_path, monkeypatch):
     write_arrays(tmp_path / "h.npz", {"a": np.zeros(10_000)})
     assert read_arrays(tmp_path / "h.npz", ("a",))["a"].shape == (10_000,)
-    monkeypatch.setattr("segstudy.core.files.LARGEST_ARCHIVE", 50_000)
+    monkeypatch.setattr("segstudy.core.arrays.LARGEST_ARCHIVE", 50_000)
     with pytest.raises(StudyError, match="when it is unpacked"):
         read_arrays(tmp_path / "h.npz", ("a",))
     (tmp_path / "h.npz").write_bytes(b"PK nothing")

@@ -48,20 +48,20 @@ def test_throughput_by_hand():
     assert found["flops_per_second"] == 60e9
     assert found["peak_flops_per_second"] == 100e9
     assert found["share_of_peak"] == 0.6
-    said = provenance.told(found)
+    said = provenance.format_throughput(found)
     assert said.startswith("20.0 images/s x 3 GFLOP (3 x forward) = 60 GFLOP/s in steps, 60% of the 100 GFLOP/s")
 
 
 def test_a_peak_that_was_not_measured_is_null_and_not_told():
     found = record(peak=None)
     assert found["peak_flops_per_second"] is found["share_of_peak"] is None
-    assert provenance.told(found) == "20.0 images/s x 3 GFLOP (3 x forward) = 60 GFLOP/s in steps"
+    assert provenance.format_throughput(found) == "20.0 images/s x 3 GFLOP (3 x forward) = 60 GFLOP/s in steps"
 
 
 def test_no_steps_no_rate():
     found = record(seconds={"steps": 0.0})
     assert found["images_per_second"] is found["flops_per_second"] is found["share_of_peak"] is None
-    assert provenance.told(found) == "no step was taken"
+    assert provenance.format_throughput(found) == "no step was taken"
 
 
 def test_peak_memory_grows_with_what_is_held():

@@ -48,6 +48,7 @@ def outside(tmp_path, monkeypatch):
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     put(Path("study.yaml"), yaml.safe_dump(CONFIG))
+    put(Path("Snakefile"))
     folder = tmp_path / "precious"
     for name in (f"{OLD}/run.json", "seed0/run.json", "phantom.json", "all.md"):
         put(folder / name)

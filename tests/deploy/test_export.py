@@ -187,7 +187,7 @@ def test_the_card_says_what_was_measured(made, exported):
         "2 images, measured",
         "folder/unet/bce/default/seed1",
         "over the full frame",
-        "The checks of the split no longer lie beside the cell",
+        "The checks of the split are no longer beside the cell",
         "network unet, depth 2",
         "the weights are those of epoch",
     ):

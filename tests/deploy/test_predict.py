@@ -12,8 +12,8 @@ from scipy import stats
 from scipy.ndimage import label
 
 from segstudy.cli.app import main
+from segstudy.core.checksums import unseal
 from segstudy.core.errors import StudyError
-from segstudy.core.files import write_json
 from segstudy.data.images.orientation import note_orientation, orientation_of, turned_back, turned_upright
 from segstudy.data.images.overlay import FOUND, overlay
 from segstudy.data.images.prediction_files import read_classes, read_probability
@@ -206,9 +206,14 @@ def test_a_broken_image_does_not_stop_the_others(made, tmp_path, capsys):
     assert ended.value.code == 1
     shown = capsys.readouterr()
     assert "1 of 2 images could not be predicted" in shown.err and "1 images predicted" in shown.out
+    assert "the other images are done" in shown.err
     table = pd.read_csv(tmp_path / "out/predictions.csv")
     assert "cannot be read" in table["problem"][0] and pd.isna(table["problem"][1])
     assert [p.name for p in (tmp_path / "out/masks").iterdir()] == ["b.png"]
+    with pytest.raises(SystemExit):
+        main(["predict", str(cell), str(tmp_path / "a.png"), "--out", str(tmp_path / "out")])
+    shown = capsys.readouterr()
+    assert "1 of 1 images could not be predicted" in shown.err and "other images" not in shown.err
 
 
 def test_a_field_of_view_that_does_not_fit_is_said(made, tmp_path):
@@ -221,10 +226,10 @@ def test_a_field_of_view_that_does_not_fit_is_said(made, tmp_path):
     shutil.copy(root_of(cell.folder) / "roi/im8.png", roi / "im8_mask.png")
     table = predict_images(cell, given, tmp_path / "out", roi=roi)
     problems = table["problem"].tolist()
-    assert [text.partition(":")[0] for text in problems] == [
-        "im4.png is 9x9 (width x height), its mask 48x41",
-        "the field of view is empty",
-        "there is no mask of its field of view, im6 or im6_mask",
+    assert problems == [
+        f"im4.png is 9x9 (width x height), its mask 48x41 ({roi / 'im4.png'}, {given[0]})",
+        f"the field of view is empty: no pixel counts ({roi / 'im5_mask.gif'})",
+        f"there is no mask of its field of view, im6 or im6_mask ({roi})",
         "",
     ]
     outside = np.asarray(Image.open(roi / "im8_mask.png")) == 0
@@ -277,7 +282,8 @@ def test_a_cell_is_found_by_folder_file_and_path(made, tmp_path):
         open_cell(copy)
     run = json.loads((copy / "run.json").read_text())
     run["settings"]["recipe"]["denoising"] = {"noise": "gaussian"}
-    write_json(copy / "run.json", run)
+    unseal(copy / "run.json")
+    (copy / "run.json").write_text(json.dumps(run))
     with pytest.raises(StudyError, match="removes noise"):
         open_cell(copy)
 

@@ -13,7 +13,8 @@ from skimage.morphology import skeletonize
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from segstudy.config import evaluation as config
-from segstudy.core.files import read_csv, write_arrays, write_csv
+from segstudy.core.arrays import write_arrays
+from segstudy.core.files import read_csv, write_csv
 from segstudy.data.images.label_map import binary, several
 from segstudy.data.images.prediction_files import write_classes, write_probability
 from segstudy.evaluation.aggregate import per_image, summarise

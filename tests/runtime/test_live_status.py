@@ -47,18 +47,18 @@ def terminal():
 
 
 def test_told_names_what_is_known():
-    assert live_status.told(FACTS) == LINE
+    assert live_status.format_status(FACTS) == LINE
     nothing = dict.fromkeys(("train_loss", "val_loss", "val_dice", "images_per_second", "seconds_left"))
-    assert live_status.told(FACTS | nothing) == "epoch 3/40, step 2/5"
+    assert live_status.format_status(FACTS | nothing) == "epoch 3/40, step 2/5"
 
 
 def test_a_lonely_training_rewrites_one_line_and_wipes_it(folder, terminal):
     stream, written = terminal
-    shown = live_status.Live("train x", folder, stream)
+    shown = live_status.LiveStatus("train x", folder, stream)
     shown(FACTS)
     assert written() == f"\r\x1b[K[train x] {LINE}"
     assert live_status.read(folder / live_status.STATUS)["val_dice"] == 0.81234
-    shown._shown = 0.0
+    shown._last_shown = 0.0
     shown(FACTS | {"epoch": 4})
     assert "\n" not in (again := written()) and again.startswith("\r\x1b[K[train x] epoch 4/40")
     shown.close()
@@ -67,7 +67,7 @@ def test_a_lonely_training_rewrites_one_line_and_wipes_it(folder, terminal):
 
 
 def test_it_is_shown_at_most_once_a_second(folder, terminal):
-    shown = live_status.Live("train x", folder, terminal[0])
+    shown = live_status.LiveStatus("train x", folder, terminal[0])
     shown(FACTS)
     shown(FACTS | {"epoch": 4})
     assert json.loads((folder / live_status.STATUS).read_text())["epoch"] == 3
@@ -76,29 +76,32 @@ def test_it_is_shown_at_most_once_a_second(folder, terminal):
 def test_a_long_line_is_cut_to_the_terminal(folder, terminal):
     stream, written = terminal
     termios.tcsetwinsize(stream.fileno(), (24, 30))
-    live_status.Live("train x", folder, stream)(FACTS)
+    live_status.LiveStatus("train x", folder, stream)(FACTS)
     assert written() == "\r\x1b[K" + f"[train x] {LINE}"[:29]
 
 
 def test_two_trainings_draw_no_line(folder, terminal):
     stream, written = terminal
-    one, other = live_status.Live("one", folder, stream), live_status.Live("other", folder.with_name("seed1"), stream)
+    one, other = (
+        live_status.LiveStatus("one", folder, stream),
+        live_status.LiveStatus("other", folder.with_name("seed1"), stream),
+    )
     one(FACTS)
     assert one.drawn
     other(FACTS)
     assert not other.drawn
-    one._shown = 0.0
+    one._last_shown = 0.0
     one(FACTS)
     assert not one.drawn
     assert written().endswith("\r\x1b[K")  # the line is gone
     other.close()
-    one._shown = 0.0
+    one._last_shown = 0.0
     one(FACTS)
     assert one.drawn
 
 
 def test_a_state_beside_it_is_left_alone(folder):
-    shown = live_status.Live("x", folder, io.StringIO())
+    shown = live_status.LiveStatus("x", folder, io.StringIO())
     shown(FACTS)
     (folder / "state.pt").touch()
     shown.close()
@@ -107,7 +110,7 @@ def test_a_state_beside_it_is_left_alone(folder):
 
 def test_without_a_terminal_there_is_a_file_and_no_line(folder):
     stream = io.StringIO()
-    live_status.Live("x", folder, stream)(FACTS)
+    live_status.LiveStatus("x", folder, stream)(FACTS)
     assert stream.getvalue() == "" and (folder / live_status.STATUS).exists()
 
 
@@ -116,14 +119,14 @@ def test_a_full_disk_or_a_closed_terminal_stops_nothing(folder, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    shown = live_status.Live("x", folder, io.StringIO())
+    shown = live_status.LiveStatus("x", folder, io.StringIO())
     shown(FACTS)
     shown.close()
     assert not (folder / live_status.STATUS).exists()
 
 
 def test_a_dead_training_is_not_read(folder):
-    shown = live_status.Live("x", folder, io.StringIO())
+    shown = live_status.LiveStatus("x", folder, io.StringIO())
     shown(FACTS)
     path, facts = folder / live_status.STATUS, json.loads((folder / live_status.STATUS).read_text())
     assert facts["pid"] == os.getpid() and live_status.read(path) == facts
@@ -140,10 +143,10 @@ def test_a_dead_training_is_not_read(folder):
     assert live_status.read(path) is None
 
 
-def test_a_reporter_tells_of_every_step_and_keeps_the_last_validation():
-    told = []
+def test_a_reporter_reports_every_step_and_keeps_the_last_validation():
+    reports = []
     row = {"train_loss": 0.5, "val_loss": 0.4, "val_dice": 0.9, "best": 1, "learning_rate": 0.1}
-    with progress.watched(told.append):
+    with progress.watch_progress(reports.append):
         report = Reporter(10, 4, 80, SimpleNamespace(epoch=3, step=2, history=[row]))
         report.begun -= 6.0
         report.step(3, 3)
@@ -151,12 +154,12 @@ def test_a_reporter_tells_of_every_step_and_keeps_the_last_validation():
         report.epoch(row | {"epoch": 3, "val_loss": float("nan"), "val_dice": float("nan"), "train_loss": 0.3})
         report.step(4, 1)
     report.step(4, 2)
-    assert [(facts["epoch"], facts["step"]) for facts in told] == [(3, 3), (4, 1)]
-    assert told[0]["images_per_second"] == pytest.approx(20 / 6, rel=0.01)  # a quarter of an epoch in 6 s
-    assert told[0]["seconds_left"] == pytest.approx(6 * 4 * 7.25, rel=0.01)
-    assert (told[0]["train_loss"], told[1]["train_loss"], told[1]["val_dice"]) == (0.5, 0.3, 0.9)
-    assert told[1]["images_per_second"] == pytest.approx(40 / 6, rel=0.01)  # the epoch's second half in 6 s
-    assert len(told) == 2  # nobody watched at the last step
+    assert [(facts["epoch"], facts["step"]) for facts in reports] == [(3, 3), (4, 1)]
+    assert reports[0]["images_per_second"] == pytest.approx(20 / 6, rel=0.01)  # a quarter of an epoch in 6 s
+    assert reports[0]["seconds_left"] == pytest.approx(6 * 4 * 7.25, rel=0.01)
+    assert (reports[0]["train_loss"], reports[1]["train_loss"], reports[1]["val_dice"]) == (0.5, 0.3, 0.9)
+    assert reports[1]["images_per_second"] == pytest.approx(40 / 6, rel=0.01)  # the epoch's second half in 6 s
+    assert len(reports) == 2  # nobody watched at the last step
 
 
 def test_a_job_shows_its_training_and_no_epochs_beside_it(folder, terminal, tmp_path, monkeypatch):
@@ -166,7 +169,7 @@ def test_a_job_shows_its_training_and_no_epochs_beside_it(folder, terminal, tmp_
     logger = logging.getLogger("segstudy")
     with job(rule, resume=folder):
         logger.info("data set: in memory")
-        progress.tell(FACTS)
+        progress.report_progress(FACTS)
         logger.info("epoch 3/40", extra={"epoch": 3})
         logger.warning("memory is short")
     shown = written()

@@ -82,7 +82,7 @@ def test_editing_an_imported_module_changes_the_rules_that_import_it(package):
         ("models/unet.py", {"train", "predict", "sketch", "denoised", "pseudo_predict"}, {"measure", "gallery"}),
         ("models/segnet.py", set(), {"train", "predict", "sketch"}),
         ("losses/overlap.py", {"train"}, {"predict", "measure"}),
-        ("losses/pixelwise.py", set(), {"train"}),
+        ("losses/boundary.py", set(), {"train"}),
         ("training/kept_outputs.py", {"train"}, {"measure"}),
         ("inference/out_of_distribution.py", {"predict"}, {"predict_flips"}),
         ("config/paths.py", set(), SCRIPTS),

@@ -99,7 +99,7 @@ def test_all_of_it_goes_and_the_rest_stays(stays):
     assert not [path for kind in KINDS for path in expected(kind) if path.exists()]
     assert [path for path in stays if not path.exists()] == []
     assert not (RESULTS / "cells/ph2/unet/old_loss").exists()  # no empty folders are left
-    assert "nothing of study 'small' can go" in invoke("--yes").output
+    assert "study 'small' has nothing to remove" in invoke("--yes").output
 
 
 def test_sizes_add_up_and_a_dry_run_removes_nothing(stays):
@@ -144,7 +144,7 @@ def test_it_asks_and_no_means_no(stays, monkeypatch):
 
 
 def test_with_nobody_to_ask_nothing_goes(stays):
-    with pytest.raises(StudyError, match="nobody to ask"):
+    with pytest.raises(StudyError, match="not a terminal"):
         invoke(catch_exceptions=False)
     assert (RESULTS / "partial").exists()
 
@@ -156,7 +156,7 @@ def test_nothing_goes_beside_snakemake_or_a_training(stays):
     assert invoke("--dry-run").exit_code == 0  # looking is always allowed
     Path(".snakemake/locks/0.input.lock").unlink()
     facts = {"epoch": 1, "epochs": 2, "step": 1, "steps": 2, "seconds_left": None}
-    running = live_status.Live("train", RESULTS / "resume" / BEGUN.path, io.StringIO())
+    running = live_status.LiveStatus("train", RESULTS / "resume" / BEGUN.path, io.StringIO())
     running(facts | dict.fromkeys(("val_dice", "images_per_second", "train_loss", "val_loss")))
     with pytest.raises(StudyError, match="a training of study 'small' runs"):
         invoke("--yes", catch_exceptions=False)

@@ -102,20 +102,17 @@ def test_what_others_learn_from_is_planned_too(tmp_path):
 def test_the_command_prints_text_and_says_what_is_wrong(tmp_path):
     shutil.copy(ROOT / "config.yaml", tmp_path)
     (tmp_path / "Snakefile").touch()
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
-    command = [sys.executable, "-m", "segstudy", "plan", "--gpus", "2"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+
+    def planned(*files):
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
+        command = [sys.executable, "-m", "segstudy", "plan", "--gpus", "2", *files]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    done = planned()
     assert "\x1b" not in done.stdout
     assert "Study exercise" in done.stdout and "as published: ph2 (200 images), drive (40 images)" in done.stdout
     assert "results/exercise/data/ph2/card.html" in done.stdout
     assert not (tmp_path / "results").exists()
     (tmp_path / "wrong.yaml").write_text("experiments: {losses: {models: [unett]}}")
-    done = subprocess.run(
-        [*command, "wrong.yaml"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = planned("wrong.yaml")
     assert done.returncode == 1 and "unett" in done.stderr and "Traceback" not in done.stderr

@@ -54,7 +54,7 @@ def finish(results, name, steps=90.0, measured=True):
 
 
 def start(results, name, **facts):
-    shown = live_status.Live(name, results / "resume" / CELLS[name].path, io.StringIO())
+    shown = live_status.LiveStatus(name, results / "resume" / CELLS[name].path, io.StringIO())
     shown(FACTS | facts)
     return shown
 

@@ -5,7 +5,8 @@ from segstudy.runtime.job import job
 with job(snakemake):
     from segstudy.config.datasets import DeclaredException
     from segstudy.config.dependencies import Seen
-    from segstudy.core.files import read_array, read_csv, write_json
+    from segstudy.core.arrays import read_array
+    from segstudy.core.files import read_csv, write_json
     from segstudy.data.checks.leakage import Images, check_chain
 
     given, params = snakemake.input, snakemake.params

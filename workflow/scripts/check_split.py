@@ -4,7 +4,8 @@ from segstudy.runtime.job import job
 
 with job(snakemake):
     from segstudy.config.datasets import DeclaredException
-    from segstudy.core.files import read_array, read_csv, write_json
+    from segstudy.core.arrays import read_array
+    from segstudy.core.files import read_csv, write_json
     from segstudy.data.checks.data_checks import check_split
 
     found = check_split(

@@ -5,7 +5,8 @@ from segstudy.runtime.job import job
 with job(snakemake, remove=snakemake.params.published):
     from pathlib import Path
 
-    from segstudy.core.files import read_csv, write_arrays, write_csv
+    from segstudy.core.arrays import write_arrays
+    from segstudy.core.files import read_csv, write_csv
     from segstudy.data.readers.registry import labels_of
     from segstudy.evaluation.measure import measure
     from segstudy.evaluation.shape_metrics import Measures

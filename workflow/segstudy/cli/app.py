@@ -1,4 +1,4 @@
-"""`segstudy --help`: the commands, and the frame that they run in.
+"""`segstudy --help`: the commands, and how they start and end.
 
 Exit codes: 0 done, 1 something the user can mend (one message says what), 2 a command line that is no command line.
 Commands import what they need when they run, so that help and completion come at once.
@@ -20,7 +20,9 @@ from segstudy.core.terminal_text import say
 
 app = typer.Typer(
     name="segstudy",
-    help="Studies of image-segmentation networks: plan one, run it, look at it, use its models.",
+    help="Compare image-segmentation networks: plan a study, run it, look at its results, use its models.\n\n"
+    "The usual order: check-config, plan, run, status, summary. To try it without any data: "
+    "`segstudy run studies/demo.yaml`. Help on one command: `segstudy run --help`.",
     no_args_is_help=True,
     rich_markup_mode="markdown",  # otherwise the lines of a docstring end where they end in the source
     pretty_exceptions_enable=False,  # a defect keeps its plain traceback
@@ -29,7 +31,7 @@ app = typer.Typer(
 app.command()(check_config.check_config)
 app.command()(describe.describe)
 app.command()(study_commands.plan)
-app.command(cls=run.Passing)(run.run)
+app.command(cls=run.PassThrough)(run.run)
 app.command()(study_commands.status)
 app.command()(study_commands.partial)
 app.command()(study_commands.summary)
@@ -48,16 +50,16 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def common(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which segstudy this is.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Options of segstudy itself."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command; what the user can mend is one message and exit code 1, a defect keeps its traceback.
+    """Run a command: an error that the user can mend is one message and exit code 1, a defect keeps its traceback.
 
-    A reader that goes before all is printed (`| head`) is no error to speak of: exit code 1, without a word.
+    A reader that closes the pipe early (`| head`) gets exit code 1 and no message.
     """
     from segstudy.runtime.environment import flush_quietly, prepare_streams
 
@@ -67,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         code = 1
     except OSError as error:  # from flushing: a full disk
-        code = _told(error)
+        code = _report(error)
     sys.exit(code if flush_quietly() else 1)
 
 
@@ -84,11 +86,11 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        return _told(error)
+        return _report(error)
     return 0
 
 
-def _told(error: Exception) -> int:
+def _report(error: Exception) -> int:
     from segstudy.runtime.job import explain
 
     message = explain(error)

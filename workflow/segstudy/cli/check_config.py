@@ -1,42 +1,42 @@
-"""Read a config as Snakemake would, and say what the study holds."""
+"""`segstudy check-config`: read a config as Snakemake would, and print what the study contains."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segstudy.cli.config_files import Files, chosen, opened, paper
+from segstudy.cli.config_files import Files, open_study, study_files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.table import Table
 
     from segstudy.config.study import Study
 
 
 def check_config(files: Files = None) -> None:
-    """Check a config without running anything: every problem at once, or what the study holds.
+    """Check the config files of a study and print what it contains. Nothing is run.
 
-    A problem is shown as Snakemake shows it, and the exit code is 1. A data set that is not there is no problem of the
-    config: it is marked, and the exit code is 0.
+    Problems are listed all at once, each with file, line and key; the exit code is then 1. A data set whose folder is
+    missing is marked, but it is not a problem of the config: the exit code stays 0.
     """
+    from segstudy.cli.console import console
     from segstudy.config import dependencies
 
-    study, results = opened(files, anywhere=True)
-    needed = dependencies.ancestors(study)
-    console = paper()
-    names = ", ".join(map(str, chosen(files)))
-    console.print(f"Study {study.study}: the config is right ({names}). Results: {results}/", soft_wrap=True)
-    console.print(_datasets(study))
-    console.print(_experiments(study))
-    sources = f", and {len(needed)} cells that these start or learn from" if needed else ""
-    console.print(f"{len(study.cells)} cells in all, each trained once{sources}. What they cost: segstudy plan")
-    lost = [
-        name
-        for name in dependencies.used_datasets(study)
-        if _drawn(study, name) == "" and not study.root(name).is_dir()
-    ]
-    if lost:
-        roots = " and ".join(f"datasets.{name}.root" for name in lost)
-        console.print(f"Not found: {', '.join(lost)}. Set data_root or {roots}; the study stops there until then.")
+    study, results = open_study(files, anywhere=True)
+    terminal = console()
+    names = ", ".join(map(str, study_files(files)))
+    terminal.print(f"Study {study.study}: the config is valid ({names}). Results: {results}/", soft_wrap=True)
+    datasets = dependencies.used_datasets(study)
+    terminal.print(_datasets(study, datasets))
+    terminal.print(_experiments(study))
+    ancestors = dependencies.ancestors(study)
+    sources = f", and {len(ancestors)} cells that these start or learn from" if ancestors else ""
+    terminal.print(f"{len(study.cells)} cells in all, each trained once{sources}. What they cost: segstudy plan")
+    missing = [name for name in datasets if _drawn(study, name) == "" and not study.root(name).is_dir()]
+    if missing:
+        roots = " and ".join(f"datasets.{name}.root" for name in missing)
+        terminal.print(f"Not found: {', '.join(missing)}. Set data_root or {roots}; the study stops there until then.")
 
 
 def _drawn(study: Study, dataset: str) -> str:
@@ -44,22 +44,20 @@ def _drawn(study: Study, dataset: str) -> str:
     return f"PHANTOM: {phantom.images} drawn images" if phantom else ""
 
 
-def _datasets(study: Study) -> Table:
+def _datasets(study: Study, names: Iterable[str]) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
-
-    from segstudy.config import dependencies
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     for head in ("data set", "reader", "split"):
         table.add_column(head, no_wrap=True)
     table.add_column("where", overflow="fold")
-    for name in dependencies.used_datasets(study):
+    for name in names:
         options, root = study.datasets[name], study.root(name)
-        there = root.is_dir()
-        where = Text(_drawn(study, name) or f"{'found' if there else 'NOT FOUND'}: {root}")
-        where.stylize("" if there or options.phantom else "red")
+        exists = root.is_dir()
+        where = Text(_drawn(study, name) or f"{'found' if exists else 'NOT FOUND'}: {root}")
+        where.stylize("" if exists or options.phantom else "red")
         table.add_row(name, options.reader, options.split.repeat, where)
     return table
 

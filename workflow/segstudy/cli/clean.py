@@ -1,4 +1,4 @@
-"""Free disk: what nothing needs any more, shown before it goes."""
+"""`segstudy clean`: free disk space; what goes is listed first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segstudy.cli.config_files import Files, opened, paper
+from segstudy.cli.config_files import Files, open_study
 from segstudy.core.errors import StudyError
 from segstudy.core.terminal_text import say
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from segstudy.study.cleanup import Leftover
 
-NAMED = 3  # paths of a kind that are shown
+LISTED = 3  # paths of each kind, without --paths
 
 
 class Kind(StrEnum):
-    """What can go; `segstudy.study.cleanup` knows where it lies."""
+    """Kinds of files that can be removed; `segstudy.study.cleanup` finds them."""
 
     resume, predictions, partial, cells, phantoms = "resume", "predictions", "partial", "cells", "phantoms"
     half_written, logs = "half-written", "logs"
@@ -34,51 +34,55 @@ def clean(
     only: Annotated[
         list[Kind] | None, typer.Option(metavar="KIND", help=f"Only this kind: {', '.join(Kind)}. May be repeated.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Show what can go; remove nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="List what can be removed; remove nothing.")] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask. Cells then go only where --only cells names them.")
+        bool, typer.Option("--yes", "-y", help="Do not ask. Cells are then removed only with --only cells.")
     ] = False,
-    paths: Annotated[bool, typer.Option("--paths", help="Name every path, not only the first of each kind.")] = False,
+    paths: Annotated[
+        bool, typer.Option("--paths", help=f"List every path, not only the first {LISTED} of each kind.")
+    ] = False,
 ) -> None:
-    """Free disk: show what nothing needs any more, ask, and remove it. Results and raw data always stay.
+    """Free disk space: list what is no longer needed, ask, and remove it. Results and raw data always stay.
 
-    Nothing is removed while Snakemake works here or a training runs, nothing that is of no listed kind, and nothing
-    behind a symbolic link: results/STUDY itself may be one, to another disk; links below it are not followed.
+    Nothing is removed while Snakemake or a training runs here. Symbolic links below results/STUDY are not followed;
+    results/STUDY itself may be one, for instance to another disk.
     """
+    from segstudy.cli.console import console
     from segstudy.study.cleanup import behind_links, check_idle, leftovers, remove, roots
 
-    study, results = opened(files)
+    study, results = open_study(files)
     if not dry_run:
         check_idle(study, results)
     kinds = list(only or Kind)
     if yes and not only:  # hours of training are not to go because a config file was forgotten
         kinds.remove(Kind.cells)
-    found = leftovers(study, results, [kind.value for kind in kinds])
+    removable = leftovers(study, results, [kind.value for kind in kinds])
     for root in roots(study, results):
-        if root.is_symlink() and any(item.root == root for item in found):
+        if root.is_symlink() and any(item.root == root for item in removable):
             say(f"{root} is a link; what is removed lies in {root.resolve()}")
     for link, number in behind_links(study, results, [kind.value for kind in kinds]).items():
         say(f"{link} is a link: it is not followed, and {number} files and folders behind it stay")
-    if not found:
-        say(f"nothing of study '{study.study}' can go")
+    if not removable:
+        say(f"study '{study.study}' has nothing to remove")
         return
-    paper().print(_table(found, paths))
+    console().print(_table(removable, paths))
     if dry_run:
         return
     if not yes:
         if not sys.stdin.isatty():
             raise StudyError(
-                "there is nobody to ask whether this may go", remedy="look at it with --dry-run, then say --yes"
+                "removing needs your confirmation, and this is not a terminal",
+                remedy="look at the list with --dry-run, then give --yes",
             )
         if not typer.confirm("Remove all of this?"):
             say("nothing was removed")
             return
         check_idle(study, results)  # a moment may have passed
-    remove(found)
-    say(f"removed: {_size(sum(item.size for item in found))}")
+    remove(removable)
+    say(f"removed: {_size(sum(item.size for item in removable))}")
 
 
-def _table(found: Sequence[Leftover], every: bool) -> Table:
+def _table(removable: Sequence[Leftover], every: bool) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -87,15 +91,15 @@ def _table(found: Sequence[Leftover], every: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_footer=True)
     table.add_column("kind", "all", no_wrap=True)
     table.add_column("what", overflow="fold")
-    table.add_column("number", str(len(found)), justify="right", no_wrap=True)
-    table.add_column("size", _size(sum(item.size for item in found)), justify="right", no_wrap=True)
+    table.add_column("number", str(len(removable)), justify="right", no_wrap=True)
+    table.add_column("size", _size(sum(item.size for item in removable)), justify="right", no_wrap=True)
     for kind, (words, _) in KINDS.items():
-        own = [item for item in found if item.kind == kind]
-        if own:
-            shown = own if every else own[:NAMED]
-            lines = [words, *(f"  {item.path}" for item in shown)]
-            lines += [f"  ... and {len(own) - len(shown)} more"] if len(own) > len(shown) else []
-            table.add_row(kind, "\n".join(lines), str(len(own)), _size(sum(item.size for item in own)))
+        items = [item for item in removable if item.kind == kind]
+        if items:
+            listed = items if every else items[:LISTED]
+            lines = [words, *(f"  {item.path}" for item in listed)]
+            lines += [f"  ... and {len(items) - len(listed)} more"] if len(items) > len(listed) else []
+            table.add_row(kind, "\n".join(lines), str(len(items)), _size(sum(item.size for item in items)))
     return table
 
 

@@ -1,4 +1,4 @@
-"""Compare two cells, or two rows of a study's tables, image by image."""
+"""`segstudy compare`: two cells, or two rows of a study's tables, image by image."""
 
 from __future__ import annotations
 
@@ -8,35 +8,36 @@ from typing import Annotated
 import typer
 
 from segstudy.cli.completion import rows
-from segstudy.cli.config_files import Files, opened, paper
-from segstudy.core.errors import StudyError, nearest
+from segstudy.cli.config_files import Files, check_name, open_study
 
-HELP = "A cell (drive/unet/bce/default/seed0, or its folder) or a row: all seeds (drive/unet/bce/default)."
+HELP = "A cell (drive/unet/bce/default/seed0, or its folder), or a row with all its seeds (drive/unet/bce/default)."
 
 
 def compare(
     first: Annotated[str, typer.Argument(help=HELP, autocompletion=rows, show_default=False)],
-    second: Annotated[str, typer.Argument(help="The other one.", autocompletion=rows, show_default=False)],
+    second: Annotated[
+        str, typer.Argument(help="The cell or row to compare it with.", autocompletion=rows, show_default=False)
+    ],
     files: Files = None,
     metric: Annotated[
-        str | None, typer.Option(help="What is compared, such as iou; evaluation.comparison of the config.")
+        str | None, typer.Option(help="Metric to compare, such as iou. Default: evaluation.comparison of the config.")
     ] = None,
-    images: Annotated[int, typer.Option(min=0, help="Images to name on which either side leads most.")] = 5,
-    csv: Annotated[Path | None, typer.Option(help="Write the values of every image into this file.")] = None,
+    images: Annotated[int, typer.Option(min=0, help="Images to list for each side: those on which it leads most.")] = 5,
+    csv: Annotated[Path | None, typer.Option(help="Write the values of every image to this file.")] = None,
 ) -> None:
-    """Two cells or rows on the same test images: the difference, its interval and tests, and where they differ most."""
+    """Compare two cells or table rows on the same test images: difference, interval, tests, most different images."""
+    from segstudy.cli.console import console
     from segstudy.cli.pair_view import show
     from segstudy.core.files import write_csv
     from segstudy.evaluation.aggregate import METRICS
     from segstudy.tables.compare_two import compare as compared
     from segstudy.tables.compare_two import side
 
-    study, results = opened(files)
+    study, results = open_study(files)
     chosen = metric or study.evaluation.comparison
-    if chosen not in METRICS:
-        raise StudyError(f"no metric is called '{chosen}'.{nearest(chosen, METRICS)}", allowed=", ".join(METRICS))
+    check_name("metric", chosen, METRICS)
     sides = (side(study, results, first), side(study, results, second))
-    found = compared(study, *sides, chosen)
-    show(study, results, sides, found, images, paper())
+    comparison = compared(study, *sides, chosen)
+    show(study, results, sides, comparison, images, console())
     if csv:
-        write_csv(csv, found.images, sealed=False)
+        write_csv(csv, comparison.images, sealed=False)

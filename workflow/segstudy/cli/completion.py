@@ -1,4 +1,4 @@
-"""What the shell may complete: names from the config and from results. Where these are wrong, it completes nothing."""
+"""Shell completion of names in the config and in results; an invalid config completes nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from segstudy.cli.config_files import opened
+from segstudy.cli.config_files import open_study
 from segstudy.config import paths
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def trained(incomplete: str) -> list[str]:
 
 
 def rows(context: typer.Context, incomplete: str) -> list[str]:
-    """Return what can be compared: rows of the study's tables, and cells."""
+    """Return the rows of the study's tables, and cells."""
     study = _study(context)
     paths = [cell.path for cell in study.cells] if study else []
     named = dict.fromkeys(path.rpartition("/")[0] for path in paths)
@@ -45,7 +45,7 @@ def _study(context: typer.Context) -> Study | None:
     """Return the study of the config files that the line names so far."""
     typed = [Path(file) for file in context.params.get("files") or []]
     try:
-        return opened(typed, anywhere=True)[0]
+        return open_study(typed, anywhere=True)[0]
     except Exception:  # a message would land in the middle of the line that is being typed
         return None
 

@@ -1,73 +1,75 @@
-"""Which study a command is about: the config files given to it."""
+"""Arguments that many commands share: the config files of a study, and names in it."""
 
 from __future__ import annotations
 
 import os
 import shlex
-import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segstudy.core.errors import StudyError
+from segstudy.core.errors import StudyError, nearest
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from segstudy.config.study import Study
 
 BASE = Path("config.yaml")
-WIDTH = 110  # where there is no terminal
-NARROWEST = 40
 
 Files = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="STUDY.yaml",
-        help="Config files as for snakemake --configfile, later ones winning; config.yaml is always the first.",
+        help="Config files, as for snakemake --configfile: later files win, and config.yaml always comes first.",
         show_default=False,
     ),
 ]
 
 
-def chosen(files: list[Path] | None) -> list[Path]:
+def study_files(files: list[Path] | None) -> list[Path]:
     """Return the config files of a study: `config.yaml` of the working directory comes first, named or not.
 
     Raises:
         StudyError: there is none.
     """
     named = list(files or [])
-    found = named if BASE in named or not BASE.exists() else [BASE, *named]
-    if not found:
+    all_files = named if BASE in named or not BASE.exists() else [BASE, *named]
+    if not all_files:
         raise StudyError(
             "no config.yaml here", where=Path.cwd(), remedy="go to the folder of the workflow, or name a config file"
         )
-    return found
+    return all_files
 
 
-def opened(
+def open_study(
     files: list[Path] | None, command_line: Mapping[str, Any] | None = None, anywhere: bool = False
 ) -> tuple[Study, Path]:
     """Return the study of these config files, and the folder of its results.
 
-    `command_line` is what `--config` says beside them. Only what asks nothing of the results works `anywhere`.
+    `command_line` holds the values of `--config`. Commands that need no results may run `anywhere`; others need the
+    folder of the workflow.
 
     Raises:
-        StudyError: as `chosen`, `read_config` and `load_study`; or this folder is not that of the workflow.
+        StudyError: as `study_files`, `read_config` and `load_study`; or this folder is not that of the workflow.
     """
     from segstudy.config import paths
     from segstudy.config.load import load_study, merged, read_config
 
-    found = chosen(files)
-    study = load_study(merged(read_config(*found), command_line or {}), found, command_line)
-    overlays = [str(file) for file in found if file != BASE]
+    all_files = study_files(files)
+    study = load_study(merged(read_config(*all_files), command_line or {}), all_files, command_line)
+    overlays = [str(file) for file in all_files if file != BASE]
     os.environ["SEGSTUDY_CONFIG"] = shlex.join(["--configfile", *overlays] if overlays else [])  # for messages
     results = paths.results(study.study)
     if not anywhere and not results.is_dir():
         snakefile()
     return study, results
+
+
+def check_name(what: str, name: str, known: Collection[str]) -> None:
+    """Raise a StudyError with the nearest name if `name` is not among the `known` ones; `what` says of what kind."""
+    if name not in known:
+        raise StudyError(f"no {what} is called '{name}'.{nearest(name, known)}", allowed=", ".join(known))
 
 
 def snakefile() -> Path:
@@ -80,13 +82,3 @@ def snakefile() -> Path:
         if place.exists():
             return place
     raise StudyError("no Snakefile here", where=Path.cwd(), remedy="go to the folder of the workflow")
-
-
-def paper(stderr: bool = False) -> Console:
-    """Return what to print on: the terminal, or WIDTH columns where there is none; never less than NARROWEST."""
-    from segstudy.cli.console import PlainConsole
-
-    known = (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in os.environ
-    console = PlainConsole(stderr=stderr, width=None if known else WIDTH)
-    console.width = max(console.width, NARROWEST)  # COLUMNS=0 would print nothing at all
-    return console

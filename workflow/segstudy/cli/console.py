@@ -1,7 +1,9 @@
-"""The terminal of the commands: what is printed is shown as it is, whatever its brackets and control characters say."""
+"""The console that commands print on: text is shown as it is, whatever brackets and control characters it holds."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +12,9 @@ from rich.segment import Segment
 from rich.text import Text
 
 from segstudy.core.terminal_text import visible
+
+WIDTH = 110  # columns where there is no terminal
+NARROWEST = 40
 
 
 class PlainConsole(Console):
@@ -29,3 +34,11 @@ class PlainConsole(Console):
                 yield segment
             else:
                 yield Segment(visible(segment.text), segment.style)
+
+
+def console(stderr: bool = False) -> PlainConsole:
+    """Return a console as wide as the terminal, or WIDTH columns where there is none; never narrower than NARROWEST."""
+    known = (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in os.environ
+    result = PlainConsole(stderr=stderr, width=None if known else WIDTH)
+    result.width = max(result.width, NARROWEST)  # COLUMNS=0 would print nothing at all
+    return result

@@ -1,4 +1,4 @@
-"""Two cells or rows compared, to read on a terminal."""
+"""The comparison of two cells or rows, as text and tables for a terminal."""
 
 from __future__ import annotations
 
@@ -19,26 +19,28 @@ from segstudy.evaluation.aggregate import METRICS
 from segstudy.evaluation.paired_tests import DIGITS
 from segstudy.tables.compare_two import Compared, Side
 
-NOTE = "One pair that you chose: its p is corrected for no other. Corrected for all pairs of an experiment:"
+NOTE = "These p values are not corrected for other comparisons. Corrected for all pairs of an experiment:"
 
 
-def show(study: Study, results: Path, sides: tuple[Side, Side], found: Compared, images: int, console: Console) -> None:
+def show(
+    study: Study, results: Path, sides: tuple[Side, Side], comparison: Compared, images: int, console: Console
+) -> None:
     """Print the difference and its tests, what they support, the images that differ most, and where to see them."""
-    pair, metric = found.pair, METRICS[found.pair["metric"]]
+    pair, metric = comparison.pair, METRICS[comparison.pair["metric"]]
     drawn = "PHANTOM (drawn) data, " if pair["phantom"] else ""
     region = "inside the field of view" if pair["region"] == "roi" else "whole images"
     console.print(
         Text(f"{metric.label} on {pair['dataset']}: {drawn}{pair['images']} test images, {region}", style="bold")
     )
-    console.print(_numbers(sides, found))
-    console.print(Text(found.text))
-    if found.left_out:
-        console.print(f"Seeds that only one side has are left out: {', '.join(map(str, found.left_out))}.")
+    console.print(_numbers(sides, comparison))
+    console.print(Text(comparison.text))
+    if comparison.left_out:
+        console.print(f"Seeds that only one side has are left out: {', '.join(map(str, comparison.left_out))}.")
     if images:
-        console.print(_images(found.images, images, metric.direction))
-    asked = [name for name, own in study.experiments.items() if all(_in(side, own.cells) for side in sides)]
-    files = [paths.table(results, name, "comparisons.md") for name in asked]
-    tables = [str(path) for path in files if path.exists()]
+        console.print(_images(comparison.images, images, metric.direction))
+    experiments = [name for name, own in study.experiments.items() if all(_in(side, own.cells) for side in sides)]
+    candidates = [paths.table(results, name, "comparisons.md") for name in experiments]
+    tables = [str(path) for path in candidates if path.exists()]
     if tables and not any(side.single_run for side in sides):
         console.print(f"{NOTE} {', '.join(tables)}", soft_wrap=True)
     for side in sides:
@@ -52,8 +54,8 @@ def _in(side: Side, cells: Sequence[Cell]) -> bool:
     return side.cell in cells or side.variant
 
 
-def _numbers(sides: tuple[Side, Side], found: Compared) -> Table:
-    pair, label = found.pair, METRICS[found.pair["metric"]].label
+def _numbers(sides: tuple[Side, Side], comparison: Compared) -> Table:
+    pair, label = comparison.pair, METRICS[comparison.pair["metric"]].label
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_header=False)
     table.add_column("")
     table.add_column("")
@@ -64,7 +66,7 @@ def _numbers(sides: tuple[Side, Side], found: Compared) -> Table:
     table.add_row("p (Wilcoxon, images)", _figure(pair["p"]))
     table.add_row("p (t test, images and seeds)", _figure(pair["p_seeds"]))
     table.add_row("effect size: rank-biserial r, dz", f"{_figure(pair['rank_biserial'])}, {_figure(pair['dz'])}")
-    differences = found.images["difference"].dropna().round(DIGITS)
+    differences = comparison.images["difference"].dropna().round(DIGITS)
     more, less = int((differences > 0).sum()), int((differences < 0).sum())
     words = f"first on {more}, second on {less}, same on {len(differences) - more - less}"
     table.add_row(f"higher {label}, images", words)

@@ -1,4 +1,4 @@
-"""`segstudy predict`: a trained network on images of one's own."""
+"""`segstudy predict`: a trained network on new images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from segstudy.cli.completion import trained
-from segstudy.cli.progress_bar import shown
+from segstudy.cli.progress_bar import progress_bar
 from segstudy.core.errors import StudyError
 from segstudy.core.terminal_text import say
 
@@ -17,39 +17,43 @@ def predict(
     cell: Annotated[
         str,
         typer.Argument(
-            help="A trained cell: its folder, its model.safetensors, or its path below cells/ of a study in results/.",
+            help="A trained cell: its folder, its model.safetensors, or its path below results/STUDY/cells/.",
             autocompletion=trained,
         ),
     ],
-    images: Annotated[list[Path], typer.Argument(help="Image files, and folders with all that is in them.")],
-    out: Annotated[Path, typer.Option(help="Folder of masks, probabilities, overlays and predictions.csv.")],
+    images: Annotated[
+        list[Path], typer.Argument(help="Image files, or folders, which are searched with their subfolders.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for masks, probabilities, overlays and predictions.csv.")],
     threshold: Annotated[
         str | None,
-        typer.Option(help="A number, or a policy of the study such as validation; by default that of its masks."),
+        typer.Option(
+            help="A number, or a threshold policy of the study, such as validation. Default: that of the study's masks."
+        ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<number>.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:NUMBER.")] = "auto",
     roi: Annotated[
-        Path | None, typer.Option(help="Folder of masks of the field of view, named like the images (or <name>_mask).")
+        Path | None, typer.Option(help="Folder of field-of-view masks, one per image, called IMAGE or IMAGE_mask.")
     ] = None,
-    overlays: Annotated[bool, typer.Option(help="Draw what was found on the pictures.")] = True,
+    overlays: Annotated[bool, typer.Option(help="Also draw the predicted outlines on the images.")] = True,
     as_stored: Annotated[
-        bool, typer.Option("--as-stored", help="Ignore the orientation that files note (EXIF).")
+        bool, typer.Option("--as-stored", help="Ignore the orientation that image files note (EXIF).")
     ] = False,
     max_megapixels: Annotated[
-        float, typer.Option(min=0.001, help="Largest picture that is read; told before it is decoded.")
+        float, typer.Option(min=0.001, help="Largest image that is read; checked before it is decoded.")
     ] = 200.0,
     trust: Annotated[
         bool,
-        typer.Option("--trust", help="Import the module of one's own that the model file names, which runs its code."),
+        typer.Option("--trust", help="Import your own module that the model file names. This runs its code."),
     ] = False,
 ) -> None:
-    """Masks of new images by a trained network, as its study makes them."""
+    """Predict masks of new images with a trained network, in the same way as its study does."""
     from segstudy.core.pixel_limit import allowing
     from segstudy.deploy.predict import predict_images
     from segstudy.deploy.trained_cell import open_cell
 
     opened = open_cell(cell)
-    with shown("images"), allowing(max_megapixels, "--max-megapixels"):
+    with progress_bar("images"), allowing(max_megapixels, "--max-megapixels"):
         table = predict_images(
             opened,
             images,
@@ -61,15 +65,16 @@ def predict(
             as_stored=as_stored,
             trust=trust,
         )
+    images_given = table["file"].nunique()
     problems = table[table["problem"] != ""]
     unlike = table.loc[table["warnings"] != "", "file"].nunique()
-    say(f"{table['file'].nunique() - len(problems)} images predicted: {out / 'predictions.csv'}")
+    say(f"{images_given - len(problems)} images predicted: {out / 'predictions.csv'}")
     if unlike:
         say(f"{unlike} of them unlike the training images: see the column 'warnings'")
     if len(problems):
+        others = "; the other images are done" if len(problems) < images_given else ""
         raise StudyError(
-            f"{len(problems)} of {table['file'].nunique()} images could not be predicted, first: "
-            f"{problems['problem'].iloc[0]}",
+            f"{len(problems)} of {images_given} images could not be predicted, first: {problems['problem'].iloc[0]}",
             where=problems["file"].iloc[0],
-            remedy=f"see the column 'problem' of {out / 'predictions.csv'}; the other images are done",
+            remedy=f"see the column 'problem' of {out / 'predictions.csv'}{others}",
         )

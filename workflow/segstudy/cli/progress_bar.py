@@ -1,4 +1,4 @@
-"""What a command shows while it works: a bar on a terminal, lines elsewhere; both on stderr."""
+"""Progress of a command: a bar on a terminal, log lines elsewhere; both on stderr."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from segstudy.core.progress import watched
+from segstudy.core.progress import watch_progress
 from segstudy.core.terminal_text import VisibleFormatter
 
 
 @contextmanager
-def shown(what: str) -> Iterator[None]:
-    """Show warnings of the package, and how far it is: `tell({"done": .., "total": ..})` moves the bar."""
+def progress_bar(what: str) -> Iterator[None]:
+    """Show the package's warnings and progress: `report_progress({"done": .., "total": ..})` moves the bar."""
     from rich.logging import RichHandler
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -38,7 +38,7 @@ def shown(what: str) -> Iterator[None]:
             progress.update(task, completed=facts["done"], total=facts["total"])
 
         try:
-            with watched(move):
+            with watch_progress(move):
                 yield
         finally:
             logger.handlers = before

@@ -1,8 +1,9 @@
-"""Run a study: Snakemake, with the study's state below its lines."""
+"""`segstudy run`: Snakemake, with the state of the study below its lines."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,41 +12,55 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from segstudy.cli.config_files import BASE, Files, opened, paper, snakefile
+from segstudy.cli.config_files import BASE, Files, open_study, snakefile
 from segstudy.cli.snakemake_options import config_files, config_values, only_looks, own
+from segstudy.config import paths
+from segstudy.core.errors import StudyError
 from segstudy.core.terminal_text import say
 from segstudy.runtime import children, locks
 from segstudy.runtime.environment import caches, check_writable
 
 PROFILE = "profiles/local"
-AFTER = "segstudy.after"  # where a context keeps what stands behind --
+CONFIG_SUFFIXES = (".yaml", ".yml")
+OPTIONS = "segstudy.snakemake_options"  # where a context keeps what stands behind --
 
 
-class Passing(TyperCommand):
-    """A command that hands on, untouched, whatever stands behind `--`."""
+class PassThrough(TyperCommand):
+    """A command that passes everything behind `--` on, unchanged."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take what stands behind the first `--` away before the rest is read."""
+        """Set aside what stands behind the first `--`; an option of Snakemake before it ends with a hint."""
         if "--" in args:
             place = args.index("--")
-            ctx.meta[AFTER], args = args[place + 1 :], args[:place]
+            ctx.meta[OPTIONS], args = args[place + 1 :], args[:place]
+        options = [word for word in args if word.startswith("-") and word not in ctx.help_option_names]
+        if options and not ctx.resilient_parsing:
+            ctx.fail(
+                f"No such option: {options[0]}. Options of Snakemake stand behind --: "
+                f"segstudy run STUDY.yaml -- {options[0]}"
+            )
         return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Say so in the line that help begins with."""
-        return [*super().collect_usage_pieces(ctx), "[-- SNAKEMAKE OPTIONS]"]
+        """Return the parts of the usage line."""
+        return [*super().collect_usage_pieces(ctx), "[-- SNAKEMAKE ARGUMENTS]"]
 
 
 def run(context: typer.Context, files: Files = None) -> None:
-    """Run a study with Snakemake. What stands behind -- is Snakemake's: targets, -n, --cores 4, --forcerun ...
+    """Run a study with Snakemake. Targets and options of Snakemake stand behind --, such as -n or --cores 4.
 
-    The profile is that of --profile, else of SNAKEMAKE_PROFILE, else profiles/local. On a terminal the study's state
-    stands below Snakemake's lines: what runs, what failed, the time left. The exit code is Snakemake's.
+    Examples: `segstudy run studies/demo.yaml -- -n` lists the jobs without running them;
+    `segstudy run studies/demo.yaml -- results/demo/tables/architectures.html` makes one file and what it needs.
+
+    The profile is that of --profile (behind --), else SNAKEMAKE_PROFILE, else profiles/local. On a terminal, running
+    and failed cells and the time left are shown below Snakemake's lines. The exit code is Snakemake's.
     """
-    options = context.meta.get(AFTER, [])
-    named, options = config_files(options)
+    from segstudy.cli.console import console
+
+    check_no_targets(files or [])
+    named, options = config_files(context.meta.get(OPTIONS, []))
     files = [*(files or []), *named]
-    study, results = opened(files, config_values(options), anywhere=True)
+    study, results = open_study(files, config_values(options), anywhere=True)
     with snakefile().open(encoding="utf-8"):
         pass  # what may not be read is said here, not by Snakemake
     check_writable(Path(".snakemake"), Path("results"))
@@ -54,13 +69,31 @@ def run(context: typer.Context, files: Files = None) -> None:
     if not only_looks(options) and (released := locks.release(results)):
         say(released, error=True)
     command = snakemake(files, options)
-    console = paper(stderr=True)
+    terminal = console(stderr=True)
     sys.stdout.flush()
-    if not console.is_terminal:  # nobody to show it to: nothing stands between Snakemake and its reader
+    if not terminal.is_terminal:  # nobody to show it to: nothing stands between Snakemake and its reader
         raise typer.Exit(children.code(children.start(command)))
     from segstudy.study import watch
 
-    raise typer.Exit(watch.run(study, results, console, command))
+    raise typer.Exit(watch.run(study, results, terminal, command))
+
+
+def check_no_targets(files: Sequence[Path]) -> None:
+    """Stop where a target of Snakemake stands among the config files.
+
+    Raises:
+        StudyError: naming it, and where it belongs.
+    """
+    for path in files:
+        in_results = path.is_relative_to(paths.RESULTS) and path.suffix not in CONFIG_SUFFIXES
+        if in_results or (path.suffix not in CONFIG_SUFFIXES and not path.exists()):
+            configs = [str(other) for other in files if other.suffix in CONFIG_SUFFIXES]
+            raise StudyError(
+                f"'{path}' is no config file",
+                where="the command line, before --",
+                allowed="config files, such as studies/demo.yaml; targets and options of Snakemake stand behind --",
+                remedy=f"if it is a target: {shlex.join(['segstudy', 'run', *configs, '--', str(path)])}",
+            )
 
 
 def check_room(folder: Path = Path(".snakemake"), size: int = 2**16) -> None:

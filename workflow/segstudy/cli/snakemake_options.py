@@ -44,19 +44,19 @@ def only_looks(options: Sequence[str]) -> bool:
 
 def without(options: Sequence[str], *names: str) -> tuple[list[str], list[str]]:
     """Return the values of an option that takes every word up to the next option, and the options without it."""
-    found, rest, words = [], [], own(options)
+    values, rest, words = [], [], own(options)
     taking = False
     for word in words:
         name, equals, value = word.partition("=")
         if name in names:
             taking = True
-            found += [value] if equals else []
+            values += [value] if equals else []
         elif taking and not word.startswith("-"):
-            found.append(word)
+            values.append(word)
         else:
             taking = False
             rest.append(word)
-    return found, [*rest, *options[len(words) :]]
+    return values, [*rest, *options[len(words) :]]
 
 
 def config_values(options: Sequence[str]) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def config_values(options: Sequence[str]) -> dict[str, Any]:
     Raises:
         StudyError: a word is no key=value.
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for word in without(options, "--config", "-C")[0]:
         key, equals, value = word.partition("=")
         if not equals or not KEY.fullmatch(key):
@@ -76,10 +76,10 @@ def config_values(options: Sequence[str]) -> dict[str, Any]:
                 remedy="write = between key and value, without spaces; what is to be made stands before the options",
             )
         try:
-            found[key] = yaml.safe_load(value)
+            values[key] = yaml.safe_load(value)
         except (yaml.YAMLError, ValueError):
-            found[key] = value
-    return found
+            values[key] = value
+    return values
 
 
 def config_files(options: Sequence[str]) -> tuple[list[Path], list[str]]:

@@ -1,4 +1,4 @@
-"""Commands about a study as a whole: what it will cost, how it stands, what it has found."""
+"""Commands about a study as a whole: `plan`, `status`, `partial` and `summary`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segstudy.cli.completion import experiments
-from segstudy.cli.config_files import Files, opened, paper
-from segstudy.core.errors import StudyError, nearest
+from segstudy.cli.config_files import Files, check_name, open_study
 from segstudy.core.terminal_text import say
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """How a cell may stand, as in `segstudy.study.status`."""
+    """The states of a cell, as in `segstudy.study.status`."""
 
     done, trained, running = "done", "trained", "running"
     stopped, failed, damaged, waiting = "stopped", "failed", "damaged", "waiting"
@@ -31,74 +30,80 @@ def plan(
     files: Files = None,
     gpus: Annotated[
         int | None,
-        typer.Option(min=0, help="Trainings on GPUs at once; 0: on CPU cores. As many as this machine has, at most 1."),
+        typer.Option(
+            min=0,
+            help="Trainings that run on GPUs at once; 0: on CPU cores. Default: 1 if this machine has a GPU, else 0.",
+        ),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU cores of one training.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="CPU cores of each training.")] = 1,
 ) -> None:
-    """What a study will cost, before anything is submitted: cells, hours, disk, the longest chain."""
+    """Estimate what a study costs before anything runs: cells, hours, disk, the longest chain of jobs."""
+    from segstudy.cli.console import console
     from segstudy.runtime.resources import has_gpu
     from segstudy.study.plan import show
 
-    study, results = opened(files)
-    show(study, results, paper(), int(has_gpu()) if gpus is None else gpus, threads)
+    study, results = open_study(files)
+    show(study, results, console(), int(has_gpu()) if gpus is None else gpus, threads)
 
 
 def status(
     files: Files = None,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep looking until all is trained, or Ctrl-C.")] = False,
-    everything: Annotated[bool, typer.Option("--all", "-a", help="Every cell, not only what runs or failed.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Keep the view up to date until all cells are trained; Ctrl-C stops.")
+    ] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", "-a", help="List every cell, not only those that run or failed.")
+    ] = False,
     state: Annotated[
         list[State] | None,
-        typer.Option(metavar="STATE", help=f"Only cells that are {', '.join(State)}; may be repeated."),
+        typer.Option(metavar="STATE", help=f"List only cells that are {', '.join(State)}; may be repeated."),
     ] = None,
     experiment: Annotated[
         str | None, typer.Option(help="Only cells of this experiment.", autocompletion=experiments)
     ] = None,
 ) -> None:
-    """Which cells are done, running, waiting or failed, and why. It reads files alone and disturbs nothing."""
+    """Show which cells are done, running, waiting or failed, and why. Only reads files: never disturbs a run."""
     from rich.console import Group
     from rich.text import Text
 
+    from segstudy.cli.console import console
     from segstudy.study.status import summary, trainings
     from segstudy.study.status_view import listing, view
 
-    study, results = opened(files)
-    if experiment is not None and experiment not in study.experiments:
-        raise StudyError(
-            f"no experiment is called '{experiment}'.{nearest(experiment, study.experiments)}",
-            allowed=", ".join(study.experiments),
-        )
-    wanted = set(study.experiments[experiment].cells) if experiment else None
+    study, results = open_study(files)
+    if experiment is not None:
+        check_name("experiment", experiment, study.experiments)
+    wanted = None if experiment is None else set(study.experiments[experiment].cells)
     states = {choice.value for choice in state or []}
 
     def look() -> list[Training]:
         return [training for training in trainings(study, results) if wanted is None or training.cell in wanted]
 
-    def draw(found: Sequence[Training]) -> RenderableType:
+    def draw(cells: Sequence[Training]) -> RenderableType:
         if not everything and not states:
-            return view(found)
-        shown = [training for training in found if not states or training.state in states]
-        return Group(*([listing(shown, results)] if shown else []), Text(summary(found), style="bold"))
+            return view(cells)
+        listed = [training for training in cells if not states or training.state in states]
+        return Group(*([listing(listed, results)] if listed else []), Text(summary(cells), style="bold"))
 
-    console = paper()
     if watch:
         from segstudy.study import watch as live
 
-        raise typer.Exit(live.watch(look, draw, console))
-    console.print(draw(look()))
+        raise typer.Exit(live.watch(look, draw, console()))
+    console().print(draw(look()))
 
 
 def partial(files: Files = None) -> None:
-    """Tables of the cells that are there, while others still run or have failed; and why those are missing."""
+    """Write tables of the finished cells while others still run or have failed, and say why those are missing."""
     from segstudy.study.partial_tables import write_partial
 
-    study, results = opened(files)
-    say("\n".join(write_partial(study, results)) or "no cell is missing: the study's own tables are whole")
+    study, results = open_study(files)
+    say("\n".join(write_partial(study, results)) or "no cell is missing: the study's own tables are complete")
 
 
 def summary(files: Files = None) -> None:
-    """What a finished study found: numbers on test images, what they support, where everything lies."""
+    """Show the results of a finished study: scores on test images, what they support, where the files are."""
+    from segstudy.cli.console import console
     from segstudy.study.summary import show
 
-    study, results = opened(files)
-    show(study, results, paper())
+    study, results = open_study(files)
+    show(study, results, console())

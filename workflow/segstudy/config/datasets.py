@@ -1,4 +1,4 @@
-"""A data set of a study: where it lies, how it is read, resized and split."""
+"""A data set of a study: its folder, and how it is read, resized and split."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 READERS: tuple[str, ...] = ("ph2", "drive", "cmp", "ebhi", "hrf", "phc", "rfmid", "folder")
 
 
-# Those that are told by `layout:` where their files lie.
+# Readers that need `layout:` where names alone do not say which file is what.
 WITH_LAYOUT: tuple[str, ...] = ("folder",)
 
 
-# Those whose index never has a stratum: an experiment on them alone is given no table by stratum.
+# Readers whose index never has strata: an experiment on these alone has no table by stratum.
 WITHOUT_STRATA: tuple[str, ...] = ("drive", "phc")
 
 
-# Those of several foreground classes: an experiment that has one of them is given a table by class.
+# Readers of several foreground classes: an experiment with one of these has a table by class.
 SEVERAL_CLASSES: tuple[str, ...] = ("cmp",)
 
 
@@ -44,7 +44,7 @@ EXCEPTION_KINDS = (
 
 
 class Size(Options):
-    """Size of the canvas that images are fitted into, aspect kept: exactly one way of saying it."""
+    """Size of the canvas that images are fitted into, aspect ratio kept: height and width, or long_side."""
 
     height: int | None = Field(None, ge=16, le=16384)
     width: int | None = Field(None, ge=16, le=16384)
@@ -62,21 +62,24 @@ class Split(Options):
     """How labelled images are divided. Official test sets are kept where the data set has them."""
 
     repeat: Literal["new_split", "fixed_split", "kfold"] = Field(
-        "new_split", description="what a further seed changes: the split too, the weights only, or the fold"
+        "new_split", description="what another seed changes: split and weights, weights only, or the fold"
     )
     validation: float = Field(
-        0.2, ge=0, lt=1, description="share of what is not test; 0: all of it is trained on, the last weights are kept"
+        0.2,
+        ge=0,
+        lt=1,
+        description="share of the images that are not test; 0: train on all of them and keep the last weights",
     )
-    test: float = Field(0.2, gt=0, lt=1, description="share of all, where there is no labelled official test set")
+    test: float = Field(0.2, gt=0, lt=1, description="share of all images, if there is no labelled official test set")
     folds: int = Field(5, ge=2, le=100, description="kfold only")
     stratify: bool = True
     grouped: bool = Field(
         True,
-        description="keep groups (patients, slides) whole; false divides image by image, to measure what that leaks",
+        description="keep groups (patients, slides) in one subset; false splits image by image, to measure the leakage",
     )
-    official: bool = Field(True, description="respect the data set's own test set")
+    official: bool = Field(True, description="use the official test set of the data set")
     fallback: Literal["carve", "error"] = Field(
-        "carve", description="when the official test images have no labels: carve a test set, or stop"
+        "carve", description="if the official test images have no labels: take a test set from the others, or stop"
     )
 
     @model_validator(mode="after")
@@ -87,12 +90,12 @@ class Split(Options):
 
 
 class Prediction(Options):
-    """How a canvas goes through a trained network: at once, or in overlapping tiles that are blended."""
+    """How a canvas is predicted: at once, or in overlapping tiles that are blended."""
 
     tile: tuple[Annotated[int, Field(ge=16, le=16384)], Annotated[int, Field(ge=16, le=16384)]] | None = Field(
-        None, description="[height, width] of the tiles in pixels of the canvas; null predicts the whole canvas at once"
+        None, description="[height, width] of the tiles, in pixels of the canvas; null: the whole canvas at once"
     )
-    overlap: float = Field(0.5, ge=0, le=0.9, description="share of a tile that its neighbour covers too")
+    overlap: float = Field(0.5, ge=0, le=0.9, description="share of a tile that overlaps with its neighbour")
 
     @model_validator(mode="after")
     def _overlap_of_tiles(self) -> Prediction:
@@ -102,15 +105,15 @@ class Prediction(Options):
 
 
 class DeclaredException(Options):
-    """A finding of the checks that is known and accepted, with the reason that the report prints."""
+    """A finding of the data checks that is known and accepted, with a reason, which the report prints."""
 
     kind: Literal[EXCEPTION_KINDS]  # type: ignore[valid-type]
-    samples: list[str] = Field(default=[], description="samples, groups or strata concerned; empty means all")
+    samples: list[str] = Field(default=[], description="samples, groups or strata; empty: all")
     reason: str = Field(min_length=5)
 
 
 class Phantom(Options):
-    """Draw a stand-in in the official layout instead of reading real data."""
+    """Draw phantom images in the official layout instead of reading real data."""
 
     images: int = Field(40, ge=4, le=100_000)
     height: int = Field(192, ge=32, le=8192)
@@ -119,17 +122,19 @@ class Phantom(Options):
 
 
 class Layout(Options):
-    """What the reader `folder` cannot find out by itself; folders and table are below the root."""
+    """Names of folders and files for the reader `folder`; all are below the root."""
 
     images: Below | None = Field(None, description="folder of the images; by default images, image, imgs or img")
     masks: Below | None = Field(None, description="folder of the masks; by default masks, mask, labels, label, ...")
-    rois: Below | None = Field(None, description="folder of the regions that count; by default rois or roi, if there")
-    table: Below | None = Field(None, description="table of samples; by default samples.csv, if there")
+    rois: Below | None = Field(
+        None, description="folder of the regions of interest; by default rois or roi, if it exists"
+    )
+    table: Below | None = Field(None, description="table of samples; by default samples.csv, if it exists")
     mask_suffix: str | None = Field(
-        None, description="what a mask's name has behind the image's, for instance _mask; '' for nothing"
+        None, description="suffix of a mask's name behind the image's name, for instance _mask; '' for none"
     )
     group_pattern: str | None = Field(
-        None, description="regular expression; what it finds in a sample's name (its brackets, if any) is the group"
+        None, description="regular expression; its match in a sample's name (or the part in brackets) is the group"
     )
 
     @field_validator("group_pattern")
@@ -150,22 +155,26 @@ class DatasetConfig(Options):
     reader: str = ""
     root: str = ""
     size: Size | Literal["native"] = "native"
-    colour: Literal["rgb", "grey", "green"] = Field("rgb", description="channels that the network sees")
+    colour: Literal["rgb", "grey", "green"] = Field("rgb", description="channels of the network's input")
     split: Split = Split()
     max_megapixels: float = Field(
-        MAX_MEGAPIXELS, gt=0, le=100_000, description="largest image or mask that is read; told before it is decoded"
+        MAX_MEGAPIXELS, gt=0, le=100_000, description="largest image or mask that is read; checked before it is decoded"
     )
-    region: Literal["roi", "full"] = Field("roi", description="headline region of the tables, where a roi exists")
-    exceptions: list[DeclaredException] = Field([], description="findings of the checks that are known and accepted")
-    training: dict[str, Any] = Field({}, description="recipe keys that this data set needs whatever the recipe")
+    region: Literal["roi", "full"] = Field(
+        "roi", description="region that the tables count in, if the data set has a field of view (roi)"
+    )
+    exceptions: list[DeclaredException] = Field(
+        [], description="findings of the data checks that are known and accepted"
+    )
+    training: dict[str, Any] = Field({}, description="recipe keys that replace those of every recipe on this data set")
     prediction: Prediction = Field(Prediction(), description="whole canvas, or tiles")
     classes: Classes = Field(
         {},
-        description="each class and its value, values or colour ('#ff0000') in the masks, where the reader does not "
-        "know them or they are to be put together; 'background' names what is none, 0 or black unless told",
+        description="class name: its value, values or colour ('#ff0000') in the masks. Needed if the reader does not "
+        "know them, or to merge classes; 'background' lists the values of the background, by default 0 or black",
     )
-    inverted: bool = Field(False, description="binary masks whose foreground is dark")
-    layout: Layout = Field(Layout(), description="reader 'folder' only: what names alone do not tell")
+    inverted: bool = Field(False, description="binary masks with dark foreground")
+    layout: Layout = Field(Layout(), description="reader 'folder' only: which folders and files to read")
     phantom: Phantom | None = None
 
     @model_validator(mode="after")

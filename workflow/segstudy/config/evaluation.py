@@ -1,4 +1,4 @@
-"""Options of evaluation: what is measured, and what the tables show of it."""
+"""Options of evaluation: what is measured, and what the tables show."""
 
 from __future__ import annotations
 
@@ -37,43 +37,43 @@ class Evaluation(Options):
     policies: Annotated[list[Policy | Literal["oracle"]], Distinct] = Field(
         ["fixed", "validation"],
         min_length=1,
-        description="of one foreground class; several need no threshold. oracle: the best threshold on the test images "
-        "themselves, an upper bound and no result",
+        description="how thresholds are chosen, for one foreground class; several classes need none. oracle: the best "
+        "threshold on the test images themselves, which is an upper bound, not a result",
     )
-    headline: Policy = Field("fixed", description="threshold of tables and masks")
+    headline: Policy = Field("fixed", description="policy whose threshold tables and masks use")
     comparison: Literal[COUNTED] = Field(  # type: ignore[valid-type]
-        "dice", description="metric of the paired comparisons and of the ranking, of each test image"
+        "dice", description="metric of the paired comparisons and of the ranking, per test image"
     )
     tta: Literal["none", "flips"] = Field(
         "none",
-        description="a row beside each network's: its probabilities averaged over the image and its mirror images",
+        description="flips adds a row for each network: the mean of its probabilities over mirrored images",
     )
     ensemble: bool = Field(
         False,
-        description="a row beside each network's: the mean of the probabilities of all its seeds. For one foreground "
-        "class, and split.repeat fixed_split",
+        description="true adds a row for each network: the mean probabilities of all its seeds. Needs one foreground "
+        "class and split.repeat: fixed_split",
     )
     keep_predictions: bool = Field(
         True,
-        description="false: probabilities are deleted once everything that reads them is done, and made anew where a "
-        "changed measure asks for them. They are most of what a study takes on disk; masks and histograms stay",
+        description="false deletes probabilities after their last use; they are predicted again if a changed measure "
+        "needs them. They take most of a study's disk space; masks and histograms stay",
     )
     controls: Annotated[list[Control], Distinct] = Field(
-        list(CONTROLS), description="rows that need no training; each is for one foreground class, for several, or both"
+        list(CONTROLS), description="rows without training; each fits one foreground class, several, or both"
     )
     measures: Annotated[list[Measure], Distinct] = Field(
         list(MEASURES),
-        description="what is measured beside counts of pixels where there is one foreground class: surface (distances "
-        "of outlines), cldice (centre lines), objects (and holes), scores (of probabilities)",
+        description="measured beside pixel counts, for one foreground class: surface (distances between outlines), "
+        "cldice (centre lines), objects (and holes), scores (ROC AUC, average precision, calibration)",
     )
     measures_of_several: Annotated[list[Literal["surface", "cldice", "objects"]], Distinct] = Field(
-        [], description="the same where there are several classes; every class costs as much as a whole mask"
+        [], description="the same for several classes; every class costs as much time as a whole mask"
     )
-    tolerance: float = Field(2, ge=0, description="of the surface Dice: pixels between outlines that are forgiven")
+    tolerance: float = Field(2, ge=0, description="pixels between outlines that the surface Dice tolerates")
     metrics: Annotated[list[str], Distinct] = Field(
         list(COUNTED[:7]),
         min_length=1,
-        description=f"columns of the readable table of one foreground class; the csv has all. Of {', '.join(NEEDS)}",
+        description=f"columns of the readable table for one foreground class (csv: all), from: {', '.join(NEEDS)}",
     )
 
     @field_validator("headline", mode="before")
@@ -85,7 +85,7 @@ class Evaluation(Options):
 
     @property
     def of_prediction(self) -> dict[str, Any]:
-        """What of it a prediction depends on, as plain values."""
+        """The options that a prediction depends on, as plain values."""
         kept = self.model_dump(mode="json", include={"fixed_threshold", "headline"})
         return kept | {"policies": [policy for policy in self.policies if policy != "oracle"]}
 

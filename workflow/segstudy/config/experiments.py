@@ -22,13 +22,13 @@ class Experiment(Options):
     losses: Annotated[list[str], Distinct] = Field(min_length=1)
     recipes: Annotated[list[str], Distinct] = Field(["default"], min_length=1)
     only: Annotated[list[str], Distinct] | None = Field(
-        None, min_length=1, description="rows of the grid that are wanted, as model/loss/recipe; left out, all of them"
+        None, min_length=1, description="rows of the grid to train, as model/loss/recipe; left out: all"
     )
-    seeds: list[int] = Field([0], description="a number of seeds, or their list")
+    seeds: list[int] = Field([0], description="number of seeds, or a list of seeds")
     labels: list[Annotated[float, Field(gt=0, le=1)]] = Field(
         [1.0],
         min_length=1,
-        description="shares of the training labels: each recipe is trained with each of them",
+        description="shares of the training labels; each recipe is trained with each share",
     )
 
     @field_validator("seeds", mode="before")

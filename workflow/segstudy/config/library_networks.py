@@ -11,7 +11,7 @@ from segstudy.config.library_paths import places_in, refusal
 
 
 class EncoderUNetOptions(Options):
-    """U-Net whose encoder is a ResNet or a VGG network, with weights learned on ImageNet where asked for."""
+    """U-Net with a ResNet or VGG encoder, optionally pretrained on ImageNet."""
 
     encoder: Literal[
         "resnet18",
@@ -29,16 +29,16 @@ class EncoderUNetOptions(Options):
         "vgg19_bn",
     ] = "resnet34"
     weights: Literal["imagenet", "none"] = Field(
-        "imagenet", description="what the encoder starts from; its intensities are scaled as these weights want them"
+        "imagenet", description="initial weights of the encoder; images are normalised as these weights need it"
     )
     decoder_widths: list[int] = Field(
         [256, 128, 64, 32, 16],
         min_length=5,
         max_length=5,
-        description="channels of the decoder's five levels, coarsest first",
+        description="channels of the five decoder levels, coarsest first",
     )
     normalisation: Literal["batch", "instance", "none"] = Field(
-        "batch", description="of the decoder; the encoder has its own"
+        "batch", description="normalisation of the decoder; the encoder has its own"
     )
 
     @field_validator("decoder_widths")
@@ -53,18 +53,20 @@ class LibraryOptions(Options):
     """A network of an installed library, by its path and its arguments."""
 
     network: str = Field(description="module:class, such as monai.networks.nets:AttentionUnet")
-    arguments: dict[str, Any] = Field({}, description="of the class, beside those for channels in and out")
+    arguments: dict[str, Any] = Field(
+        {}, description="arguments of the class, without those for the numbers of channels"
+    )
     in_channels: str | None = Field(
-        None, description="name of the argument for the channels of an image; left out, the usual names are tried"
+        None, description="name of the argument for input channels; left out: the usual names are tried"
     )
     outputs: str | None = Field(
-        None, description="name of the argument for the channels of the logits; left out, the usual names are tried"
+        None, description="name of the argument for output channels; left out: the usual names are tried"
     )
     divisor: int | None = Field(
         None,
         ge=1,
         le=1024,
-        description="images are padded to a multiple of this; left out, the smallest power of two that works is found",
+        description="images are padded to a multiple of this; left out: the smallest power of two that works",
     )
 
     @field_validator("network")

@@ -76,9 +76,9 @@ def read_config(*files: str | Path) -> dict[str, Any]:
 
 def merged(config: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Return a config with what another one says laid over it."""
-    found = dict(config)
-    _update(found, other)
-    return found
+    result = dict(config)
+    _update(result, other)
+    return result
 
 
 def _own_experiments(config: Mapping[str, Any], contents: Sequence[Mapping[str, Any]]) -> Any:

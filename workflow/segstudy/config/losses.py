@@ -28,7 +28,7 @@ class BceOptions(Options):
 class BceProbabilityOptions(Options):
     """Binary cross-entropy on sigmoid outputs, clamped by `epsilon`."""
 
-    epsilon: float = Field(1e-7, ge=1e-7, lt=0.1, description="smaller values are lost in 1 - epsilon in float32")
+    epsilon: float = Field(1e-7, ge=1e-7, lt=0.1, description="smaller values vanish in 1 - epsilon in float32")
 
 
 class WeightedBceOptions(Options):
@@ -82,7 +82,7 @@ class TverskyOptions(Options):
 
 
 class FocalTverskyOptions(TverskyOptions):
-    """Tversky loss to the power 1 / `gamma`: above 1, images that are nearly right keep their pull."""
+    """Tversky loss to the power 1 / `gamma`: above 1, nearly correct images keep a large gradient."""
 
     gamma: float = Field(4 / 3, ge=0.1, le=3)
 
@@ -90,15 +90,19 @@ class FocalTverskyOptions(TverskyOptions):
 class SoftCldiceOptions(Options):
     """Dice of the centre lines of p and mask, mixed with Dice: (1 - alpha) * dice + alpha * clDice."""
 
-    iterations: int = Field(3, ge=1, le=100, description="erosions; at least half the width of the thickest line")
-    alpha: float = Field(0.2, gt=0, le=1, description="share of clDice, the rest is dice; a large one may fail")
+    iterations: int = Field(
+        3, ge=1, le=100, description="number of erosions; at least half the width of the thickest line"
+    )
+    alpha: float = Field(
+        0.2, gt=0, le=1, description="share of clDice, the rest is Dice; training with a large share may fail"
+    )
     smooth: float = Field(1.0, ge=0, allow_inf_nan=False)
 
 
 class BoundaryOptions(Options):
-    """Mean of p times the signed distance from the true outline; usually a term beside dice."""
+    """Mean of p times the signed distance from the true outline; usually combined with dice."""
 
-    normalise: bool = Field(False, description="distances over the image diagonal instead of in pixels")
+    normalise: bool = Field(False, description="distances relative to the image diagonal instead of in pixels")
 
 
 class BceTvOptions(Options):

@@ -16,14 +16,14 @@ from segstudy.config.library_networks import EncoderUNetOptions, LibraryOptions,
 
 
 class LevelOptions(Options):
-    """What all networks of levels share: down by convolutions and pooling, and up again."""
+    """Options of all encoder-decoder networks."""
 
     depth: int = Field(4, ge=1, le=7, description="number of poolings")
     width: int = Field(32, ge=1, le=1024, description="channels of the first level")
     growth: Literal[1, 2] = Field(2, description="factor on the channels from one level to the next")
     convolutions: int = Field(2, ge=1, le=4, description="3x3 convolutions at every level, down and up")
     normalisation: Literal["batch", "instance", "group", "none"] = "batch"
-    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="after every convolution of the decoder")
+    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="dropout after every convolution of the decoder")
 
 
 class EncDecOptions(LevelOptions):
@@ -41,10 +41,10 @@ class UNetOptions(LevelOptions):
     down: ClassVar[str] = "pool"
 
     up: Literal["nearest", "bilinear", "transposed"] = Field(
-        "nearest", description="upsampling by 2; transposed is learnt and narrows to the finer level's channels"
+        "nearest", description="upsampling by 2; transposed is learned and reduces to the channels of the finer level"
     )
     skips: Literal["concat", "none", "smoothed"] = Field(
-        "concat", description="smoothed: averaged over 5x5 pixels before they are concatenated"
+        "concat", description="smoothed: averaged over 5x5 pixels before concatenation"
     )
 
 
@@ -66,7 +66,7 @@ class UNetValidOptions(LevelOptions):
 
 
 class SegNetOptions(LevelOptions):
-    """Encoder-decoder whose decoder puts values back to where max-pooling found them."""
+    """Encoder-decoder whose decoder unpools with the indices of max-pooling."""
 
 
 class DilatedNetOptions(Options):
@@ -79,9 +79,9 @@ class DilatedNetOptions(Options):
 
 
 class WNetOptions(Options):
-    """Two chained small U-Nets of residual blocks, trained with a loss on both outputs."""
+    """Two small U-Nets of residual blocks in a row, trained with a loss on both outputs."""
 
-    depth: int = Field(2, ge=1, le=7, description="number of poolings in each of the two")
+    depth: int = Field(2, ge=1, le=7, description="number of poolings in each of the two U-Nets")
     width: int = Field(8, ge=1, le=1024, description="channels of the first level")
     growth: Literal[1, 2] = Field(2, description="factor on the channels from one level to the next")
     normalisation: Literal["batch", "instance", "group", "none"] = "batch"

@@ -1,4 +1,4 @@
-"""A recipe: everything about a training that is neither the data, the network nor the loss."""
+"""A recipe: how a network is trained; everything but data, network and loss."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Schedule(Options):
     """Learning rate over the epochs."""
 
     kind: Literal["constant", "multistep", "cosine", "one_cycle", "polynomial"] = "constant"
-    milestones: list[int] = Field(default=[], description="multistep: epochs after which the rate falls")
+    milestones: list[int] = Field(default=[], description="multistep: epochs after which the learning rate falls")
     gamma: float = Field(0.1, gt=0, le=1, description="multistep: factor at each milestone")
-    warmup: float = Field(0.3, gt=0, lt=1, description="one_cycle: share of the steps that rise")
+    warmup: float = Field(0.3, gt=0, lt=1, description="one_cycle: share of the steps in which the learning rate rises")
     power: float = Field(0.9, gt=0, description="polynomial: exponent")
 
     @model_validator(mode="after")
@@ -36,7 +36,7 @@ class Augmentation(Options):
     flip_horizontal: float = Field(0.0, ge=0, le=1, description="probability")
     flip_vertical: float = Field(0.0, ge=0, le=1, description="probability")
     rotation: float = Field(0.0, ge=0, le=180, description="uniform in +- this many degrees")
-    shift: float = Field(0.0, ge=0, le=0.5, description="uniform in +- this share of the side")
+    shift: float = Field(0.0, ge=0, le=0.5, description="uniform in +- this share of the image side")
     scale: Range = Field((1.0, 1.0), description="uniform factor")
     shear: float = Field(0.0, ge=0, le=45, description="uniform in +- this many degrees")
     brightness: Range = Field((1.0, 1.0), description="uniform factor on the intensities")
@@ -60,13 +60,13 @@ class CurveStopping(Options):
     window: int = Field(10, ge=4)
     threshold: float = Field(0.001, gt=0, description="slope at the last epoch over the loss scale")
     epochs: int = Field(5, ge=1, description="stop when flat for more than this many epochs")
-    after: int = Field(10, ge=0, description="never before this epoch")
+    after: int = Field(10, ge=0, description="never stop before this epoch")
 
 
 class EarlyStopping(Options):
-    """Either criterion, both or none; the first to fire ends the training."""
+    """Two criteria, each optional; the first that is met ends the training."""
 
-    patience: int | None = Field(None, ge=1, description="epochs without a better validation loss")
+    patience: int | None = Field(None, ge=1, description="stop after this many epochs without a better validation loss")
     curve: CurveStopping | None = None
 
 
@@ -81,23 +81,23 @@ class Recipe(Options):
     momentum: float = Field(0.9, ge=0, lt=1, description="sgd only")
     schedule: Schedule = Schedule()
     crop: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] | None = Field(
-        None, description="[height, width] of random training crops; null trains on whole images"
+        None, description="[height, width] of random training crops; null: whole images"
     )
-    crops_per_image: int = Field(1, ge=1, le=1000, description="crops of each image in an epoch")
+    crops_per_image: int = Field(1, ge=1, le=1000, description="crops per image and epoch")
     crops_per_epoch: int | None = Field(
-        None, ge=1, le=1_000_000, description="crops of all images together in an epoch, instead of crops_per_image"
+        None, ge=1, le=1_000_000, description="crops per epoch from all images together, instead of crops_per_image"
     )
     augmentation: Augmentation = Augmentation()
     balance: Literal["none", "strata"] = Field(
         "none", description="strata: repeat training images of small strata until all strata are equally frequent"
     )
-    validate_every: int = Field(1, ge=1, description="epochs between two validations")
+    validate_every: int = Field(1, ge=1, description="validate every so many epochs")
     early_stopping: EarlyStopping = EarlyStopping()
     accumulate: int = Field(
-        1, ge=1, le=4096, description="parts a batch goes through the network in, to fit the memory"
+        1, ge=1, le=4096, description="split each batch into this many parts to save memory (gradient accumulation)"
     )
     on_oom: Literal["fail", "halve"] = Field(
-        "fail", description="out of memory: stop, or repeat the step with twice the parts and go on with these"
+        "fail", description="out of memory: stop, or repeat the step with twice as many parts and keep that number"
     )
     gradient_clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -106,11 +106,14 @@ class Recipe(Options):
     )
     deterministic: bool = True
     labels: float = Field(
-        1.0, gt=0, le=1, description="share of the training images whose labels are used; those of a smaller share too"
+        1.0,
+        gt=0,
+        le=1,
+        description="share of the training images whose labels are used; a smaller share is a subset of a larger one",
     )
     start_from: StartFrom | None = None
     transfer: Transfer = Transfer()
-    denoising: Denoising | None = Field(None, description="learn to remove noise, for others to start from")
+    denoising: Denoising | None = Field(None, description="learn to remove noise, as pretraining for other recipes")
     pseudo_labels: PseudoLabels | None = None
     consistency: Consistency | None = Field(None, description="mean teacher on images without labels")
 

@@ -65,7 +65,7 @@ class Study(Options):
         return {"network": network.kind, **network.options.model_dump(mode="json")}
 
     def loss_settings(self, loss: str) -> dict[str, Any]:
-        """A loss's kind and options, resolved, as plain values."""
+        """Return kind and options of a loss, as plain values."""
         objective = self.losses[loss]
         return {"loss": objective.kind, **objective.options.model_dump(mode="json")}
 

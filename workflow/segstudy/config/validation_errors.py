@@ -89,24 +89,24 @@ def _problem(model: type[BaseModel], error: Any, key: Key, files: Sequence[Path]
     fields, inner = _walk(model, error["loc"])
     full = tuple(part for part in (*key, *inner) if part != "[key]")
     where = f"{place(full, files)} {'.'.join(_short(part) for part in full)}"
-    kind, found = error["type"], error["input"]
+    kind, value = error["type"], error["input"]
     if kind == "extra_forbidden":
         name = str(full[-1])
         return f"{where}: unknown key. Keys: {', '.join(sorted(fields))}.{nearest(name, fields)}"
     if kind == "missing":
         return f"{where}: this key is required"
-    if kind == "too_short" and found == {}:
+    if kind == "too_short" and value == {}:
         return f"{where}: nothing is defined here"
     if kind == "invalid_key" or ("[key]" in error["loc"] and kind == "string_type"):
-        return f"{where}: a key must be text, found {SHOWN.repr(found)}: put it in quotes"
+        return f"{where}: a key must be text, found {SHOWN.repr(value)}: put it in quotes"
     if kind in ("dict_type", "model_type", "mapping_type"):
-        return f"{where}: {BLOCK}, found {'nothing' if found is None else SHOWN.repr(found)}"
+        return f"{where}: {BLOCK}, found {'nothing' if value is None else SHOWN.repr(value)}"
     if kind == "string_type":
-        text = "nothing" if found is None else SHOWN.repr(found)
-        return f"{where}: this must be text, found {text}{_quoted(found)}"
+        text = "nothing" if value is None else SHOWN.repr(value)
+        return f"{where}: this must be text, found {text}{_quoted(value)}"
     message = error["msg"].removeprefix("Value error, ")
-    shown = "" if isinstance(found, dict | BaseModel) else f", found {SHOWN.repr(found)}"
-    return f"{where}: {message[0].lower()}{message[1:]}{shown if kind != 'value_error' else ''}"
+    suffix = "" if isinstance(value, dict | BaseModel) else f", found {SHOWN.repr(value)}"
+    return f"{where}: {message[0].lower()}{message[1:]}{suffix if kind != 'value_error' else ''}"
 
 
 def _short(part: str | int) -> str:
@@ -114,8 +114,8 @@ def _short(part: str | int) -> str:
     return name if len(name) <= 60 else f"{name[:20]}..."
 
 
-def _quoted(found: Any) -> str:
-    return ": put it in quotes" if isinstance(found, int | float) else ""
+def _quoted(value: Any) -> str:
+    return ": put it in quotes" if isinstance(value, int | float) else ""
 
 
 def _walk(model: type[BaseModel], location: Key) -> tuple[list[str], Key]:

@@ -35,7 +35,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
             )
         _check_size(node, path)
         _check_keys(node, path)
-        found = yaml.safe_load(text)
+        config = yaml.safe_load(text)
     except (FileNotFoundError, NotADirectoryError):
         beside = [str(other) for folder in {path.parent, Path("studies")} for other in folder.glob("*.y*ml")]
         names = nearest(str(path), beside)
@@ -63,18 +63,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except ValueError as error:  # what looks like a number or a date and is none
         what = str(error).partition("; ")[0]
         raise StudyError(f"this config file holds a value that cannot be read: {what}", where=path) from None
-    if not isinstance(found, dict):
+    if not isinstance(config, dict):
         raise StudyError(
             "a config file holds blocks of 'name: options' lines", where=path, remedy="see config.yaml for the blocks"
         )
-    if TEMPLATE in found:
+    if TEMPLATE in config:
         raise StudyError(
             f"this config file asks Snakemake to run what stands in it as Python ({TEMPLATE})",
             where=path,
             allowed="plain YAML",
             remedy="do not give the file to snakemake, which runs it while reading; write the values themselves",
         )
-    return found
+    return config
 
 
 @lru_cache(maxsize=8)

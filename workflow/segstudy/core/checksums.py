@@ -1,12 +1,12 @@
-"""Checksums beside the files that later jobs read: a file that was cut or changed is noticed and not believed.
+"""Checksums beside the files that later jobs read: a file that was cut or changed is detected.
 
-The sum of `counts.csv` is `.counts.csv.sum` in the same folder: one JSON line with `bytes`, `sha256` and, of a table,
-`rows`. A folder that one job writes as a whole (a store, masks, probabilities) has one sum beside it, with an entry for
-each of its files. A file without a sum is read as it is: it was made by an earlier version, or copied without hidden
-files.
+The checksum of `counts.csv` is `.counts.csv.sum` in the same folder: one JSON line with `bytes`, `sha256` and, for a
+table, `rows`. A folder that one job writes as a whole (a store, masks, probabilities) has one such file beside it, with
+an entry for each of its files. A file without a checksum is read without a check: it was made by an earlier version, or
+copied without hidden files.
 
-A sum is removed before its file is replaced and written after it: whoever is killed between leaves a file without a
-sum, never one with a wrong one. No pandas, no numpy: the planning of a study reads with it.
+A checksum is removed before its file is replaced and written after it: a job killed in between leaves a file without a
+checksum, never with a wrong one. No pandas, no numpy: planning a study uses this module.
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ ROOT = "results"
 
 
 def sum_of(path: str | Path) -> Path:
-    """Return where the sum of a file or folder lies."""
+    """Return the path of the checksum of a file or folder."""
     path = Path(path)
     return path.with_name(f".{path.name}.sum")
 
 
 def unseal(path: str | Path) -> None:
-    """Remove the sum of a file or folder that is about to be replaced."""
+    """Remove the checksum of a file or folder that is about to be replaced."""
     sum_of(path).unlink(missing_ok=True)
 
 
 def seal(path: str | Path, rows: int | None = None) -> None:
-    """Write the sum of a file; `rows` are those of a table."""
+    """Write the checksum of a file; for a table with its number of `rows`."""
     path = Path(path)
     _write(path, _entry(path) | ({} if rows is None else {"rows": rows}))
 
 
 def seal_folder(path: str | Path, content: str | Path | None = None) -> None:
-    """Write the sum of a folder and all files in it; they are read in `content` where the folder is not there yet."""
+    """Write the checksum of all files in a folder; they are read in `content` if the folder does not exist yet."""
     folder = Path(content or path)
-    found = {}
+    entries = {}
     for file in sorted(item for item in folder.rglob("*") if item.is_file() and not item.name.startswith(".")):
-        found[file.relative_to(folder).as_posix()] = _entry(file)
-    _write(Path(path), {"files": found})
+        entries[file.relative_to(folder).as_posix()] = _entry(file)
+    _write(Path(path), {"files": entries})
 
 
 def content(path: str | Path) -> bytes:
-    """Return the bytes of a file, compared with its sum where it has one.
+    """Return the bytes of a file, checked against its checksum if it has one.
 
     Raises:
         FileNotFoundError: there is no file.
@@ -61,19 +61,19 @@ def content(path: str | Path) -> bytes:
     path = Path(path)
     for last in (False, True):  # once more: the file may have been replaced between its two readings
         try:
-            found, expected = path.read_bytes(), _expected(path)
+            data, expected = path.read_bytes(), _expected(path)
         except (IsADirectoryError, NotADirectoryError):
             raise damaged(path, "there is a folder in the place of the file") from None
-        problem = _difference(found, expected)
+        problem = _difference(data, expected)
         if not problem:
-            return found
+            return data
         if not last:
             time.sleep(0.2)
     raise damaged(path, problem, changed=True)
 
 
 def check_size(path: str | Path) -> None:
-    """Compare the bytes of a file with its sum, where it has one, without reading it.
+    """Check the size of a file against its checksum, if it has one, without reading the file.
 
     Raises:
         FileNotFoundError: there is no file.
@@ -88,7 +88,7 @@ def check_size(path: str | Path) -> None:
 
 
 def check_digest(path: str | Path, digest: str) -> str:
-    """Compare the SHA-256 of a large file, which was worked out for another reason, with its sum; return it.
+    """Check the SHA-256 of a large file, computed elsewhere, against its checksum; return it.
 
     Raises:
         StudyError: it is another one.
@@ -100,23 +100,23 @@ def check_digest(path: str | Path, digest: str) -> str:
 
 
 def damaged(path: str | Path, problem: str, changed: bool = False) -> StudyError:
-    """Return the error of a file that cannot be believed, with the command that makes it again.
+    """Return the error of a damaged file, with the command that makes it again.
 
     Args:
         path: of the file.
         problem: what is wrong with it.
-        changed: whether it differs from its sum, so that somebody may have changed it on purpose.
+        changed: whether it differs from its checksum, so that somebody may have changed it on purpose.
     """
     path = Path(path)
-    own = sum_of(path)
+    checksum = sum_of(path)
     remedy = remake(path)
-    if changed and own.exists():
-        remedy += f"\n           a file that you changed on purpose is taken as it is once {own} is deleted"
+    if changed and checksum.exists():
+        remedy += f"\n           a file that you changed on purpose is taken as it is once {checksum} is deleted"
     return StudyError(f"{path.name} is damaged: {problem}", where=path, remedy=remedy)
 
 
 def remake(path: str | Path) -> str:
-    """Return the command that makes a result again: its file, or the folder that is one output."""
+    """Return the command that makes a result again: a file, or a folder that is one output."""
     path = Path(path)
     target = path.parent if path.parent.name in FOLDERS else path
     if ROOT not in target.parts:
@@ -144,7 +144,7 @@ def _write(path: Path, entry: dict[str, Any]) -> None:
 
 
 def _expected(path: Path) -> dict[str, Any] | None:
-    """Return the entry of a file: in its own sum, else in that of its folder; None where no sum can be read."""
+    """Return the checksum of a file: its own, else its entry in that of its folder; None if there is none."""
     entry = _read(sum_of(path))
     if entry is None:
         files = (_read(sum_of(path.parent)) or {}).get("files")
@@ -154,25 +154,25 @@ def _expected(path: Path) -> dict[str, Any] | None:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        entry = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return entry if isinstance(entry, dict) else None
 
 
-def _difference(found: bytes, expected: dict[str, Any] | None) -> str:
-    """Return how a content differs from what was written, '' where it does not."""
+def _difference(data: bytes, expected: dict[str, Any] | None) -> str:
+    """Return how `data` differs from what was written, '' if it does not."""
     if expected is None:
         return ""
     rows = expected.get("rows")
-    said = f"{len(found):,} bytes"
-    wanted = f"{expected['bytes']:,} bytes"
+    actual = f"{len(data):,} bytes"
+    written = f"{expected['bytes']:,} bytes"
     if rows is not None:
-        lines = found.count(b"\n")  # a row that was cut in the middle has no end
-        said += f" in {max(0, lines - 1):,} whole rows"
-        wanted += f" in {rows:,} rows"
-    if len(found) != expected["bytes"]:
-        return f"the file has {said}, {wanted} were written"
-    if "sha256" in expected and hashlib.sha256(found).hexdigest() != expected["sha256"]:
-        return f"its {len(found):,} bytes are not those that were written (another checksum)"
+        lines = data.count(b"\n")  # a row that was cut in the middle has no end
+        actual += f" in {max(0, lines - 1):,} whole rows"
+        written += f" in {rows:,} rows"
+    if len(data) != expected["bytes"]:
+        return f"the file has {actual}, {written} were written"
+    if "sha256" in expected and hashlib.sha256(data).hexdigest() != expected["sha256"]:
+        return f"its {len(data):,} bytes are not those that were written (another checksum)"
     return ""

@@ -1,7 +1,7 @@
-"""Text cells of CSV files that a spreadsheet would run as a formula: an apostrophe before them, off when read again.
+"""Protection against CSV injection: text that a spreadsheet would run as a formula gets an apostrophe.
 
-Numbers are never touched, and a table without such a cell is written with the bytes it would have anyway. What begins
-with apostrophes and then like a formula gets one more, so that reading gives back exactly what was written.
+Numbers are never changed, nor is a table without such text. Text that begins with apostrophes and then like a formula
+gets one more, so that reading gives back exactly what was written.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from segstudy.core.terminal_text import visible
 
 
 class StudyError(Exception):
-    """Something the user can mend: says what was found, where, what is allowed and what to do.
+    """An error that the user can mend. It says what is wrong, where, what is allowed and what to do.
 
     Scripts and commands show it as one message and exit with code 1; any other exception is a defect of
     segstudy itself and keeps its traceback (in the log).
@@ -32,7 +32,12 @@ def in_one_line(error: StudyError) -> str:
     return "; ".join(filter(None, [error.what, error.remedy.partition("\n")[0]]))
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type where the message is empty."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def nearest(name: str, options: Iterable[str]) -> str:
     """Return ' Did you mean X?' for the option closest to `name`, or an empty string."""
-    found = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)
-    return f" Did you mean '{found[0]}'?" if found else ""
+    closest = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)
+    return f" Did you mean '{closest[0]}'?" if closest else ""

@@ -1,7 +1,7 @@
-"""Write files so that nobody ever reads half of one: temporary neighbour, fsync, rename.
+"""Files and folders written atomically (temporary neighbour, fsync, rename), and the JSON and CSV files of a study.
 
-Tables, JSON and arrays that later jobs read get a checksum beside them (`segstudy.core.checksums`); reading compares
-it.
+Files that later jobs read get a checksum beside them (`segstudy.core.checksums`), which is compared when they are read.
+Arrays: `segstudy.core.arrays`.
 """
 
 from __future__ import annotations
@@ -15,26 +15,22 @@ import os
 import re
 import shutil
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import pandas as pd
 
 from segstudy.core import checksums, csv_text
-from segstudy.core.errors import StudyError
+from segstudy.core.errors import StudyError, first_line
 from segstudy.core.names import check_table
 from segstudy.core.removal import remove_tree
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-LARGEST_ARCHIVE = 4_000_000_000  # bytes of an .npz file when it is unpacked
-SHORT = re.compile(r"\d+ requested and \d+ written")  # as numpy says it
+SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")  # numpy's message
 
 
 @contextmanager
@@ -47,7 +43,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
-        with _named(path):
+        with _with_file_name(path):
             yield temporary
             _flush(temporary)
         checksums.unseal(path)
@@ -65,13 +61,13 @@ def atomic_folder(path: str | Path, sealed: bool = False) -> Iterator[Path]:
 
     Args:
         path: of the folder.
-        sealed: whether it gets a sum of its files, see `segstudy.core.checksums`.
+        sealed: whether its files get checksums, see `segstudy.core.checksums`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
     try:
-        with _named(path):
+        with _with_file_name(path):
             yield temporary
         temporary.chmod(0o777 & ~_umask())
         checksums.unseal(path)
@@ -85,11 +81,7 @@ def atomic_folder(path: str | Path, sealed: bool = False) -> Iterator[Path]:
 
 
 def check_folder(path: str | Path) -> None:
-    """Raise if results cannot go into the folder `path` because it, or something above it, is a file.
-
-    Raises:
-        StudyError: saying which.
-    """
+    """Raise a StudyError if results cannot go into the folder `path` because it, or a folder above it, is a file."""
     for place in (Path(path), *Path(path).parents):
         if place.exists():
             if not place.is_dir():
@@ -108,7 +100,7 @@ def write_picture(path: str | Path, picture: Image, **options: Any) -> None:
 
     stream = io.BytesIO()
     picture.save(stream, format=pillow.registered_extensions()[Path(path).suffix.lower()], **options)
-    with _named(Path(path)):
+    with _with_file_name(Path(path)):
         Path(path).write_bytes(stream.getvalue())
 
 
@@ -124,7 +116,7 @@ def write_json(path: str | Path, value: Any, sealed: bool = True) -> None:
     Args:
         path: of the file.
         value: plain values.
-        sealed: whether the file gets a sum; not inside a folder that has one, nor where nothing reads it again.
+        sealed: whether the file gets a checksum; not needed in a folder that has one, or if no job reads the file.
     """
     write_text(path, json.dumps(_without_nan(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     if sealed:
@@ -136,22 +128,22 @@ def read_json(path: str | Path, keys: Sequence[str] = ()) -> Any:
 
     Args:
         path: of the file.
-        keys: entries that it has to have; it is a mapping then.
+        keys: entries that it must have.
 
     Raises:
         FileNotFoundError: there is no file.
         StudyError: it is not what was written, is no JSON, or lacks an entry.
     """
     try:
-        found = json.loads(checksums.content(path).decode("utf-8"))
-    except ValueError as error:
+        value = json.loads(checksums.content(path).decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise checksums.damaged(path, f"it is no JSON ({error})") from None
-    if keys and not isinstance(found, dict):
-        raise checksums.damaged(path, f"it holds {type(found).__name__}, not entries with names")
-    missing = [key for key in keys if key not in found]
+    if keys and not isinstance(value, dict):
+        raise checksums.damaged(path, f"it holds {type(value).__name__}, not entries with names")
+    missing = [key for key in keys if key not in value]
     if missing:
         raise checksums.damaged(path, f"it has no entry {', '.join(map(repr, missing))}")
-    return found
+    return value
 
 
 def write_csv(path: str | Path, table: pd.DataFrame, sealed: bool = True) -> None:
@@ -164,99 +156,6 @@ def write_csv(path: str | Path, table: pd.DataFrame, sealed: bool = True) -> Non
         csv_text.guarded(table).to_csv(temporary, index=False, lineterminator="\n", quoting=quoting)
     if sealed:
         checksums.seal(path, rows=len(table))
-
-
-def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write named arrays as one compressed `.npz`, atomically, with the same bytes for the same arrays."""
-    with atomic_path(path) as temporary:
-        np.savez_compressed(temporary, allow_pickle=False, **arrays)
-    checksums.seal(path)
-
-
-def read_arrays(path: str | Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Read named arrays of an `.npz`.
-
-    Raises:
-        FileNotFoundError: there is no file.
-        StudyError: it is not what was written, is no such file, or lacks one of `names`.
-    """
-    try:
-        check_archive(path, LARGEST_ARCHIVE)
-        with np.load(io.BytesIO(checksums.content(path)), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in names}
-    except KeyError as error:
-        raise checksums.damaged(path, f"it has no array {error}") from None
-    except (
-        ValueError,
-        EOFError,
-        OSError,
-        zipfile.BadZipFile,
-        zlib.error,
-        AttributeError,
-        TypeError,
-        MemoryError,
-    ) as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise
-        raise checksums.damaged(path, f"it is no file of arrays ({_first_line(error)})") from None
-
-
-def write_array(path: str | Path, array: np.ndarray) -> None:
-    """Write one array as `.npy`, atomically."""
-    with atomic_path(path) as temporary:
-        np.save(temporary, array, allow_pickle=False)
-    checksums.seal(path)
-
-
-def read_array(path: str | Path, mmap: bool = False) -> np.ndarray:
-    """Read one array of an `.npy`: its content compared with its sum, or (`mmap`) opened in place, its size compared.
-
-    Raises:
-        FileNotFoundError: there is no file.
-        StudyError: it is not what was written, or is no array.
-    """
-    try:
-        held = _check_header(path)
-        if mmap:
-            checksums.check_size(path)
-            return np.asanyarray(np.load(path, mmap_mode="r" if held else None, allow_pickle=False))
-        return np.asarray(np.load(io.BytesIO(checksums.content(path)), allow_pickle=False))
-    except (ValueError, EOFError, OSError, SyntaxError, TypeError) as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise
-        raise checksums.damaged(path, f"it is no array, or not the whole of one ({_first_line(error)})") from None
-
-
-def _check_header(path: str | Path) -> int:
-    """Return the bytes of the values of an `.npy` file, those of its header: no more memory is asked for than it holds.
-
-    Raises:
-        ValueError: they differ, or it is no file of numbers.
-    """
-    with open(path, "rb") as file:
-        version = np.lib.format.read_magic(file)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(file)
-        held = os.fstat(file.fileno()).st_size - file.tell()
-    needed = math.prod(shape) * dtype.itemsize
-    if dtype.hasobject or held != needed:
-        raise ValueError(f"its header says {dtype} {shape}, {needed} bytes; the file holds {held}")
-    return held
-
-
-def check_archive(path: str | Path, largest: int) -> None:
-    """Check, before anything is unpacked, that a zip file takes at most `largest` bytes when it is.
-
-    Raises:
-        zipfile.BadZipFile: it is no zip file.
-        StudyError: it takes more.
-    """
-    with zipfile.ZipFile(path) as archive:
-        size = sum(item.file_size for item in archive.infolist())
-    if size > largest:
-        raise StudyError(
-            f"the file takes {size / 1e6:,.0f} MB when it is unpacked", where=path, allowed=f"{largest / 1e6:,.0f} MB"
-        )
 
 
 # Columns of names: read as they are, so that sample "01" stays "01" (and "NA" stays "NA"), and a column that is
@@ -273,7 +172,7 @@ def read_csv(path: str | Path, columns: Sequence[str] = ()) -> pd.DataFrame:
 
     Args:
         path: of the file.
-        columns: those that it has to have.
+        columns: columns that it must have.
 
     Raises:
         FileNotFoundError: there is no file.
@@ -287,17 +186,13 @@ def read_csv(path: str | Path, columns: Sequence[str] = ()) -> pd.DataFrame:
         missing = {column: [""] for column in header if column not in TEXT}
         table = pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=missing)
     except (ValueError, pd.errors.ParserError) as error:  # no columns, no UTF-8, a row that is too long
-        raise checksums.damaged(path, f"it is no table ({_first_line(error)})") from None
+        raise checksums.damaged(path, f"it is no table ({first_line(error)})") from None
     absent = [column for column in columns if column not in table]
     if absent:
         raise checksums.damaged(path, f"it has no column {', '.join(map(repr, absent))}")
     table = csv_text.unguarded(table)
     check_table(table, path)
     return table
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _without_nan(value: Any) -> Any:
@@ -311,12 +206,12 @@ def _without_nan(value: Any) -> Any:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Give an error of writing the name of its file, and the number that a short write of an array lacks."""
+def _with_file_name(path: Path) -> Iterator[None]:
+    """Add the name of the file to an error of writing, and the error number that numpy's short writes lack."""
     try:
         yield
     except OSError as error:
-        short = SHORT.search(str(error)) is not None
+        short = SHORT_WRITE.search(str(error)) is not None
         if error.filename is not None or not (error.errno or short):
             raise
         number = error.errno or errno.ENOSPC

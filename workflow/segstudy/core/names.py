@@ -1,4 +1,4 @@
-"""Names and paths that stand in files and end up in paths: they never lead out of their folder."""
+"""Checks of names and paths that are read from files: they must not lead out of their folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from segstudy.core.errors import StudyError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the config imports this module: pandas would take longer than all of it
     import pandas as pd
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # of samples and of everything a config names

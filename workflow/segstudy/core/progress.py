@@ -1,6 +1,6 @@
 """Progress of long work, through the standard `logging` logger "segstudy".
 
-Package code logs; `segstudy.runtime.job` (in a rule) or the command line decides where the lines go.
+Package code logs; `segstudy.runtime.job` (in a rule) or the command decides where the lines go.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _watchers: list[Watcher] = []
 
 
 @contextmanager
-def watched(watcher: Watcher) -> Iterator[None]:
-    """Hand what is told within the block to `watcher`."""
+def watch_progress(watcher: Watcher) -> Iterator[None]:
+    """Call `watcher` with every report within the block."""
     _watchers.append(watcher)
     try:
         yield
@@ -27,8 +27,8 @@ def watched(watcher: Watcher) -> Iterator[None]:
         _watchers.remove(watcher)
 
 
-def tell(facts: Mapping[str, Any]) -> None:
-    """Say how a training stands: often, and cheaply where nobody watches."""
+def report_progress(facts: Mapping[str, Any]) -> None:
+    """Pass the state of long work to all watchers; it costs nothing where there are none."""
     for watcher in _watchers:
         watcher(facts)
 

@@ -1,4 +1,4 @@
-"""Everything that is needed to say what a result is: the content of run.json."""
+"""Provenance of a training, the content of run.json: settings, data, code, environment, times."""
 
 from __future__ import annotations
 
@@ -110,8 +110,8 @@ def throughput(images_seen: int, steps: float, flops_per_image: int, peak: float
     }
 
 
-def told(record: Mapping[str, Any]) -> str:
-    """Return the throughput in a run record as half a sentence for the log."""
+def format_throughput(record: Mapping[str, Any]) -> str:
+    """Return the throughput of a run record as text for the log."""
     if record["images_per_second"] is None:
         return "no step was taken"
     work, achieved = record["training_flops_per_image"] / 1e9, record["flops_per_second"] / 1e9

@@ -1,4 +1,4 @@
-"""Randomness without memory: every draw is a function of (seed, purpose, epoch, step).
+"""Stateless random numbers: every draw is a function of (seed, purpose, epoch, step).
 
 Nothing depends on how much was drawn before, so a training continued from (epoch, step) repeats the draws of one
 that was never stopped, and no generator's state has to be saved.

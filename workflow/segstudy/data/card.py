@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from segstudy.config.datasets import Layout
-from segstudy.core.files import atomic_path, write_array, write_csv, write_json, write_text
+from segstudy.core.arrays import write_array
+from segstudy.core.files import atomic_path, write_csv, write_json, write_text
 from segstudy.data.card_page import card_page, card_text
 from segstudy.data.class_shares import class_shares
 from segstudy.data.examples import draw_examples

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from segstudy.core import checksums, files
+from segstudy.core.arrays import read_array
 from segstudy.core.errors import StudyError
 from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 from segstudy.core.progress import logger, track
@@ -149,7 +150,7 @@ def open_store(path: Path | str, mmap: bool = True) -> Store:
 
 def _opened(path: Path, mmap: bool) -> np.ndarray:
     """Open an array in place, or read it; its size is compared with what was written, not its content."""
-    array = files.read_array(path, mmap=True)
+    array = read_array(path, mmap=True)
     return array if mmap else np.array(array)
 
 

@@ -1,4 +1,4 @@
-"""What a cell's own records must say before they are believed: run.json, usage.json and thresholds.json."""
+"""The records of a trained cell, with the types that they must have: run.json, usage.json and thresholds.json."""
 
 from __future__ import annotations
 
@@ -10,40 +10,41 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, m
 
 from segstudy.config.datasets import READERS
 from segstudy.core import files
-from segstudy.core.errors import StudyError
+from segstudy.core.checksums import damaged
 from segstudy.inference.out_of_distribution import CHANNELS
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Pixels = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Byte = Annotated[int, Field(ge=0, le=255)]
-# A record that another version has written may hold more than is read here.
-READ = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
 
-class Trait(BaseModel):
+class Record(BaseModel):
+    """A record, or a part of one. One that another version has written may hold more than is read here."""
+
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+
+
+class Trait(Record):
     """A measure of the training images."""
 
-    model_config = READ
     mean: float
     sd: Annotated[float, Field(ge=0)] | None
     low: float
     high: float
 
 
-class TrainingImages(BaseModel):
-    """How the training images look; see `likeness.summary`."""
+class TrainingImages(Record):
+    """How the training images look; see `inference.out_of_distribution.summary`."""
 
-    model_config = READ
     images: Pixels
     long_side: Annotated[list[Pixels], Field(min_length=2, max_length=2)]
     traits: dict[str, Trait]
 
 
-class Usage(BaseModel):
-    """usage.json; see `usage.usage_record`."""
+class Usage(Record):
+    """usage.json; see `segstudy.inference.preprocessing`."""
 
-    model_config = READ
     reader: str
     phantom: bool
     classes: Annotated[list[str], Field(min_length=2)]
@@ -77,54 +78,47 @@ class Usage(BaseModel):
         return self
 
 
-class Model(BaseModel):
+class Model(Record):
     """The model's part of the settings."""
 
-    model_config = READ
     network: str
 
 
-class Settings(BaseModel):
-    """The settings of a training, of which run.json tells."""
+class Settings(Record):
+    """The settings of a training."""
 
-    model_config = READ
     model: Model
     loss: dict[str, Any]
     recipe: dict[str, Any]
 
 
-class Seconds(BaseModel):
+class Seconds(Record):
     """How long a training took."""
 
-    model_config = READ
     total: float
 
 
-class Git(BaseModel):
+class Git(Record):
     """The state of the code."""
 
-    model_config = READ
     commit: str | None
 
 
-class Source(BaseModel):
+class Source(Record):
     """A cell that another one builds on."""
 
-    model_config = READ
     cell: str
 
 
-class Encoder(BaseModel):
+class Encoder(Record):
     """Weights that an encoder started from."""
 
-    model_config = READ
     origin: str
 
 
-class Run(BaseModel):
-    """run.json, as far as a trained network's use and its card need it."""
+class Run(Record):
+    """run.json, as far as using a trained network and its card need it."""
 
-    model_config = READ
     seed: int
     settings: Settings
     parameters: Count
@@ -150,28 +144,17 @@ class Thresholds(RootModel[dict[str, Share | None]]):
 KINDS: Mapping[str, type[BaseModel]] = {"run.json": Run, "usage.json": Usage, "thresholds.json": Thresholds}
 
 
-def read_record(path: Path, remedy: str) -> Any:
-    """Return the content of a cell's record, checked.
-
-    Args:
-        path: of the file, whose name tells which record it is.
-        remedy: what makes it anew.
+def read_record(path: Path) -> Any:
+    """Return the content of a cell's record, checked; the name of the file says which record it is.
 
     Raises:
         StudyError: it is no JSON, or something is missing or of another type.
     """
+    record = files.read_json(path)
     try:
-        found = files.read_json(path)
-        KINDS[path.name].model_validate(found)
+        KINDS[path.name].model_validate(record)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"])) or "the whole record"
-        raise damaged(path, f"{key}: {first['msg'].removeprefix('Value error, ')}", remedy) from error
-    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8
-        raise damaged(path, f"it is no JSON: {error}", remedy) from error
-    return found
-
-
-def damaged(path: Path, why: str, remedy: str) -> StudyError:
-    """Return the error of a record that cannot be believed."""
-    return StudyError(f"the cell's {path.name} is damaged ({why})", where=path, remedy=remedy)
+        raise damaged(path, f"{key}: {first['msg'].removeprefix('Value error, ')}") from error
+    return record

@@ -1,4 +1,4 @@
-"""A trained cell for other programs: its network as a graph, how to feed it, and a card that says what it is."""
+"""Export of a trained cell for other programs: network as a graph, preprocessing, model card."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A network as one graph that other programs run: uint8 pixels in, probabilities out, as ONNX or a torch program.
 
-The scaling of intensities and the sigmoid (or softmax) are part of the graph: whoever runs it can get neither wrong.
+The scaling of intensities and the sigmoid (or softmax) are part of the graph, so that no program can get them wrong.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segstudy.core.errors import StudyError
+from segstudy.core.errors import StudyError, first_line
 from segstudy.core.files import atomic_path
 from segstudy.inference.predict import logits_of
 from segstudy.models.blocks import Pad
 from segstudy.models.probabilities import channel_statistics, probabilities
 from segstudy.runtime.job import full_disk
-from segstudy.runtime.memory import first_line
 
 INPUT, OUTPUT = "image", "probability"
 FILES = {"onnx": "model.onnx", "torch": "model.pt2"}

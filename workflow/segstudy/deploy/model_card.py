@@ -1,4 +1,4 @@
-"""The card of an exported model: what it learned from, how good it was on what, where it ends, and how it is used."""
+"""The model card of an exported network: training data, scores, limits, and how to use it."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _data(cell: CellFiles) -> str:
 def _split_words(cell: CellFiles) -> str:
     check = cell.split_check
     if check is None:
-        return "The checks of the split no longer lie beside the cell."
+        return "The checks of the split are no longer beside the cell."
     test = "the official one" if check["split"]["rule"]["test"] == "official" else "drawn"
     leak = check["split"]["test_in_training"]
     groups = f"{leak} test images belong to groups that are trained on" if leak else "no group is in two subsets"

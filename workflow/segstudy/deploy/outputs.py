@@ -1,4 +1,4 @@
-"""What a network has found in one image: its files, and its lines in a table."""
+"""The prediction of one image: its files, and its lines in predictions.csv."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COLUMNS = (
 WHOLE = ("width", "height", "area_px", "components", "largest_component_px")
 
 
-class Found(NamedTuple):
+class Prediction(NamedTuple):
     """The probabilities of an image."""
 
     path: Path
@@ -57,8 +57,8 @@ def field_of_view(folder: Path | None, name: str) -> tuple[Path, np.ndarray] | N
     raise StudyError(f"there is no mask of its field of view, {name} or {name}_mask", where=folder)
 
 
-def write_found(
-    found: Found, cell: CellFiles, out: Path, threshold: float | None, overlays: bool
+def write_prediction(
+    prediction: Prediction, cell: CellFiles, out: Path, threshold: float | None, overlays: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Write probability, mask and overlay of an image; return class ids uint8 (H, W), and the probability as stored.
 
@@ -69,46 +69,46 @@ def write_found(
         StudyError: the field of view is of another size than the image.
     """
     if cell.several:
-        probability, ids = most_probable(found.canvas, found.geometry)
-        ids = np.ascontiguousarray(turned_back(ids, found.orientation))
+        probability, ids = most_probable(prediction.canvas, prediction.geometry)
+        ids = np.ascontiguousarray(turned_back(ids, prediction.orientation))
     else:
-        probability = to_original(found.canvas[0], found.geometry)
-    probability = np.ascontiguousarray(turned_back(probability, found.orientation))
-    if found.inside:
-        path, inside = found.inside
-        fits(inside, probability, path, found.path)
+        probability = to_original(prediction.canvas[0], prediction.geometry)
+    probability = np.ascontiguousarray(turned_back(probability, prediction.orientation))
+    if prediction.inside:
+        path, inside = prediction.inside
+        fits(inside, probability, path, prediction.path)
         probability = probability * inside
-    with atomic_path(out / "probabilities" / f"{found.name}.png") as temporary:
+    with atomic_path(out / "probabilities" / f"{prediction.name}.png") as temporary:
         write_probability(temporary, probability)
         probability = read_probability(temporary)
-        if found.orientation != 1:
-            note_orientation(temporary, found.orientation)
+        if prediction.orientation != 1:
+            note_orientation(temporary, prediction.orientation)
     if not cell.several:
         assert threshold is not None
         ids = binarise(probability, threshold).astype(np.uint8)
-    elif found.inside:
-        ids = ids * found.inside[1]
+    elif prediction.inside:
+        ids = ids * prediction.inside[1]
     colours = [(red, green, blue) for red, green, blue in cell.usage["colours"]]
-    with atomic_path(out / "masks" / f"{found.name}.png") as temporary:
+    with atomic_path(out / "masks" / f"{prediction.name}.png") as temporary:
         if cell.several:
             write_classes(temporary, ids, colours)
         else:
             Image.fromarray(ids * np.uint8(255)).save(temporary, compress_level=1)
-        if found.orientation != 1:
-            note_orientation(temporary, found.orientation)
+        if prediction.orientation != 1:
+            note_orientation(temporary, prediction.orientation)
     if overlays:
-        image = read_image(found.path)
-        parts = [image, ids] + ([found.inside[1]] if found.inside else [])
-        upright = [np.ascontiguousarray(turned_upright(part, found.orientation)) for part in parts]
-        names, edge = cell.usage["classes"], upright[2] if found.inside else None
+        image = read_image(prediction.path)
+        parts = [image, ids] + ([prediction.inside[1]] if prediction.inside else [])
+        upright = [np.ascontiguousarray(turned_upright(part, prediction.orientation)) for part in parts]
+        names, edge = cell.usage["classes"], upright[2] if prediction.inside else None
         drawn = overlay(upright[0], upright[1], names, colours, edge)
-        with atomic_path(out / "overlays" / f"{found.name}.png") as temporary:
+        with atomic_path(out / "overlays" / f"{prediction.name}.png") as temporary:
             drawn.save(temporary, compress_level=3)
     return ids, probability
 
 
-def line_of(
-    found: Found,
+def class_lines(
+    prediction: Prediction,
     cell: CellFiles,
     ids: np.ndarray,
     probability: np.ndarray,
@@ -120,19 +120,19 @@ def line_of(
     from scipy.ndimage import label
 
     height, width = ids.shape
-    seen = int(found.inside[1].sum()) if found.inside else ids.size
+    seen = int(prediction.inside[1].sum()) if prediction.inside else ids.size
     lines = []
     for number, name in enumerate(cell.usage["classes"][1:], start=1):
         mask = ids == number
         area = int(mask.sum())
         components, count = label(mask, np.ones((3, 3)))
         sizes = np.bincount(components.ravel())[1:]
-        values: tuple[Any, ...] = (str(found.path), width, height, name, area, area / seen, count)
+        values: tuple[Any, ...] = (str(prediction.path), width, height, name, area, area / seen, count)
         values += (int(sizes.max(initial=0)), float(probability[mask].mean(dtype=np.float64)) if area else None)
         lines.append(dict(zip(COLUMNS, (*values, policy, threshold, warning, ""), strict=True)))
     return lines
 
 
-def line_without(path: Path, problem: str) -> dict[str, Any]:
+def problem_line(path: Path, problem: str) -> dict[str, Any]:
     """Return the line of an image that could not be predicted."""
     return dict.fromkeys(COLUMNS) | {"file": str(path), "warnings": "", "problem": problem}

@@ -1,4 +1,4 @@
-"""A trained cell's network on images that its study has never seen, treated as the study treats its own."""
+"""Prediction of new images by a trained cell, with the same steps as in its study."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from segstudy.core import files
 from segstudy.core.errors import StudyError
-from segstudy.core.progress import logger, tell, track
+from segstudy.core.progress import logger, report_progress, track
 from segstudy.data.images.decode import no_permission
 from segstudy.data.images.geometry import Geometry, canvas_size, fit, to_canvas
 from segstudy.data.images.orientation import orientation_of, turned_upright
@@ -21,7 +21,7 @@ from segstudy.data.readers.discovery import natural
 
 # The store's own function: a public name for it would be another store, and every cell would be trained again.
 from segstudy.data.store import _in_colour as in_colour
-from segstudy.deploy.outputs import WHOLE, Found, field_of_view, line_of, line_without, write_found
+from segstudy.deploy.outputs import WHOLE, Prediction, class_lines, field_of_view, problem_line, write_prediction
 from segstudy.deploy.trained_cell import CellFiles, check_belongs, chosen_threshold
 from segstudy.inference.out_of_distribution import unlike
 from segstudy.inference.predict import PIXELS_PER_PASS, predict_canvas
@@ -103,12 +103,14 @@ def predict_images(
     lines: dict[int, list[dict[str, Any]]] = {}
 
     def failed(place: int, error: StudyError) -> None:
-        logger.warning("%s: %s", pictures[place].name, error.what)
-        lines[place] = [line_without(pictures[place].path, error.what)]
+        picture = pictures[place]
+        problem = _problem(error, picture.path)
+        logger.warning("%s: %s", picture.name, problem)
+        lines[place] = [problem_line(picture.path, problem)]
 
     def prepared() -> Iterator[Prepared]:
         for place, picture in enumerate(track(pictures, "images")):
-            tell({"done": place, "total": len(pictures)})
+            report_progress({"done": place, "total": len(pictures)})
             try:
                 yield prepare(place, picture, cell, as_stored)
             except StudyError as error:
@@ -122,16 +124,22 @@ def predict_images(
             logger.warning("%s is unlike the training images: %s", one.picture.name, one.warning)
         try:
             inside = field_of_view(roi, one.picture.name)
-            found = Found(one.picture.path, one.picture.name, one.orientation, one.geometry, canvas, inside)
-            ids, probability = write_found(found, cell, out, value, overlays)
+            prediction = Prediction(one.picture.path, one.picture.name, one.orientation, one.geometry, canvas, inside)
+            ids, probability = write_prediction(prediction, cell, out, value, overlays)
         except StudyError as error:
             failed(one.place, error)
             continue
-        lines[one.place] = line_of(found, cell, ids, probability, policy, value, one.warning)
+        lines[one.place] = class_lines(prediction, cell, ids, probability, policy, value, one.warning)
     table = pd.DataFrame([line for place in sorted(lines) for line in lines[place]])
     table = table.astype(dict.fromkeys(WHOLE, "Int64"))  # whole numbers also beside a line that has none
     files.write_csv(Path(out) / "predictions.csv", table, sealed=False)
     return table
+
+
+def _problem(error: StudyError, image: Path) -> str:
+    """Return what is wrong with an image in one line; with the file concerned where it is another, such as a mask."""
+    files = [line.strip() for line in error.where.splitlines()]
+    return error.what if files in ([], [str(image)]) else f"{error.what} ({', '.join(files)})"
 
 
 def listed(images: Sequence[Path], out: Path) -> list[Picture]:
@@ -141,7 +149,7 @@ def listed(images: Sequence[Path], out: Path) -> list[Picture]:
         StudyError: something given is missing or may not be looked into, there is no image, two would have one name, or
             `out` is no folder beside or below the images'.
     """
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     own = Path(out).resolve()
     for given in images:
         path = Path(given)
@@ -156,17 +164,17 @@ def listed(images: Sequence[Path], out: Path) -> list[Picture]:
         else:
             raise StudyError("there is no such image or folder of images", where=path)
         for name, file in sorted(named, key=lambda item: natural(item[0])):
-            if found.setdefault(name, file) != file:
+            if files.setdefault(name, file) != file:
                 raise StudyError(
                     f"two images would both be '{name}.png'",
-                    where=f"{found[name]}, {file}",
+                    where=f"{files[name]}, {file}",
                     remedy="give the folder above both, or predict them into different folders",
                 )
-    if not found:
+    if not files:
         raise StudyError(
             "there is no image", where=", ".join(map(str, images)), allowed=f"files that end in {', '.join(SUFFIXES)}"
         )
-    return [Picture(path, name) for name, path in found.items()]
+    return [Picture(path, name) for name, path in files.items()]
 
 
 def _check_permission(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A trained cell, found by its folder, its path or its model file, and what its own files say of it."""
+"""A trained cell and its records, found by its folder, its path below results or its model file."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Any, NamedTuple
 
 from segstudy.config import paths
 from segstudy.config.cell import Cell
-from segstudy.core import checksums, files
+from segstudy.core import files
+from segstudy.core.checksums import damaged, remake
 from segstudy.core.errors import StudyError
-from segstudy.deploy.cell_records import damaged, read_record
+from segstudy.deploy.cell_records import read_record
 from segstudy.inference.out_of_distribution import CHANNELS
 
 MODEL, RUN, USAGE, THRESHOLDS, COUNTS = "model.safetensors", "run.json", "usage.json", "thresholds.json", "counts.csv"
 
 
 class CellFiles(NamedTuple):
-    """A cell by its files; no tensor is read yet."""
+    """The folder of a trained cell and the content of its records; weights are not read yet."""
 
     folder: Path
     run: dict[str, Any]
@@ -50,7 +51,7 @@ class CellFiles(NamedTuple):
 
     @property
     def split_check(self) -> dict[str, Any] | None:
-        """What the check of its split found, where its study still has it."""
+        """The report of the check of its split, where its study still has it."""
         path = self._above(paths.SPLIT_CHECK)
         return files.read_json(path) if path and path.is_file() else None
 
@@ -59,7 +60,7 @@ class CellFiles(NamedTuple):
 
     @property
     def several(self) -> bool:
-        """Whether it tells several foreground classes apart."""
+        """Whether it has several foreground classes."""
         return len(self.usage["classes"]) > 2
 
 
@@ -78,16 +79,15 @@ def find_cell(name: str | Path, results: Path = paths.RESULTS) -> Path:
         return path.parent
     if (path / MODEL).is_file():
         return path
-    found = (
-        sorted(place.parent for place in results.glob(f"*/{paths.CELLS}/{name}/{MODEL}"))
-        if not path.is_absolute()
-        else []
-    )
-    if len(found) == 1:
-        return found[0]
-    if found:
+    pattern = f"*/{paths.CELLS}/{name}/{MODEL}"
+    folders = [] if path.is_absolute() else sorted(model.parent for model in results.glob(pattern))
+    if len(folders) == 1:
+        return folders[0]
+    if folders:
         raise StudyError(
-            f"{len(found)} studies have a cell '{name}'", where=", ".join(map(str, found)), remedy="give the whole path"
+            f"{len(folders)} studies have a cell '{name}'",
+            where=", ".join(map(str, folders)),
+            remedy="give the whole path",
         )
     raise StudyError(
         f"there is no trained cell '{name}'",
@@ -97,45 +97,37 @@ def find_cell(name: str | Path, results: Path = paths.RESULTS) -> Path:
 
 
 def open_cell(name: str | Path, results: Path = paths.RESULTS) -> CellFiles:
-    """Find a cell and read what is told of it.
+    """Find a cell and read its records.
 
     Raises:
         StudyError: there is no such cell, it makes no masks, or one of its files is missing or damaged.
     """
     folder = find_cell(name, results)
-    found: dict[str, Any] = {}
+    records: dict[str, Any] = {}
     for file in (RUN, USAGE, THRESHOLDS):
         path = folder / file
         if not path.is_file():
-            if file != RUN and found[RUN]["settings"]["recipe"].get("denoising"):
+            if file != RUN and records[RUN]["settings"]["recipe"].get("denoising"):
                 raise StudyError("this cell removes noise: it makes no masks", where=folder)
             raise StudyError(
                 f"the cell has no {file}",
                 where=folder,
                 allowed=f"a cell that was trained and predicted: {MODEL}, {RUN}, {USAGE} and {THRESHOLDS} together",
-                remedy=f"copy the whole folder of the cell, or let its study make it: snakemake ... {path}",
+                remedy=f"copy the whole folder of the cell, or {remake(path)}",
             )
-        found[file] = read_record(path, _anew(path))
-    usage, thresholds = found[USAGE], found[THRESHOLDS]
+        records[file] = read_record(path)
+    usage, thresholds = records[USAGE], records[THRESHOLDS]
     path = folder / THRESHOLDS
     if usage["headline"] not in thresholds:
-        raise damaged(path, f"it has no threshold of the study's policy '{usage['headline']}'", _anew(path))
+        raise damaged(path, f"it has no threshold of the study's policy '{usage['headline']}'")
     if len(usage["classes"]) == 2 and None in thresholds.values():
-        raise damaged(path, "a threshold is no number", _anew(path))
-    _check_one_cell(folder, found[RUN], usage)
-    return CellFiles(folder, found[RUN], usage, thresholds)
-
-
-def _anew(path: Path) -> str:
-    again = "train the cell" if path.name == RUN else "predict its images"
-    return (
-        f"take the file from where the cell came; or delete it, and let the study {again} again, which makes it anew: "
-        f"snakemake --configfile <its study file> {path}"
-    )
+        raise damaged(path, "a threshold is no number")
+    _check_one_cell(folder, records[RUN], usage)
+    return CellFiles(folder, records[RUN], usage, thresholds)
 
 
 def check_belongs(cell: CellFiles, meta: Mapping[str, Any]) -> None:
-    """Raise if a cell's model file and its usage.json are of two cells.
+    """Raise if the model file and usage.json of a cell's folder come from different cells.
 
     Args:
         cell: whose files they are.
@@ -145,21 +137,21 @@ def check_belongs(cell: CellFiles, meta: Mapping[str, Any]) -> None:
         StudyError: channels or classes differ.
     """
     channels, classes = len(CHANNELS[cell.usage["colour"]]), len(cell.usage["classes"])
-    for what, found, wanted in (
+    for what, actual, expected in (
         ("channels", meta["in_channels"], channels),
         ("outputs", meta["outputs"], classes if cell.several else 1),
     ):
-        if found != wanted:
+        if actual != expected:
             raise StudyError(
-                f"model file and {USAGE} do not belong together: the network has {found} {what}, and {USAGE} asks for "
-                f"{wanted}",
+                f"model file and {USAGE} do not belong together: the network has {actual} {what}, and {USAGE} asks for "
+                f"{expected}",
                 where=cell.folder,
-                remedy=_anew(cell.folder / USAGE),
+                remedy=remake(cell.folder / USAGE),
             )
 
 
 def _check_one_cell(folder: Path, run: Mapping[str, Any], usage: Mapping[str, Any]) -> None:
-    """Stop where usage.json is that of another cell than run.json.
+    """Raise if usage.json and run.json come from different cells.
 
     Raises:
         StudyError: naming what differs.
@@ -168,7 +160,7 @@ def _check_one_cell(folder: Path, run: Mapping[str, Any], usage: Mapping[str, An
     for key in ("reader", "canvas", "colour", "size"):
         if isinstance(trained, dict) and key in trained and trained[key] != usage[key]:
             problem = f"its {key} is {usage[key]!r}, the cell was trained with {trained[key]!r}"
-            raise checksums.damaged(folder / USAGE, problem)
+            raise damaged(folder / USAGE, problem)
 
 
 def chosen_threshold(cell: CellFiles, wanted: str | None) -> tuple[str, float | None]:

@@ -13,10 +13,9 @@ from torch import nn
 from segstudy.config import library_paths
 from segstudy.config.library_networks import LibraryOptions
 from segstudy.config.library_paths import FETCHING, READING
-from segstudy.core.errors import StudyError, nearest
+from segstudy.core.errors import StudyError, first_line, nearest
 from segstudy.models import external_targets
 from segstudy.models.torchvision_import import make_importable
-from segstudy.runtime.memory import first_line
 
 logger = logging.getLogger("segstudy")
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from segstudy.core.errors import StudyError
+from segstudy.core.errors import StudyError, first_line
 from segstudy.models.model_checks import check_finite
-from segstudy.runtime.memory import exhausted, first_line
+from segstudy.runtime.memory import exhausted
 
 # Mean and spread of the red, green and blue of ImageNet, intensities in 0..1: how images were scaled when the ResNets
 # and VGGs of torchvision, timm and segmentation_models_pytorch were trained (torchvision.models, "Models and

@@ -1,4 +1,4 @@
-"""Run a command as a child that ends well: what asks this process to go is passed on, and waited for."""
+"""Run a command as a child process that ends cleanly: signals to stop are passed on, and its end is awaited."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
-    """Start a command; from now on, signals that ask this process to go interrupt the command and all it has started.
+    """Start a command; from now on, signals to stop interrupt the command and all processes that it has started.
 
     They arrive there as SIGINT, upon which Snakemake cancels its jobs and takes its lock away, and trainings save their
     state; a closed terminal alone would end Snakemake with its lock left. Ctrl-C reaches all of them by itself.
@@ -44,8 +44,8 @@ def interrupt_all(pid: int) -> None:
 
 def code(child: subprocess.Popen[bytes]) -> int:
     """Wait for a child and return its exit code, that of a shell where a signal has ended it."""
-    found = child.wait()
-    return found if found >= 0 else 128 - found
+    status = child.wait()
+    return status if status >= 0 else 128 - status
 
 
 def _ignore_hangup() -> None:

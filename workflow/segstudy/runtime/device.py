@@ -1,4 +1,4 @@
-"""Device and arithmetic: chosen once, before the first tensor of a job."""
+"""Device and precision: chosen once, before the first tensor of a job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders and terminals that are not as programs expect them: a home that cannot be written, an ASCII terminal."""
+"""Unusual environments: a home folder that cannot be written, an ASCII terminal, closed streams."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from segstudy.config.networks import BUILT_BY, entry
 
 PACKAGE = Path(__file__).resolve().parent.parent
 SCRIPTS = PACKAGE.parent / "scripts"
-# Modules that look others up by name. Whoever imports one of them runs code that no import line names; `script` adds
-# that of the job's own data sets, network and loss.
+# Modules that look others up by name. A script that imports one of them runs code that no import line names: `script`
+# adds the readers of the job's data sets, its network and its loss.
 READERS = "segstudy.data.readers"
 LOOKUPS = {
     "readers": "segstudy.data.readers.registry",
@@ -68,7 +68,7 @@ def script(name: str, readers: tuple[str, ...] = (), network_kind: str = "", los
         name: of the script, which is the rule's: `train` for `workflow/scripts/train.py`.
         readers: of the job's data sets; they count where the script reads raw data (`LOOKUPS`).
         network_kind: of the job's network; it counts where the script builds one.
-        losses: modules with the functions of the job's loss; they count where the script builds one.
+        losses: modules of the job's loss (`config.losses.loss_modules`); they count where the script computes one.
 
     Raises:
         FileNotFoundError: if there is no such script.

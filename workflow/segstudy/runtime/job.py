@@ -1,4 +1,4 @@
-"""The frame every rule's script runs in: a log, a terminal line now and then, one message on failure."""
+"""The context in which every rule's script runs: log, progress on the terminal, one message on failure."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from typing import Any
 
 from segstudy.core import checksums
 from segstudy.core.errors import StudyError
-from segstudy.core.progress import watched
+from segstudy.core.progress import watch_progress
 from segstudy.core.terminal_text import VisibleFormatter, visible
-from segstudy.runtime.live_status import WIPE, Live
+from segstudy.runtime.live_status import WIPE, LiveStatus
 from segstudy.runtime.locks import alone
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -47,7 +47,7 @@ def job(snakemake: Any, resume: Path | None = None, remove: str | None = None) -
     path = Path(str(snakemake.log[0]))
     terminal = sys.stderr
     name = " ".join([snakemake.rule, *_wildcards(snakemake)])
-    live = Live(name, resume, terminal) if resume else None
+    live = LiveStatus(name, resume, terminal) if resume else None
     with _log(path) as log:
         handlers = [
             _handler(log, "%(asctime)s %(levelname)s %(message)s"),
@@ -129,13 +129,13 @@ def _log(path: Path) -> Iterator[_Log]:
 
 
 @contextmanager
-def _shown(live: Live | None) -> Iterator[None]:
+def _shown(live: LiveStatus | None) -> Iterator[None]:
     """Show what is told within the block; take it away at the end, before any message of an error."""
     if live is None:
         yield
         return
     try:
-        with watched(live):
+        with watch_progress(live):
             yield
     finally:
         live.close()

@@ -1,4 +1,4 @@
-"""What a running training shows: a small file for `segstudy status`, and one line that is rewritten on a terminal.
+"""Live status of a training: a small file for `segstudy status`, and one line that is rewritten on a terminal.
 
 The line appears where it can be read: stderr is a terminal, and no other training of the study runs. Several of them
 would write over each other; they log a line now and then, and `segstudy status` shows them all.
@@ -24,8 +24,8 @@ WIPE = "\r\x1b[K"  # to the left edge, and empty the line
 SILENCE = 600.0  # seconds after which a training on another machine counts as gone
 
 
-class Live:
-    """Shows the facts of one training, at most once a second; it can never stop the training.
+class LiveStatus:
+    """Shows the status of one training, at most once a second; its errors never stop the training.
 
     Args:
         name: of the training, in the line.
@@ -36,13 +36,13 @@ class Live:
     def __init__(self, name: str, folder: Path, terminal: TextIO) -> None:
         self.name, self.path, self.terminal = name, Path(folder) / STATUS, terminal
         self.others = paths.below(Path(folder))
-        self.drawn, self._shown = False, 0.0
+        self.drawn, self._last_shown = False, 0.0
         me = psutil.Process()
         self._facts: dict[str, Any] = {"pid": me.pid, "begun": me.create_time(), "host": socket.gethostname()}
 
     def __call__(self, facts: Mapping[str, Any]) -> None:
         """Show `facts` (`training_log.Reporter` says which), unless something was shown within the last second."""
-        if time.monotonic() - self._shown < 1:
+        if time.monotonic() - self._last_shown < 1:
             return
         self._facts |= {**facts, "updated": time.time()}
         try:
@@ -50,7 +50,7 @@ class Live:
             self._draw()
         except OSError:  # a full disk, a closed terminal: the training itself says what it cannot do without
             pass
-        self._shown = time.monotonic()
+        self._last_shown = time.monotonic()
 
     def close(self) -> None:
         """Take line and file away."""
@@ -77,7 +77,7 @@ class Live:
         alone = all(path == self.path or read(path) is None for path in self.others.rglob(STATUS))
         if alone:
             width = os.get_terminal_size(self.terminal.fileno()).columns or 80
-            self.terminal.write(WIPE + f"[{self.name}] {told(self._facts)}"[: width - 1])
+            self.terminal.write(WIPE + f"[{self.name}] {format_status(self._facts)}"[: width - 1])
         elif self.drawn:
             self.terminal.write(WIPE)
         self.terminal.flush()
@@ -88,7 +88,7 @@ def read(path: Path) -> dict[str, Any] | None:
     """Return the facts in a status file; None where its training does not run any more, or nothing can be read."""
     try:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        told(facts)  # all that is shown of it is there
+        format_status(facts)  # all that is shown of it is there
         if facts["host"] != socket.gethostname():
             return facts if time.time() - facts["updated"] < SILENCE else None
         return facts if psutil.Process(facts["pid"]).create_time() == facts["begun"] else None
@@ -96,7 +96,7 @@ def read(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def told(facts: Mapping[str, Any]) -> str:
+def format_status(facts: Mapping[str, Any]) -> str:
     """Return the facts of a training as one line; a narrow terminal cuts its end, so what matters most comes first."""
     left = facts["seconds_left"]
     parts = [f"epoch {facts['epoch']}/{facts['epochs']}", "" if left is None else f"{clock(left)} left"]

@@ -1,4 +1,4 @@
-"""Who works in this folder: which Snakemake processes run, whose lock is left over, and who trains a cell.
+"""Locks: which Snakemake processes run in this folder, whose lock is left over, and which process trains a cell.
 
 Snakemake's lock is a list of files and does not say who holds it; killed with SIGKILL, it leaves the lock behind.
 Every Snakemake that runs the workflow therefore leaves a record of itself beside the lock (`record`, called by
@@ -87,23 +87,23 @@ def forget_runs() -> None:
 
 def recorded() -> list[Run]:
     """Return every Snakemake that has left its record, with those that still run."""
-    found = []
+    runs = []
     for path in sorted(RUNS.glob("*.json")):
         with suppress(OSError, ValueError, KeyError, TypeError):
             facts = json.loads(path.read_text(encoding="utf-8"))
-            found.append(Run(path, facts["host"], facts["pid"], facts["begun"], facts["executor"]))
-    return found
+            runs.append(Run(path, facts["host"], facts["pid"], facts["begun"], facts["executor"]))
+    return runs
 
 
 def at_work(folder: Path) -> list[int]:
     """Return the process numbers of every Snakemake of this machine that works in a folder; jobs do not count."""
-    folder, found = folder.resolve(), []
+    folder, pids = folder.resolve(), []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             words = process.cmdline()
             if _is_snakemake(words) and Path(process.cwd()) == folder:
-                found.append(process.pid)
-    return found
+                pids.append(process.pid)
+    return pids
 
 
 def _is_snakemake(words: list[str]) -> bool:
@@ -114,13 +114,13 @@ def _is_snakemake(words: list[str]) -> bool:
 
 def locked(results: Path) -> list[Path]:
     """Return Snakemake's locks of this folder that name a file of these results; with damaged ones, which name none."""
-    found = []
+    locks = []
     for path in sorted(LOCKS.glob("*.lock")):
         with suppress(FileNotFoundError):
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
             if not lines or any(line.startswith(f"{results}/") for line in lines):
-                found.append(path)
-    return found
+                locks.append(path)
+    return locks
 
 
 def release(results: Path) -> str:
@@ -149,10 +149,10 @@ def release(results: Path) -> str:
             where=locks[0],
             remedy=f"look on {run.host} whether it runs (ps {run.pid}); if not: snakemake --unlock",
         )
-    through = [run.executor for run in runs if run.executor not in HERE]
-    if through:
+    remote = [run.executor for run in runs if run.executor not in HERE]
+    if remote:
         raise StudyError(
-            f"Snakemake was killed here, and jobs that it had sent to {through[0]} may still run",
+            f"Snakemake was killed here, and jobs that it had sent to {remote[0]} may still run",
             where=locks[0],
             remedy="wait until the queue has none of them any more (squeue --me, bjobs), then: snakemake --unlock",
         )
@@ -197,7 +197,7 @@ def alone(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
 
 
 def _acquired(path: Path, patience: float) -> TextIO | None:
-    until, told = time.monotonic() + patience, False
+    until, announced = time.monotonic() + patience, False
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -215,9 +215,9 @@ def _acquired(path: Path, patience: float) -> TextIO | None:
                     where=path,
                     remedy="wait until it ends, or stop it with kill: it saves its state; then run the same again",
                 ) from None
-            if not told:
+            if not announced:
                 logger.info("another process (%s) trains this cell: waiting until it ends", holder)
-                told = True
+                announced = True
             time.sleep(min(1.0, patience / 10))
             continue
         except OSError:  # no locks here

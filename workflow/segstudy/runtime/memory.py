@@ -1,4 +1,4 @@
-"""Memory of a training: keep it in the process, and say what to do when it runs out."""
+"""Memory of a training: keep freed memory in the process, and advise what to do when it runs out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import psutil
 import torch
 
-from segstudy.core.errors import StudyError
+from segstudy.core.errors import StudyError, first_line
 
 # What torch, its libraries and the C++ runtime say when memory is at its end, in errors that have no type of their own.
 SIGNS = (
@@ -38,12 +38,6 @@ def exhausted(error: BaseException) -> bool:
         return False
     unsure = UNSURE_SIGN in str(error) and _free(torch.device("cpu")) < NEARLY_NOTHING
     return unsure or any(sign in str(error) for sign in SIGNS)
-
-
-def first_line(error: BaseException) -> str:
-    """Return what the error says, without the traceback that some libraries append."""
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a job asks the machine for: memory, minutes and disk, from the estimate of its cell, more at every attempt."""
+"""Resource requests of a job: memory, minutes and disk, from the estimate of its cell, more at every attempt."""
 
 from __future__ import annotations
 

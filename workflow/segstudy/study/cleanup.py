@@ -1,7 +1,7 @@
-"""What of a study's files can go without losing a result: found by kind, never by name alone.
+"""Files of a study that can be removed without losing a result, by kind.
 
-Every kind says where its files lie and why nothing needs them any more. What is of no listed kind stays, and so does
-what is reached through a symbolic link below one of the folders that are searched (see `roots`).
+Every kind says where its files are and why they are no longer needed. All other files stay, and so does everything
+behind a symbolic link below one of the searched folders (see `roots`).
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def roots(study: Study, results: Path) -> list[Path]:
 
 def leftovers(study: Study, results: Path, kinds: Collection[str]) -> list[Leftover]:
     """Return what of these kinds can go, in the order of KINDS; nothing that lies behind a link."""
-    found: dict[Path, Leftover] = {}
+    removable: dict[Path, Leftover] = {}
     for kind, root, path in _searched(study, results, kinds):
-        inside = any(parent in found for parent in path.parents)
-        if not inside and path not in found and link_below(root, path) is None:
-            found[path] = Leftover(kind, path, _size(path), root)
-    return list(found.values())
+        inside = any(parent in removable for parent in path.parents)
+        if not inside and path not in removable and link_below(root, path) is None:
+            removable[path] = Leftover(kind, path, _size(path), root)
+    return list(removable.values())
 
 
 def behind_links(study: Study, results: Path, kinds: Collection[str]) -> dict[Path, int]:
@@ -70,7 +70,7 @@ def _searched(study: Study, results: Path, kinds: Collection[str]) -> Iterator[t
 
 
 def check_idle(study: Study, results: Path) -> None:
-    """Stop where somebody works on the study's files.
+    """Raise if Snakemake or a training uses the study's files.
 
     Raises:
         StudyError: Snakemake holds its lock, or a training runs.
@@ -91,7 +91,7 @@ def check_idle(study: Study, results: Path) -> None:
             )
 
 
-def remove(found: Sequence[Leftover]) -> None:
+def remove(removable: Sequence[Leftover]) -> None:
     """Remove these files and folders, then the folders that are empty without them.
 
     A link is removed, not followed, and nothing is removed behind a link that lies below the root: not even where the
@@ -100,9 +100,9 @@ def remove(found: Sequence[Leftover]) -> None:
     Raises:
         StudyError: a link lies in the path now.
     """
-    for item in found:
+    for item in removable:
         remove_below(item.root, item.path)
-    for root in {item.root: None for item in found}:
+    for root in {item.root: None for item in removable}:
         with suppress(OSError):  # not empty, or a link
             root.rmdir()
 

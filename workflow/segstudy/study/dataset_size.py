@@ -1,4 +1,4 @@
-"""How large a data set is, as far as that is known: from the files of a study that has begun, else from its config.
+"""Size of a data set: from the files of a study that has begun, else from its config.
 
 No pandas, no torch: asked for every data set whenever Snakemake reads the workflow.
 """
@@ -106,8 +106,8 @@ def _subsets(folder: Path, options: DatasetConfig, images: int) -> dict[str, int
     """Return the number of training and of validation images: of the first split there is, else by the config."""
     for path in sorted(folder.glob("seed*.csv"))[:1]:
         with suppress(*DAMAGED):
-            found = Counter(row["subset"] for row in _rows(path))
-            return {"train": found["train"], "val": found["val"]}
+            counts = Counter(row["subset"] for row in _rows(path))
+            return {"train": counts["train"], "val": counts["val"]}
     split = options.split
     test = OFFICIAL_TEST.get(options.reader, split.test) if split.official else split.test
     if split.repeat == "kfold":

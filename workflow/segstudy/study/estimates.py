@@ -1,4 +1,4 @@
-"""What cells will cost: seconds, memory, disk. From earlier cells of the study where there are any, else a guess.
+"""Estimated cost of cells: seconds, memory, disk; from earlier cells of the study if there are any, else a guess.
 
 Snakemake asks for every job, so each answer is worked out once for a data set, network and recipe. No torch.
 """

@@ -1,4 +1,4 @@
-"""What a network costs per pixel, by arithmetic on its options: no torch, so that a plan of 10,000 cells takes no time.
+"""Cost of a network per pixel, computed from its options without torch, so that a plan of 10,000 cells is fast.
 
 `models.cost` counts a built network exactly; this is for estimates before anything is built. For the package's own
 networks it is within a quarter of that; for a library's network it is a constant, and a guess.

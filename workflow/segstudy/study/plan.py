@@ -1,4 +1,4 @@
-"""What a study will cost, before anything is submitted.
+"""Cost of a study, before anything is submitted.
 
 For every experiment: which cells are done, begun and to do, hours and disk, and the longest chain of jobs. Times rest
 on earlier cells of the study where there are any (see `segstudy.study.estimates`). Trainings are taken to run on GPUs,
@@ -107,7 +107,7 @@ def chain(study: Study, rows: Sequence[Planned], estimates: Estimates) -> tuple[
 def table(study: Study, rows: Sequence[Planned], gpu: bool, threads: int = 1) -> Table:
     """Return the cells by experiment, to print; without a GPU a cell's seconds count for each of its threads."""
     by_cell = {row.cell: row for row in rows}
-    shown = Table(
+    result = Table(
         title=f"Study {study.study}", box=box.SIMPLE_HEAD, show_footer=True, padding=(0, 1), collapse_padding=True
     )
     parts = {name: [by_cell[cell] for cell in experiment.cells] for name, experiment in study.experiments.items()}
@@ -117,10 +117,10 @@ def table(study: Study, rows: Sequence[Planned], gpu: bool, threads: int = 1) ->
     whole = _line(TOTAL, rows, each)
     heads = ("experiment", "cells", *STATES, "GPU hours" if gpu else "core hours", "h per cell", "disk (GB)")
     for head, foot in zip(heads, whole, strict=True):
-        shown.add_column(head, foot, justify="left" if head == heads[0] else "right", no_wrap=head in WHOLE)
-    for name, own in parts.items():
-        shown.add_row(*_line(name, own, each))
-    return shown
+        result.add_column(head, foot, justify="left" if head == heads[0] else "right", no_wrap=head in WHOLE)
+    for name, planned_cells in parts.items():
+        result.add_row(*_line(name, planned_cells, each))
+    return result
 
 
 def _line(name: str, rows: Sequence[Planned], threads: int) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Why a cell has not been measured, as its files and logs tell."""
+"""Reasons why a cell has not been measured, from its files and logs."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def damage(cell: Cell, results: Path) -> str:
     """Return what is damaged of a cell's run.json and counts.csv, '' where nothing is."""
     folder = paths.cell(results, cell)
     for path, read in ((folder / "run.json", _read_run), (folder / "counts.csv", _read_counts)):
-        if path.exists() and (found := read(path, path.stat().st_mtime_ns)):
-            return found
+        if path.exists() and (message := read(path, path.stat().st_mtime_ns)):
+            return message
     return ""
 
 
@@ -93,7 +93,7 @@ def reason(cell: Cell, results: Path) -> str:
 def problem(log: Path, rule: str) -> str:
     """Return the message that ended a job, '' where its log has none (`segstudy.runtime.job` writes them)."""
     try:
-        _, found, text = log.read_text(encoding="utf-8", errors="replace").rpartition(f"Error in {rule}")
+        _, marker, text = log.read_text(encoding="utf-8", errors="replace").rpartition(f"Error in {rule}")
     except OSError:
         return ""
-    return text.strip().partition("\n")[0].partition(": ")[2] if found else ""
+    return text.strip().partition("\n")[0].partition(": ")[2] if marker else ""

@@ -1,4 +1,4 @@
-"""How a study stands, as the files of its jobs tell it: which cells are done, running or failed, and why."""
+"""Status of a study, from the files of its jobs: which cells are done, running or failed, and why."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OPEN = ("running", "stopped", "waiting")  # their training is not over
 
 
 class Training(NamedTuple):
-    """One cell and how it stands."""
+    """One cell and its state."""
 
     cell: Cell
     state: str  # of STATES
@@ -114,16 +114,16 @@ def _said(log: Path, rule: str, changed: int, size: int) -> str:
     return reasons.problem(log, rule)
 
 
-def seconds_left(found: Sequence[Training]) -> float | None:
+def seconds_left(cells: Sequence[Training]) -> float | None:
     """Return how long the other trainings may take with as many at once as run now; None where nothing is known yet.
 
     A training that waits is taken to last as long as the finished and running ones of its data set and network do,
     else of its data set, else of all.
     """
-    known = [(t.cell, t.seconds) for t in found if t.seconds]
-    known += [(t.cell, _whole(t.facts)) for t in found if t.state == "running" and t.facts["seconds_left"] is not None]
-    waiting = [t.cell for t in found if t.state in ("waiting", "stopped")]
-    running = [t.facts["seconds_left"] or 0.0 for t in found if t.state == "running"]
+    known = [(t.cell, t.seconds) for t in cells if t.seconds]
+    known += [(t.cell, _whole(t.facts)) for t in cells if t.state == "running" and t.facts["seconds_left"] is not None]
+    waiting = [t.cell for t in cells if t.state in ("waiting", "stopped")]
+    running = [t.facts["seconds_left"] or 0.0 for t in cells if t.state == "running"]
     if not known and waiting:
         return None
     total = sum(running) + sum(_expected(cell, known) for cell in waiting)
@@ -144,12 +144,12 @@ def _expected(cell: Cell, known: Sequence[tuple[Cell, float]]) -> float:
     raise ValueError("nothing is known")
 
 
-def summary(found: Sequence[Training]) -> str:
+def summary(cells: Sequence[Training]) -> str:
     """Return the study's state as one line."""
-    counts = Counter(training.state for training in found)
+    counts = Counter(training.state for training in cells)
     words = {"trained": "trained and not measured yet"}
-    parts = [f"{counts['done']} of {len(found)} cells done"]
+    parts = [f"{counts['done']} of {len(cells)} cells done"]
     parts += [f"{counts[state]} {words.get(state, state)}" for state in STATES[1:] if counts[state]]
-    left = seconds_left(found)
+    left = seconds_left(cells)
     estimate = f"about {clock(left)} of training left" if left is not None else "time left not known yet"
     return ", ".join([*parts, *([estimate] * any(counts[state] for state in OPEN))])

@@ -1,4 +1,4 @@
-"""How a study stands, as pictures for a terminal: what runs and what failed, or every cell in a table."""
+"""Status of a study for a terminal: running and failed cells, or every cell in a table."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ STYLES["damaged"] = STYLES["failed"]
 FIGURES = {"train_loss": ".4g", "val_loss": ".4g", "val_dice": ".4f", "images_per_second": ".1f"}
 
 
-def view(found: Sequence[Training], extra: str = "") -> Group:
+def view(cells: Sequence[Training], extra: str = "") -> Group:
     """Return the study's state to print: running trainings, what failed, and the summary after `extra`."""
-    running = [training for training in found if training.state == "running"]
-    lines = failures(found)
+    running = [training for training in cells if training.state == "running"]
+    lines = failures(cells)
     more = [Text(f"... and {len(running) - ROWS} more running")] if len(running) > ROWS else []
     table = [_running(running[:ROWS])] if running else []
-    return Group(*table, *more, *lines, Text(extra + summary(found), style="bold"))
+    return Group(*table, *more, *lines, Text(extra + summary(cells), style="bold"))
 
 
 def _running(running: Sequence[Training]) -> Table:
@@ -51,29 +51,29 @@ def _running(running: Sequence[Training]) -> Table:
     return table
 
 
-def failures(found: Iterable[Training]) -> list[Text]:
+def failures(cells: Iterable[Training]) -> list[Text]:
     """Return a line for each message that cells have failed with, or are damaged by: one data set stops many cells."""
-    said: dict[str, list[Training]] = {}
-    for training in found:
+    by_problem: dict[str, list[Training]] = {}
+    for training in cells:
         if training.state in ("failed", "damaged"):
-            said.setdefault(f"{training.state}: {training.problem}", []).append(training)
+            by_problem.setdefault(f"{training.state}: {training.problem}", []).append(training)
     lines = []
-    for problem, own in list(said.items())[:ROWS]:
-        others = f" and {len(own) - 1} more" if len(own) > 1 else ""
+    for problem, alike in list(by_problem.items())[:ROWS]:
+        others = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
         state, _, words = problem.partition(": ")
-        lines.append(Text(visible(f"{state}: {own[0].cell.path}{others}: {words}"), style=STYLES[state]))
-    if len(said) > ROWS:
-        lines.append(Text(f"... and {len(said) - ROWS} more failures", style=STYLES["failed"]))
+        lines.append(Text(visible(f"{state}: {alike[0].cell.path}{others}: {words}"), style=STYLES[state]))
+    if len(by_problem) > ROWS:
+        lines.append(Text(f"... and {len(by_problem) - ROWS} more failures", style=STYLES["failed"]))
     return lines
 
 
-def listing(found: Sequence[Training], results: Path) -> Table:
-    """Return every cell with its state, and what is to say about it."""
+def listing(cells: Sequence[Training], results: Path) -> Table:
+    """Return a table of every cell with its state and a remark."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     table.add_column("cell", overflow="fold")
     table.add_column("state", no_wrap=True)
     table.add_column("", overflow="fold")
-    for training in found:
+    for training in cells:
         state = Text(training.state, style=STYLES[training.state])
         table.add_row(training.cell.path, state, Text(visible(_words(training, results))))
     return table
@@ -85,7 +85,7 @@ def _words(training: Training, results: Path) -> str:
     if training.state == "trained":
         return f"in {clock(training.seconds)}, not measured yet"
     if training.state == "running":
-        return live_status.told(training.facts)
+        return live_status.format_status(training.facts)
     if training.state == "waiting" and _just_begun(paths.log(results, "train", training.cell.path)):
         return "its job has just begun, or was killed a moment ago"
     return training.problem or reason(training.cell, results)

@@ -1,4 +1,4 @@
-"""What a finished study found, in the terminal."""
+"""Results of a finished study, for the terminal."""
 
 from __future__ import annotations
 
@@ -61,22 +61,22 @@ def _table(study: Study, experiment: str, path: Path) -> Table:
         raise StudyError(f"the table of experiment '{experiment}' is not there yet", where=path, remedy="run the study")
     tidy = read_csv(path)
     policy = study.evaluation.headline
-    shown = tidy[
+    rows = tidy[
         (tidy["subset"] == "test")
         & (tidy["averaging"] == "image")
         & tidy["metric"].isin(METRICS)
         & tidy["policy"].isin([policy, ARGMAX, "none"])
     ]
-    shown = headline_classes(shown, ["dataset", "row", "model", "loss", "recipe", "region", "metric"])
-    drawn = any(study.datasets[d].phantom for d in shown["dataset"].unique())
+    rows = headline_classes(rows, ["dataset", "row", "model", "loss", "recipe", "region", "metric"])
+    drawn = any(study.datasets[d].phantom for d in rows["dataset"].unique())
     title = f"{experiment}: test images, mean over images" + (" - PHANTOM data" if drawn else "")
     table = Table(title=title, box=box.SIMPLE_HEAD)
     for column in ("data set", "model", "loss"):
         table.add_column(column, no_wrap=True)
     for label in METRICS.values():
         table.add_column(label, justify="right", no_wrap=True)
-    for dataset in shown["dataset"].unique():
-        own = shown[shown["dataset"] == dataset]
+    for dataset in rows["dataset"].unique():
+        own = rows[rows["dataset"] == dataset]
         region = study.datasets[dataset].region if (own["region"] == "roi").any() else "full"
         own = own[own["region"] == region]
         keys = ["row", "model", "loss", "recipe"]

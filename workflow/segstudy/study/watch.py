@@ -1,4 +1,4 @@
-"""A study's state, kept up to date on a terminal: alone, or below the lines of the command that runs it."""
+"""Status of a study, refreshed on a terminal: alone, or below the lines of the command that runs it."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def watch(
 ) -> int:
     """Draw what `look` finds until none of its trainings is open any more, or until Ctrl-C; return the exit code."""
     try:
-        found = look()
-        with Live(draw(found), console=console, auto_refresh=False) as shown:
-            while any(training.state in OPEN for training in found):
+        cells = look()
+        with Live(draw(cells), console=console, auto_refresh=False) as live:
+            while any(training.state in OPEN for training in cells):
                 time.sleep(EVERY)
-                found = look()
-                shown.update(draw(found), refresh=True)
+                cells = look()
+                live.update(draw(cells), refresh=True)
     except KeyboardInterrupt:
         return 130
     return 0
@@ -51,8 +51,8 @@ def run(study: Study, results: Path, console: Console, command: Sequence[str]) -
     child = children.start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert child.stdout is not None
     done, jobs, full = threading.Event(), [""], None
-    with Live(view(trainings(study, results)), console=console, auto_refresh=False, transient=True) as shown:
-        painter = threading.Thread(target=_paint, args=(study, results, shown, done, jobs), daemon=True)
+    with Live(view(trainings(study, results)), console=console, auto_refresh=False, transient=True) as live:
+        painter = threading.Thread(target=_paint, args=(study, results, live, done, jobs), daemon=True)
         painter.start()
         for line in child.stdout:
             text = line.decode(errors="replace").rstrip()
@@ -76,6 +76,6 @@ def run(study: Study, results: Path, console: Console, command: Sequence[str]) -
     return code
 
 
-def _paint(study: Study, results: Path, shown: Live, done: threading.Event, jobs: Sequence[str]) -> None:
+def _paint(study: Study, results: Path, live: Live, done: threading.Event, jobs: Sequence[str]) -> None:
     while not done.wait(EVERY):
-        shown.update(view(trainings(study, results), jobs[0]), refresh=True)
+        live.update(view(trainings(study, results), jobs[0]), refresh=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from segstudy.core.arrays import read_arrays
 from segstudy.core.checksums import damaged
-from segstudy.core.files import read_arrays
 from segstudy.data.images.prediction_files import STEPS
 from segstudy.evaluation.aggregate import per_image
 

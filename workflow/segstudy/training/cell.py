@@ -165,4 +165,4 @@ def publish(outputs: Mapping[str, Path], trained: Trained, meta: Mapping[str, An
     files.write_csv(outputs["history"], trained.history)
     files.write_json(outputs["run"], record)
     logger.info("best epoch %d of %d; %s", meta["epoch"], len(trained.history), trained.stopped)
-    logger.info("%s", provenance.told(record))
+    logger.info("%s", provenance.format_throughput(record))

@@ -13,6 +13,7 @@ import numpy as np
 from segstudy.config.recipes import Recipe
 from segstudy.config.semi_supervised import PseudoLabels
 from segstudy.core import files
+from segstudy.core.arrays import read_array
 from segstudy.core.errors import StudyError
 from segstudy.data.concat_arrays import Arrays, join
 from segstudy.data.split import LEARNABLE
@@ -115,7 +116,7 @@ def _with_pseudo_labels(
     if unlabelled is None or unlabelled.targets is None or unlabelled.accepted is None:
         raise ValueError("a recipe with pseudo_labels needs the targets and the list of those accepted")
     others, table = open_store(unlabelled.store), files.read_csv(unlabelled.accepted)
-    targets = files.read_array(unlabelled.targets, mmap=True)
+    targets = read_array(unlabelled.targets, mmap=True)
     first, canvas = len(store.images), (store.images.shape[1], store.images.shape[2])
     pseudo = first + others.rows(table.loc[table["accepted"].astype(int) == 1, "sample"])
     crops, rectangles = recipe.crops_per_epoch, np.concatenate([rectangles_of(store), rectangles_of(others)])

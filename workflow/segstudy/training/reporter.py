@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from segstudy.core.errors import StudyError
-from segstudy.core.progress import clock, tell
+from segstudy.core.progress import clock, report_progress
 from segstudy.models.model_file import save_model
 from segstudy.training.checkpoint import ResumeCheckpoint
 from segstudy.training.device_data import Rows
@@ -47,7 +47,7 @@ class Reporter:
         epochs_done = epoch - 1 + step / self.steps
         rate = self.facts["images_per_second"] or self._rate(epochs_done, self.first, self.begun)
         left = self._seconds_left(epochs_done)
-        tell(self.facts | {"epoch": epoch, "step": step, "images_per_second": rate, "seconds_left": left})
+        report_progress(self.facts | {"epoch": epoch, "step": step, "images_per_second": rate, "seconds_left": left})
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Log an epoch, given its row of the history."""

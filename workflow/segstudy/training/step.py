@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from segstudy.config.recipes import Recipe
-from segstudy.core.errors import StudyError
+from segstudy.core.errors import StudyError, first_line
 from segstudy.losses.build import Loss
 from segstudy.models.probabilities import channel_statistics
 from segstudy.runtime import memory
@@ -83,7 +83,7 @@ def training_step(
             if not repeatable or not memory.exhausted(error):
                 raise
             # Not to be acted on here: the error's frames still hold all tensors of the failed pass.
-            problem = memory.first_line(error)
+            problem = first_line(error)
         if not problem:
             break
         accumulate = _twice(accumulate, max(len(batch[0]) for _, batch in losses), problem)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from segstudy.core.arrays import check_archive
 from segstudy.core.errors import StudyError
-from segstudy.core.files import check_archive
 from segstudy.data.readers.discovery import plain
 
 STRATA = ("common_nevus", "atypical_nevus", "melanoma")
