@@ -11,10 +11,10 @@ from segstudy.core.errors import StudyError
 
 Arrays = tuple[Any, Any, Any]  # images (N, H, W, C), masks (N, H, W), rois (N, H, W)
 Change = Callable[[np.ndarray], np.ndarray]
-WHITE = 255  # foreground in the masks of joined stores: they hold probabilities, times 255
+FOREGROUND = 255  # foreground in the masks of joined stores: they hold probabilities, times 255
 
 
-class Joined:
+class ConcatArray:
     """Arrays uint8 (N_i, H_i, W_i, ...) read as one (N, H, W, ...), H and W the largest; what is missing is 0.
 
     Padding is at the bottom and at the right. It stands where an array does as long as it is read by [row],
@@ -70,10 +70,10 @@ def join(labelled: Arrays, others: Arrays) -> Arrays:
             where="the stores of the two data sets",
             remedy="give both data sets the same 'colour:' in the config",
         )
-    changes = [(None, None), (_white, None), (None, None)]
-    images, masks, rois = (Joined(pair, change) for *pair, change in zip(labelled, others, changes, strict=True))
+    changes = [(None, None), (_scaled, None), (None, None)]
+    images, masks, rois = (ConcatArray(pair, change) for *pair, change in zip(labelled, others, changes, strict=True))
     return images, masks, rois
 
 
-def _white(mask: np.ndarray) -> np.ndarray:
-    return np.where(mask > 0, WHITE, 0).astype(np.uint8)
+def _scaled(mask: np.ndarray) -> np.ndarray:
+    return np.where(mask > 0, FOREGROUND, 0).astype(np.uint8)

@@ -47,7 +47,7 @@ def truth_of(row: Row, root: Path, labels: Labels) -> Truth:
     ids = known_ids(Path(root) / row["mask"], labels)
     roi = roi_of(row, root)
     if roi is not None:
-        fits(roi, ids, Path(root) / row["roi"], Path(root) / row["mask"])
+        check_same_size(roi, ids, Path(root) / row["roi"], Path(root) / row["mask"])
     return Truth(ids, roi)
 
 
@@ -92,7 +92,7 @@ def labelled(index: pd.DataFrame, split: pd.DataFrame, where: Path | None = None
     ]
 
 
-def fits(found: np.ndarray, mask: np.ndarray, path: Path, mask_path: Path) -> None:
+def check_same_size(found: np.ndarray, mask: np.ndarray, path: Path, mask_path: Path) -> None:
     """Raise a StudyError if an image (H, W, ...) read from `path` has another size than its mask (H, W)."""
     if found.shape[:2] != mask.shape:
         (height, width), (rows, columns) = found.shape[:2], mask.shape
@@ -104,7 +104,7 @@ def fits(found: np.ndarray, mask: np.ndarray, path: Path, mask_path: Path) -> No
         )
 
 
-def counted(labels: Labels) -> list[tuple[int, str]]:
+def evaluated_classes(labels: Labels) -> list[tuple[int, str]]:
     """Return id and name of every class that is counted: the foreground class, or all with background if several."""
     names = list(enumerate(labels.names))
     return names if labels.several else names[1:]

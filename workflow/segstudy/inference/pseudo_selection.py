@@ -51,10 +51,10 @@ def accept(
         )
     masks = samples[samples["sample"].isin(set(learned))]
     inside = bool(measures["roi_share"].notna().all() and masks["foreground_roi"].notna().mean() >= HALF)
-    white = measures["white"] * (1.0 if inside else measures["roi_share"].fillna(1.0))
-    table = pd.DataFrame({"sample": measures["sample"], "white": white.round(6), "confidence": measures["confidence"]})
+    foreground_fraction = measures["white"] * (1.0 if inside else measures["roi_share"].fillna(1.0))
+    table = measures[["sample", "confidence"]].assign(white=foreground_fraction.round(6))
     shares = masks["foreground_roi" if inside else "foreground"].dropna().astype(float).tolist()
-    fences = white_range(shares, options.widen) if options.white == "training" else {}
+    fences = foreground_range(shares, options.widen) if options.white == "training" else {}
     bounds = [fences["low"], fences["high"]] if fences else options.white and [*map(float, options.white)]
     table["reason"] = [
         reason(row["white"], row["confidence"], bounds or None, options.confidence) for row in table.to_dict("records")
@@ -100,7 +100,7 @@ def learned_samples(index: pd.DataFrame, split: pd.DataFrame, share: float) -> l
     return [str(name) for name in names[used]]
 
 
-def open_to(measures: pd.DataFrame, split: pd.DataFrame, learned: Collection[str] = ()) -> pd.DataFrame:
+def eligible(measures: pd.DataFrame, split: pd.DataFrame, learned: Collection[str] = ()) -> pd.DataFrame:
     """Return the pseudo-labels that a student may learn from: none of a measured image, none beside a mask it has.
 
     A teacher of another seed may have another split, so the student's own is asked.
@@ -114,7 +114,7 @@ def open_to(measures: pd.DataFrame, split: pd.DataFrame, learned: Collection[str
     return measures[measures["sample"].isin(allowed)].reset_index(drop=True)
 
 
-def white_range(shares: Sequence[float], widen: float) -> dict[str, float]:
+def foreground_range(shares: Sequence[float], widen: float) -> dict[str, float]:
     """Return the range of shares that are usual among the training masks: Tukey's fences, cut to 0..1.
 
         low = Q1 - widen (Q3 - Q1)        high = Q3 + widen (Q3 - Q1)
@@ -134,16 +134,16 @@ def white_range(shares: Sequence[float], widen: float) -> dict[str, float]:
     return {"images": len(shares)} | {name: round(value, 6) for name, value in found.items()}
 
 
-def reason(white: float, confidence: float, bounds: Sequence[float] | None, least: float | None) -> str:
+def reason(foreground_fraction: float, confidence: float, bounds: Sequence[float] | None, least: float | None) -> str:
     """Return why a pseudo-label is not believed, empty if it is."""
-    found = []
-    if bounds and white < bounds[0]:
-        found.append(f"too little white ({white:.4f} < {bounds[0]:.4f})")
-    if bounds and white > bounds[1]:
-        found.append(f"too much white ({white:.4f} > {bounds[1]:.4f})")
+    reasons = []
+    if bounds and foreground_fraction < bounds[0]:
+        reasons.append(f"too little white ({foreground_fraction:.4f} < {bounds[0]:.4f})")
+    if bounds and foreground_fraction > bounds[1]:
+        reasons.append(f"too much white ({foreground_fraction:.4f} > {bounds[1]:.4f})")
     if least is not None and confidence < least:
-        found.append(f"too unsure ({confidence:.4f} < {least:.4f})")
-    return "; ".join(found)
+        reasons.append(f"too unsure ({confidence:.4f} < {least:.4f})")
+    return "; ".join(reasons)
 
 
 def described(judged: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from segstudy.config.datasets import DeclaredException
 from segstudy.core.errors import StudyError
-from segstudy.data.checks.findings import Finding, judged
+from segstudy.data.checks.findings import Finding, apply_exceptions
 from segstudy.data.checks.near_duplicates import Pair, compared, near_duplicates, pairs_compared
 from segstudy.data.images.label_map import Labels, looks_inverted
 from segstudy.data.split import PARTS, describe_split
@@ -52,7 +52,7 @@ def check_images(
     """
     _check_same(index, samples, "samples.csv")
     findings = [*_decoding(samples), *_constant(samples, index, labels.several), *_missing(index)]
-    record = judged(findings, exceptions, IMAGE_KINDS, dataset)
+    record = apply_exceptions(findings, exceptions, IMAGE_KINDS, dataset)
     inverted = looks_inverted(samples, labels)
     if inverted:
         logger.warning("%s: %s", dataset, inverted)
@@ -100,7 +100,7 @@ def check_split(
         *_straddling(index, split),
         *_empty_strata(index, split),
     ]
-    record = judged(findings, exceptions, SPLIT_KINDS, dataset)
+    record = apply_exceptions(findings, exceptions, SPLIT_KINDS, dataset)
     sizes = index.loc[index["group"] != "", "group"].value_counts()
     return record | {
         "images": len(index),

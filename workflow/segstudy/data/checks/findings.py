@@ -40,7 +40,7 @@ class Finding(NamedTuple):
     text: str
 
 
-def judged(
+def apply_exceptions(
     findings: Iterable[Finding], exceptions: Sequence[DeclaredException], kinds: tuple[str, ...], dataset: str
 ) -> dict[str, Any]:
     """Return what the exceptions accept; raise for the rest."""

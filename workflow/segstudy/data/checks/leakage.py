@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from segstudy.config.datasets import DeclaredException
 from segstudy.config.dependencies import Seen
-from segstudy.data.checks.findings import Finding, covers, judged
+from segstudy.data.checks.findings import Finding, apply_exceptions, covers
 from segstudy.data.checks.near_duplicates import near_duplicates
 
 KIND = "seen_by_source"
@@ -78,7 +78,7 @@ def check_chain(
             findings.setdefault((*subject, item.by), Finding(KIND, subject, text))
     # An exception of another kind, or for the data set's own split, is no business of a chain.
     mine = [e for e in exceptions if any(covers(e, finding) for finding in findings.values())]
-    record = judged(findings.values(), mine, (KIND,), dataset)
+    record = apply_exceptions(findings.values(), mine, (KIND,), dataset)
     sizes = {"measured": sum(subset in MEASURED for subset in own.values()), "seen": len(known)}
     return record | sizes | {"pairs_compared": pairs, "sources": sorted({item.by for item in seen})}
 
