@@ -19,9 +19,9 @@ from segstudy.data.images.label_map import known_ids, read_ids
 from segstudy.data.images.read import read_image
 from segstudy.data.images.thumbnails import thumbnail
 from segstudy.data.index import build_index
-from segstudy.data.phantoms.draw import draw
 from segstudy.data.readers.cmp import CLASSES, COLOURS
 from segstudy.data.readers.registry import labels_of, reader_module
+from tests.helpers.phantoms import draw
 
 LABELS = labels_of("cmp")
 OPTIONS = Phantom(images=8, height=96, width=112, seed=2)
@@ -192,7 +192,7 @@ def test_no_two_facades_are_near_duplicates(tmp_path):
 
 def test_same_seed_same_bytes_even_in_another_process(original, tmp_path):
     code = (
-        "import sys; from segstudy.config.datasets import Phantom; from segstudy.data.phantoms.draw import draw; "
+        "import sys; from segstudy.config.datasets import Phantom; from tests.helpers.phantoms import draw; "
         "draw('cmp', sys.argv[1], Phantom(images=8, height=96, width=112, seed=2))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "99"}

@@ -11,7 +11,7 @@ from segstudy.config.datasets import Phantom
 from segstudy.core.errors import StudyError
 from segstudy.data.images.read import read_mask
 from segstudy.data.index import build_index
-from segstudy.data.phantoms.draw import draw
+from tests.helpers.phantoms import draw
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,10 @@ from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv, write_csv
 from segstudy.data.images.read import image_size, read_mask
 from segstudy.data.index import build_index, repairs
-from segstudy.data.phantoms.draw import DRAWERS, draw
 from segstudy.data.readers import discovery
 from segstudy.data.readers.discovery import natural
 from segstudy.data.readers.registry import reader_module
+from tests.helpers.phantoms import DRAWERS, draw
 
 COLUMNS = [
     *("sample", "image", "mask", "roi", "second_mask", "stratum", "group", "official_subset"),

@@ -13,8 +13,8 @@ from segstudy.core.files import read_csv
 from segstudy.data.card import describe
 from segstudy.data.checks.data_checks import check_images
 from segstudy.data.index import build_index
-from segstudy.data.phantoms.draw import draw
 from segstudy.data.readers.registry import labels_of
+from tests.helpers.phantoms import draw
 
 SETS = {
     "Training_Set/Training_Set": "training",
