@@ -100,7 +100,7 @@ def test_missing_fields_of_view_and_vessels_are_said(root):
     assert (frame.loc[["01_g", "02_g"], "roi"] == "").all() and frame.loc["01_h", "roi"] != ""
     assert said(frame, "field of view", "2 of 5", "01_g, 02_g")
     assert frame.loc["02_h", "mask"] == "" and said(frame, "manual1 (vessels)", "1 of 5", "02_h")
-    assert "02_dr" not in frame.index and said(frame, "without a photograph", "02_dr")
+    assert "02_dr" not in frame.index and said(frame, "without an image", "02_dr")
 
 
 def test_png_photographs_in_their_folder_are_photographs(root):

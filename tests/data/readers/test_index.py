@@ -298,7 +298,7 @@ def test_drive_copies_under_new_or_old_ids_are_not_swallowed(drive):
     shutil.copy(images / "21_training.tif", images / "57_training.tif")
     assert said(build_index("drive", drive), "augmented copies", "57")
     shutil.copy(images / "21_training.tif", images / "21_training_flip.tif")
-    with pytest.raises(StudyError, match="id 21 names several files"):
+    with pytest.raises(StudyError, match="number 21 names several files"):
         build_index("drive", drive)
 
 
