@@ -12,7 +12,7 @@ from tests.helpers.lsf_stand_in import QUEUES
 from tests.helpers.lsf_syntax import parsed
 from tests.helpers.study_copies import new_copy
 
-DRIVER = Path(__file__).with_name("lsf_lines.py")
+DRIVER = Path(__file__).parents[1] / "helpers/lsf_lines.py"
 # Nothing runs, so nothing needs to wait.
 QUICK = ["--seconds-between-status-checks", "0", "--latency-wait", "0", "--max-jobs-per-timespan", "1000/1s"]
 ON_GPU = {"train", "predict", "predict_flips", "pseudo_predict", "denoised"}
@@ -25,9 +25,9 @@ EVERYTHING = {
             **{"layout": {"masks": "kinds"}, "classes": {"disc": 1, "square": 2, "triangle": 3}},
             "size": {"height": 32, "width": 48},
         },
-        "drive": {
+        "ph2": {
             "phantom": {"images": 12, "height": 48, "width": 48},
-            "size": {"long_side": 48},
+            "size": {"height": 48, "width": 48},
             "split": {"repeat": "fixed_split"},
         },
         "phc": {"phantom": {"images": 8, "height": 48, "width": 48}, "size": {"long_side": 48}},
@@ -49,7 +49,7 @@ EVERYTHING = {
     "evaluation": {"tta": "flips", "ensemble": True},
     "experiments": {
         "few": {
-            **{"question": "How few?", "datasets": ["drive"], "models": ["unet"], "losses": ["bce"], "seeds": 2},
+            **{"question": "How few?", "datasets": ["ph2"], "models": ["unet"], "losses": ["bce"], "seeds": 2},
             **{"recipes": ["default", "finetuned", "pseudo"], "labels": [0.5, 1]},
         },
         "several": {
