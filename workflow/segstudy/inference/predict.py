@@ -201,9 +201,11 @@ def _mean_of_views(network: torch.nn.Module, x: torch.Tensor, views: Sequence[tu
     """Return the mean over views of the probabilities (B, K, H, W) of a normalised batch."""
     import torch
 
+    from segstudy.models.blocks import probabilities
+
     def view(axes: tuple[int, ...]) -> torch.Tensor:
         logits = logits_of(network, torch.flip(x, axes) if axes else x)
-        probability = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)
+        probability = probabilities(logits)
         return torch.flip(probability, axes) if axes else probability
 
     total = view(views[0])

@@ -10,10 +10,13 @@ leaves 61,938 weights for a colour image and one output.
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import Tensor, nn
 
 from segstudy.config.networks import WNetOptions
-from segstudy.models import blocks, resampling
+from segstudy.models import blocks
+from segstudy.models.u_shape import UShape
 
 
 class Residual(nn.Module):
@@ -38,43 +41,20 @@ class Probability(nn.Module):
 
     def forward(self, logits: Tensor) -> Tensor:
         """(B, K, H, W) -> (B, K, H, W)."""
-        return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)
+        return blocks.probabilities(logits)
 
     def opened(self) -> nn.Module:
         """Return what stands for it when receptive fields are measured: a sum over a softmax has no gradient."""
         return nn.Identity()
 
 
-class LittleUNet(nn.Module):
-    """One of the two: residual blocks, 2x2 max-pooling down, transposed convolutions up, concatenated skips."""
-
-    def __init__(self, options: WNetOptions, in_channels: int, outputs: int) -> None:
-        super().__init__()
-        widths = blocks.level_widths(options.width, options.growth, options.depth)
-        kind, levels = options.normalisation, range(options.depth)
-        self.encoder = nn.ModuleList(Residual(widths[i - 1] if i else in_channels, widths[i], kind) for i in levels)
-        self.down = nn.ModuleList(blocks.pool() for _ in levels)
-        self.bottom = Residual(widths[-2], widths[-1], kind)
-        self.up = nn.ModuleList(resampling.transposed(widths[i + 1], widths[i]) for i in levels)
-        self.join = nn.ModuleList(blocks.Concat() for _ in levels)
-        self.decoder = nn.ModuleList(Residual(2 * widths[i], widths[i], kind) for i in levels)
-        self.head = blocks.head(widths[0], outputs)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """(B, in_channels, H, W) -> logits (B, outputs, H, W), for H and W that divide by 2^depth."""
-        skips = []
-        for residual, down in zip(self.encoder, self.down, strict=True):
-            skips.append(residual(maps))
-            maps = down(skips[-1])
-        maps = self.bottom(maps)
-        for up, join, residual in zip(reversed(self.up), reversed(self.join), reversed(self.decoder), strict=True):
-            maps = residual(join(up(maps), skips.pop()))
-        logits: Tensor = self.head(maps)
-        return logits
+def little_unet(options: WNetOptions, in_channels: int, outputs: int) -> UShape:
+    """Return one of the two: residual blocks, 2x2 max-pooling down, transposed convolutions up, concatenated skips."""
+    return UShape(options, in_channels, outputs, partial(Residual, normalisation=options.normalisation))
 
 
 class WNet(nn.Module):
-    """Two `LittleUNet`s, the second after the first; its logits are the network's."""
+    """Two `little_unet`s, the second after the first; its logits are the network's."""
 
     encoder_tensors = ("first.encoder.", "first.bottom.", "second.encoder.", "second.bottom.")
     head_tensors = ("first.head.", "second.head.")
@@ -82,10 +62,10 @@ class WNet(nn.Module):
     def __init__(self, options: WNetOptions, in_channels: int, outputs: int) -> None:
         super().__init__()
         self.pad = blocks.Pad(2**options.depth)
-        self.first = LittleUNet(options, in_channels, outputs)
+        self.first = little_unet(options, in_channels, outputs)
         self.probability = blocks.described(Probability(), "probability", "sigmoid" if outputs == 1 else "softmax")
         self.join = blocks.described(blocks.Concat(), "concat", "image: copied and concatenated")
-        self.second = LittleUNet(options, in_channels + outputs, outputs)
+        self.second = little_unet(options, in_channels + outputs, outputs)
         self.crop = blocks.Crop()
 
     def forward(self, images: Tensor) -> Tensor:
