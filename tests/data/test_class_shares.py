@@ -12,7 +12,7 @@ from segstudy.config.datasets import DeclaredException, Phantom
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
 from segstudy.data.card import describe
-from segstudy.data.checks.data_checks import check_images
+from segstudy.data.checks.image_checks import check_images
 from segstudy.data.class_shares import class_shares, class_table
 from segstudy.data.images.label_map import known_ids, several
 from segstudy.data.index import build_index

@@ -11,7 +11,8 @@ from segstudy.config.datasets import DeclaredException, Phantom, Split
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
 from segstudy.data.card import describe
-from segstudy.data.checks.data_checks import check_images, check_split
+from segstudy.data.checks.image_checks import check_images
+from segstudy.data.checks.split_checks import check_split
 from segstudy.data.images.read import read_mask
 from segstudy.data.index import build_index
 from segstudy.data.phantoms.draw import draw

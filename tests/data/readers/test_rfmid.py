@@ -11,7 +11,7 @@ from segstudy.config.datasets import Phantom
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
 from segstudy.data.card import describe
-from segstudy.data.checks.data_checks import check_images
+from segstudy.data.checks.image_checks import check_images
 from segstudy.data.index import build_index
 from segstudy.data.readers.registry import labels_of
 from tests.helpers.phantoms import draw

@@ -42,7 +42,7 @@ def check_chain(
 
     What a source learned from must be in neither subset val nor test of the cell; what a source chose its best epoch
     on must not be in test: the validation images of a chain may be the same, as they are for all rows of a study.
-    Near-duplicates inside the cell's own split are the business of `checks.check_split`.
+    Near-duplicates inside the cell's own split are the business of `split_checks.check_split`.
 
     Args:
         dataset: of the cell.
@@ -53,7 +53,7 @@ def check_chain(
         exceptions: declared by the cell's data set; samples of other data sets are named `<data set>/<sample>`.
 
     Returns:
-        As `checks.check_split`: `findings` (empty), `accepted`, `warnings`, and `measured` (images looked for), `seen`
+        As `split_checks.check_split`: `findings` (empty), `accepted`, `warnings`, and `measured` (images looked for), `seen`
         (images that sources saw) and `pairs_compared` (pictures).
 
     Raises:
