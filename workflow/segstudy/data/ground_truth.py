@@ -1,4 +1,4 @@
-"""The images of a split that can be measured, and what their predictions are compared with."""
+"""The labelled images of a split, with the masks and fields of view that predictions are compared with."""
 
 from __future__ import annotations
 
@@ -92,10 +92,10 @@ def labelled(index: pd.DataFrame, split: pd.DataFrame, where: Path | None = None
     ]
 
 
-def check_same_size(found: np.ndarray, mask: np.ndarray, path: Path, mask_path: Path) -> None:
+def check_same_size(image: np.ndarray, mask: np.ndarray, path: Path, mask_path: Path) -> None:
     """Raise a StudyError if an image (H, W, ...) read from `path` has another size than its mask (H, W)."""
-    if found.shape[:2] != mask.shape:
-        (height, width), (rows, columns) = found.shape[:2], mask.shape
+    if image.shape[:2] != mask.shape:
+        (height, width), (rows, columns) = image.shape[:2], mask.shape
         raise StudyError(
             f"{path.name} is {width}x{height} (width x height), its mask {columns}x{rows}",
             where=f"{path}\n           {mask_path}",

@@ -1,4 +1,4 @@
-"""Prediction of a large canvas by overlapping tiles, blended so that no seam shows.
+"""Predict a large canvas by overlapping tiles, blended without visible seams.
 
 A tile's answers are worst at its border, where the network saw nothing beyond it. So tiles overlap, and every pixel is
 the weighted mean of the tiles that hold it, with a Gaussian weight around the centre of each. Positions and weights are

@@ -58,7 +58,7 @@ def construct(options: LibraryOptions, in_channels: int, outputs: int) -> nn.Mod
         raise StudyError(
             f"{options.network} cannot be built with these arguments ({type(error).__name__}: {first_line(error)})",
             where="the model's arguments",
-            allowed=_told(target),
+            allowed=_described(target),
             remedy="see the library's page on this class",
         ) from error
     if not isinstance(network, nn.Module):
@@ -160,7 +160,7 @@ def _arguments(target: Callable[..., Any], options: LibraryOptions, in_channels:
         raise StudyError(
             f"{options.network} needs more arguments: {', '.join(needed)}",
             where="the model's arguments",
-            allowed=_told(target),
+            allowed=_described(target),
         )
     return fixed
 
@@ -176,8 +176,8 @@ def _signature(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
         ) from error
 
 
-def _told(target: Callable[..., Any]) -> str:
-    """Return the arguments with their defaults, as a person would read them."""
+def _described(target: Callable[..., Any]) -> str:
+    """Return the arguments with their defaults as text."""
     parameters = _signature(target).values()
     empty = inspect.Parameter.empty
     return ", ".join(p.name if p.default is empty else f"{p.name}={p.default!r}" for p in parameters)

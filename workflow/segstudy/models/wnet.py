@@ -1,4 +1,4 @@
-"""W-Net: two chained small U-Nets; the second sees the image and what the first has found.
+"""W-Net: two chained small U-Nets; the second sees the image and the probabilities of the first.
 
 Source: Galdran et al. 2022, "State-of-the-art retinal vessel segmentation with minimalistic models" (Scientific Reports
 12, 6174): residual double convolutions, max-pooling, transposed convolutions up, and a loss on both outputs in
@@ -37,7 +37,7 @@ class Residual(nn.Module):
 
 
 class Probability(nn.Module):
-    """Sigmoid of one logit, softmax over several: what the first network says, in 0..1."""
+    """Sigmoid of one logit, softmax over several: the output of the first network, in 0..1."""
 
     def forward(self, logits: Tensor) -> Tensor:
         """(B, K, H, W) -> (B, K, H, W)."""
@@ -82,5 +82,5 @@ class WNet(nn.Module):
         maps = self.pad(images)
         first = self.first(maps)
         # The image's type: under autocast the logits are bf16, the image is not.
-        found = self.probability(first).to(maps.dtype)
-        return self.second(self.join(found, maps)), first
+        probability = self.probability(first).to(maps.dtype)
+        return self.second(self.join(probability, maps)), first

@@ -27,7 +27,7 @@ def check_split(
     *,
     dataset: str = "<data set>",
 ) -> dict[str, Any]:
-    """Check that nothing leaks between the subsets of one split and that all strata are in it; see `image_checks.check_images`.
+    """Check that nothing leaks between the subsets of one split, and that every stratum is in all of them.
 
     Args:
         index: index.csv.
@@ -50,11 +50,11 @@ def check_split(
     check_same_samples(index, split, "the split")
     _check_usable(index, split)
     decoded = thumbnails.any(axis=(1, 2))
-    looked_at = np.where(decoded, split["subset"].to_numpy(dtype=object), "").tolist()
-    pairs = _not_the_same_file(index, near_duplicates(thumbnails, looked_at))
+    compared_subsets = np.where(decoded, split["subset"].to_numpy(dtype=object), "").tolist()
+    pairs = _not_the_same_file(index, near_duplicates(thumbnails, compared_subsets))
     findings = [
         *_duplicates(index, split),
-        *_near_duplicates(index, pairs, looked_at),
+        *_near_duplicates(index, pairs, compared_subsets),
         *_straddling(index, split),
         *_empty_strata(index, split),
     ]
@@ -62,7 +62,7 @@ def check_split(
     sizes = index.loc[index["group"] != "", "group"].value_counts()
     return record | {
         "images": len(index),
-        "pairs_compared": pairs_compared(looked_at),
+        "pairs_compared": pairs_compared(compared_subsets),
         "near_duplicates": len(pairs),
         "moved_copies": sum(pair.moved for pair in pairs),
         "groups": int((sizes > 1).sum()),
@@ -119,7 +119,7 @@ def _empty_strata(index: pd.DataFrame, split: pd.DataFrame) -> Iterator[Finding]
 
 def _check_usable(index: pd.DataFrame, split: pd.DataFrame) -> None:
     subset = split["subset"].to_numpy(dtype=object)
-    # A data set without any mask is not divided: it is there for those who need no labels.
+    # A data set without any mask is not divided: it serves trainings that need no labels.
     unlabelled = (index["mask"] == "").all() and (subset == "unlabelled").all()
     empty = [part for part in ("train", "test") if part not in set(subset) and not unlabelled]
     used = np.isin(subset, PARTS) & (index["mask"] == "").to_numpy()

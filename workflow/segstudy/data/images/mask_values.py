@@ -1,4 +1,4 @@
-"""One number for each pixel of a mask file, whatever the file holds: values, palette, colours, transparency."""
+"""Reduce a mask file to one number per pixel: from values, palette, colours or transparency."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BAND = 4_000_000  # pixels that are looked at at a time
 
 
 def levels(image: Image.Image) -> tuple[NDArray[Any], str, int]:
-    """Return one number per pixel (H, W), what it is taken from, and the number of distinct stored values."""
+    """Return one number per pixel (H, W), its source in words, and the number of distinct stored values."""
     mode = image.mode
     if mode == "1":
         array = np.asarray(image).astype(np.uint8)
@@ -61,7 +61,7 @@ def _grey(array: NDArray[np.uint8]) -> bool:
 
 
 def _bands(array: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-    """Yield rows of an image in bands, so that what is made of them on the way takes little memory."""
+    """Yield the rows of an image in bands: temporary arrays then take little memory."""
     rows = max(1, BAND // max(1, array.shape[1]))
     yield from (array[top : top + rows] for top in range(0, len(array), rows))
 
@@ -75,10 +75,10 @@ def _distinct(array: NDArray[Any]) -> int:
 def _distinct_colours(array: NDArray[np.uint8]) -> int:
     if _grey(array):
         return _distinct(np.ascontiguousarray(array[..., 0]))
-    found = np.zeros(0, np.uint32)
+    colours = np.zeros(0, np.uint32)
     for band in _bands(array):
         packed = np.zeros(band.shape[:2], np.uint32)
         for channel in range(array.shape[2]):
             packed = (packed << np.uint32(8)) | band[..., channel]
-        found = np.union1d(found, packed)
-    return len(found)
+        colours = np.union1d(colours, packed)
+    return len(colours)

@@ -1,4 +1,4 @@
-"""Pictures as a viewer shows them, and masks back on the pixels as their file stores them.
+"""Turn pictures upright by their orientation tag, and masks back to the stored orientation.
 
 `segstudy.data.images.read` takes pixels as they are stored. A camera held on its side stores a photograph lying down,
 with a note (the orientation of EXIF and TIFF) that every viewer obeys; a network that learned from upright pictures
@@ -33,7 +33,7 @@ def turned_upright(array: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def turned_back(array: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo `turned_upright`: what was found on the shown picture, on the pixels as they are stored."""
+    """Undo `turned_upright`: a mask of the upright picture becomes a mask of the stored pixels."""
     return turned_upright(array, {6: 8, 8: 6}.get(orientation, orientation))
 
 

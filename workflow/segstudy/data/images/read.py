@@ -1,4 +1,4 @@
-"""Read any image or mask file as what it really is, and say what was done.
+"""Read image and mask files of any encoding, and report the conversion that was applied.
 
 Pixels are taken as they are stored: neither EXIF nor TIFF orientation is applied, because masks are drawn on the
 stored pixels and would no longer fit. Of files with several frames the first is read. A file that cannot be
@@ -29,7 +29,7 @@ LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
 
 
 class Picture(NamedTuple):
-    """An image and how it came about."""
+    """An image and how it was decoded."""
 
     array: NDArray[np.uint8]  # (H, W, 3)
     mode: str  # format and Pillow mode of the file, for instance "TIFF I;16"
@@ -37,7 +37,7 @@ class Picture(NamedTuple):
 
 
 class Mask(NamedTuple):
-    """A binary mask and how it came about."""
+    """A binary mask and how it was decoded."""
 
     array: NDArray[np.bool_]  # (H, W)
     mode: str  # format and Pillow mode of the file, for instance "GIF P"
@@ -56,8 +56,8 @@ def files_of(path: str | Path) -> list[Path]:
     if not path.name.endswith("*"):
         return [path]
     start = path.name[:-1]
-    found = path.parent.iterdir() if path.parent.is_dir() else iter(())
-    named = [p for p in found if p.name.startswith(start) and p.name[0] != "." and p.suffix.casefold() in SUFFIXES]
+    siblings = path.parent.iterdir() if path.parent.is_dir() else iter(())
+    named = [p for p in siblings if p.name.startswith(start) and p.name[0] != "." and p.suffix.casefold() in SUFFIXES]
     return sorted(named)
 
 
@@ -128,7 +128,7 @@ def is_deep(image: Image.Image) -> bool:
 
 
 def _bands(height: int, width: int) -> Iterator[slice]:
-    """Yield the rows of an image in bands, so that what is made of them on the way takes little memory."""
+    """Yield the rows of an image in bands: temporary arrays then take little memory."""
     rows = max(1, BAND // max(1, width))
     yield from (slice(top, min(top + rows, height)) for top in range(0, height, rows))
 
@@ -261,7 +261,7 @@ def _to_8_bits(array: NDArray[Any], path: str | Path) -> tuple[NDArray[np.uint8]
 
 
 def _converted(array: NDArray[Any], convert: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[np.uint8]:
-    """Return what `convert` makes of an array (H, W), as uint8."""
+    """Apply `convert` to an array (H, W) in bands; return uint8."""
     result = np.empty(array.shape, np.uint8)
     for rows in _bands(*array.shape):
         result[rows] = convert(array[rows]).astype(np.uint8)
