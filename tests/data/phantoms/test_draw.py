@@ -1,6 +1,5 @@
 """Drawn stand-ins: official layout, same bytes for the same seed, a task worth learning."""
 
-import hashlib
 import json
 import os
 import subprocess
@@ -16,6 +15,7 @@ from segstudy.data.images.read import read_image, read_mask
 from segstudy.data.index import build_index
 from segstudy.data.phantoms.draw import draw
 from tests.helpers import phantoms
+from tests.helpers.raw_data import contents
 
 SMALL = Phantom(images=6, height=64, width=80, seed=3)
 
@@ -30,11 +30,6 @@ def drawn(request, tmp_path_factory):
 def pairs(reader, root):
     for row in build_index(reader, root).to_dict("records"):
         yield row, read_image(root / row["image"]), read_mask(root / row["mask"]).array
-
-
-def contents(root):
-    files = sorted(p for p in root.rglob("*") if p.is_file() and p.name != "phantom.json")
-    return {p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 def test_everything_drawn_can_be_read_back(drawn):

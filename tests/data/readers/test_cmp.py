@@ -1,6 +1,5 @@
 """CMP facades: the reader on every layout, and the drawn stand-in."""
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -22,6 +21,7 @@ from segstudy.data.index import build_index
 from segstudy.data.readers.cmp import CLASSES, COLOURS
 from segstudy.data.readers.registry import labels_of, reader_module
 from tests.helpers.phantoms import draw
+from tests.helpers.raw_data import contents
 
 LABELS = labels_of("cmp")
 OPTIONS = Phantom(images=8, height=96, width=112, seed=2)
@@ -38,11 +38,6 @@ def original(tmp_path_factory):
 @pytest.fixture
 def root(original, tmp_path):
     return shutil.copytree(original / "CMP_facade_DB", tmp_path / "facades")
-
-
-def contents(root):
-    files = sorted(p for p in root.rglob("*") if p.is_file() and p.name != "phantom.json")
-    return {p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 def test_twelve_classes_of_which_the_first_is_background():

@@ -12,6 +12,7 @@ from segstudy.core.errors import StudyError
 from segstudy.data.images.read import read_mask
 from segstudy.data.index import build_index
 from tests.helpers.phantoms import draw
+from tests.helpers.raw_data import said
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +29,6 @@ def root(original, tmp_path):
 
 def content(frame):
     return frame[["sample", "stratum", "group", "image_sha256", "mask_sha256", "roi_sha256"]]
-
-
-def said(frame, *words):
-    return any(all(word in repair for word in words) for repair in frame.attrs["repairs"])
 
 
 def test_parts_belong_together_whatever_the_suffix(root):

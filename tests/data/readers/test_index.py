@@ -22,6 +22,7 @@ from segstudy.data.readers import discovery
 from segstudy.data.readers.discovery import natural
 from segstudy.data.readers.registry import reader_module
 from tests.helpers.phantoms import DRAWERS, draw
+from tests.helpers.raw_data import said
 
 COLUMNS = [
     *("sample", "image", "mask", "roi", "second_mask", "stratum", "group", "official_subset"),
@@ -51,10 +52,6 @@ def drive(originals, tmp_path):
 def content(frame):
     """What must not depend on the layout."""
     return frame[["sample", "stratum", "official_subset", "image_sha256", "mask_sha256", "roi_sha256"]]
-
-
-def said(frame, *words):
-    return any(all(word in repair for word in words) for repair in frame.attrs["repairs"])
 
 
 @pytest.mark.parametrize("reader", DRAWERS)

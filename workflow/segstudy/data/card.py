@@ -123,11 +123,8 @@ def _spread(values: pd.Series) -> dict[str, float] | None:
     values = values.dropna().astype(float)
     if values.empty:
         return None
-    return {
-        "mean": round(float(values.mean()), 6),
-        "minimum": float(values.min()),
-        "maximum": float(values.max()),
-    }
+    mean, minimum, maximum = (float(value) for value in (values.mean(), values.min(), values.max()))
+    return {"mean": round(mean, 6), "minimum": minimum, "maximum": maximum}
 
 
 def _mean(values: pd.Series) -> float | None:

@@ -60,13 +60,8 @@ def _sample(
     row: dict[Any, Any], root: Path, labels: Labels, small: NDArray[np.float32], pixels: NDArray[np.int64]
 ) -> dict[str, Any]:
     problems: list[str] = []
-    record: dict[str, Any] = {
-        "sample": row["sample"],
-        "image_mode": "",
-        "mask_mode": "",
-        "roi_mode": "",
-        "second_mask_mode": "",
-    }
+    modes = ("image_mode", "mask_mode", "roi_mode", "second_mask_mode")
+    record: dict[str, Any] = {"sample": row["sample"], **dict.fromkeys(modes, "")}
     size = (row["height"], row["width"])
     try:
         image, mode, note = read_picture(root / row["image"])

@@ -67,12 +67,7 @@ class EncoderUNet(nn.Module):
         values = sum(tensor.numel() for tensor in tensors.values())
         summary = (self.encoder_name, len(tensors), values / 1e6, path)
         logger.info("encoder %s starts from %d tensors, %.1f million values, of %s", *summary)
-        facts = {
-            "encoder": self.encoder_name,
-            "origin": weights.origin,
-            "tensors": len(tensors),
-            "values": values,
-        }
+        facts = {"encoder": self.encoder_name, "origin": weights.origin, "tensors": len(tensors), "values": values}
         return pretrained.Pretrained(pretrained.adapted_scaling(weights, self.in_channels), facts)
 
 

@@ -22,14 +22,7 @@ logger = logging.getLogger("segstudy")
 
 # What libraries call the channels of an image and those of the logits; the first that a class has is taken.
 CHANNELS_IN = (
-    "in_channels",
-    "in_chans",
-    "input_channels",
-    "n_channels",
-    "num_channels",
-    "in_ch",
-    "img_ch",
-    "channels_in",
+    *("in_channels", "in_chans", "input_channels", "n_channels", "num_channels", "in_ch", "img_ch", "channels_in"),
 )
 CHANNELS_OUT = (
     *("out_channels", "classes", "num_classes", "n_classes", "nclass", "output_channels", "out_chans", "out_ch"),

@@ -20,18 +20,10 @@ _KNOWN = ("BMP", "DIB", "TIFF", "PNG", "GIF", "PPM", "JPEG", "JPEG2000", "WEBP",
 
 BYTES = 11  # of memory that a pixel takes at most while a picture is read
 
-_UNREADABLE = (
-    OSError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    OverflowError,
-    struct.error,
-)
-_ORIENTATION = 274
+BAND = 4_000_000  # pixels that are converted at a time
+
+_UNREADABLE = (OSError, SyntaxError, TypeError, ValueError, EOFError, IndexError, KeyError, OverflowError, struct.error)
+ORIENTATION = 274  # tag of EXIF and TIFF
 _T = Image.Transpose
 # Pillow turns TIFF files by their orientation tag while loading, and no other format; this turns them back.
 _UNDO = {
@@ -108,6 +100,12 @@ def check_pixels(image: Image.Image, path: str | Path, drawn: bool = False) -> N
         )
 
 
+def bands(height: int, width: int) -> Iterator[slice]:
+    """Yield the rows of an image in bands: temporary arrays then take little memory."""
+    rows = max(1, BAND // max(1, width))
+    yield from (slice(top, min(top + rows, height)) for top in range(0, height, rows))
+
+
 def page(image: Image.Image) -> str:
     """Return which page is read, where a file has several."""
     pages = getattr(image, "n_frames", 1)
@@ -117,7 +115,7 @@ def page(image: Image.Image) -> str:
 def orientation(image: Image.Image) -> int:
     """Return the orientation tag of a TIFF file, 1 (upright) where there is none and for all other formats."""
     tags: Any = getattr(image, "tag_v2", None) if image.format == "TIFF" else None
-    return int(tags.get(_ORIENTATION, 1)) if tags else 1
+    return int(tags.get(ORIENTATION, 1)) if tags else 1
 
 
 def stored(image: Image.Image) -> Image.Image:

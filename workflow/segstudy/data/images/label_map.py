@@ -23,13 +23,8 @@ Colour = tuple[int, int, int]
 # For classes that come without colours of their own: Okabe and Ito's, told apart by every kind of colour vision; more
 # classes than these repeat them darker.
 PALETTE: tuple[Colour, ...] = (
-    (230, 159, 0),
-    (86, 180, 233),
-    (0, 158, 115),
-    (240, 228, 66),
-    (0, 114, 178),
-    (213, 94, 0),
-    (204, 121, 167),
+    *((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66)),
+    *((0, 114, 178), (213, 94, 0), (204, 121, 167)),
 )
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-BAND = 4_000_000  # pixels that are looked at at a time
+from segstudy.data.images.decode import bands
 
 
 def levels(image: Image.Image) -> tuple[NDArray[Any], str, int]:
@@ -57,13 +56,7 @@ def _channel_source(array: NDArray[np.uint8]) -> str:
 
 
 def _grey(array: NDArray[np.uint8]) -> bool:
-    return all((band[..., :1] == band).all() for band in _bands(array))
-
-
-def _bands(array: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-    """Yield the rows of an image in bands: temporary arrays then take little memory."""
-    rows = max(1, BAND // max(1, array.shape[1]))
-    yield from (array[top : top + rows] for top in range(0, len(array), rows))
+    return all((array[rows, :, :1] == array[rows]).all() for rows in bands(*array.shape[:2]))
 
 
 def _distinct(array: NDArray[Any]) -> int:
@@ -76,7 +69,8 @@ def _distinct_colours(array: NDArray[np.uint8]) -> int:
     if _grey(array):
         return _distinct(np.ascontiguousarray(array[..., 0]))
     colours = np.zeros(0, np.uint32)
-    for band in _bands(array):
+    for rows in bands(*array.shape[:2]):
+        band = array[rows]
         packed = np.zeros(band.shape[:2], np.uint32)
         for channel in range(array.shape[2]):
             packed = (packed << np.uint32(8)) | band[..., channel]

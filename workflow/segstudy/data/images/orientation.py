@@ -11,15 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from segstudy.data.images.decode import opened
-
-TAG = 274  # orientation, in EXIF and TIFF
+from segstudy.data.images.decode import ORIENTATION, opened
 
 
 def orientation_of(path: str | Path) -> int:
     """Return the orientation that a file notes, 1 to 8; 1, as it is stored, where it notes none."""
     with opened(path) as image:
-        noted = image.getexif().get(TAG, 1)
+        noted = image.getexif().get(ORIENTATION, 1)
     return noted if noted in range(1, 9) else 1
 
 
@@ -42,5 +40,5 @@ def note_orientation(path: Path, orientation: int) -> None:
     with opened(path) as image:
         image.load()
         exif = image.getexif()
-        exif[TAG] = orientation
+        exif[ORIENTATION] = orientation
         image.save(path, exif=exif, compress_level=1)

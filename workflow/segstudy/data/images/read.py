@@ -7,7 +7,7 @@ read to its last pixel is an error, never a half-grey picture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segstudy.core.errors import StudyError
-from segstudy.data.images.decode import checked, opened, orientation, page, stored
+from segstudy.data.images.decode import bands, checked, opened, orientation, page, stored
 from segstudy.data.images.mask_values import levels
 
 # Lossless formats first: where one picture is there twice, the earlier format is the truer one.
 SUFFIXES = (".bmp", ".tif", ".tiff", ".png", ".gif", ".ppm", ".pgm", ".jpg", ".jpeg")
-
-BAND = 4_000_000  # pixels that are converted at a time
 
 # Formats that change values: a 0/1 mask does not survive them, so small values are noise around black.
 LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
@@ -127,16 +125,10 @@ def is_deep(image: Image.Image) -> bool:
     return image.mode in ("I", "F") or image.mode.startswith("I;16")
 
 
-def _bands(height: int, width: int) -> Iterator[slice]:
-    """Yield the rows of an image in bands: temporary arrays then take little memory."""
-    rows = max(1, BAND // max(1, width))
-    yield from (slice(top, min(top + rows, height)) for top in range(0, height, rows))
-
-
 def _as_rgb(image: Image.Image) -> NDArray[np.uint8]:
     """Return a decoded image as uint8 (H, W, 3)."""
     array = np.empty((image.height, image.width, 3), np.uint8)
-    for rows in _bands(image.height, image.width):
+    for rows in bands(image.height, image.width):
         array[rows] = np.asarray(image.crop((0, rows.start, image.width, rows.stop)).convert("RGB"))
     return array
 
@@ -196,7 +188,7 @@ def _one_mask(path: str | Path, inverted: bool) -> Mask:
     elif largest <= half:
         rule += f"; {'all' if inverted else 'nothing'} is, the largest value being {largest}"
     middle = 0
-    for rows in _bands(*numbers.shape):
+    for rows in bands(*numbers.shape):
         middle += int(np.count_nonzero((numbers[rows] > 0.1 * top) & (numbers[rows] < 0.9 * top)))
     between = middle / max(1, numbers.size)
     note = source + taken_from + rule + (" (inverted)" if inverted else "")
@@ -240,7 +232,7 @@ def read_colours(path: str | Path) -> tuple[NDArray[np.uint32], str]:
         kind = f"{image.format} {image.mode} {page(image)}".rstrip(": ")
         pixels = stored(image)
         packed = np.empty((pixels.height, pixels.width), np.uint32)
-        for rows in _bands(*packed.shape):
+        for rows in bands(*packed.shape):
             band = pixels.crop((0, rows.start, pixels.width, rows.stop)).convert("RGB")
             red, green, blue = np.moveaxis(np.asarray(band).astype(np.uint32), 2, 0)
             packed[rows] = red * np.uint32(0x10000) + green * np.uint32(0x100) + blue
@@ -263,6 +255,6 @@ def _to_8_bits(array: NDArray[Any], path: str | Path) -> tuple[NDArray[np.uint8]
 def _converted(array: NDArray[Any], convert: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[np.uint8]:
     """Apply `convert` to an array (H, W) in bands; return uint8."""
     result = np.empty(array.shape, np.uint8)
-    for rows in _bands(*array.shape):
+    for rows in bands(*array.shape):
         result[rows] = convert(array[rows]).astype(np.uint8)
     return result
