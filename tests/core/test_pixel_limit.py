@@ -232,8 +232,7 @@ def test_the_size_of_bands_changes_nothing(tmp_path, scan, monkeypatch, band):
     scan.convert("RGBA").save(tmp_path / "rgba.png")
     Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.png")
     Image.fromarray(grey / np.float32(255)).save(tmp_path / "f.tif")
-    for module in ("read", "mask_values", "prediction_files"):
-        monkeypatch.setattr(f"segstudy.data.images.{module}.BAND", band)
+    monkeypatch.setattr("segstudy.data.images.decode.BAND", band)
     np.testing.assert_array_equal(read_image(tmp_path / "rgb.png"), np.asarray(scan))
     for name in ("deep.png", "f.tif"):
         np.testing.assert_array_equal(read_image(tmp_path / name)[..., 0], grey)

@@ -15,8 +15,8 @@ from segstudy.data.card import describe
 from segstudy.data.images.read import read_image, read_mask
 from segstudy.data.images.thumbnails import thumbnail
 from segstudy.data.index import build_index
-from segstudy.data.phantoms.draw import draw
 from segstudy.data.readers.registry import labels_of
+from tests.helpers.phantoms import draw
 
 COLUMNS = [
     *(

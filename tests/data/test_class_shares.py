@@ -12,14 +12,14 @@ from segstudy.config.datasets import DeclaredException, Phantom
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
 from segstudy.data.card import describe
-from segstudy.data.checks.data_checks import check_images
+from segstudy.data.checks.image_checks import check_images
 from segstudy.data.class_shares import class_shares, class_table
 from segstudy.data.images.label_map import known_ids, several
 from segstudy.data.index import build_index
 from segstudy.data.inspect_files import decode
-from segstudy.data.phantoms.draw import draw
 from segstudy.data.readers.registry import labels_of
 from segstudy.data.store import build_store, open_store
+from tests.helpers.phantoms import draw
 
 LABELS = labels_of("cmp")
 FIRST = "CMP_facade_DB/CMP_facade_DB_base/base/cmp_b0001.png"

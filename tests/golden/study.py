@@ -105,10 +105,10 @@ def _prepared(study, dataset, folder):
     """Draw a data set; return the paths of its raw folder, index, split and store."""
     from segstudy.core.files import write_csv
     from segstudy.data.index import build_index
-    from segstudy.data.phantoms.draw import draw
     from segstudy.data.readers.registry import labels_of
     from segstudy.data.split import make_split
     from segstudy.data.store import build_store
+    from tests.helpers.phantoms import draw
 
     settings = study.datasets[dataset]
     draw(settings.reader, folder / "raw", settings.phantom)

@@ -3,7 +3,6 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -22,49 +21,15 @@ from segstudy.evaluation.measure import measure
 from segstudy.evaluation.thresholds import binarise, otsu_of, tune
 from segstudy.inference.predict import predict_canvas, predict_cell
 from segstudy.models import model_file, registry
+from tests.helpers.known_probability import META, PLAIN, Oracle, write_images
 
-PLAIN = {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
 SUBSETS = ["train", "val", "test", "train", "val", "unlabelled"]
-META = {"in_channels": 3, "outputs": 1, "normalisation": PLAIN}
-
-
-class Oracle(nn.Module):
-    """The probability is what the red channel shows."""
-
-    def forward(self, images):
-        return torch.logit(images[:, :1], eps=1e-6)
 
 
 @pytest.fixture
 def cell(tmp_path):
-    """Raw files whose red channel is a known probability, their index and split; labels on all but the last."""
-    rng = np.random.default_rng(0)
-    root = tmp_path / "raw"
-    root.mkdir()
-    rows = []
-    for number, subset in enumerate(SUBSETS):
-        height, width = 30 + number, 44 - number
-        image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-        Image.fromarray(image).save(root / f"{number}.png")
-        # Truth that 150 tells apart exactly, so that a tuned threshold has an answer.
-        mask = (image[:, :, 0] >= 150).astype(np.uint8) * 255
-        roi = np.zeros_like(mask)
-        roi[8:-8, 12:-12] = 255
-        Image.fromarray(mask).save(root / f"{number}_mask.png")
-        Image.fromarray(roi).save(root / f"{number}_roi.png")
-        labelled = subset != "unlabelled"
-        rows.append(
-            {
-                "sample": str(number),
-                "image": f"{number}.png",
-                "mask": f"{number}_mask.png" if labelled else "",
-                "roi": f"{number}_roi.png",
-                "width": width,
-                "height": height,
-            }
-        )
-    index = pd.DataFrame(rows)
-    return tmp_path, index, pd.DataFrame({"sample": index["sample"], "subset": SUBSETS})
+    """Folder, index and split of images whose red channel is a known probability; labels on all but the last."""
+    return tmp_path, *write_images(tmp_path, SUBSETS)
 
 
 def predict(cell, monkeypatch=None, network=None, meta=META, size="native", headline="fixed", **evaluation):

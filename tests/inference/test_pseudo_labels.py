@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
@@ -15,51 +14,17 @@ from segstudy.data.images.read import read_mask
 from segstudy.data.store import build_store, open_store
 from segstudy.inference.pseudo_labels import images_to_label, label_images, measured
 from segstudy.models import model_file, registry
+from tests.helpers.known_probability import META as PLAIN_META
+from tests.helpers.known_probability import Oracle, write_images
 
-PLAIN = {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
 SUBSETS = ["train", "val", "unlabelled", "test", "unlabelled"]
-META = {
-    "in_channels": 3,
-    "outputs": 1,
-    "normalisation": PLAIN,
-    "canvas": [48, 48],
-    "settings": {"recipe": {"crop": None}},
-}
-
-
-class Oracle(nn.Module):
-    """The probability is what the red channel shows."""
-
-    def forward(self, images):
-        return torch.logit(images[:, :1], eps=1e-6)
+META = PLAIN_META | {"canvas": [48, 48], "settings": {"recipe": {"crop": None}}}
 
 
 @pytest.fixture
 def photos(tmp_path):
-    """Raw files whose red channel is a known probability, some with a mask; their index and split."""
-    rng = np.random.default_rng(0)
-    root = tmp_path / "raw"
-    root.mkdir()
-    rows = []
-    for number, subset in enumerate(SUBSETS):
-        height, width = 30 + number, 44 - number
-        Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(root / f"{number}.png")
-        roi = np.zeros((height, width), np.uint8)
-        roi[8:-8, 12:-12] = 255
-        Image.fromarray(roi).save(root / f"{number}_roi.png")
-        Image.fromarray(255 - roi).save(root / f"{number}_mask.png")
-        rows.append(
-            {
-                "sample": str(number),
-                "image": f"{number}.png",
-                "mask": "" if subset == "unlabelled" else f"{number}_mask.png",
-                "roi": f"{number}_roi.png",
-                "width": width,
-                "height": height,
-            }
-        )
-    index = pd.DataFrame(rows)
-    return tmp_path, index, pd.DataFrame({"sample": index["sample"], "subset": SUBSETS})
+    """Folder, index and split of images whose red channel is a known probability, some with a mask."""
+    return tmp_path, *write_images(tmp_path, SUBSETS)
 
 
 def label(photos, monkeypatch, network=None, size="native", tile=None, **meta):

@@ -12,10 +12,10 @@ from segstudy.inference.pseudo_selection import (
     accept,
     check_some_accepted,
     described,
+    eligible,
+    foreground_range,
     learned_samples,
-    open_to,
     reason,
-    white_range,
 )
 
 LEARNED = ["a", "b", "c", "d", "e"]
@@ -36,7 +36,7 @@ def found(white, confidence=0.9, roi_share=0.5):
 
 def test_the_range_by_hand():
     # Quartiles 0.11 and 0.13, so that the fences lie 1.5 times 0.02 beyond them.
-    fences = white_range([0.10, 0.14, 0.11, 0.13, 0.12], 1.5)
+    fences = foreground_range([0.10, 0.14, 0.11, 0.13, 0.12], 1.5)
     assert (fences["low"], fences["high"]) == pytest.approx((0.08, 0.16))
     assert fences["images"] == 5 and fences["median"] == 0.12
 
@@ -45,15 +45,15 @@ def test_the_range_is_tukeys_by_another_implementation_and_stays_a_share():
     shares = np.random.default_rng(1).beta(2, 15, 40)
     distance = scipy.stats.iqr(shares)
     q1, q3 = scipy.stats.scoreatpercentile(shares, [25, 75])
-    fences = white_range(shares, 0.7)
+    fences = foreground_range(shares, 0.7)
     assert fences["low"] == pytest.approx(q1 - 0.7 * distance, abs=1e-6)
     assert fences["high"] == pytest.approx(q3 + 0.7 * distance, abs=1e-6)
-    assert white_range(shares, 50)["low"] == 0 and white_range(shares, 50)["high"] == 1
-    assert white_range([0.1, 0.1, 0.1, 0.1], 1.5)["low"] == 0.1  # four masks say that nothing else is usual
+    assert foreground_range(shares, 50)["low"] == 0 and foreground_range(shares, 50)["high"] == 1
+    assert foreground_range([0.1, 0.1, 0.1, 0.1], 1.5)["low"] == 0.1  # four masks say that nothing else is usual
 
 
 def test_few_masks_have_no_quartiles_and_the_range_is_wide(caplog):
-    fences = white_range([0.1], 1.5)
+    fences = foreground_range([0.1], 1.5)
     assert (fences["low"], fences["high"]) == pytest.approx((0.025, 0.175))
     assert "1 training masks alone" in caplog.text
 
@@ -142,7 +142,7 @@ def test_the_masks_that_a_cell_learns_from_are_those_of_its_training():
 
 def test_a_student_takes_none_of_its_measured_images_and_none_that_it_has_the_mask_of():
     split = pd.DataFrame({"sample": ["p0", "p1", "p2", "p3"], "subset": ["train", "val", "unlabelled", "train"]})
-    assert open_to(found([0.1, 0.2, 0.3, 0.4]), split, ["p3"])["sample"].tolist() == ["p0", "p2"]
+    assert eligible(found([0.1, 0.2, 0.3, 0.4]), split, ["p3"])["sample"].tolist() == ["p0", "p2"]
 
 
 @pytest.mark.parametrize("white", [(0.2, 0.1), (0.1, 0.1), (-0.1, 0.5), (0.5, 1.1)])

@@ -13,7 +13,7 @@ from torch import nn
 
 from segstudy.inference import sliding_window
 from segstudy.inference.predict import VIEWS, predict_canvas
-from segstudy.inference.sliding_window import bell, extended, predict_tiles, starts
+from segstudy.inference.sliding_window import blend_window, extended, predict_tiles, starts
 from segstudy.models import registry
 from segstudy.models.blocks import pad_to_multiple
 
@@ -82,7 +82,7 @@ def test_there_are_as_many_tiles_as_in_monai_and_they_lie_there_where_steps_fit(
 
 @pytest.mark.parametrize("tile", [(1, 1), (16, 24), (33, 128), (512, 512)])
 def test_weights_are_positive_and_those_of_monai_above_its_floor(tile):
-    found = torch.outer(bell(tile[0]), bell(tile[1]))
+    found = torch.outer(blend_window(tile[0]), blend_window(tile[1]))
     assert (found > 0).all() and found.max() <= 1
     assert torch.equal(found, found.flip(0)) and torch.equal(found, found.flip(1))
     theirs = compute_importance_map(tile, mode="gaussian", sigma_scale=0.125)
@@ -151,7 +151,7 @@ def test_where_only_the_middle_of_tiles_counts_it_is_the_prediction_of_the_whole
         profile[:2] = profile[-2:] = 1e-12  # the two pixels that the network's reach spoils
         return profile
 
-    monkeypatch.setattr(sliding_window, "bell", middle)
+    monkeypatch.setattr(sliding_window, "blend_window", middle)
     network, canvas = small_network(), drawn(1, 3, 75, 98)
     found = predict_tiles(network, canvas, (32, 24), 0.25, 5)
     with torch.no_grad():
@@ -182,7 +182,7 @@ def test_it_is_monais_sliding_window_inference(size, tile, overlap):
         return network(x).softmax(1)
 
     found = predict_tiles(predict, canvas, tile, overlap, 3)
-    weight = torch.outer(bell(tile[0]), bell(tile[1]))
+    weight = torch.outer(blend_window(tile[0]), blend_window(tile[1]))
     with torch.no_grad():
         same = sliding_window_inference(canvas, tile, 3, predict, overlap, roi_weight_map=weight)
         theirs = SlidingWindowInferer(tile, 3, overlap, mode="gaussian")(canvas, predict)

@@ -15,7 +15,7 @@ from segstudy.config.recipes import Recipe
 from segstudy.config.semi_supervised import Denoising
 from segstudy.core import rng
 from segstudy.core.errors import StudyError
-from segstudy.data.checks.data_checks import check_split
+from segstudy.data.checks.split_checks import check_split
 from segstudy.data.split import make_split
 from segstudy.losses import build
 from segstudy.models import model_file, registry

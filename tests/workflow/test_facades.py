@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-DRAWN = {"reader": "cmp", "phantom": {"images": 8, "height": 64, "width": 80}, "size": {"height": 64, "width": 80}}
+from tests.helpers.phantoms import drawn
 
 
 @pytest.fixture
 def facades(fresh):
     classes = {"opening": [3, 4], "background": [1, 2, *range(5, 13)]}
-    fresh.study["datasets"] = {"facades": DRAWN, "openings": {**DRAWN, "classes": classes}}
+    houses = drawn("cmp", fresh.file("raw"), images=8, height=64, width=80) | {"size": {"height": 64, "width": 80}}
+    fresh.study["datasets"] = {"facades": houses, "openings": {**houses, "classes": classes}}
     fresh.study["experiments"]["losses"]["datasets"] = ["openings"]
     return fresh
 
@@ -31,15 +32,11 @@ def test_facades_reach_the_store_with_all_their_classes_or_some(facades):
     assert len(card["class_shares"]) == 12 and set(card["strata"]) == {"base", "extended"}
 
     # A value that is no class stops the study before anything is resized; declared, it is background.
-    path = "resources/phantoms/tiny/facades/CMP_facade_DB/CMP_facade_DB_base/base/cmp_b0001.png"
-    with Image.open(facades.file(path)) as stored:
+    path = facades.file("raw/CMP_facade_DB/CMP_facade_DB_base/base/cmp_b0001.png")
+    with Image.open(path) as stored:
         labels = np.asarray(stored).copy()
     labels[:8] = 13
-    root = facades.file("real")
-    facades.file("resources/phantoms/tiny/facades").rename(root)
-    (root / "phantom.json").unlink()
-    Image.fromarray(labels).save(root / "CMP_facade_DB/CMP_facade_DB_base/base/cmp_b0001.png")
-    facades.study["datasets"]["facades"] = {"reader": "cmp", "root": str(root), "size": DRAWN["size"]}
+    Image.fromarray(labels).save(path)
     outcome = facades.snakemake(f"{data['facades']}/store")
     assert outcome.code == 1 and "preprocess" not in outcome.jobs and "Traceback" not in outcome.text
     assert "unknown_label: cmp_b0001" in outcome.text and "cmp_b0001.png holds 13 (" in outcome.text

@@ -8,8 +8,9 @@ import torch
 import yaml
 
 from segstudy.core.provenance import file_hash
+from tests.helpers.phantoms import drawn
 
-CELLS = "results/tiny/cells/hrf/unet/bce"
+CELLS = "results/tiny/cells/ph2/unet/bce"
 TABLES, FIGURES = "results/tiny/tables/losses", "results/tiny/figures"
 PSEUDO = {"teacher": {"recipe": "default"}, "unlabelled": "rfmid", "accept": {"white": None}, "real": 0.5}
 RECIPES = {
@@ -22,16 +23,15 @@ RECIPES = {
 
 @pytest.fixture
 def few(fresh):
-    small = {"size": {"long_side": 48}}
+    small = {"size": {"height": 48, "width": 48}}
     fresh.study["datasets"] = {
-        "hrf": {"phantom": {"images": 12, "height": 48, "width": 48}, **small},
-        # Another seed: of one seed both readers draw the same retinas, which the check of chains finds.
-        "rfmid": {"phantom": {"images": 8, "height": 48, "width": 48, "seed": 7}, **small},
+        "ph2": {"phantom": {"images": 16, "height": 48, "width": 48}, **small},
+        "rfmid": drawn("rfmid", fresh.file("raw"), images=8, height=48, width=48, seed=7) | small,
     }
     fresh.study["losses"] = {"mse": {}}
     fresh.study["recipes"] |= RECIPES
     fresh.study["evaluation"] = {"measures": [], "controls": ["all_background", "random"], "policies": ["fixed"]}
-    changes = {"datasets": ["hrf"], "losses": ["bce"], "seeds": 1, "labels": [0.5, 1]}
+    changes = {"datasets": ["ph2"], "losses": ["bce"], "seeds": 1, "labels": [0.5, 1]}
     changes["recipes"] = ["default", "finetuned", "pseudo", "mean_teacher"]
     fresh.study["experiments"]["losses"] |= changes
     return fresh
@@ -42,7 +42,7 @@ def record(copy, recipe):
 
 
 def test_three_ways_to_use_images_without_labels_beside_the_labels_alone(few):
-    pictures = [f"{FIGURES}/pseudo/hrf/unet/bce/{name}/seed0.png" for name in ("pseudo", "pseudo_labels50")]
+    pictures = [f"{FIGURES}/pseudo/ph2/unet/bce/{name}/seed0.png" for name in ("pseudo", "pseudo_labels50")]
     pictures += [f"{FIGURES}/denoising/rfmid/unet/mse/denoising/seed0.png", f"{FIGURES}/losses/label_efficiency.png"]
     everything = few.plan()
     assert set(pictures) <= {path for path in pictures if path in everything.text}, "they belong to the study"
@@ -55,7 +55,7 @@ def test_three_ways_to_use_images_without_labels_beside_the_labels_alone(few):
     assert told["cell"] == "rfmid/unet/mse/denoising/seed0" and told["tensors"] > 5
     assert {name.partition(".")[0] for name in told["left"]} == {"head"}
     told = record(few, "pseudo")["sources"]["teacher"]
-    assert told["cell"] == "hrf/unet/bce/default/seed0"
+    assert told["cell"] == "ph2/unet/bce/default/seed0"
     assert told["sha256"] == file_hash(few.file(f"{CELLS}/default/seed0/model.safetensors"))
     shares = {name: record(few, name)["labels"] for name in ("default", "default_labels50", "pseudo_labels50")}
     half = shares["default_labels50"]
@@ -70,13 +70,13 @@ def test_three_ways_to_use_images_without_labels_beside_the_labels_alone(few):
     assert cells["low"].notna().all() and rows["phantom"].eq(1).all()
     for table in (f"{TABLES}.md", f"{TABLES}.comparisons.md"):
         text = few.file(table).read_text()
-        assert "labelled by hrf/unet/bce/default" in text and "weights of rfmid/unet/mse/denoising" in text
+        assert "labelled by ph2/unet/bce/default" in text and "weights of rfmid/unet/mse/denoising" in text
     assert not few.plan(f"{TABLES}.html", *pictures).jobs
 
     few.study["recipes"]["pseudo"]["pseudo_labels"]["accept"] = {"white": [0.98, 0.99]}
     student, taught = (
         few.file(f"{CELLS}/pseudo/seed0"),
-        few.file("results/tiny/pseudo/rfmid/hrf/unet/bce/default/seed0"),
+        few.file("results/tiny/pseudo/rfmid/ph2/unet/bce/default/seed0"),
     )
     before = file_hash(taught / "targets.npy")
     outcome = few.snakemake(f"{CELLS}/pseudo/seed0/run.json", pictures[0])
@@ -86,9 +86,9 @@ def test_three_ways_to_use_images_without_labels_beside_the_labels_alone(few):
     assert file_hash(taught / "targets.npy") == before and (student / "model.safetensors").exists()
 
     few.study["recipes"]["pseudo"]["pseudo_labels"]["teacher"]["seed"] = 1
-    outcome = few.snakemake("results/tiny/checks/chains/hrf/unet/bce/pseudo/seed0.json")
+    outcome = few.snakemake("results/tiny/checks/chains/ph2/unet/bce/pseudo/seed0.json")
     assert outcome.code == 1 and "seen_by_source" in outcome.text and "fixed_split" in outcome.text
-    assert "hrf/unet/bce/default/seed1 was trained on it" in outcome.text and "Traceback" not in outcome.text
+    assert "ph2/unet/bce/default/seed1 was trained on it" in outcome.text and "Traceback" not in outcome.text
 
 
 THESIS = "results/hrf_few_labels"
@@ -109,8 +109,8 @@ def thesis(fresh, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     fresh.study = yaml.safe_load(fresh.file("studies/hrf_few_labels.yaml").read_text())
     for name, images, seed in (("hrf", 12, 0), ("rfmid", 10, 7)):
-        drawn = {"phantom": {"images": images, "height": 64, "width": 96, "seed": seed}, "size": {"long_side": 96}}
-        fresh.study["datasets"][name] |= drawn | {"prediction": {"tile": [64, 64]}}
+        raw = drawn(name, fresh.file(f"raw/{name}"), images=images, height=64, width=96, seed=seed)
+        fresh.study["datasets"][name] |= raw | {"size": {"long_side": 96}, "prediction": {"tile": [64, 64]}}
     fresh.study["models"]["unet"] |= {"depth": 2, "width": 2}
     for encoder in ENCODERS:
         network = {"network": "encoder_unet", "encoder": encoder, "weights": "imagenet", "decoder_widths": [8] * 5}

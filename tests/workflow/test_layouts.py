@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from segstudy.core.files import read_csv, read_json
+from tests.helpers.phantoms import drawn
 
 DRAWN = {"phantom": {"images": 16, "height": 48, "width": 64}, "size": {"height": 32, "width": 32}}
 
@@ -16,7 +17,8 @@ def data(name, part):
 
 @pytest.fixture
 def folders(fresh):
-    fresh.study["datasets"] = {"phc": DRAWN, "rfmid": DRAWN, "mine": {"reader": "folder", **DRAWN}}
+    photographs = drawn("rfmid", fresh.file("fundi"), images=16, height=48, width=64)
+    fresh.study["datasets"] = {"phc": DRAWN, "rfmid": photographs, "mine": {"reader": "folder", **DRAWN}}
     fresh.study["experiments"]["losses"]["datasets"] = ["phc", "mine"]
     return fresh
 
@@ -33,8 +35,9 @@ def test_frames_photographs_without_masks_and_a_folder_reach_their_stores(folder
         masks = np.load(folders.file(data(name, "store/masks.npy")))
         assert masks.shape == (16, 32, 32) and set(np.unique(masks)) == {0, 1}
         assert (record["split"]["rule"]["test"] == "official") == (name == "phc")
-    card = folders.file(data("rfmid", "card.md")).read_text()
-    assert "16, 0 of them labelled" in card and "PHANTOM" in card
+    cards = {name: folders.file(data(name, "card.md")).read_text() for name in ("phc", "rfmid")}
+    assert "16, 0 of them labelled" in cards["rfmid"]
+    assert "PHANTOM" in cards["phc"] and "PHANTOM" not in cards["rfmid"]
 
     # The same folder as if it were real, the masks elsewhere and groups by their names instead of a table.
     shutil.copytree(folders.file("resources/phantoms/tiny/mine/folder"), folders.file("raw"))

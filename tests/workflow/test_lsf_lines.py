@@ -12,7 +12,7 @@ from tests.helpers.lsf_stand_in import QUEUES
 from tests.helpers.lsf_syntax import parsed
 from tests.helpers.study_copies import new_copy
 
-DRIVER = Path(__file__).with_name("lsf_lines.py")
+DRIVER = Path(__file__).parents[1] / "helpers/lsf_lines.py"
 # Nothing runs, so nothing needs to wait.
 QUICK = ["--seconds-between-status-checks", "0", "--latency-wait", "0", "--max-jobs-per-timespan", "1000/1s"]
 ON_GPU = {"train", "predict", "predict_flips", "pseudo_predict", "denoised"}
@@ -20,24 +20,28 @@ ON_GPU = {"train", "predict", "predict_flips", "pseudo_predict", "denoised"}
 EVERYTHING = {
     "study": "everything",
     "datasets": {
-        "cmp": {"phantom": {"images": 8, "height": 48, "width": 64}, "size": {"height": 32, "width": 48}},
-        "hrf": {
+        "shapes": {
+            **{"reader": "folder", "phantom": {"images": 8, "height": 48, "width": 64}},
+            **{"layout": {"masks": "kinds"}, "classes": {"disc": 1, "square": 2, "triangle": 3}},
+            "size": {"height": 32, "width": 48},
+        },
+        "ph2": {
             "phantom": {"images": 12, "height": 48, "width": 48},
-            "size": {"long_side": 48},
+            "size": {"height": 48, "width": 48},
             "split": {"repeat": "fixed_split"},
         },
-        "rfmid": {"phantom": {"images": 8, "height": 48, "width": 48, "seed": 7}, "size": {"long_side": 48}},
+        "phc": {"phantom": {"images": 8, "height": 48, "width": 48}, "size": {"long_side": 48}},
     },
     "models": {"unet": {"depth": 2, "width": 2}},
     "losses": {"mse": {}, "cross_entropy": {}},
     "recipes": {
         "default": {"epochs": 2},
         "denoising": {"epochs": 2, "denoising": {}},
-        "finetuned": {"epochs": 2, "start_from": {"recipe": "denoising", "dataset": "rfmid"}},
+        "finetuned": {"epochs": 2, "start_from": {"recipe": "denoising", "dataset": "phc"}},
         "pseudo": {
             "epochs": 2,
             "pseudo_labels": {
-                **{"teacher": {"recipe": "default"}, "unlabelled": "rfmid"},
+                **{"teacher": {"recipe": "default"}, "unlabelled": "phc"},
                 **{"accept": {"white": None}, "real": 0.5},
             },
         },
@@ -45,11 +49,11 @@ EVERYTHING = {
     "evaluation": {"tta": "flips", "ensemble": True},
     "experiments": {
         "few": {
-            **{"question": "How few?", "datasets": ["hrf"], "models": ["unet"], "losses": ["bce"], "seeds": 2},
+            **{"question": "How few?", "datasets": ["ph2"], "models": ["unet"], "losses": ["bce"], "seeds": 2},
             **{"recipes": ["default", "finetuned", "pseudo"], "labels": [0.5, 1]},
         },
-        "houses": {
-            **{"question": "Which parts?", "datasets": ["cmp"], "models": ["unet"], "losses": ["cross_entropy"]},
+        "several": {
+            **{"question": "Which shapes?", "datasets": ["shapes"], "models": ["unet"], "losses": ["cross_entropy"]},
         },
     },
 }

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.helpers.phantoms import drawn
+
 LEAK = {"kind": "group_straddles", "reason": "tiles are drawn at random to measure the leak"}
 TILES = {"reader": "ebhi", "phantom": {"images": 36, "height": 32, "width": 32}, "size": {"long_side": 32}}
 
@@ -15,7 +17,7 @@ def sets(fresh):
     fresh.study["datasets"] = {
         "ebhi_cases": {**TILES, "colour": "grey"},
         "ebhi_images": {**TILES, "colour": "grey", "split": {"grouped": False}, "exceptions": [LEAK]},
-        "hrf": {"phantom": {"images": 9, "height": 48, "width": 72}, "size": {"long_side": 48}},
+        "hrf": {**drawn("hrf", fresh.file("raw"), images=9, height=48, width=72), "size": {"long_side": 48}},
     }
     fresh.study["experiments"]["losses"]["datasets"] = list(fresh.study["datasets"])
     return fresh

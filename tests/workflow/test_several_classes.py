@@ -11,11 +11,12 @@ from sklearn.metrics import jaccard_score
 from segstudy.core.files import read_csv
 from segstudy.data.images.label_map import known_ids
 from segstudy.data.readers.registry import labels_of
+from tests.helpers.phantoms import drawn
 from tests.helpers.study_copies import new_copy
 
 STUDY = {
     "study": "houses",
-    "datasets": {"cmp": {"phantom": {"images": 8, "height": 48, "width": 64}, "size": {"height": 32, "width": 48}}},
+    "datasets": {"cmp": {"size": {"height": 32, "width": 48}}},
     "models": {"unet": {"depth": 2, "width": 4}},
     "losses": {"weighted": {"loss": "cross_entropy", "class_weights": "inverse_frequency"}},
     "recipes": {"default": {"epochs": 2, "batch_size": 4}},
@@ -35,6 +36,7 @@ CELL = "results/houses/cells/cmp/unet/weighted/default/seed0"
 def houses(tmp_path_factory):
     copy = new_copy(tmp_path_factory.mktemp("houses"))
     copy.study = STUDY
+    copy.study["datasets"]["cmp"] |= drawn("cmp", copy.file("raw"), images=8, height=48, width=64)
     outcome = copy.snakemake()
     assert outcome.code == 0, outcome.text
     return copy
@@ -55,7 +57,7 @@ def test_the_headline_is_the_mean_iou_of_the_masks_on_disk(houses):
     index = read_csv(houses.file("results/houses/data/cmp/index.csv")).set_index("sample")
     split = read_csv(houses.file("results/houses/data/cmp/splits/seed0.csv"))
     samples = split.loc[split["subset"] == "test", "sample"]
-    root = houses.file("resources/phantoms/houses/cmp")
+    root = houses.file("raw")
     truth = np.concatenate([known_ids(root / index.loc[s, "mask"], labels).ravel() for s in samples])
     found = np.concatenate([np.asarray(Image.open(houses.file(f"{CELL}/masks/{s}.png"))).ravel() for s in samples])
     table = pd.read_csv(houses.file("results/houses/tables/houses.csv")).set_index("model")

@@ -68,7 +68,7 @@ def test_editing_a_loss_trains_again(changed):
 
 
 def test_editing_a_check_hides_no_other_change(changed):
-    changed.append("workflow/segstudy/data/checks/data_checks.py", "\nEXTRA = 1\n")
+    changed.append("workflow/segstudy/data/checks/findings.py", "\nEXTRA = 1\n")
     changed.study["losses"] = {"focal": {"gamma": 3.0}}
     plan = changed.plan()
     assert plan.jobs["check_images"] == 2 and plan.jobs["check_split"] == 4

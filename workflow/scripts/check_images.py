@@ -5,7 +5,7 @@ from segstudy.runtime.job import job
 with job(snakemake):
     from segstudy.config.datasets import DeclaredException
     from segstudy.core.files import read_csv, write_json
-    from segstudy.data.checks.data_checks import check_images
+    from segstudy.data.checks.image_checks import check_images
     from segstudy.data.readers.registry import labels_of
 
     found = check_images(

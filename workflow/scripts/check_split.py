@@ -6,7 +6,7 @@ with job(snakemake):
     from segstudy.config.datasets import DeclaredException
     from segstudy.core.arrays import read_array
     from segstudy.core.files import read_csv, write_json
-    from segstudy.data.checks.data_checks import check_split
+    from segstudy.data.checks.split_checks import check_split
 
     found = check_split(
         read_csv(snakemake.input.index),

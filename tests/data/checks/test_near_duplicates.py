@@ -9,7 +9,7 @@ from segstudy.config.datasets import Phantom
 from segstudy.data.checks.near_duplicates import THRESHOLD, compared, features, near_duplicates, pairs_compared
 from segstudy.data.images.thumbnails import SIDE, thumbnail
 from segstudy.data.index import build_index
-from segstudy.data.phantoms.draw import draw
+from tests.helpers.phantoms import draw
 
 
 def texture(seed: int, height: int = 150, width: int = 200) -> Image.Image:

@@ -8,7 +8,7 @@ from PIL import Image
 from segstudy.core.files import read_csv, read_json
 from segstudy.data.card import describe
 from segstudy.data.card_page import card_text
-from segstudy.data.checks.data_checks import check_images
+from segstudy.data.checks.image_checks import check_images
 from segstudy.data.images.label_map import binary, looks_inverted, several
 from segstudy.data.index import build_index
 

@@ -1,6 +1,5 @@
 """Drawn stand-ins: official layout, same bytes for the same seed, a task worth learning."""
 
-import hashlib
 import json
 import os
 import subprocess
@@ -15,11 +14,13 @@ from segstudy.core.errors import StudyError
 from segstudy.data.images.read import read_image, read_mask
 from segstudy.data.index import build_index
 from segstudy.data.phantoms.draw import draw
+from tests.helpers import phantoms
+from tests.helpers.raw_data import contents
 
 SMALL = Phantom(images=6, height=64, width=80, seed=3)
 
 
-@pytest.fixture(scope="module", params=["ph2", "drive", "ebhi", "hrf", "phc"])
+@pytest.fixture(scope="module", params=["ph2", "drive", "ebhi", "phc"])
 def drawn(request, tmp_path_factory):
     root = tmp_path_factory.mktemp(request.param) / "drawn"
     draw(request.param, root, SMALL)
@@ -29,11 +30,6 @@ def drawn(request, tmp_path_factory):
 def pairs(reader, root):
     for row in build_index(reader, root).to_dict("records"):
         yield row, read_image(root / row["image"]), read_mask(root / row["mask"]).array
-
-
-def contents(root):
-    files = sorted(p for p in root.rglob("*") if p.is_file() and p.name != "phantom.json")
-    return {p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 def test_everything_drawn_can_be_read_back(drawn):
@@ -180,7 +176,7 @@ def test_classes_of_the_ebhi_phantom_differ_in_looks(tmp_path):
 
 def test_hrf_phantom_has_the_files_of_hrf(tmp_path):
     root = tmp_path / "p"
-    draw("hrf", root, SMALL)
+    phantoms.draw("hrf", root, SMALL)
     frame = build_index("hrf", root).set_index("sample")
     assert list(frame.index) == ["01_dr", "01_g", "01_h", "02_dr", "02_g", "02_h"]
     for name, row in frame.iterrows():

@@ -1,6 +1,5 @@
 """CMP facades: the reader on every layout, and the drawn stand-in."""
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -19,9 +18,10 @@ from segstudy.data.images.label_map import known_ids, read_ids
 from segstudy.data.images.read import read_image
 from segstudy.data.images.thumbnails import thumbnail
 from segstudy.data.index import build_index
-from segstudy.data.phantoms.draw import draw
 from segstudy.data.readers.cmp import CLASSES, COLOURS
 from segstudy.data.readers.registry import labels_of, reader_module
+from tests.helpers.phantoms import draw
+from tests.helpers.raw_data import contents
 
 LABELS = labels_of("cmp")
 OPTIONS = Phantom(images=8, height=96, width=112, seed=2)
@@ -38,11 +38,6 @@ def original(tmp_path_factory):
 @pytest.fixture
 def root(original, tmp_path):
     return shutil.copytree(original / "CMP_facade_DB", tmp_path / "facades")
-
-
-def contents(root):
-    files = sorted(p for p in root.rglob("*") if p.is_file() and p.name != "phantom.json")
-    return {p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 def test_twelve_classes_of_which_the_first_is_background():
@@ -192,7 +187,7 @@ def test_no_two_facades_are_near_duplicates(tmp_path):
 
 def test_same_seed_same_bytes_even_in_another_process(original, tmp_path):
     code = (
-        "import sys; from segstudy.config.datasets import Phantom; from segstudy.data.phantoms.draw import draw; "
+        "import sys; from segstudy.config.datasets import Phantom; from tests.helpers.phantoms import draw; "
         "draw('cmp', sys.argv[1], Phantom(images=8, height=96, width=112, seed=2))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "99"}

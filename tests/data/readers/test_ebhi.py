@@ -11,13 +11,15 @@ from segstudy.config.datasets import DeclaredException, Phantom, Split
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
 from segstudy.data.card import describe
-from segstudy.data.checks.data_checks import check_images, check_split
+from segstudy.data.checks.image_checks import check_images
+from segstudy.data.checks.split_checks import check_split
 from segstudy.data.images.read import read_mask
 from segstudy.data.index import build_index
 from segstudy.data.phantoms.draw import draw
 from segstudy.data.readers.ebhi import STRATA
 from segstudy.data.readers.registry import labels_of
 from segstudy.data.split import make_split
+from tests.helpers.raw_data import said
 
 LOW, HIGH, POLYP = "Low-grade IN", "High-grade IN", "Polyp"
 
@@ -43,10 +45,6 @@ def root(tmp_path):
         tile(root, stratum, "GT2015105-1-400-001")
     (root / "readme.md").write_text("EBHI-SEG")
     return root
-
-
-def said(frame, *words):
-    return any(all(word in repair for word in words) for repair in frame.attrs["repairs"])
 
 
 def test_a_file_name_in_two_classes_is_two_samples_with_their_own_masks(root):

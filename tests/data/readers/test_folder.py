@@ -13,13 +13,14 @@ from segstudy.config.load import load_study
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
 from segstudy.data.card import describe
-from segstudy.data.checks.data_checks import check_images
+from segstudy.data.checks.image_checks import check_images
 from segstudy.data.images.read import read_mask
 from segstudy.data.index import build_index, repairs
 from segstudy.data.phantoms.draw import draw
 from segstudy.data.phantoms.folder import PLATES
 from segstudy.data.readers.registry import labels_of
 from segstudy.data.store import build_store, open_store
+from tests.helpers.raw_data import said
 
 SHAPE = (16, 16)  # what the store need not pad
 
@@ -55,10 +56,6 @@ def refused(root, **layout):
     with pytest.raises(StudyError) as caught:
         listed(root, **layout)
     return str(caught.value)
-
-
-def said(frame, *words):
-    return any(all(word in repair for word in words) for repair in frame.attrs["repairs"])
 
 
 # --- what names tell ---

@@ -11,7 +11,8 @@ from segstudy.config.datasets import Phantom
 from segstudy.core.errors import StudyError
 from segstudy.data.images.read import read_mask
 from segstudy.data.index import build_index
-from segstudy.data.phantoms.draw import draw
+from tests.helpers.phantoms import draw
+from tests.helpers.raw_data import said
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +29,6 @@ def root(original, tmp_path):
 
 def content(frame):
     return frame[["sample", "stratum", "group", "image_sha256", "mask_sha256", "roi_sha256"]]
-
-
-def said(frame, *words):
-    return any(all(word in repair for word in words) for repair in frame.attrs["repairs"])
 
 
 def test_parts_belong_together_whatever_the_suffix(root):
@@ -100,7 +97,7 @@ def test_missing_fields_of_view_and_vessels_are_said(root):
     assert (frame.loc[["01_g", "02_g"], "roi"] == "").all() and frame.loc["01_h", "roi"] != ""
     assert said(frame, "field of view", "2 of 5", "01_g, 02_g")
     assert frame.loc["02_h", "mask"] == "" and said(frame, "manual1 (vessels)", "1 of 5", "02_h")
-    assert "02_dr" not in frame.index and said(frame, "without a photograph", "02_dr")
+    assert "02_dr" not in frame.index and said(frame, "without an image", "02_dr")
 
 
 def test_png_photographs_in_their_folder_are_photographs(root):

@@ -18,10 +18,11 @@ from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv, write_csv
 from segstudy.data.images.read import image_size, read_mask
 from segstudy.data.index import build_index, repairs
-from segstudy.data.phantoms.draw import DRAWERS, draw
 from segstudy.data.readers import discovery
 from segstudy.data.readers.discovery import natural
 from segstudy.data.readers.registry import reader_module
+from tests.helpers.phantoms import DRAWERS, draw
+from tests.helpers.raw_data import said
 
 COLUMNS = [
     *("sample", "image", "mask", "roi", "second_mask", "stratum", "group", "official_subset"),
@@ -51,10 +52,6 @@ def drive(originals, tmp_path):
 def content(frame):
     """What must not depend on the layout."""
     return frame[["sample", "stratum", "official_subset", "image_sha256", "mask_sha256", "roi_sha256"]]
-
-
-def said(frame, *words):
-    return any(all(word in repair for word in words) for repair in frame.attrs["repairs"])
 
 
 @pytest.mark.parametrize("reader", DRAWERS)
@@ -298,7 +295,7 @@ def test_drive_copies_under_new_or_old_ids_are_not_swallowed(drive):
     shutil.copy(images / "21_training.tif", images / "57_training.tif")
     assert said(build_index("drive", drive), "augmented copies", "57")
     shutil.copy(images / "21_training.tif", images / "21_training_flip.tif")
-    with pytest.raises(StudyError, match="id 21 names several files"):
+    with pytest.raises(StudyError, match="number 21 names several files"):
         build_index("drive", drive)
 
 

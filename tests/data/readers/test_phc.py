@@ -14,6 +14,7 @@ from segstudy.data.index import build_index
 from segstudy.data.phantoms.draw import draw
 from segstudy.data.readers.phc import BLOCK, GAP, blocks
 from segstudy.data.split import make_split
+from tests.helpers.raw_data import said
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +31,6 @@ def phc(original, tmp_path):
 
 def content(frame):
     return frame[["image_sha256", "mask_sha256", "official_subset"]]
-
-
-def said(frame, *words):
-    return any(all(word in repair for word in words) for repair in frame.attrs["repairs"])
 
 
 def frames(folder, numbers, labelled=True):

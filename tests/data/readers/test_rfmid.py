@@ -11,10 +11,11 @@ from segstudy.config.datasets import Phantom
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
 from segstudy.data.card import describe
-from segstudy.data.checks.data_checks import check_images
+from segstudy.data.checks.image_checks import check_images
 from segstudy.data.index import build_index
-from segstudy.data.phantoms.draw import draw
 from segstudy.data.readers.registry import labels_of
+from tests.helpers.phantoms import draw
+from tests.helpers.raw_data import said
 
 SETS = {
     "Training_Set/Training_Set": "training",
@@ -35,10 +36,6 @@ def original(tmp_path_factory):
 @pytest.fixture
 def rfmid(original, tmp_path):
     return shutil.copytree(original / "RFMiD", tmp_path / "data" / "RFMiD")
-
-
-def said(frame, *words):
-    return any(all(word in repair for word in words) for repair in frame.attrs["repairs"])
 
 
 def test_numbers_begin_at_1_in_every_set_and_10_follows_9(rfmid):

@@ -27,7 +27,7 @@ WITHOUT_STRATA: tuple[str, ...] = ("drive", "phc")
 SEVERAL_CLASSES: tuple[str, ...] = ("cmp",)
 
 
-# Findings of the checks that a study may declare as known and accepted (see segstudy.data.checks.data_checks).
+# Findings of the checks that a study may declare as known and accepted (see segstudy.data.checks).
 EXCEPTION_KINDS = (
     "unreadable",
     "size_mismatch",

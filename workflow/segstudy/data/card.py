@@ -1,4 +1,4 @@
-"""The card of a data set: what a person wants to know of it before training anything on it."""
+"""The card of a data set: its sizes, classes, strata, encodings and oddities, as JSON, Markdown, HTML and a picture."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def describe(
     threads: int = 1,
     layout: Layout | None = None,
 ) -> None:
-    """Decode every file of `index` once and write what was found into the folder `out`.
+    """Decode every file of `index` once and write the card of the data set into the folder `out`.
 
     samples.csv and thumbnails.npy are for the checks, card.json, card.md, card.html and examples.png for people.
-    Broken files are rows with a problem, not errors: the checks decide about them. `index` is what
-    `datasets.build_index` gave, `root` the raw folder, `layout` that of the config.
+    Broken files are rows with a problem, not errors: the checks decide about them. `index` comes from
+    `index.build_index`; `root` is the raw folder, `layout` that of the config.
     """
     root, out = Path(root), Path(out)
     decoded = decode(index, root, labels, threads)
@@ -124,11 +124,8 @@ def _spread(values: pd.Series) -> dict[str, float] | None:
     values = values.dropna().astype(float)
     if values.empty:
         return None
-    return {
-        "mean": round(float(values.mean()), 6),
-        "minimum": float(values.min()),
-        "maximum": float(values.max()),
-    }
+    mean, minimum, maximum = (float(value) for value in (values.mean(), values.min(), values.max()))
+    return {"mean": round(mean, 6), "minimum": minimum, "maximum": maximum}
 
 
 def _mean(values: pd.Series) -> float | None:

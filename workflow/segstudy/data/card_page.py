@@ -1,4 +1,4 @@
-"""The card of a data set as people read it: Markdown, and a page with its picture."""
+"""Render the card of a data set as Markdown, and as an HTML page with its picture."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ SUBSET_NAMES = {"": "not assigned", "train": "training", "val": "validation", "t
 
 def card_text(card: dict[str, Any]) -> str:
     """Return the card as Markdown."""
-    said = markdown_text
-    lines = [f"# {said(card['title'])}" + (" (PHANTOM)" if card["phantom"] else ""), ""]
+    escaped = markdown_text
+    lines = [f"# {escaped(card['title'])}" + (" (PHANTOM)" if card["phantom"] else ""), ""]
     if card["phantom"]:
         lines += ["> **PHANTOM: these images are drawn by segstudy. Nothing here says anything about real data.**", ""]
-    lines += [f"{said(card['task'].capitalize())}. Data set `{card['dataset']}`, read by `{card['reader']}`.", ""]
-    lines += [f"Source: {said(card['source'])}.", "", "| | |", "|---|---|"]
-    lines += [f"| {name} | {said(value)} |" for name, value in _facts(card)]
+    lines += [f"{escaped(card['task'].capitalize())}. Data set `{card['dataset']}`, read by `{card['reader']}`.", ""]
+    lines += [f"Source: {escaped(card['source'])}.", "", "| | |", "|---|---|"]
+    lines += [f"| {name} | {escaped(value)} |" for name, value in _facts(card)]
     if card["class_shares"]:
         lines += ["", "## Classes", "", *class_table(card["class_shares"], card["labelled"])]
     for heading, parts in (("Pre-assigned split", "official_subsets"), ("Strata", "strata")):
         lines += ["", f"## {heading}", "", *_part_table(card[parts], card["images"])]
     lines += ["", "## How the files are stored", "", "| file | stored as: rule applied | files |", "|---|---|---|"]
     for part, name in (("image", "image"), ("mask", "mask"), ("roi", "field of view"), ("second_mask", "second human")):
-        lines += [f"| {name} | {said(mode)} | {count} |" for mode, count in card["encodings"][part].items()]
+        lines += [f"| {name} | {escaped(mode)} | {count} |" for mode, count in card["encodings"][part].items()]
     lines += ["", "## To know", "", *_remarks(card), "", PICTURE, ""]
     return "\n".join(lines)
 
@@ -94,9 +94,9 @@ def _part_table(parts: dict[str, dict[str, Any]], images: int) -> list[str]:
     lines = ["| | images | share | labelled | mean foreground |", "|---|---|---|---|---|"]
     for name, part in parts.items():
         foreground = "" if part["foreground"] is None else f"{part['foreground']:.3f}"
-        shown = markdown_text(SUBSET_NAMES.get(name, name.replace("_", " ")))
+        label = markdown_text(SUBSET_NAMES.get(name, name.replace("_", " ")))
         lines.append(
-            f"| {shown} | {part['images']} | {part['images'] / images:.1%} | {part['labelled']} | {foreground} |"
+            f"| {label} | {part['images']} | {part['images'] / images:.1%} | {part['labelled']} | {foreground} |"
         )
     return lines
 

@@ -1,4 +1,4 @@
-"""How much of the images each class of a data set with several classes takes."""
+"""Share of the images that each class covers, for data sets with several classes."""
 
 from __future__ import annotations
 

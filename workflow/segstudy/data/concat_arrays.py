@@ -1,4 +1,4 @@
-"""Several stores seen as one: rows are numbered on, smaller canvases are padded, and only what is read is read."""
+"""Concatenate stores lazily: rows are numbered on, smaller canvases are padded."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from segstudy.core.errors import StudyError
 
 Arrays = tuple[Any, Any, Any]  # images (N, H, W, C), masks (N, H, W), rois (N, H, W)
 Change = Callable[[np.ndarray], np.ndarray]
-WHITE = 255  # foreground in the masks of joined stores: they hold probabilities, times 255
+FOREGROUND = 255  # foreground in the masks of joined stores: they hold probabilities, times 255
 
 
-class Joined:
-    """Arrays uint8 (N_i, H_i, W_i, ...) read as one (N, H, W, ...), H and W the largest; what is missing is 0.
+class ConcatArray:
+    """Arrays uint8 (N_i, H_i, W_i, ...) read as one (N, H, W, ...), H and W the largest.
 
-    Padding is at the bottom and at the right. It stands where an array does as long as it is read by [row],
-    [row, top:bottom, left:right, ...], by a list of rows, or as a whole.
+    Zeros are padded at the bottom and at the right. It can be indexed by [row], by [row, top:bottom, left:right, ...]
+    and by a list of rows, and converted to an array.
     """
 
     def __init__(
         self, parts: Sequence[np.ndarray], changes: Sequence[Callable[[np.ndarray], np.ndarray] | None]
     ) -> None:
-        """Join `parts`; what is read of one goes through its function, if it has one."""
+        """Concatenate `parts`; values read from a part go through its function in `changes`, if it has one."""
         self.parts, self.changes = list(parts), list(changes)
         self.starts = np.cumsum([0, *(len(part) for part in parts)])
         height, width = (max(part.shape[axis] for part in parts) for axis in (1, 2))
@@ -44,21 +44,21 @@ class Joined:
         (top, bottom, _), (left, right, _) = vertical.indices(self.shape[1]), horizontal.indices(self.shape[2])
         number = int(np.searchsorted(self.starts, row, side="right")) - 1
         part, change = self.parts[number], self.changes[number]
-        found = part[(int(row - self.starts[number]), slice(top, bottom), slice(left, right), *channel)]
+        values = part[(int(row - self.starts[number]), slice(top, bottom), slice(left, right), *channel)]
         if change:
-            found = change(found)
-        lacking = [(0, bottom - top - found.shape[0]), (0, right - left - found.shape[1])]
-        return np.pad(found, [*lacking, *((0, 0),) * (found.ndim - 2)]) if any(map(any, lacking)) else found
+            values = change(values)
+        lacking = [(0, bottom - top - values.shape[0]), (0, right - left - values.shape[1])]
+        return np.pad(values, [*lacking, *((0, 0),) * (values.ndim - 2)]) if any(map(any, lacking)) else values
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.stack([self[row] for row in range(len(self))]).astype(dtype or self.dtype, copy=False)
 
 
 def join(labelled: Arrays, others: Arrays) -> Arrays:
-    """Return both seen as one; the rows of `others` begin where those of `labelled` end.
+    """Return the concatenation; the rows of `others` follow those of `labelled`.
 
-    The masks of the result are probabilities times 255: those of `labelled` (0, and 1 for foreground) become 0 and
-    255, those of `others` are so already.
+    Masks of the result are probabilities times 255: masks of `labelled` (0 and 1) become 0 and 255, masks of `others`
+    hold such values already.
 
     Raises:
         StudyError: their images have other numbers of channels.
@@ -70,10 +70,10 @@ def join(labelled: Arrays, others: Arrays) -> Arrays:
             where="the stores of the two data sets",
             remedy="give both data sets the same 'colour:' in the config",
         )
-    changes = [(None, None), (_white, None), (None, None)]
-    images, masks, rois = (Joined(pair, change) for *pair, change in zip(labelled, others, changes, strict=True))
+    changes = [(None, None), (_scaled, None), (None, None)]
+    images, masks, rois = (ConcatArray(pair, change) for *pair, change in zip(labelled, others, changes, strict=True))
     return images, masks, rois
 
 
-def _white(mask: np.ndarray) -> np.ndarray:
-    return np.where(mask > 0, WHITE, 0).astype(np.uint8)
+def _scaled(mask: np.ndarray) -> np.ndarray:
+    return np.where(mask > 0, FOREGROUND, 0).astype(np.uint8)

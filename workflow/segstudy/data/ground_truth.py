@@ -1,4 +1,4 @@
-"""The images of a split that can be measured, and what their predictions are compared with."""
+"""The labelled images of a split, with the masks and fields of view that predictions are compared with."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def truth_of(row: Row, root: Path, labels: Labels) -> Truth:
     ids = known_ids(Path(root) / row["mask"], labels)
     roi = roi_of(row, root)
     if roi is not None:
-        fits(roi, ids, Path(root) / row["roi"], Path(root) / row["mask"])
+        check_same_size(roi, ids, Path(root) / row["roi"], Path(root) / row["mask"])
     return Truth(ids, roi)
 
 
@@ -92,10 +92,10 @@ def labelled(index: pd.DataFrame, split: pd.DataFrame, where: Path | None = None
     ]
 
 
-def fits(found: np.ndarray, mask: np.ndarray, path: Path, mask_path: Path) -> None:
+def check_same_size(image: np.ndarray, mask: np.ndarray, path: Path, mask_path: Path) -> None:
     """Raise a StudyError if an image (H, W, ...) read from `path` has another size than its mask (H, W)."""
-    if found.shape[:2] != mask.shape:
-        (height, width), (rows, columns) = found.shape[:2], mask.shape
+    if image.shape[:2] != mask.shape:
+        (height, width), (rows, columns) = image.shape[:2], mask.shape
         raise StudyError(
             f"{path.name} is {width}x{height} (width x height), its mask {columns}x{rows}",
             where=f"{path}\n           {mask_path}",
@@ -104,7 +104,7 @@ def fits(found: np.ndarray, mask: np.ndarray, path: Path, mask_path: Path) -> No
         )
 
 
-def counted(labels: Labels) -> list[tuple[int, str]]:
+def evaluated_classes(labels: Labels) -> list[tuple[int, str]]:
     """Return id and name of every class that is counted: the foreground class, or all with background if several."""
     names = list(enumerate(labels.names))
     return names if labels.several else names[1:]

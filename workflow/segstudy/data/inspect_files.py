@@ -1,4 +1,4 @@
-"""Decode every file of a data set once and note what it shows."""
+"""Decode every file of a data set once: encodings, shares of foreground, colours, thumbnails, problems."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CARD_COLUMNS = ("image_mode", "roi_mode", "second_mask_mode", "second_dice")
 
 
 class Decoded(NamedTuple):
-    """What decoding all files of N samples has shown."""
+    """Results of decoding all files of N samples."""
 
     samples: pd.DataFrame  # one row per index row, `SAMPLE_COLUMNS` and `CARD_COLUMNS`
     thumbnails: NDArray[np.float32]  # (N, 64, 64); 0 where the image is unreadable
@@ -52,21 +52,16 @@ def decode(index: pd.DataFrame, root: Path, labels: Labels, threads: int) -> Dec
         return _sample(rows[position], root, labels, thumbnails[position], pixels[position])
 
     with ThreadPoolExecutor(threads) as pool:
-        found = list(track(pool.map(work, range(len(rows))), "decoding", total=len(rows)))
-    return Decoded(pd.DataFrame(found, columns=[*SAMPLE_COLUMNS, *CARD_COLUMNS]), thumbnails, pixels)
+        records = list(track(pool.map(work, range(len(rows))), "decoding", total=len(rows)))
+    return Decoded(pd.DataFrame(records, columns=[*SAMPLE_COLUMNS, *CARD_COLUMNS]), thumbnails, pixels)
 
 
 def _sample(
     row: dict[Any, Any], root: Path, labels: Labels, small: NDArray[np.float32], pixels: NDArray[np.int64]
 ) -> dict[str, Any]:
     problems: list[str] = []
-    found: dict[str, Any] = {
-        "sample": row["sample"],
-        "image_mode": "",
-        "mask_mode": "",
-        "roi_mode": "",
-        "second_mask_mode": "",
-    }
+    modes = ("image_mode", "mask_mode", "roi_mode", "second_mask_mode")
+    record: dict[str, Any] = {"sample": row["sample"], **dict.fromkeys(modes, "")}
     size = (row["height"], row["width"])
     try:
         image, mode, note = read_picture(root / row["image"])
@@ -74,26 +69,26 @@ def _sample(
         problems.append(f"unreadable: image {row['image']}: {error.what}")
     else:
         size = image.shape[:2]
-        found["image_mode"] = f"{mode}: {note}"
+        record["image_mode"] = f"{mode}: {note}"
         small[:] = thumbnail(image)
         for channel, colour in enumerate(("red", "green", "blue")):
-            found[colour] = round(float(image[..., channel].mean()), 4)
+            record[colour] = round(float(image[..., channel].mean()), 4)
         del image
     masks: dict[str, NDArray[np.bool_]] = {}
     for part in ("mask", "roi", "second_mask"):
         mask = _mask(row, part, root, labels if part == "mask" else _PLAIN, size, problems)
         if mask is not None:
-            found[f"{part}_mode"] = f"{mask.mode}: {mask.note}"
+            record[f"{part}_mode"] = f"{mask.mode}: {mask.note}"
             if part == "mask":
-                found["mask_values"] = mask.values
+                record["mask_values"] = mask.values
             if mask.array.shape == size:
                 masks[part] = mask.array > 0
                 if part == "mask":
                     pixels[:] = np.bincount(mask.array.ravel(), minlength=len(pixels))
-    found |= _shares(masks)
-    found["readable"] = int(not any(problem.startswith("unreadable") for problem in problems))
-    found["problem"] = "; ".join(problems)
-    return found
+    record |= _shares(masks)
+    record["readable"] = int(not any(problem.startswith("unreadable") for problem in problems))
+    record["problem"] = "; ".join(problems)
+    return record
 
 
 def _mask(
@@ -112,8 +107,8 @@ def _mask(
     if mask.between > HALFTONES:
         problems.append(f"mask_not_binary: {mask.between:.0%} of the pixels of the {part} are half-tones")
     if mask.unknown:
-        found = f"{row[part]} holds {spelt(mask.unknown)} ({mask.stray:.2%} of its pixels)"
-        problems.append(f"unknown_label: {found}, which is no class")
+        stray = f"{row[part]} holds {spelt(mask.unknown)} ({mask.stray:.2%} of its pixels)"
+        problems.append(f"unknown_label: {stray}, which is no class")
     return mask
 
 

@@ -1,4 +1,4 @@
-"""Look at a data set before its study runs: the card that rule describe writes, made in a folder that goes away."""
+"""The card of a data set before its study runs: as rule `describe` writes it, made in a temporary folder."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def card_file(results: Path, dataset: str) -> Path:
 
 
 def look(study: Study, dataset: str, threads: int) -> dict[str, Any]:
-    """Return the card of a data set as its files are now, every file read once. Nothing of it stays on disk.
+    """Return the card of a data set as its files are now. Every file is read once; nothing is left on disk.
 
     Raises:
-        StudyError: as `datasets.build_index`.
+        StudyError: as `index.build_index`.
     """
     from segstudy.core.pixel_limit import allowing
     from segstudy.data.card import describe

@@ -1,11 +1,10 @@
 """Divide a data set's images into train, val, test and unlabelled.
 
-What is never given up, in this order: official test sets stay as they are, groups stay whole, every subset holds an
-image, every stratum with enough groups stands in every subset; then strata keep their proportions and subsets
-their shares as nearly as whole groups allow. How the groups are chosen stands in `segstudy.data.stratified_groups`.
-With `grouped: false` every image is a group of its own: such a split leaks, and serves to measure how much. With
-`validation: 0` there is no validation subset, and official validation images are trained on. A data set without any
-mask is unlabelled as a whole.
+In order of priority: official test sets are kept; groups stay whole; every subset holds an image; every stratum with
+enough groups is in every subset; strata keep their proportions and subsets their shares, as nearly as whole groups
+allow (see `segstudy.data.stratified_groups`). With `grouped: false` every image is its own group: such a split leaks,
+and serves to measure how much. With `validation: 0` there is no validation subset, and official validation images are
+trained on. A data set without any mask is unlabelled as a whole.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from segstudy.data import stratified_groups
 
 SUBSETS = ("train", "val", "test", "unlabelled")
 PARTS = SUBSETS[:3]
-# Whose images may be learned from without their masks; what a data set is measured on is left alone, whoever learns.
+# Subsets whose images may be learned from without their masks: never those that are measured on.
 LEARNABLE = ("train", "unlabelled")
 logger = logging.getLogger("segstudy")
 
@@ -67,7 +66,7 @@ def make_split(index: pd.DataFrame, options: Split, seed: int) -> pd.DataFrame:
 
 
 def describe_split(split: pd.DataFrame, index: pd.DataFrame) -> dict[str, Any]:
-    """Return what a split is: images and groups per subset, images per stratum and subset, which rule made it.
+    """Describe a split: images and groups per subset, images per stratum and subset, which rule made it.
 
     `rule` says for val and test whether they are the official ones ('official') or drawn from the labelled images
     ('carved'); `official_test_without_mask` counts official test images that cannot be scored; `test_in_training`

@@ -1,7 +1,7 @@
 """Choose whole units (groups of images) so that strata keep their proportions.
 
 A unit is a row of a table of counts, int (units, strata): its images in each stratum. Most units hold one stratum;
-a patient with two diagnoses holds two. Which units are taken is random; how well they fit is not.
+a patient with two diagnoses holds two. The choice of units is random, its fit to the targets is optimised.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def draw(counts: Counts, share: float, leave: int, random: np.random.Generator) 
     """
     best, least = np.zeros(0, dtype=np.intp), np.inf
     for _ in range(ATTEMPTS):
-        taken, cost = _settle(counts, share, leave, random.permutation(len(counts)))
+        chosen, cost = _settle(counts, share, leave, random.permutation(len(counts)))
         if cost < least:
-            best, least = taken, cost
+            best, least = chosen, cost
         if least < MISSING:
             break
     return best
@@ -50,12 +50,12 @@ def deal(counts: Counts, folds: int, random: np.random.Generator) -> NDArray[np.
     filled = np.zeros((folds, counts.shape[1]))
     result = np.empty(len(counts), dtype=np.intp)
     for unit in order:
-        own = counts[unit]
-        growth = ((2 * filled + own) * own / totals).sum(axis=1)
+        images = counts[unit]
+        growth = ((2 * filled + images) * images / totals).sum(axis=1)
         growth += counts.shape[1] * (2 * filled.sum(axis=1) + sizes[unit]) * sizes[unit] / totals.sum()
-        growth += MISSING * ((filled > 0) & (own > 0)).sum(axis=1)
+        growth += MISSING * ((filled > 0) & (images > 0)).sum(axis=1)
         result[unit] = fold = int(np.argmin(growth))
-        filled[fold] += own
+        filled[fold] += images
     return result
 
 

@@ -1,4 +1,4 @@
-"""Rows of a store that a training may use, and what index and split say of them."""
+"""Select rows of a store by subset, stratum and share of the labels."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def strata_of(store: Store, index: Path | None, rows: np.ndarray) -> list[str]:
     names, strata = np.asarray(names_of(store))[rows], known_strata(store, index, rows)
     lacking = [str(name) for name, stratum in zip(names, strata, strict=True) if not stratum]
     if lacking:
-        shown = ", ".join(lacking[:5]) + " ..." * (len(lacking) > 5)
+        examples = ", ".join(lacking[:5]) + " ..." * (len(lacking) > 5)
         raise StudyError(
-            f"the recipe balances strata, but {len(lacking)} of {len(names)} training images have none ({shown})",
+            f"the recipe balances strata, but {len(lacking)} of {len(names)} training images have none ({examples})",
             where=index or "the recipe's balance",
             allowed="strata come with the data set (a diagnosis, a class): column stratum of its index",
             remedy="set balance: none in the recipe, or for this data set alone under its 'training:' in the config",
@@ -69,7 +69,7 @@ def strata_of(store: Store, index: Path | None, rows: np.ndarray) -> list[str]:
 
 
 def column_of(index: Path | None, column: str) -> dict[str, str]:
-    """Return what a column of index.csv says of each sample, '' where it says nothing; empty without an index."""
+    """Return a column of index.csv by sample, '' for empty cells; nothing without an index."""
     if index is None:
         return {}
     table = files.read_csv(index)
@@ -90,7 +90,7 @@ def share_of(store: Store, index: Path | None, rows: np.ndarray, share: float) -
 
 
 def labels_used(store: Store, rows: np.ndarray, of_all: int) -> dict[str, Any]:
-    """Return what run.json says of the labels: of how many images, out of how many; their names where not all."""
+    """Return the entry `labels` of run.json: number of labelled images, out of how many, and their names if not all."""
     names = np.asarray(names_of(store))[rows].tolist()
     return {"images": len(rows), "of": of_all, "samples": sorted(names) if len(rows) < of_all else None}
 
@@ -121,12 +121,12 @@ def rectangles_of(store: Store) -> np.ndarray:
 
 
 def labelled_rows(rows: np.ndarray, samples: Sequence[str], strata: Sequence[str], share: float) -> np.ndarray:
-    """Return those of the training rows whose labels are used, in their order: `share` of them, rounded, at least one.
+    """Return the training rows whose labels are used, in their order: `share` of them, rounded, at least one.
 
-    The images are put into an order in which every beginning holds the strata as nearly in proportion as it can: image
-    k of the n of a stratum, in an order by chance, stands at (k + u) / n, with one u by chance for the stratum. A share
-    is the beginning of this order, so that 5 % of the images are among the 10 %. What is drawn depends on the training
-    images alone: every cell of a split has the same labels, teacher and student, whatever their seeds.
+    Images are ranked so that any leading part keeps the strata's proportions as nearly as possible: image k of the n
+    of a stratum, in random order, gets the rank (k + u) / n with one random u for the stratum. A share is a leading
+    part, so the 5 % are among the 10 %. Ranks depend on the training images alone: all cells of a split, teacher and
+    student, have the same labels, whatever their seeds.
 
     Args:
         rows: training rows.
@@ -141,7 +141,7 @@ def labelled_rows(rows: np.ndarray, samples: Sequence[str], strata: Sequence[str
     random = rng.numpy_generator(int.from_bytes(digest[:8], "big"), "labels")
     places = np.empty(len(rows))
     for stratum in sorted(set(strata)):
-        own = random.permutation([i for i in order if strata[i] == stratum])
-        places[own] = (np.arange(len(own)) + random.uniform()) / len(own)
+        members = random.permutation([i for i in order if strata[i] == stratum])
+        places[members] = (np.arange(len(members)) + random.uniform()) / len(members)
     count = max(1, int(np.floor(share * len(rows) + 0.5)))
     return rows[np.sort(np.argsort(places, kind="stable")[:count])]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from segstudy.core.errors import StudyError
 from segstudy.core.files import atomic_path
-from segstudy.data.ground_truth import fits
+from segstudy.data.ground_truth import check_same_size
 from segstudy.data.images.geometry import Geometry, to_original
 from segstudy.data.images.orientation import note_orientation, turned_back, turned_upright
 from segstudy.data.images.overlay import overlay
@@ -76,7 +76,7 @@ def write_prediction(
     probability = np.ascontiguousarray(turned_back(probability, prediction.orientation))
     if prediction.inside:
         path, inside = prediction.inside
-        fits(inside, probability, path, prediction.path)
+        check_same_size(inside, probability, path, prediction.path)
         probability = probability * inside
     with atomic_path(out / "probabilities" / f"{prediction.name}.png") as temporary:
         write_probability(temporary, probability)

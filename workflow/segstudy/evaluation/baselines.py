@@ -30,7 +30,7 @@ from PIL import Image
 
 from segstudy.core.errors import StudyError, nearest
 from segstudy.core.rng import numpy_generator
-from segstudy.data.ground_truth import Row, Truth, fits, in_threads, labelled, truth_of
+from segstudy.data.ground_truth import Row, Truth, check_same_size, in_threads, labelled, truth_of
 from segstudy.data.images.label_map import Labels
 from segstudy.data.images.read import read_image, read_mask
 from segstudy.evaluation.aggregate import confusion
@@ -230,14 +230,14 @@ def _frangi(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> 
 def _second_human(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> tuple[np.ndarray, float]:
     path = root / row["second_mask"]
     second = read_mask(path).array
-    fits(second, truth.mask, path, root / row["mask"])
+    check_same_size(second, truth.mask, path, root / row["mask"])
     return second, float("nan")
 
 
 def _image_of(row: Row, root: Path, truth: Truth) -> np.ndarray:
     path = root / row["image"]
     image = read_image(path)
-    fits(image, truth.mask, path, root / row["mask"])
+    check_same_size(image, truth.mask, path, root / row["mask"])
     return image
 
 

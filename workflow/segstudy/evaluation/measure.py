@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from segstudy.core.errors import StudyError
-from segstudy.data.ground_truth import Row, Truth, counted, fits, in_threads, labelled, truth_of
+from segstudy.data.ground_truth import Row, Truth, check_same_size, evaluated_classes, in_threads, labelled, truth_of
 from segstudy.data.images.label_map import Labels
 from segstudy.data.images.prediction_files import read_classes, read_probability
 from segstudy.evaluation.aggregate import ARGMAX, ORACLE, confusion
@@ -84,7 +84,7 @@ def measure(
             )
         prediction = read_classes(path, len(labels.names)) if labels.several else read_probability(path)
         truth = truth_of(row, root, labels)
-        fits(prediction, truth.ids, path, Path(root) / row["mask"])
+        check_same_size(prediction, truth.ids, path, Path(root) / row["mask"])
         return prediction, truth
 
     def test_pairs() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -137,12 +137,12 @@ def counts_of(
         key: what names the line beside class and region.
         prediction: class ids (H, W), or bool where there is one foreground class.
         truth: of the same size.
-        labels: of the data set: a line for each class that is counted (see `segstudy.data.ground_truth.counted`).
+        labels: of the data set: a line for each class of its `evaluated_classes`.
         measures: what is measured beside counts of pixels.
         shapes: those of this truth that were made before, for other predictions; filled here.
     """
     shapes = {} if shapes is None else shapes
-    for number, name in counted(labels):
+    for number, name in evaluated_classes(labels):
         found, wanted = prediction == number, truth.ids == number
         done: dict[tuple[int, int, int], Line] = {}
         for region, inside in regions(truth).items():

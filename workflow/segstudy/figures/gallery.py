@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from segstudy.core.checksums import content
 from segstudy.core.errors import StudyError
 from segstudy.core.files import atomic_path, read_csv, write_picture
-from segstudy.data.ground_truth import Truth, fits, truth_of
+from segstudy.data.ground_truth import Truth, check_same_size, truth_of
 from segstudy.data.images import drawing
 from segstudy.data.images.drawing import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN, Entries
 from segstudy.data.images.label_map import Labels
@@ -122,7 +122,7 @@ def tiles_of(
     """Return image and truth of one sample, then prediction and errors of each mask, at most `side` pixels long."""
     image = read_image(root / row["image"])
     truth = truth_of(row, root, labels)
-    fits(image, truth.ids, root / row["image"], root / row["mask"])
+    check_same_size(image, truth.ids, root / row["image"], root / row["mask"])
     size = drawing.tile_size(truth.ids.shape, side)
     inside = truth.inside if region == "roi" else np.ones(truth.ids.shape, bool)
     picture = np.asarray(Image.fromarray(image).resize(size, drawing.resampling(image.shape, size))).astype(np.float32)
@@ -133,7 +133,7 @@ def tiles_of(
     for mask in masks:
         content(mask)  # as it was written
         predicted = read_classes(mask, len(labels.names)) if labels.several else read_mask(mask).array
-        fits(predicted, truth.ids, mask, root / row["mask"])
+        check_same_size(predicted, truth.ids, mask, root / row["mask"])
         if labels.several:
             tiles = _classes(truth, predicted, inside, dark, labels)
         else:

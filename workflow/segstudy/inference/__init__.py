@@ -1,3 +1,3 @@
-"""What a trained network makes of images: probabilities at their original size, thresholds, masks, pseudo-labels.
+"""Prediction with a trained network: probabilities at the original size, thresholds, masks, pseudo-labels.
 Trains nothing and measures nothing.
 """

@@ -1,4 +1,4 @@
-"""The networks of several seeds together: one prediction, the mean of their probabilities."""
+"""Ensemble of several seeds: the mean of their probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From stored probabilities to thresholds and masks."""
+"""Choose thresholds from stored probabilities, and write masks."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Is a new image like those that a network learned from? Sizes, colours and sharpness, compared one by one.
+"""Compare size, colours and sharpness of a new image with the training images.
 
-What a network makes of an image unlike its training images is anybody's guess, and its probabilities do not say so.
-The comparison is simple on purpose: a few numbers of each training image, their mean and standard deviation over
-images, and for a new image the question whether its own numbers could come from there.
+Predictions on images unlike the training images are unreliable, and probabilities do not show it. The comparison is
+simple on purpose: mean and standard deviation of a few numbers over the training images, and a prediction interval.
 """
 
 from __future__ import annotations
@@ -37,16 +36,16 @@ def traits(pixels: np.ndarray, colour: str) -> dict[str, float]:
         colour: `rgb`, `grey` or `green`, what the channels are.
     """
     values = pixels.astype(np.float32) / 255
-    found: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for place, channel in enumerate(CHANNELS[colour]):
-        found[f"mean {channel}"] = float(values[..., place].mean(dtype=np.float64))
-        found[f"sd {channel}"] = float(values[..., place].std(dtype=np.float64))
+        numbers[f"mean {channel}"] = float(values[..., place].mean(dtype=np.float64))
+        numbers[f"sd {channel}"] = float(values[..., place].std(dtype=np.float64))
     if colour == "rgb":
-        found["colour"] = float(np.ptp(values, axis=2).mean(dtype=np.float64))
+        numbers["colour"] = float(np.ptp(values, axis=2).mean(dtype=np.float64))
     grey = values.mean(axis=2)
     steps = [float(np.abs(np.diff(grey, axis=axis)).mean(dtype=np.float64)) for axis in (0, 1) if grey.shape[axis] > 1]
-    found["sharpness"] = math.log10(max(1e-4, sum(steps) / max(1, len(steps))))
-    return found
+    numbers["sharpness"] = math.log10(max(1e-4, sum(steps) / max(1, len(steps))))
+    return numbers
 
 
 def summary(images: Iterable[tuple[np.ndarray, Geometry]], colour: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""From a trained network to probabilities and masks of every labelled image, at its original size.
+"""Predict probabilities and masks of every labelled image of a cell, at the original size.
 
 Torch is imported where it is needed.
 """
@@ -65,7 +65,7 @@ def predict_cell(
 
     With `flips` all of this is made of the mean over the image and its mirror images, with a `tile` the canvas is
     predicted in pieces (see `predict_canvas`). `network` is the one that the study names for this cell: a model file
-    may name no other module of one's own (see `model_files.check_network`).
+    may name no other module of one's own (see `model_checks.check_network`).
 
     Raises:
         StudyError: where model, store, split and index do not belong together.

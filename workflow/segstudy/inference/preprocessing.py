@@ -1,8 +1,7 @@
-"""What it takes to use a cell's network on other images as the study used it on its own: the cell's `usage.json`.
+"""Record the preprocessing of a cell, so that its network can be used on other images: `usage.json`.
 
-The model file knows the network and run.json how it was trained. How images become a canvas, in which pieces it is
-predicted, which threshold makes the masks, and what the training images look like is written when the cell is
-predicted: none of it has a say in the training.
+It holds the canvas, the tiles, the headline threshold and a summary of the training images. None of it changes the
+training, so it is written when the cell is predicted.
 """
 
 from __future__ import annotations

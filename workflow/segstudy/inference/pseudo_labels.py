@@ -1,4 +1,4 @@
-"""What a trained network makes of images without labels: probabilities, targets to learn from, and measures of both.
+"""Pseudo-labels: a teacher's probabilities, the targets made of them, and measures of both.
 
 Torch is imported where it is needed.
 """
@@ -40,7 +40,7 @@ def label_images(
     overlap: float = 0.5,
     network: str = "",
 ) -> None:
-    """Let a teacher label the images of a data set, whether or not they have masks: none of these is read.
+    """Let a teacher label the images of a data set; masks, where there are any, are not read.
 
     All images of the subsets train and unlabelled, one after the other: memory holds the canvases of one forward pass
     and a few images at their original size, however many there are. Outside the field of view, where there is one,
@@ -132,7 +132,7 @@ def measured(probability: np.ndarray, roi: np.ndarray | None) -> dict[str, float
 
 
 def check_teacher(meta: Mapping[str, Any], store: Store, model: Path, dataset: str, tile: object) -> None:
-    """Check that a teacher can say something of the images of a store.
+    """Check that a teacher can label the images of a store.
 
     Args:
         meta: of the teacher's model file.

@@ -1,4 +1,4 @@
-"""Which of a teacher's masks a student believes: those whose share of foreground is usual, and that it is sure of."""
+"""Select pseudo-labels by foreground fraction and confidence."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ HALF = 0.5
 def accept(
     measures: pd.DataFrame, samples: pd.DataFrame, learned: Collection[str], options: Accept, place: str
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Judge every pseudo-label; return the table of `accepted.csv` (columns ACCEPTED) and what it was judged by.
+    """Accept or reject every pseudo-label; return the table of `accepted.csv` (columns ACCEPTED) and the criteria.
 
     Both shares of foreground, of pseudo-labels and of training masks, are those inside the field of view if all images
     of the former and at least half of the latter have one (masks without one are then left out), and else those of the
     whole frame.
 
     Args:
-        measures: of the pseudo-labels that the student may learn from, as `segstudy.inference.pseudo_labels` writes
-        them. samples: samples.csv of the student's data set, with the shares of foreground in its masks.
+        measures: of the pseudo-labels that the student may learn from, as `pseudo_labels` writes them.
+        samples: samples.csv of the student's data set, with the shares of foreground in its masks.
         learned: samples of that data set whose masks the student learns from.
         options: the recipe's `pseudo_labels.accept`.
         place: keys of these options in the config, for messages.
@@ -51,10 +51,10 @@ def accept(
         )
     masks = samples[samples["sample"].isin(set(learned))]
     inside = bool(measures["roi_share"].notna().all() and masks["foreground_roi"].notna().mean() >= HALF)
-    white = measures["white"] * (1.0 if inside else measures["roi_share"].fillna(1.0))
-    table = pd.DataFrame({"sample": measures["sample"], "white": white.round(6), "confidence": measures["confidence"]})
+    foreground_fraction = measures["white"] * (1.0 if inside else measures["roi_share"].fillna(1.0))
+    table = measures[["sample", "confidence"]].assign(white=foreground_fraction.round(6))
     shares = masks["foreground_roi" if inside else "foreground"].dropna().astype(float).tolist()
-    fences = white_range(shares, options.widen) if options.white == "training" else {}
+    fences = foreground_range(shares, options.widen) if options.white == "training" else {}
     bounds = [fences["low"], fences["high"]] if fences else options.white and [*map(float, options.white)]
     table["reason"] = [
         reason(row["white"], row["confidence"], bounds or None, options.confidence) for row in table.to_dict("records")
@@ -74,9 +74,9 @@ def accept(
 
 
 def check_some_accepted(table: pd.DataFrame, judged: Mapping[str, Any], place: str) -> dict[str, int]:
-    """Return of how many images a student takes the labels, `accepted` of `images`.
+    """Return the numbers of accepted pseudo-labels and of all.
 
-    It is asked after both files of `accept` were written, so that a person can see what was rejected, and why.
+    Called after both files of `accept` were written, so that the rejected ones and the reasons can be seen.
 
     Args:
         table: `accepted.csv`.
@@ -100,7 +100,7 @@ def learned_samples(index: pd.DataFrame, split: pd.DataFrame, share: float) -> l
     return [str(name) for name in names[used]]
 
 
-def open_to(measures: pd.DataFrame, split: pd.DataFrame, learned: Collection[str] = ()) -> pd.DataFrame:
+def eligible(measures: pd.DataFrame, split: pd.DataFrame, learned: Collection[str] = ()) -> pd.DataFrame:
     """Return the pseudo-labels that a student may learn from: none of a measured image, none beside a mask it has.
 
     A teacher of another seed may have another split, so the student's own is asked.
@@ -114,7 +114,7 @@ def open_to(measures: pd.DataFrame, split: pd.DataFrame, learned: Collection[str
     return measures[measures["sample"].isin(allowed)].reset_index(drop=True)
 
 
-def white_range(shares: Sequence[float], widen: float) -> dict[str, float]:
+def foreground_range(shares: Sequence[float], widen: float) -> dict[str, float]:
     """Return the range of shares that are usual among the training masks: Tukey's fences, cut to 0..1.
 
         low = Q1 - widen (Q3 - Q1)        high = Q3 + widen (Q3 - Q1)
@@ -134,20 +134,20 @@ def white_range(shares: Sequence[float], widen: float) -> dict[str, float]:
     return {"images": len(shares)} | {name: round(value, 6) for name, value in found.items()}
 
 
-def reason(white: float, confidence: float, bounds: Sequence[float] | None, least: float | None) -> str:
-    """Return why a pseudo-label is not believed, empty if it is."""
-    found = []
-    if bounds and white < bounds[0]:
-        found.append(f"too little white ({white:.4f} < {bounds[0]:.4f})")
-    if bounds and white > bounds[1]:
-        found.append(f"too much white ({white:.4f} > {bounds[1]:.4f})")
+def reason(foreground_fraction: float, confidence: float, bounds: Sequence[float] | None, least: float | None) -> str:
+    """Return why a pseudo-label is rejected; empty if it is accepted."""
+    reasons = []
+    if bounds and foreground_fraction < bounds[0]:
+        reasons.append(f"too little white ({foreground_fraction:.4f} < {bounds[0]:.4f})")
+    if bounds and foreground_fraction > bounds[1]:
+        reasons.append(f"too much white ({foreground_fraction:.4f} > {bounds[1]:.4f})")
     if least is not None and confidence < least:
-        found.append(f"too unsure ({confidence:.4f} < {least:.4f})")
-    return "; ".join(found)
+        reasons.append(f"too unsure ({confidence:.4f} < {least:.4f})")
+    return "; ".join(reasons)
 
 
 def described(judged: Mapping[str, Any]) -> str:
-    """Return what pseudo-labels were judged by (see `accept`) in words."""
+    """Return the criteria of `accept` in words."""
     where = "inside the field of view" if judged["region"] == "roi" else "of the whole image"
     parts = []
     if judged["white"]:
@@ -159,7 +159,7 @@ def described(judged: Mapping[str, Any]) -> str:
 
 
 def _none_accepted(table: pd.DataFrame, judged: Mapping[str, Any], place: str) -> StudyError:
-    """Return the error that shows what was found beside what was asked for, and what to change."""
+    """Return the error that compares the measures with the criteria, and says what to change."""
     kinds = table["reason"].str.split("; ").explode().str.partition(" (")[0].value_counts()
     spread = "; ".join(
         f"{words} {' / '.join(f'{value:.4f}' for value in table[column].quantile([0, 0.25, 0.5, 0.75, 1]))}"

@@ -1,4 +1,4 @@
-"""Prediction of a large canvas by overlapping tiles, blended so that no seam shows.
+"""Predict a large canvas by overlapping tiles, blended without visible seams.
 
 A tile's answers are worst at its border, where the network saw nothing beyond it. So tiles overlap, and every pixel is
 the weighted mean of the tiles that hold it, with a Gaussian weight around the centre of each. Positions and weights are
@@ -35,7 +35,7 @@ def starts(length: int, tile: int, overlap: float) -> list[int]:
     return sorted({(2 * k * span + steps) // (2 * steps) for k in range(steps + 1)})
 
 
-def bell(side: int) -> Tensor:
+def blend_window(side: int) -> Tensor:
     """Return the weights along one side of a tile: float32 (side,), from 1 at the centre to about 0.0003 at the ends.
 
     A pixel's weight is the product of those of its row and its column: 1e-7 at the corners, never zero.
@@ -85,7 +85,7 @@ def predict_tiles(
     wide = extended(canvas, tile)
     tops, lefts = (starts(length, side, overlap) for length, side in zip(wide.shape[2:], tile, strict=True))
     places = [(i, top, left) for top in tops for left in lefts for i in range(len(wide))]
-    down, across = (bell(side).to(wide.device) for side in tile)
+    down, across = (blend_window(side).to(wide.device) for side in tile)
     weight = torch.outer(down, across)
     sums: Tensor | None = None
     passes: Iterable[int] = range(0, len(places), batch)

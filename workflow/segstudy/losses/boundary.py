@@ -1,4 +1,4 @@
-"""Losses that judge the form of the predicted region: its centre lines, its distance from the true outline."""
+"""Losses of shape: centre lines, and distance from the true outline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the formulas of the losses share: how y, p and a mean over the counted pixels are taken."""
+"""Shared by the formulas of the losses: y, p and the mean over the counted pixels."""
 
 from __future__ import annotations
 

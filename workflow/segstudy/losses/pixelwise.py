@@ -1,4 +1,4 @@
-"""Losses that judge every pixel by itself."""
+"""Losses that are means over pixels."""
 
 from __future__ import annotations
 

@@ -166,16 +166,17 @@ def _normalisation(kind: str, channels: int) -> list[nn.Module]:
     raise ValueError(f"no normalisation '{kind}'; there are {', '.join(NORMALISATIONS)}")
 
 
-def head(in_channels: int, outputs: int) -> nn.Conv2d:
-    """Return the 1x1 convolution that turns features into logits."""
-    convolution = nn.Conv2d(in_channels, outputs, 1)
+def linear(convolution: nn.Conv2d, kind: str, words: str) -> nn.Conv2d:
+    """Return a convolution that no activation follows, its weights drawn accordingly, its bias 0."""
     nn.init.kaiming_normal_(convolution.weight, nonlinearity="linear")
     assert convolution.bias is not None
     nn.init.zeros_(convolution.bias)
-    return described(convolution, "head", "1×1 convolution")
+    return described(convolution, kind, words)
 
 
-# Resampling and skips.
+def head(in_channels: int, outputs: int) -> nn.Conv2d:
+    """Return the 1x1 convolution that turns features into logits."""
+    return linear(nn.Conv2d(in_channels, outputs, 1), "head", "1×1 convolution")
 
 
 def pool() -> nn.Module:

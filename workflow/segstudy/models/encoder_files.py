@@ -1,4 +1,4 @@
-"""Fetch an encoder's ImageNet weights, or take those a person has put in place, into one checked safetensors file."""
+"""Write an encoder's ImageNet weights, downloaded or provided by the user, into one checked safetensors file."""
 
 from __future__ import annotations
 

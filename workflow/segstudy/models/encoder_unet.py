@@ -1,4 +1,4 @@
-"""U-Net on a ResNet or VGG encoder, which may start from what it has learned on ImageNet.
+"""U-Net on a ResNet or VGG encoder, optionally pretrained on ImageNet.
 
 The network is `segmentation_models_pytorch.Unet`: the encoder's five resolutions, nearest upsampling, concatenated
 skips, two 3x3 convolutions a level. Source of the idea: section 3.2 of the thesis that this study follows (ResNet34 in
@@ -28,8 +28,8 @@ MULTIPLE = 32  # the encoders halve five times
 class EncoderUNet(nn.Module):
     """`segmentation_models_pytorch.Unet` between a padding and a crop, so that it takes any image.
 
-    It is built with weights by chance; `load_pretrained` replaces those of the encoder. So a trained network is
-    rebuilt from its own file alone.
+    It is randomly initialised; `load_pretrained` replaces the weights of the encoder. So a trained network is rebuilt
+    from its own file alone.
     """
 
     encoder_tensors = ("unet.encoder.",)
@@ -55,7 +55,7 @@ class EncoderUNet(nn.Module):
         return self.crop(self.unet(self.pad(images)), images)
 
     def load_pretrained(self, path: Path) -> pretrained.Pretrained:
-        """Give the encoder the weights of a file; return how images are to be scaled for them, and what was taken.
+        """Give the encoder the weights of a file; return how to scale images for them, and the entry of run.json.
 
         Raises:
             StudyError: the file does not hold exactly the tensors of this encoder.
@@ -65,14 +65,9 @@ class EncoderUNet(nn.Module):
         tensors = weights.tensors | {first: pretrained.adapted(weights.tensors[first], self.in_channels)}
         nn.Module.load_state_dict(self.unet.encoder, tensors)
         values = sum(tensor.numel() for tensor in tensors.values())
-        told = (self.encoder_name, len(tensors), values / 1e6, path)
-        logger.info("encoder %s starts from %d tensors, %.1f million values, of %s", *told)
-        facts = {
-            "encoder": self.encoder_name,
-            "origin": weights.origin,
-            "tensors": len(tensors),
-            "values": values,
-        }
+        summary = (self.encoder_name, len(tensors), values / 1e6, path)
+        logger.info("encoder %s starts from %d tensors, %.1f million values, of %s", *summary)
+        facts = {"encoder": self.encoder_name, "origin": weights.origin, "tensors": len(tensors), "values": values}
         return pretrained.Pretrained(pretrained.adapted_scaling(weights, self.in_channels), facts)
 
 

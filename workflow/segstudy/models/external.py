@@ -1,7 +1,6 @@
 """A network of an installed library, by its path: images of any size in, logits of that size out.
 
-What a library's class leaves to its user is done here: images are padded to a size that it takes, found by trying, and
-what it returns is checked and cut back.
+Images are padded to a size that the network takes, found by trying; its output is checked and cropped back.
 """
 
 from __future__ import annotations
@@ -61,29 +60,29 @@ class LibraryNetwork(nn.Module):
             StudyError: it returns something else than one feature map of as many channels as there are outputs.
             Unfit: the logits have another size than the images.
         """
-        found = self.network(images)
-        if isinstance(found, Mapping) and "out" in found:
-            found = found["out"]  # torchvision's networks: beside it stand the logits of an auxiliary loss
-        if isinstance(found, list | tuple) and len(found) == 1:
-            found = found[0]
-        if not isinstance(found, Tensor) or found.dim() != 4:
-            what = f"{len(found)} things" if isinstance(found, list | tuple) else f"a {type(found).__name__}"
-            shape = f"{found.dim()} axes" if isinstance(found, Tensor) else what
+        logits = self.network(images)
+        if isinstance(logits, Mapping) and "out" in logits:
+            logits = logits["out"]  # torchvision's networks: beside it stand the logits of an auxiliary loss
+        if isinstance(logits, list | tuple) and len(logits) == 1:
+            logits = logits[0]
+        if not isinstance(logits, Tensor) or logits.dim() != 4:
+            what = f"{len(logits)} things" if isinstance(logits, list | tuple) else f"a {type(logits).__name__}"
+            shape = f"{logits.dim()} axes" if isinstance(logits, Tensor) else what
             raise StudyError(
                 f"{self.path} returns {shape} instead of one map of logits (batch, outputs, height, width)",
                 where="the model's arguments",
                 remedy="switch deep supervision and auxiliary outputs off: a loss here looks at one map of logits",
             )
-        if found.shape[1] != self.outputs:
+        if logits.shape[1] != self.outputs:
             raise StudyError(
-                f"{self.path} returns {found.shape[1]} channels of logits, and the data set asks for {self.outputs}",
+                f"{self.path} returns {logits.shape[1]} channels of logits, and the data set asks for {self.outputs}",
                 where="the model's outputs",
                 remedy="name the argument that sets the channels of its logits: outputs: <argument>",
             )
-        if found.shape[-2:] != images.shape[-2:]:
-            sizes = [f"{shape[-2]} x {shape[-1]}" for shape in (found.shape, images.shape)]
+        if logits.shape[-2:] != images.shape[-2:]:
+            sizes = [f"{shape[-2]} x {shape[-1]}" for shape in (logits.shape, images.shape)]
             raise Unfit(f"its logits are {sizes[0]} for an image of {sizes[1]}")
-        return found
+        return logits
 
     def _multiple(self, divisor: int | None) -> int:
         """Return the smallest multiple to pad images to, by trying; `divisor` is the only one tried where it is given.

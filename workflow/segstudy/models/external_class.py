@@ -21,14 +21,7 @@ logger = logging.getLogger("segstudy")
 
 # What libraries call the channels of an image and those of the logits; the first that a class has is taken.
 CHANNELS_IN = (
-    "in_channels",
-    "in_chans",
-    "input_channels",
-    "n_channels",
-    "num_channels",
-    "in_ch",
-    "img_ch",
-    "channels_in",
+    *("in_channels", "in_chans", "input_channels", "n_channels", "num_channels", "in_ch", "img_ch", "channels_in"),
 )
 CHANNELS_OUT = (
     *("out_channels", "classes", "num_classes", "n_classes", "nclass", "output_channels", "out_chans", "out_ch"),
@@ -57,7 +50,7 @@ def construct(options: LibraryOptions, in_channels: int, outputs: int) -> nn.Mod
         raise StudyError(
             f"{options.network} cannot be built with these arguments ({type(error).__name__}: {first_line(error)})",
             where="the model's arguments",
-            allowed=_told(target),
+            allowed=_described(target),
             remedy="see the library's page on this class",
         ) from error
     if not isinstance(network, nn.Module):
@@ -159,7 +152,7 @@ def _arguments(target: Callable[..., Any], options: LibraryOptions, in_channels:
         raise StudyError(
             f"{options.network} needs more arguments: {', '.join(needed)}",
             where="the model's arguments",
-            allowed=_told(target),
+            allowed=_described(target),
         )
     return fixed
 
@@ -175,8 +168,8 @@ def _signature(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
         ) from error
 
 
-def _told(target: Callable[..., Any]) -> str:
-    """Return the arguments with their defaults, as a person would read them."""
+def _described(target: Callable[..., Any]) -> str:
+    """Return the arguments with their defaults as text."""
     parameters = _signature(target).values()
     empty = inspect.Parameter.empty
     return ", ".join(p.name if p.default is empty else f"{p.name}={p.default!r}" for p in parameters)

@@ -1,4 +1,4 @@
-"""Whether an object that a dotted path leads to is a network: told from what it is, before it is called."""
+"""Decide whether the object at a dotted path is a network, before it is called."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def refusal(target: Any) -> str:
         return why
     if inspect.isclass(target):
         return "" if issubclass(target, nn.Module) else "it is a class of something else"
-    said = returned(target)
-    if said is None:
+    result = returned(target)
+    if result is None:
         return "the function does not say what it returns, or nothing of that name is known where it is defined"
-    return "" if issubclass(said, nn.Module) else f"the function says that it returns a {said.__name__}"
+    return "" if issubclass(result, nn.Module) else f"the function says that it returns a {result.__name__}"
 
 
 def returned(function: types.FunctionType) -> type | None:

@@ -58,18 +58,11 @@ def receptive_field(network: nn.Module, in_channels: int, largest: int = 4096) -
 def _open(network: nn.Module) -> nn.Module:
     """Return a copy in which every path from input to output carries a positive gradient."""
     opened = copy.deepcopy(network).cpu().double().eval()
-    through = (
-        nn.modules.batchnorm._NormBase,
-        nn.GroupNorm,
-        nn.LayerNorm,
-        nn.ReLU,
-        nn.LeakyReLU,
-        nn.SiLU,
-        nn.GELU,
-    )
+    norms = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
+    left_out = (*norms, nn.ReLU, nn.LeakyReLU, nn.SiLU, nn.GELU)
     for parent in list(opened.modules()):
         for name, child in parent.named_children():
-            if isinstance(child, through):
+            if isinstance(child, left_out):
                 setattr(parent, name, nn.Identity())
             elif isinstance(child, nn.MaxPool2d):
                 average = nn.AvgPool2d(child.kernel_size, child.stride, child.padding, child.ceil_mode)

@@ -1,4 +1,4 @@
-"""The rows of a layer table: what a forward pass shows, at a depth that a person can read.
+"""The rows of a layer table, traced in a forward pass at a readable depth.
 
 In the project's own networks the blocks say which of them is a row (`blocks.described`). A library's network is a tree
 of modules, and a row for each of them would be unreadable: there a row is the largest module that works at the

@@ -1,4 +1,4 @@
-"""What is checked of a file of weights before it is believed: its numbers, its description, the network it names."""
+"""Check a file of weights before it is used: its values, its description, the network that it names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN = 200  # characters of the arguments that a message shows
 
 
 def check_finite(tensors: Mapping[str, Tensor], path: Path, remedy: str = AGAIN) -> None:
-    """Raise if a tensor holds a NaN or an infinity: such weights predict nonsense, and say nothing of it.
+    """Raise if a tensor holds a NaN or an infinity: predictions would be wrong without any warning.
 
     Raises:
         StudyError: naming the tensors.
@@ -38,7 +38,7 @@ def check_finite(tensors: Mapping[str, Tensor], path: Path, remedy: str = AGAIN)
 
 
 def described(text: str, path: Path) -> dict[str, Any]:
-    """Return the description that a model file carries, as `checkpoint.save_model` wrote it.
+    """Return the description that a model file carries, as `model_file.save_model` wrote it.
 
     Args:
         text: JSON.
@@ -79,7 +79,7 @@ def check_told(meta: Mapping[str, Any], path: Path, *keys: str) -> None:
 
 
 def check_network(meta: Mapping[str, Any], path: Path, named: str = "", trust: bool = False) -> None:
-    """Raise if a model file would import code that nobody vouches for. Nothing is imported here.
+    """Raise if a model file would import code that the user has not approved. Nothing is imported here.
 
     Networks of the project and of the libraries that it names are built without asking. Any other module is imported
     only if the study itself names it, or if a person says so.

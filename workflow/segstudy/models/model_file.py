@@ -70,10 +70,10 @@ def load_model(
         path: of the file.
         device: where the network goes.
         named: the `network:` that the study names for this cell: its own word, besides the file's.
-        trust: import whatever module the file names for its network; see `model_files.check_network`.
+        trust: import whatever module the file names for its network; see `model_checks.check_network`.
 
     Raises:
-        StudyError: as `read_model`; the file names a network that nobody vouches for, or was made by other code of it.
+        StudyError: as `read_model`; the network is not trusted, or the weights do not fit it.
     """
     from segstudy.models import registry
 

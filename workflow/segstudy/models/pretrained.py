@@ -1,4 +1,4 @@
-"""Weights that an encoder has learned on ImageNet: files of several origins, checked and taken over.
+"""Load ImageNet weights of an encoder from files of several origins, checked.
 
 Nothing is unpickled: a file is safetensors, or a state dict that `torch.load(weights_only=True)` can read.
 """
@@ -31,7 +31,7 @@ FETCH = "fetch the file again from where it came"
 
 
 class Pretrained(NamedTuple):
-    """What a file brought: how to scale images for it, and what run.json tells of it."""
+    """How to scale images for loaded weights, and their entry in run.json."""
 
     normalisation: dict[str, list[float]]
     facts: dict[str, Any]

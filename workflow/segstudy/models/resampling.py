@@ -13,11 +13,7 @@ from segstudy.models import blocks
 
 def strided(channels: int) -> nn.Conv2d:
     """Return a 3x3 convolution of stride 2, which halves an even size: a pooling that is learnt."""
-    convolution = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
-    nn.init.kaiming_normal_(convolution.weight, nonlinearity="linear")
-    assert convolution.bias is not None
-    nn.init.zeros_(convolution.bias)
-    return blocks.described(convolution, "down", "3×3 convolution, stride 2")
+    return blocks.linear(nn.Conv2d(channels, channels, 3, stride=2, padding=1), "down", "3×3 convolution, stride 2")
 
 
 def transposed(in_channels: int, channels: int) -> nn.ConvTranspose2d:
@@ -38,11 +34,6 @@ def upsample(kind: str, in_channels: int, channels: int) -> nn.Module:
     if kind == "transposed":
         return transposed(in_channels, channels)
     return {"nearest": blocks.upsample, "bilinear": Bilinear}[kind]()
-
-
-def upsampled_channels(kind: str, in_channels: int, channels: int) -> int:
-    """Return how many channels `upsample` puts out."""
-    return channels if kind == "transposed" else in_channels
 
 
 class Bilinear(nn.Module):

@@ -7,6 +7,8 @@ convolutions after them fill them, and there is no level beyond the last pooling
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -76,18 +78,14 @@ class SegNet(nn.Module):
     def __init__(self, options: SegNetOptions, in_channels: int, outputs: int) -> None:
         super().__init__()
         widths = blocks.level_widths(options.width, options.growth, options.depth - 1)
-        count, normalisation = options.convolutions, options.normalisation
+        unit = partial(blocks.convolutions, options.convolutions, normalisation=options.normalisation)
         levels = range(options.depth)
         self.pad = blocks.Pad(2**options.depth)
-        self.encoder = nn.ModuleList(
-            blocks.convolutions(count, widths[i - 1] if i else in_channels, widths[i], normalisation) for i in levels
-        )
+        self.encoder = nn.ModuleList(unit(widths[i - 1] if i else in_channels, widths[i]) for i in levels)
         self.down = nn.ModuleList(blocks.pool() for _ in levels)
         self.places = Maxima()
         self.up = nn.ModuleList(Unpool() for _ in levels)
-        self.decoder = nn.ModuleList(
-            blocks.convolutions(count, widths[i], widths[max(i - 1, 0)], normalisation, options.dropout) for i in levels
-        )
+        self.decoder = nn.ModuleList(unit(widths[i], widths[max(i - 1, 0)], dropout=options.dropout) for i in levels)
         self.head = blocks.head(widths[0], outputs)
         self.crop = blocks.Crop()
 

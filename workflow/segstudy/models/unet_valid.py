@@ -10,11 +10,13 @@ centre covers it, and the logits are cut to the image.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from torch import Tensor, nn
 
 from segstudy.config.networks import UNetValidOptions
-from segstudy.models import blocks, resampling
+from segstudy.models import blocks
+from segstudy.models.u_shape import FramedU
 
 
 def valid_length(length: int, depth: int, convolutions: int) -> tuple[int, int]:
@@ -59,48 +61,11 @@ class CropConcat(blocks.Concat):
         return super().forward(maps, blocks.crop_to(skip, maps.shape[-2], maps.shape[-1]))
 
 
-class UNetValid(nn.Module):
-    """Per level: valid convolutions, 2x2 max-pooling down; transposed convolution, cropped skip, convolutions up.
-
-    Submodules are numbered by level, 0 being full resolution: `join.2` takes what `encoder.2` has put out.
-    """
-
-    encoder_tensors = ("encoder.", "down.", "bottom.")
-    head_tensors = ("head.",)
+class UNetValid(FramedU):
+    """Per level: valid convolutions, 2x2 max-pooling down; transposed convolution, cropped skip, convolutions up."""
 
     def __init__(self, options: UNetValidOptions, in_channels: int, outputs: int) -> None:
-        super().__init__()
-        widths = blocks.level_widths(options.width, options.growth, options.depth)
-        count, normalisation = options.convolutions, options.normalisation
-        levels = range(options.depth)
-        self.pad = MirrorPad(options.depth, count)
-        self.encoder = nn.ModuleList(
-            blocks.convolutions(count, widths[i - 1] if i else in_channels, widths[i], normalisation, valid=True)
-            for i in levels
-        )
-        self.down = nn.ModuleList(blocks.pool() for _ in levels)
-        self.bottom = blocks.convolutions(count, widths[-2], widths[-1], normalisation, valid=True)
-        self.up = nn.ModuleList(resampling.transposed(widths[i + 1], widths[i]) for i in levels)
-        self.join = nn.ModuleList(CropConcat() for _ in levels)
-        self.decoder = nn.ModuleList(
-            blocks.convolutions(count, 2 * widths[i], widths[i], normalisation, options.dropout, valid=True)
-            for i in levels
-        )
-        self.head = blocks.head(widths[0], outputs)
-        self.crop = blocks.Crop()
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(B, in_channels, H, W) -> logits (B, outputs, H, W), for any H, W >= 1."""
-        return self.crop(self.valid(self.pad(images)), images)
-
-    def valid(self, maps: Tensor) -> Tensor:
-        """(B, in_channels, H, W) -> logits of the centre alone, for sizes that `valid_length` returns as input."""
-        skips = []
-        for convolutions, down in zip(self.encoder, self.down, strict=True):
-            skips.append(convolutions(maps))
-            maps = down(skips[-1])
-        maps = self.bottom(maps)
-        for up, join, convolutions in zip(reversed(self.up), reversed(self.join), reversed(self.decoder), strict=True):
-            maps = convolutions(join(up(maps), skips.pop()))
-        logits: Tensor = self.head(maps)
-        return logits
+        count = options.convolutions
+        unit = partial(blocks.convolutions, count, normalisation=options.normalisation, valid=True)
+        super().__init__(options, in_channels, outputs, unit, CropConcat, dropout=options.dropout)
+        self.pad, self.crop = MirrorPad(options.depth, count), blocks.Crop()

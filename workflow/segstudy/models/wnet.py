@@ -1,4 +1,4 @@
-"""W-Net: two chained small U-Nets; the second sees the image and what the first has found.
+"""W-Net: two chained small U-Nets; the second sees the image and the probabilities of the first.
 
 Source: Galdran et al. 2022, "State-of-the-art retinal vessel segmentation with minimalistic models" (Scientific Reports
 12, 6174): residual double convolutions, max-pooling, transposed convolutions up, and a loss on both outputs in
@@ -10,11 +10,14 @@ leaves 61,938 weights for a colour image and one output.
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import Tensor, nn
 
 from segstudy.config.networks import WNetOptions
-from segstudy.models import blocks, resampling
+from segstudy.models import blocks
 from segstudy.models.probabilities import probabilities
+from segstudy.models.u_shape import UShape
 
 
 class Residual(nn.Module):
@@ -35,7 +38,7 @@ class Residual(nn.Module):
 
 
 class Probability(nn.Module):
-    """Sigmoid of one logit, softmax over several: what the first network says, in 0..1."""
+    """Sigmoid of one logit, softmax over several: the output of the first network, in 0..1."""
 
     def forward(self, logits: Tensor) -> Tensor:
         """(B, K, H, W) -> (B, K, H, W)."""
@@ -46,36 +49,13 @@ class Probability(nn.Module):
         return nn.Identity()
 
 
-class LittleUNet(nn.Module):
-    """One of the two: residual blocks, 2x2 max-pooling down, transposed convolutions up, concatenated skips."""
-
-    def __init__(self, options: WNetOptions, in_channels: int, outputs: int) -> None:
-        super().__init__()
-        widths = blocks.level_widths(options.width, options.growth, options.depth)
-        kind, levels = options.normalisation, range(options.depth)
-        self.encoder = nn.ModuleList(Residual(widths[i - 1] if i else in_channels, widths[i], kind) for i in levels)
-        self.down = nn.ModuleList(blocks.pool() for _ in levels)
-        self.bottom = Residual(widths[-2], widths[-1], kind)
-        self.up = nn.ModuleList(resampling.transposed(widths[i + 1], widths[i]) for i in levels)
-        self.join = nn.ModuleList(blocks.Concat() for _ in levels)
-        self.decoder = nn.ModuleList(Residual(2 * widths[i], widths[i], kind) for i in levels)
-        self.head = blocks.head(widths[0], outputs)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """(B, in_channels, H, W) -> logits (B, outputs, H, W), for H and W that divide by 2^depth."""
-        skips = []
-        for residual, down in zip(self.encoder, self.down, strict=True):
-            skips.append(residual(maps))
-            maps = down(skips[-1])
-        maps = self.bottom(maps)
-        for up, join, residual in zip(reversed(self.up), reversed(self.join), reversed(self.decoder), strict=True):
-            maps = residual(join(up(maps), skips.pop()))
-        logits: Tensor = self.head(maps)
-        return logits
+def little_unet(options: WNetOptions, in_channels: int, outputs: int) -> UShape:
+    """Return one of the two: residual blocks, 2x2 max-pooling down, transposed convolutions up, concatenated skips."""
+    return UShape(options, in_channels, outputs, partial(Residual, normalisation=options.normalisation))
 
 
 class WNet(nn.Module):
-    """Two `LittleUNet`s, the second after the first; its logits are the network's."""
+    """Two `little_unet`s, the second after the first; its logits are the network's."""
 
     encoder_tensors = ("first.encoder.", "first.bottom.", "second.encoder.", "second.bottom.")
     head_tensors = ("first.head.", "second.head.")
@@ -83,10 +63,10 @@ class WNet(nn.Module):
     def __init__(self, options: WNetOptions, in_channels: int, outputs: int) -> None:
         super().__init__()
         self.pad = blocks.Pad(2**options.depth)
-        self.first = LittleUNet(options, in_channels, outputs)
+        self.first = little_unet(options, in_channels, outputs)
         self.probability = blocks.described(Probability(), "probability", "sigmoid" if outputs == 1 else "softmax")
         self.join = blocks.described(blocks.Concat(), "concat", "image: copied and concatenated")
-        self.second = LittleUNet(options, in_channels + outputs, outputs)
+        self.second = little_unet(options, in_channels + outputs, outputs)
         self.crop = blocks.Crop()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -103,5 +83,5 @@ class WNet(nn.Module):
         maps = self.pad(images)
         first = self.first(maps)
         # The image's type: under autocast the logits are bf16, the image is not.
-        found = self.probability(first).to(maps.dtype)
-        return self.second(self.join(found, maps)), first
+        probability = self.probability(first).to(maps.dtype)
+        return self.second(self.join(probability, maps)), first

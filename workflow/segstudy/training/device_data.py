@@ -14,7 +14,7 @@ from torch import Tensor
 from segstudy.config.recipes import Recipe
 from segstudy.core.errors import StudyError
 from segstudy.core.progress import track
-from segstudy.data.concat_arrays import Joined
+from segstudy.data.concat_arrays import ConcatArray
 from segstudy.training import augment_geometry
 
 logger = logging.getLogger("segstudy")
@@ -55,7 +55,7 @@ class DeviceData:
             self.arrays = tuple(torch.from_numpy(np.array(array)).to(device) for array in self.arrays)
             logger.info("data set: %.1f MB on the GPU", size / 1e6)
             return
-        mapped = isinstance(images, np.memmap | Joined)
+        mapped = isinstance(images, np.memmap | ConcatArray)
         if mapped and size <= min(HOST_BUDGET, psutil.virtual_memory().available // 2):
             self.arrays, mapped = tuple(np.array(array) for array in self.arrays), False
         logger.info("data set: %.1f MB %s", size / 1e6, "memory-mapped" if mapped else "in main memory")

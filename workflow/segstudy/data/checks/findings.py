@@ -1,4 +1,4 @@
-"""What the checks found: accepted where the config declares it, otherwise one message with a line for each."""
+"""Findings of the checks: accepted if the config declares them, otherwise one error with a line for each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import pandas as pd
 import yaml
 
 from segstudy.config.datasets import EXCEPTION_KINDS, DeclaredException
@@ -40,7 +41,7 @@ class Finding(NamedTuple):
     text: str
 
 
-def judged(
+def apply_exceptions(
     findings: Iterable[Finding], exceptions: Sequence[DeclaredException], kinds: tuple[str, ...], dataset: str
 ) -> dict[str, Any]:
     """Return what the exceptions accept; raise for the rest."""
@@ -64,6 +65,15 @@ def judged(
     if open_:
         raise _refusal(open_, dataset)
     return {"findings": [], "accepted": accepted, "warnings": warnings}
+
+
+def check_same_samples(index: pd.DataFrame, other: pd.DataFrame, name: str) -> None:
+    """Raise a StudyError unless a table has the samples of the index, in its order."""
+    if index["sample"].tolist() != other["sample"].tolist():
+        raise StudyError(
+            f"{name} and index.csv do not name the same samples in the same order",
+            remedy="one of them is out of date: remove it and run the same command again",
+        )
 
 
 def covers(exception: DeclaredException, finding: Finding) -> bool:

@@ -1,8 +1,8 @@
-"""Look for images that a cell is measured on, or chosen by, among those that its sources have seen.
+"""Check that no source of a cell has seen images that the cell is validated or tested on.
 
-A source is a cell whose weights a training starts from, or which labels images for it; what its own sources saw counts
-too, and so do the images that a training is shown without their masks. The same file is found by its checksum, the
-same picture (re-encoded, resized, turned, cropped) by its thumbnail, in every data set.
+A source is a cell whose weights a training starts from, or which labels images for it. Its own sources count too, and
+so do images that a training sees without their masks. Files are compared by checksum, pictures (re-encoded, resized,
+turned, cropped) by thumbnail, over all data sets.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from segstudy.config.datasets import DeclaredException
 from segstudy.config.dependencies import Seen
-from segstudy.data.checks.findings import Finding, covers, judged
+from segstudy.data.checks.findings import Finding, apply_exceptions, covers
 from segstudy.data.checks.near_duplicates import near_duplicates
 
 KIND = "seen_by_source"
@@ -42,7 +42,7 @@ def check_chain(
 
     What a source learned from must be in neither subset val nor test of the cell; what a source chose its best epoch
     on must not be in test: the validation images of a chain may be the same, as they are for all rows of a study.
-    Near-duplicates inside the cell's own split are the business of `checks.check_split`.
+    `split_checks.check_split` looks for near-duplicates inside the cell's own split.
 
     Args:
         dataset: of the cell.
@@ -53,8 +53,8 @@ def check_chain(
         exceptions: declared by the cell's data set; samples of other data sets are named `<data set>/<sample>`.
 
     Returns:
-        As `checks.check_split`: `findings` (empty), `accepted`, `warnings`, and `measured` (images looked for), `seen`
-        (images that sources saw) and `pairs_compared` (pictures).
+        As `split_checks.check_split`: `findings` (empty), `accepted`, `warnings`; and `measured` (images looked for),
+        `seen` (images that sources saw), `pairs_compared` (pictures).
 
     Raises:
         StudyError: listing all findings that no exception covers.
@@ -76,9 +76,9 @@ def check_chain(
             subject = (sample,) if item.dataset == dataset else (sample, f"{item.dataset}/{other}")
             text = f"{sample} ({own[sample]}){words}: {item.by} {item.how}"
             findings.setdefault((*subject, item.by), Finding(KIND, subject, text))
-    # An exception of another kind, or for the data set's own split, is no business of a chain.
+    # Exceptions of another kind, or for the data set's own split, are checked elsewhere.
     mine = [e for e in exceptions if any(covers(e, finding) for finding in findings.values())]
-    record = judged(findings.values(), mine, (KIND,), dataset)
+    record = apply_exceptions(findings.values(), mine, (KIND,), dataset)
     sizes = {"measured": sum(subset in MEASURED for subset in own.values()), "seen": len(known)}
     return record | sizes | {"pairs_compared": pairs, "sources": sorted({item.by for item in seen})}
 

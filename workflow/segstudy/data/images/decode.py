@@ -1,4 +1,4 @@
-"""Open an image file and decode it as it is stored, to its last pixel or not at all."""
+"""Open an image file and decode all of its pixels as they are stored; a damaged file is an error."""
 
 from __future__ import annotations
 
@@ -20,18 +20,10 @@ _KNOWN = ("BMP", "DIB", "TIFF", "PNG", "GIF", "PPM", "JPEG", "JPEG2000", "WEBP",
 
 BYTES = 11  # of memory that a pixel takes at most while a picture is read
 
-_UNREADABLE = (
-    OSError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    OverflowError,
-    struct.error,
-)
-_ORIENTATION = 274
+BAND = 4_000_000  # pixels that are converted at a time
+
+_UNREADABLE = (OSError, SyntaxError, TypeError, ValueError, EOFError, IndexError, KeyError, OverflowError, struct.error)
+ORIENTATION = 274  # tag of EXIF and TIFF
 _T = Image.Transpose
 # Pillow turns TIFF files by their orientation tag while loading, and no other format; this turns them back.
 _UNDO = {
@@ -55,13 +47,13 @@ class TooLarge(StudyError):
 
 @contextmanager
 def opened(path: str | Path, drawn: bool = False) -> Iterator[Image.Image]:
-    """Open `path`; whatever goes wrong in the block while decoding ends as one `StudyError` naming it.
+    """Open `path`; any decoding error in the block becomes a `StudyError` that names the file.
 
-    `drawn`: it is a figure that segstudy has drawn; a limit below the default is not meant for these.
+    `drawn`: the file is a figure that segstudy has drawn; a limit below the default does not apply.
 
     Raises:
-        StudyError: the file is missing, may not be read, is no image, is damaged, or has more pixels than are allowed:
-            that is told from its header, before anything is decoded.
+        StudyError: the file is missing, may not be read, is no image, is damaged, or has more pixels than are allowed
+            (by its header, before anything is decoded).
     """
     try:
         # A file object, not a name: named uncompressed TIFF is mapped into memory with width and height exchanged
@@ -84,9 +76,9 @@ def opened(path: str | Path, drawn: bool = False) -> Iterator[Image.Image]:
 
 def no_permission(path: str | Path) -> StudyError:
     """Return the error about a file or folder that this user may not read."""
-    kind = "look into this folder" if Path(path).is_dir() else "read this file"
+    action = "look into this folder" if Path(path).is_dir() else "read this file"
     return StudyError(
-        f"no permission to {kind}", where=path, remedy="check the owner and mode of it and of the folders above it"
+        f"no permission to {action}", where=path, remedy="check the owner and mode of it and of the folders above it"
     )
 
 
@@ -96,16 +88,22 @@ def check_pixels(image: Image.Image, path: str | Path, drawn: bool = False) -> N
     Raises:
         TooLarge: it has more pixels.
     """
-    found, limit = image.width * image.height / 1e6, pixel_limit.current()
-    if found > (max(limit.megapixels, pixel_limit.MAX_MEGAPIXELS) if drawn else limit.megapixels):
+    megapixels, limit = image.width * image.height / 1e6, pixel_limit.current()
+    if megapixels > (max(limit.megapixels, pixel_limit.MAX_MEGAPIXELS) if drawn else limit.megapixels):
         raise TooLarge(
-            f"the picture has {found:.4g} megapixels ({image.width}x{image.height}); {limit.key} allows "
+            f"the picture has {megapixels:.4g} megapixels ({image.width}x{image.height}); {limit.key} allows "
             f"{limit.megapixels:g}",
             where=path,
             allowed=f"pictures up to {limit.megapixels:g} megapixels",
             remedy=f"store the picture smaller, or raise {limit.key}; it then takes about "
-            f"{max(found * BYTES / 1000, 0.01):.2g} GB of memory while it is read",
+            f"{max(megapixels * BYTES / 1000, 0.01):.2g} GB of memory while it is read",
         )
+
+
+def bands(height: int, width: int) -> Iterator[slice]:
+    """Yield the rows of an image in bands: temporary arrays then take little memory."""
+    rows = max(1, BAND // max(1, width))
+    yield from (slice(top, min(top + rows, height)) for top in range(0, height, rows))
 
 
 def page(image: Image.Image) -> str:
@@ -117,7 +115,7 @@ def page(image: Image.Image) -> str:
 def orientation(image: Image.Image) -> int:
     """Return the orientation tag of a TIFF file, 1 (upright) where there is none and for all other formats."""
     tags: Any = getattr(image, "tag_v2", None) if image.format == "TIFF" else None
-    return int(tags.get(_ORIENTATION, 1)) if tags else 1
+    return int(tags.get(ORIENTATION, 1)) if tags else 1
 
 
 def stored(image: Image.Image) -> Image.Image:

@@ -1,4 +1,4 @@
-"""What pictures made of image tiles have in common: sizes, colours, outlines, the mark of drawn data.
+"""Shared by pictures made of image tiles: sizes, colours, outlines, legends, the mark of drawn data.
 
 Drawn with Pillow alone: importing matplotlib would take longer than the drawing.
 """

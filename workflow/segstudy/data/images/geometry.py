@@ -1,4 +1,4 @@
-"""How an image lies on the canvas of its store, exactly, and the way back to its original size.
+"""Geometry between an original image and the canvas of its store, in both directions.
 
 Every resize here is Pillow's, whose convention is that of pixel centres: pixel i of n covers [i, i + 1) / n of
 the side. Forward and backward therefore undo each other without a shift of half a pixel, and where nothing is

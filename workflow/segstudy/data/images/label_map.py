@@ -1,6 +1,6 @@
-"""What the values in a data set's mask files mean: which of them is background, and which is which class.
+"""The map from values in mask files to class ids.
 
-Everywhere behind this module a mask holds ids: 0 is background, 1 to K the foreground classes, whatever the files say.
+Everywhere else a mask holds ids: 0 is background, 1 to K the foreground classes, whatever values the files hold.
 """
 
 from __future__ import annotations
@@ -18,21 +18,13 @@ from segstudy.core.errors import StudyError
 from segstudy.data.images.read import read_colours, read_labels, read_mask
 
 Value = int | str  # a grey value or palette index, or a colour as "#rrggbb"
-
-
 Colour = tuple[int, int, int]
-
 
 # For classes that come without colours of their own: Okabe and Ito's, told apart by every kind of colour vision; more
 # classes than these repeat them darker.
 PALETTE: tuple[Colour, ...] = (
-    (230, 159, 0),
-    (86, 180, 233),
-    (0, 158, 115),
-    (240, 228, 66),
-    (0, 114, 178),
-    (213, 94, 0),
-    (204, 121, 167),
+    *((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66)),
+    *((0, 114, 178), (213, 94, 0), (204, 121, 167)),
 )
 
 
@@ -57,7 +49,7 @@ class Labels(NamedTuple):
 
 
 class Ids(NamedTuple):
-    """A mask as class ids, and how it came about."""
+    """A mask as class ids, and how it was decoded."""
 
     array: NDArray[np.uint8]  # (H, W)
     mode: str  # format and Pillow mode of the file
@@ -153,9 +145,7 @@ def _number(value: Value) -> int:
     return int(value.removeprefix("#"), 16) if isinstance(value, str) else value
 
 
-FEWEST = 4  # masks; fewer say nothing
-
-
+FEWEST = 4  # masks that are needed to judge
 # Seen, as stored: PH2 0.02, EBHI-SEG (tissue fills many tiles) 0.53; inverted: PH2 0.85, objects that no border cuts 1.
 MOST = 0.75
 

@@ -1,19 +1,18 @@
-"""One number for each pixel of a mask file, whatever the file holds: values, palette, colours, transparency."""
+"""Reduce a mask file to one number per pixel: from values, palette, colours or transparency."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-BAND = 4_000_000  # pixels that are looked at at a time
+from segstudy.data.images.decode import bands
 
 
 def levels(image: Image.Image) -> tuple[NDArray[Any], str, int]:
-    """Return one number per pixel (H, W), what it is taken from, and the number of distinct stored values."""
+    """Return one number per pixel (H, W), its source in words, and the number of distinct stored values."""
     mode = image.mode
     if mode == "1":
         array = np.asarray(image).astype(np.uint8)
@@ -57,13 +56,7 @@ def _channel_source(array: NDArray[np.uint8]) -> str:
 
 
 def _grey(array: NDArray[np.uint8]) -> bool:
-    return all((band[..., :1] == band).all() for band in _bands(array))
-
-
-def _bands(array: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-    """Yield rows of an image in bands, so that what is made of them on the way takes little memory."""
-    rows = max(1, BAND // max(1, array.shape[1]))
-    yield from (array[top : top + rows] for top in range(0, len(array), rows))
+    return all((array[rows, :, :1] == array[rows]).all() for rows in bands(*array.shape[:2]))
 
 
 def _distinct(array: NDArray[Any]) -> int:
@@ -75,10 +68,11 @@ def _distinct(array: NDArray[Any]) -> int:
 def _distinct_colours(array: NDArray[np.uint8]) -> int:
     if _grey(array):
         return _distinct(np.ascontiguousarray(array[..., 0]))
-    found = np.zeros(0, np.uint32)
-    for band in _bands(array):
+    colours = np.zeros(0, np.uint32)
+    for rows in bands(*array.shape[:2]):
+        band = array[rows]
         packed = np.zeros(band.shape[:2], np.uint32)
         for channel in range(array.shape[2]):
             packed = (packed << np.uint32(8)) | band[..., channel]
-        found = np.union1d(found, packed)
-    return len(found)
+        colours = np.union1d(colours, packed)
+    return len(colours)

@@ -1,4 +1,4 @@
-"""Pictures as a viewer shows them, and masks back on the pixels as their file stores them.
+"""Turn pictures upright by their orientation tag, and masks back to the stored orientation.
 
 `segstudy.data.images.read` takes pixels as they are stored. A camera held on its side stores a photograph lying down,
 with a note (the orientation of EXIF and TIFF) that every viewer obeys; a network that learned from upright pictures
@@ -11,15 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from segstudy.data.images.decode import opened
-
-TAG = 274  # orientation, in EXIF and TIFF
+from segstudy.data.images.decode import ORIENTATION, opened
 
 
 def orientation_of(path: str | Path) -> int:
     """Return the orientation that a file notes, 1 to 8; 1, as it is stored, where it notes none."""
     with opened(path) as image:
-        noted = image.getexif().get(TAG, 1)
+        noted = image.getexif().get(ORIENTATION, 1)
     return noted if noted in range(1, 9) else 1
 
 
@@ -33,7 +31,7 @@ def turned_upright(array: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def turned_back(array: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo `turned_upright`: what was found on the shown picture, on the pixels as they are stored."""
+    """Undo `turned_upright`: a mask of the upright picture becomes a mask of the stored pixels."""
     return turned_upright(array, {6: 8, 8: 6}.get(orientation, orientation))
 
 
@@ -42,5 +40,5 @@ def note_orientation(path: Path, orientation: int) -> None:
     with opened(path) as image:
         image.load()
         exif = image.getexif()
-        exif[TAG] = orientation
+        exif[ORIENTATION] = orientation
         image.save(path, exif=exif, compress_level=1)

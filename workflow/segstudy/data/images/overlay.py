@@ -1,4 +1,4 @@
-"""What was found, drawn on the picture: outlines, smooth at the size of a screen whatever the size of the image."""
+"""Draw predicted regions on the picture, as outlines that are smooth at screen size."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def overlay(
     picture = np.asarray(Image.fromarray(image).resize(size, method)).astype(np.float32)
     several = len(colours) > 2
     tints = colours if several else (colours[0], FOUND)
-    shown = np.unique(ids[ids > 0])
-    for number in shown:
+    present = np.unique(ids[ids > 0])
+    for number in present:
         region = _resized(ids == number, size, factor)
         colour = np.array(tints[number], np.float32)
         if several:
@@ -50,7 +50,7 @@ def overlay(
     if inside is not None:
         picture[outline(_resized(inside, size, factor), 1)] = EDGE
     drawn = Image.fromarray(picture.round().clip(0, 255).astype(np.uint8))
-    return _with_legend(drawn, [(names[number], colours[number]) for number in shown]) if several else drawn
+    return _with_legend(drawn, [(names[number], colours[number]) for number in present]) if several else drawn
 
 
 def _with_legend(picture: Image.Image, entries: Entries) -> Image.Image:

@@ -11,19 +11,17 @@ from PIL import Image
 
 from segstudy.core import checksums
 from segstudy.core.errors import StudyError
-from segstudy.data.images.decode import check_pixels
+from segstudy.data.images.decode import bands, check_pixels
 from segstudy.data.images.label_map import Colour
 
 STEPS = 65535  # of a 16-bit probability
-BAND = 4_000_000  # pixels that are converted at a time
 
 
 def write_probability(path: Path, probability: np.ndarray) -> None:
     """Write float (H, W) in 0..1 as a 16-bit grey PNG: round(p * 65535)."""
     levels = np.empty(probability.shape, np.uint16)
-    rows = max(1, BAND // max(1, probability.shape[1]))
-    for top in range(0, len(levels), rows):
-        levels[top : top + rows] = np.rint(probability[top : top + rows].astype(np.float64) * STEPS)
+    for rows in bands(*probability.shape):
+        levels[rows] = np.rint(probability[rows].astype(np.float64) * STEPS)
     Image.fromarray(levels).save(path, compress_level=1)
 
 

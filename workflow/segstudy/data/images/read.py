@@ -1,4 +1,4 @@
-"""Read any image or mask file as what it really is, and say what was done.
+"""Read image and mask files of any encoding, and report the conversion that was applied.
 
 Pixels are taken as they are stored: neither EXIF nor TIFF orientation is applied, because masks are drawn on the
 stored pixels and would no longer fit. Of files with several frames the first is read. A file that cannot be
@@ -7,7 +7,7 @@ read to its last pixel is an error, never a half-grey picture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,20 +16,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segstudy.core.errors import StudyError
-from segstudy.data.images.decode import checked, opened, orientation, page, stored
+from segstudy.data.images.decode import bands, checked, opened, orientation, page, stored
 from segstudy.data.images.mask_values import levels
 
 # Lossless formats first: where one picture is there twice, the earlier format is the truer one.
 SUFFIXES = (".bmp", ".tif", ".tiff", ".png", ".gif", ".ppm", ".pgm", ".jpg", ".jpeg")
-
-BAND = 4_000_000  # pixels that are converted at a time
 
 # Formats that change values: a 0/1 mask does not survive them, so small values are noise around black.
 LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
 
 
 class Picture(NamedTuple):
-    """An image and how it came about."""
+    """An image and how it was decoded."""
 
     array: NDArray[np.uint8]  # (H, W, 3)
     mode: str  # format and Pillow mode of the file, for instance "TIFF I;16"
@@ -37,7 +35,7 @@ class Picture(NamedTuple):
 
 
 class Mask(NamedTuple):
-    """A binary mask and how it came about."""
+    """A binary mask and how it was decoded."""
 
     array: NDArray[np.bool_]  # (H, W)
     mode: str  # format and Pillow mode of the file, for instance "GIF P"
@@ -56,8 +54,8 @@ def files_of(path: str | Path) -> list[Path]:
     if not path.name.endswith("*"):
         return [path]
     start = path.name[:-1]
-    found = path.parent.iterdir() if path.parent.is_dir() else iter(())
-    named = [p for p in found if p.name.startswith(start) and p.name[0] != "." and p.suffix.casefold() in SUFFIXES]
+    siblings = path.parent.iterdir() if path.parent.is_dir() else iter(())
+    named = [p for p in siblings if p.name.startswith(start) and p.name[0] != "." and p.suffix.casefold() in SUFFIXES]
     return sorted(named)
 
 
@@ -127,16 +125,10 @@ def is_deep(image: Image.Image) -> bool:
     return image.mode in ("I", "F") or image.mode.startswith("I;16")
 
 
-def _bands(height: int, width: int) -> Iterator[slice]:
-    """Yield the rows of an image in bands, so that what is made of them on the way takes little memory."""
-    rows = max(1, BAND // max(1, width))
-    yield from (slice(top, min(top + rows, height)) for top in range(0, height, rows))
-
-
 def _as_rgb(image: Image.Image) -> NDArray[np.uint8]:
     """Return a decoded image as uint8 (H, W, 3)."""
     array = np.empty((image.height, image.width, 3), np.uint8)
-    for rows in _bands(image.height, image.width):
+    for rows in bands(image.height, image.width):
         array[rows] = np.asarray(image.crop((0, rows.start, image.width, rows.stop)).convert("RGB"))
     return array
 
@@ -196,7 +188,7 @@ def _one_mask(path: str | Path, inverted: bool) -> Mask:
     elif largest <= half:
         rule += f"; {'all' if inverted else 'nothing'} is, the largest value being {largest}"
     middle = 0
-    for rows in _bands(*numbers.shape):
+    for rows in bands(*numbers.shape):
         middle += int(np.count_nonzero((numbers[rows] > 0.1 * top) & (numbers[rows] < 0.9 * top)))
     between = middle / max(1, numbers.size)
     note = source + taken_from + rule + (" (inverted)" if inverted else "")
@@ -240,7 +232,7 @@ def read_colours(path: str | Path) -> tuple[NDArray[np.uint32], str]:
         kind = f"{image.format} {image.mode} {page(image)}".rstrip(": ")
         pixels = stored(image)
         packed = np.empty((pixels.height, pixels.width), np.uint32)
-        for rows in _bands(*packed.shape):
+        for rows in bands(*packed.shape):
             band = pixels.crop((0, rows.start, pixels.width, rows.stop)).convert("RGB")
             red, green, blue = np.moveaxis(np.asarray(band).astype(np.uint32), 2, 0)
             packed[rows] = red * np.uint32(0x10000) + green * np.uint32(0x100) + blue
@@ -261,8 +253,8 @@ def _to_8_bits(array: NDArray[Any], path: str | Path) -> tuple[NDArray[np.uint8]
 
 
 def _converted(array: NDArray[Any], convert: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[np.uint8]:
-    """Return what `convert` makes of an array (H, W), as uint8."""
+    """Apply `convert` to an array (H, W) in bands; return uint8."""
     result = np.empty(array.shape, np.uint8)
-    for rows in _bands(*array.shape):
+    for rows in bands(*array.shape):
         result[rows] = convert(array[rows]).astype(np.uint8)
     return result

@@ -1,4 +1,4 @@
-"""The small grey pictures by which images are compared, and what is done to them first."""
+"""Thumbnails by which images are compared, and their normalisation."""
 
 from __future__ import annotations
 

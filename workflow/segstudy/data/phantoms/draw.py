@@ -1,8 +1,7 @@
-"""Draw a stand-in for a data set, in its official layout, for people who have not got the real one yet.
+"""Draw a stand-in for a data set, in its official layout, for people without the real data.
 
-One module `phantom_<reader>` a data set has `FOLDER`, the top folder of the layout, and
-`draw(folder, options)`, which fills it. Phantoms are a real if small task: what is drawn has distractors, soft borders
-and low contrast, and a network has to learn to tell them apart.
+Each data set has a module `<reader>` with `FOLDER`, the top folder of the layout, and `draw(folder, options)`, which
+fills it. Phantoms are a small but real task: distractors, soft borders and low contrast have to be told apart.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from types import ModuleType
 from segstudy.config.datasets import Phantom
 from segstudy.core.errors import StudyError
 from segstudy.core.files import atomic_folder, write_json
-from segstudy.data.phantoms import cmp, drive, ebhi, hrf, ph2, phc, rfmid
+from segstudy.data.phantoms import drive, ebhi, ph2, phc
 from segstudy.data.phantoms import folder as phantom_folder
 from segstudy.runtime.fingerprint import listing
 
@@ -23,11 +22,8 @@ LISTING = "phantom.json"
 DRAWERS: dict[str, ModuleType] = {
     "ph2": ph2,
     "drive": drive,
-    "cmp": cmp,
     "ebhi": ebhi,
-    "hrf": hrf,
     "phc": phc,
-    "rfmid": rfmid,
     "folder": phantom_folder,
 }
 

@@ -1,11 +1,12 @@
-"""Find folders and files in raw data as people unpack it: odd case, spaces, hidden files, one level up or down."""
+"""Find folders and files in raw data: names may differ in case and spaces, the root may be a level too high or low."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from segstudy.data.images.read import SUFFIXES
 COLUMNS = ("sample", "image", "mask", "roi", "second_mask", "stratum", "group", "official_subset")
 
 LOSSY_SUFFIXES = (".jpg", ".jpeg")
+Key = TypeVar("Key", bound=Hashable)
 
 
 def natural(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -47,6 +49,27 @@ def subfolders(folder: Path) -> list[Path]:
         return []
 
 
+def child(folder: Path, *names: str) -> Path | None:
+    """Return the first visible folder in `folder` whose `plain` name is one of `names`."""
+    return next((path for path in subfolders(folder) if plain(path.name) in names), None)
+
+
+def only(copies: list[Path], what: str, root: Path, layout: str) -> Path:
+    """Return the one folder of a data set.
+
+    Raises:
+        StudyError: there are several, or there is none.
+    """
+    if len(copies) != 1:
+        raise StudyError(
+            f"{len(copies)} {what}: {few(relative(copy, root) or '.' for copy in copies)}",
+            where=root,
+            allowed=layout,
+            remedy="point the root at the one to use",
+        )
+    return copies[0]
+
+
 def closed(root: Path, depth: int = 4) -> list[Path]:
     """Return `root` and the visible folders below it, `depth` levels down, that this user may not look into.
 
@@ -77,34 +100,56 @@ def truest(paths: Iterable[Path]) -> list[Path]:
     return sorted(paths, key=lambda p: (SUFFIXES.index(p.suffix.casefold()), natural(p.name)))
 
 
-def numbered(folder: Path | None, pattern: re.Pattern[str], root: Path, repairs: list[str]) -> dict[int, Path]:
-    """Return {number: picture} of the pictures in `folder` whose name fits `pattern`, the number its first group.
+def best(paths: list[Path], root: Path, repairs: list[str]) -> Path:
+    """Return the truest of the files of one picture; if there are several, say so in `repairs`."""
+    if len(paths) > 1:
+        repairs.append(f"{relative(truest(paths)[0], root)} is used of {few(path.name for path in paths)}")
+    return truest(paths)[0]
 
-    Of one name in several formats the truest is taken; that, and what does not fit, is added to `repairs`.
+
+def numbered(folder: Path | None, pattern: re.Pattern[str], root: Path, repairs: list[str]) -> dict[int, Path]:
+    """Return {number: picture} of the pictures in `folder` whose name matches `pattern`, the number its first group.
+
+    If a picture is there in several formats, the truest is used; that, and other names, are added to `repairs`.
 
     Raises:
         StudyError: different names with one number.
     """
-    found: dict[int, list[Path]] = {}
-    strange = []
+    by_number: dict[int, list[Path]] = {}
+    unmatched = []
     for path in pictures(folder):
         match = pattern.fullmatch(path.stem)
         if match:
-            found.setdefault(int(match[1]), []).append(path)
+            by_number.setdefault(int(match[1]), []).append(path)
         else:
-            strange.append(relative(path, root))
-    if strange:
-        repairs.append(f"not named like the others, left out: {few(strange)}")
-    for number, paths in found.items():
-        if len({path.stem for path in paths}) > 1:
+            unmatched.append(relative(path, root))
+    if unmatched:
+        repairs.append(f"no number in the name, left out: {few(unmatched)}")
+    for number, paths in by_number.items():
+        if len({plain(path.stem) for path in paths}) > 1:
             raise StudyError(
                 f"number {number} names several files: {few(path.name for path in paths)}",
                 where=folder,
-                remedy="keep the original one",
+                remedy="keep the original of the release; augmented copies do not belong in the raw data",
             )
-        if len(paths) > 1:
-            repairs.append(f"{relative(truest(paths)[0], root)} is used of {few(path.name for path in paths)}")
-    return {number: truest(paths)[0] for number, paths in sorted(found.items())}
+    return {number: best(paths, root, repairs) for number, paths in sorted(by_number.items())}
+
+
+def say_unpaired(
+    repairs: list[str],
+    images: Collection[Key],
+    files: Collection[Key],
+    alone: str,
+    missing: str = "",
+    name: Callable[[Key], str] = str,
+) -> None:
+    """Add to `repairs` the files without an image (`alone`) and the images without a file (`missing`)."""
+    without = [key for key in files if key not in images]
+    lacking = [key for key in images if key not in files]
+    if without:
+        repairs.append(f"{alone} without an image, left out: {few(map(name, without))}")
+    if lacking and missing:
+        repairs.append(f"{missing} for {len(lacking)} of {len(images)} images: {few(map(name, lacking))}")
 
 
 def relative(path: Path | None, root: Path) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from segstudy.core.errors import StudyError
 from segstudy.data.images.label_map import binary
-from segstudy.data.readers.discovery import few, folders, frame, pictures, plain, relative, subfolders, truest
+from segstudy.data.readers.discovery import child, few, folders, frame, numbered, only, relative, say_unpaired
 
 TITLE = "DRIVE"
 LABELS = binary("vessel")
@@ -26,6 +26,8 @@ LAYOUT = (
 _HALVES = {"train": ("training", "train"), "test": ("test", "testing")}
 _FOLDERS = {"mask": "1stmanual", "roi": "mask", "second_mask": "2ndmanual"}
 _FIRST_TRAINING_ID, _LAST_ID = 21, 40
+_ID = re.compile(r"\D*(\d+).*", re.DOTALL)
+_MISSING = {"mask": "no 1st_manual (vessels)", "roi": "no mask (field of view)", "second_mask": ""}
 
 
 def recognises(root: Path) -> bool:
@@ -42,18 +44,11 @@ def index(root: Path) -> pd.DataFrame:
     Raises:
         StudyError: two data sets below the root, two files of one id, or one id in both halves.
     """
-    bases = _bases(root)
-    if len(bases) != 1:
-        raise StudyError(
-            f"{len(bases)} copies of DRIVE: {few(relative(base, root) or '.' for base in bases)}",
-            where=root,
-            allowed=LAYOUT,
-            remedy="point the root at the one to use",
-        )
+    base = only(_bases(root), "copies of DRIVE", root, LAYOUT)
     rows: list[dict[str, str]] = []
     repairs: list[str] = []
     for subset, names in _HALVES.items():
-        half = _child(bases[0], names)
+        half = child(base, *names)
         if half is None:
             repairs.append(f"there is no {names[0]} folder")
             continue
@@ -65,7 +60,7 @@ def index(root: Path) -> pd.DataFrame:
     if both:
         raise StudyError(
             f"the same ids stand in training and test: {few(both)}",
-            where=bases[0],
+            where=base,
             allowed="01 to 20 in test, 21 to 40 in training",
             remedy="remove the copies",
         )
@@ -74,33 +69,23 @@ def index(root: Path) -> pd.DataFrame:
 
 
 def _bases(root: Path) -> list[Path]:
-    return [folder for folder in folders(root, 2) if any(_is_half(_child(folder, n)) for n in _HALVES.values())]
+    return [folder for folder in folders(root, 2) if any(_is_half(child(folder, *n)) for n in _HALVES.values())]
 
 
 def _is_half(half: Path | None) -> bool:
-    return half is not None and _images(half) is not None and any(_child(half, (n,)) for n in _FOLDERS.values())
+    return half is not None and _images(half) is not None and any(child(half, n) for n in _FOLDERS.values())
 
 
 def _images(half: Path) -> Path | None:
-    return _child(half, ("images", "image"))
-
-
-def _child(folder: Path, names: tuple[str, ...]) -> Path | None:
-    return next((child for child in subfolders(folder) if plain(child.name) in names), None)
+    return child(half, "images", "image")
 
 
 def _half(half: Path, subset: str, root: Path, repairs: list[str]) -> list[dict[str, str]]:
     images = _by_id(_images(half), root, repairs)
-    parts = {column: _by_id(_child(half, (name,)), root, repairs) for column, name in _FOLDERS.items()}
+    parts = {column: _by_id(child(half, name), root, repairs) for column, name in _FOLDERS.items()}
     for column, files in parts.items():
-        alone = sorted(set(files) - set(images))
-        if alone:
-            repairs.append(f"{half.name}: {column} without an image, left out: {few(alone)}")
-    for column in ("mask", "roi"):
-        missing = sorted(set(images) - set(parts[column]))
-        if missing:
-            what = {"mask": "no 1st_manual (vessels)", "roi": "no mask (field of view)"}[column]
-            repairs.append(f"{half.name}: {what} for {len(missing)} of {len(images)} images: {few(missing)}")
+        missing = _MISSING[column] and f"{half.name}: {_MISSING[column]}"
+        say_unpaired(repairs, images, files, f"{half.name}: {column}", missing)
     return [
         {"sample": key, "group": key, "official_subset": subset, "image": relative(image, root)}
         | {column: relative(files.get(key), root) for column, files in parts.items()}
@@ -109,27 +94,8 @@ def _half(half: Path, subset: str, root: Path, repairs: list[str]) -> list[dict[
 
 
 def _by_id(folder: Path | None, root: Path, repairs: list[str]) -> dict[str, Path]:
-    """Return {two-digit id: file}; of one name in several formats the truest, anything else twice is an error."""
-    found: dict[str, list[Path]] = {}
-    unnumbered = []
-    for path in pictures(folder):
-        number = re.search(r"\d+", path.stem)
-        if number is None:
-            unnumbered.append(relative(path, root))
-        else:
-            found.setdefault(f"{int(number.group()):02d}", []).append(path)
-    if unnumbered:
-        repairs.append(f"no id in the name, left out: {few(unnumbered)}")
-    for key, paths in found.items():
-        if len({plain(path.stem) for path in paths}) > 1:
-            raise StudyError(
-                f"id {key} names several files: {few(path.name for path in paths)}",
-                where=folder,
-                remedy="keep the original of the release; copies (augmented ones, say) do not belong into the raw data",
-            )
-        if len(paths) > 1:
-            repairs.append(f"{relative(truest(paths)[0], root)} is used of {few(path.name for path in paths)}")
-    return {key: truest(paths)[0] for key, paths in sorted(found.items())}
+    """Return {two-digit id: file}; the id is the first number of a name."""
+    return {f"{number:02d}": path for number, path in numbered(folder, _ID, root, repairs).items()}
 
 
 def _say_odd_ids(rows: list[dict[str, str]], repairs: list[str]) -> None:

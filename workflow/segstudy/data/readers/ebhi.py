@@ -13,7 +13,19 @@ import pandas as pd
 
 from segstudy.core.errors import StudyError
 from segstudy.data.images.label_map import binary
-from segstudy.data.readers.discovery import few, folders, frame, pictures, plain, relative, subfolders, truest
+from segstudy.data.readers.discovery import (
+    best,
+    child,
+    few,
+    folders,
+    frame,
+    only,
+    pictures,
+    plain,
+    relative,
+    say_unpaired,
+    subfolders,
+)
 
 TITLE = "EBHI-SEG"
 LABELS = binary("tissue")
@@ -43,28 +55,19 @@ def index(root: Path) -> pd.DataFrame:
     Raises:
         StudyError: two copies of the data set below the root, or two folders of one class.
     """
-    bases = _bases(root)
-    if len(bases) != 1:
-        raise StudyError(
-            f"{len(bases)} copies of EBHI-SEG: {few(relative(base, root) or '.' for base in bases)}",
-            where=root,
-            allowed=LAYOUT,
-            remedy="point the root at the one to use",
-        )
+    base = only(_bases(root), "copies of EBHI-SEG", root, LAYOUT)
     rows: list[dict[str, str]] = []
     repairs: list[str] = []
     for stratum in STRATA:
-        found = [folder for folder in subfolders(bases[0]) if plain(folder.name) == plain(stratum)]
-        if len(found) > 1:
-            raise StudyError(f"{stratum} is there twice: {few(folder.name for folder in found)}", where=bases[0])
-        if found and _is_class(found[0]):
-            rows += _class(found[0], stratum, root, repairs)
+        copies = [folder for folder in subfolders(base) if plain(folder.name) == plain(stratum)]
+        if len(copies) > 1:
+            raise StudyError(f"{stratum} is there twice: {few(folder.name for folder in copies)}", where=base)
+        if copies and _is_class(copies[0]):
+            rows += _class(copies[0], stratum, root, repairs)
         else:
             repairs.append(f"no tiles of class {stratum}")
     others = [
-        folder.name
-        for folder in subfolders(bases[0])
-        if _is_class(folder) and plain(folder.name) not in map(plain, STRATA)
+        folder.name for folder in subfolders(base) if _is_class(folder) and plain(folder.name) not in map(plain, STRATA)
     ]
     if others:
         repairs.append(f"left out, none of the six classes: {few(others)}")
@@ -76,7 +79,7 @@ def _bases(root: Path) -> list[Path]:
     return [
         folder
         for folder in folders(root, 2)
-        if any(plain(child.name) in known and _is_class(child) for child in subfolders(folder))
+        if any(plain(part.name) in known and _is_class(part) for part in subfolders(folder))
     ]
 
 
@@ -85,16 +88,12 @@ def _is_class(folder: Path) -> bool:
 
 
 def _part(folder: Path, name: str) -> Path | None:
-    return next((child for child in subfolders(folder) if plain(child.name) in (name, name + "s")), None)
+    return child(folder, name, name + "s")
 
 
 def _class(folder: Path, stratum: str, root: Path, repairs: list[str]) -> list[dict[str, str]]:
     images, masks = (_by_name(_part(folder, part), root, repairs) for part in ("image", "label"))
-    alone, missing = sorted(set(masks) - set(images)), sorted(set(images) - set(masks))
-    if alone:
-        repairs.append(f"{stratum}: masks without an image, left out: {few(alone)}")
-    if missing:
-        repairs.append(f"{stratum}: no mask for {len(missing)} of {len(images)} images: {few(missing)}")
+    say_unpaired(repairs, images, masks, f"{stratum}: masks", f"{stratum}: no mask")
     return [
         {
             "sample": f"{stratum.replace(' ', '_')}_{name}",
@@ -113,10 +112,7 @@ def _case(name: str) -> str:
 
 def _by_name(folder: Path | None, root: Path, repairs: list[str]) -> dict[str, Path]:
     """Return {name without suffix: file}; of one name in several formats the truest."""
-    found: dict[str, list[Path]] = {}
+    by_name: dict[str, list[Path]] = {}
     for path in pictures(folder):
-        found.setdefault(path.stem.strip(), []).append(path)
-    for paths in found.values():
-        if len(paths) > 1:
-            repairs.append(f"{relative(truest(paths)[0], root)} is used of {few(path.name for path in paths)}")
-    return {name: truest(paths)[0] for name, paths in found.items()}
+        by_name.setdefault(path.stem.strip(), []).append(path)
+    return {name: best(paths, root, repairs) for name, paths in by_name.items()}

@@ -1,4 +1,4 @@
-"""Any folder of images and masks: pairs are told by their names, the rest by a table, if there is one."""
+"""Any folder of images and masks: names pair them, an optional table says the rest."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
     """Return one row per image.
 
     Folders are found by the names in `NAMES`, directly below `root` or in `train`, `val`, `test` and `unlabelled`,
-    which are then the official subsets; how names are paired stands in `folder_pairs.pair`. A table overrules what
-    names tell; where it is, images that it does not name are left out.
+    which are then the official subsets; see `folder_pairs.pair` for the pairs. A table overrules
+    the names; images that it does not name are left out.
 
     Raises:
         StudyError: no images or masks, nothing that pairs, one image with two masks, or a table that does not fit.

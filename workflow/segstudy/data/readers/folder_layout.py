@@ -1,4 +1,4 @@
-"""Where the images and masks of a folder of one's own lie."""
+"""Find the folders of images, masks and rois of own data."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def images_in(folder: Path, masks: Path | None, root: Path, layout: Layout) -> d
 
 
 def not_used(base: Path, layout: Layout) -> list[Path]:
-    """Return the folders beside images and masks that hold pictures which nobody looks at."""
+    """Return the folders beside images and masks that hold pictures that are not read."""
     used = [place(base, kind, layout) for kind in NAMES]
     return [folder for folder in subfolders(base) if folder not in used and pictures(folder)]
 

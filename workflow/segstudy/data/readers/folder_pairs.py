@@ -1,4 +1,4 @@
-"""Which mask file belongs to which image, told by their names."""
+"""Pair mask files with images by their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table `samples.csv` of a folder: what file names do not tell."""
+"""Read the table `samples.csv` of a folder: masks, groups, strata and subsets that file names do not say."""
 
 from __future__ import annotations
 

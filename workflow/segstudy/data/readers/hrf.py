@@ -14,6 +14,7 @@ from segstudy.core.errors import StudyError
 from segstudy.data.images.label_map import binary
 from segstudy.data.readers.discovery import (
     LOSSY_SUFFIXES,
+    best,
     few,
     folders,
     frame,
@@ -21,7 +22,7 @@ from segstudy.data.readers.discovery import (
     pictures,
     plain,
     relative,
-    truest,
+    say_unpaired,
 )
 
 TITLE = "HRF"
@@ -36,13 +37,13 @@ LAYOUT = (
 STRATA = {"h": "healthy", "dr": "diabetic_retinopathy", "g": "glaucoma"}
 
 _NAME = re.compile(r"(\d+)[ _-]+(h|dr|g)([ _-]*mask)?", re.IGNORECASE)
-_PARTS = {"image": "photograph", "mask": "manual1 (vessels)", "roi": "mask (field of view)"}
+_PARTS = {"image": "image", "mask": "manual1 (vessels)", "roi": "mask (field of view)"}
 
 
 def recognises(root: Path) -> bool:
     """Return whether `root` holds photographs named as HRF's and their vessels or fields of view."""
-    found = {part for _, part in _files(root)}
-    return "image" in found and len(found) > 1
+    parts = {part for _, part in _files(root)}
+    return "image" in parts and len(parts) > 1
 
 
 def index(root: Path) -> pd.DataFrame:
@@ -54,38 +55,33 @@ def index(root: Path) -> pd.DataFrame:
     Raises:
         StudyError: two files for one part of a photograph.
     """
-    found = _files(root)
+    by_part = _files(root)
     rows: list[dict[str, str]] = []
     repairs: list[str] = []
-    names = {part: sorted({name for name, p in found if p == part}, key=natural) for part in _PARTS}
+    names = {part: sorted({name for name, p in by_part if p == part}, key=natural) for part in _PARTS}
     for name in names["image"]:
-        files = {part: _one(found.get((name, part), []), root, repairs) for part in _PARTS}
+        files = {part: _one(by_part.get((name, part), []), root, repairs) for part in _PARTS}
         stratum = STRATA[name.partition("_")[2]]
         rows.append(
             {"sample": name, "group": name, "stratum": stratum}
             | {part: relative(path, root) for part, path in files.items()}
         )
     for part in ("mask", "roi"):
-        missing = [name for name in names["image"] if name not in names[part]]
-        alone = [name for name in names[part] if name not in names["image"]]
-        if missing:
-            repairs.append(f"no {_PARTS[part]} for {len(missing)} of {len(rows)} photographs: {few(missing)}")
-        if alone:
-            repairs.append(f"{_PARTS[part]} without a photograph, left out: {few(alone)}")
+        say_unpaired(repairs, names["image"], names[part], _PARTS[part], f"no {_PARTS[part]}")
     return frame(rows, repairs)
 
 
 def _files(root: Path) -> dict[tuple[str, str], list[Path]]:
     """Return {(NN_x, part): files} of everything named as in HRF, at most three folders down."""
-    found: dict[tuple[str, str], list[Path]] = {}
+    files: dict[tuple[str, str], list[Path]] = {}
     for folder in folders(root, 3):
         for path in pictures(folder):
             match = _NAME.fullmatch(path.stem.strip())
             if match:
                 name = f"{int(match[1]):02d}_{match[2].lower()}"
                 part = "roi" if match[3] else _part(plain(folder.name), path)
-                found.setdefault((name, part), []).append(path)
-    return found
+                files.setdefault((name, part), []).append(path)
+    return files
 
 
 def _part(folder: str, path: Path) -> str:
@@ -107,6 +103,4 @@ def _one(paths: list[Path], root: Path, repairs: list[str]) -> Path | None:
             allowed=LAYOUT,
             remedy="keep one of them, or point the root at the copy to use",
         )
-    if len(paths) > 1:
-        repairs.append(f"{relative(truest(paths)[0], root)} is used of {few(path.name for path in paths)}")
-    return truest(paths)[0] if paths else None
+    return best(paths, root, repairs) if paths else None

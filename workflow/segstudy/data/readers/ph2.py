@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from segstudy.core.errors import StudyError
 from segstudy.data.images.label_map import binary
 from segstudy.data.readers.discovery import (
     LOSSY_SUFFIXES,
@@ -19,6 +18,7 @@ from segstudy.data.readers.discovery import (
     folders,
     frame,
     natural,
+    only,
     plain,
     relative,
     subfolders,
@@ -52,15 +52,8 @@ def index(root: Path) -> pd.DataFrame:
     Raises:
         StudyError: two folders of cases below the root, or a table of diagnoses that contradicts itself.
     """
-    found = _image_folders(root)
-    if len(found) != 1:
-        raise StudyError(
-            f"{len(found)} folders of PH2 cases: {few(relative(folder, root) or '.' for folder in found)}",
-            where=root,
-            allowed=LAYOUT,
-            remedy="point the root at the one to use",
-        )
-    cases = [case for case in subfolders(found[0]) if _CASE.fullmatch(case.name)]
+    folder = only(_image_folders(root), "folders of PH2 cases", root, LAYOUT)
+    cases = [case for case in subfolders(folder) if _CASE.fullmatch(case.name)]
     rows, repairs = [], []
     beside, lossy, imageless = [], [], []
     for case in sorted(cases, key=lambda p: natural(p.name)):
@@ -79,7 +72,7 @@ def index(root: Path) -> pd.DataFrame:
         repairs.append(f"more than one lesion mask, the lossless one is used: {few(beside)}")
     if lossy:
         repairs.append(f"only a lossy JPEG lesion mask, cut at half: {few(lossy)}")
-    repairs += _add_strata(rows, found[0], root)
+    repairs += _add_strata(rows, folder, root)
     return frame(rows, repairs)
 
 

@@ -1,4 +1,4 @@
-"""The table of PH2's diagnoses, in every form it goes around in."""
+"""Read the table of PH2's diagnoses, in all formats in which it circulates."""
 
 from __future__ import annotations
 

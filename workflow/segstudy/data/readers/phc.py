@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from segstudy.core.errors import StudyError
 from segstudy.data.images.label_map import binary
-from segstudy.data.readers.discovery import few, folders, frame, numbered, pictures, plain, relative, subfolders
+from segstudy.data.readers.discovery import child, folders, frame, numbered, only, pictures, relative, say_unpaired
 
 TITLE = "PhC"
 LABELS = binary("cell")
@@ -52,22 +51,14 @@ def index(root: Path) -> pd.DataFrame:
     Raises:
         StudyError: two data sets below the root, or two files of one number.
     """
-    bases = _bases(root)
-    if len(bases) != 1:
-        raise StudyError(
-            f"{len(bases)} copies of PhC: {few(relative(base, root) or '.' for base in bases)}",
-            where=root,
-            allowed=LAYOUT,
-            remedy="point the root at the one to use",
-        )
+    base = only(_bases(root), "copies of PhC", root, LAYOUT)
     repairs: list[str] = []
-    halves = _halves(bases[0])
-    found = {subset: _half(half, root, repairs) for subset, half in halves.items()}
-    numbers = [number for half in found.values() for number in half]
+    halves = {subset: _half(half, root, repairs) for subset, half in _halves(base).items()}
+    numbers = [number for half in halves.values() for number in half]
     shared = len(set(numbers)) == len(numbers)
     together = _group_names(numbers) if shared else {}
     rows = []
-    for subset, half in found.items():
+    for subset, half in halves.items():
         prefix = f"{subset}_" if subset else ""
         group = together or {number: prefix + name for number, name in _group_names(half).items()}
         for number, files in half.items():
@@ -86,12 +77,12 @@ def blocks(numbers: Iterable[int]) -> list[list[int]]:
         if not recordings or number - recordings[-1][-1] > GAP:
             recordings.append([])
         recordings[-1].append(number)
-    found = []
+    result = []
     for recording in recordings:
         parts = -(-len(recording) // BLOCK)
         cuts = [round(part * len(recording) / parts) for part in range(parts + 1)]
-        found += [recording[start:stop] for start, stop in pairwise(cuts)]
-    return found
+        result += [recording[start:stop] for start, stop in pairwise(cuts)]
+    return result
 
 
 def _group_names(numbers: Iterable[int]) -> dict[int, str]:
@@ -106,32 +97,24 @@ def _bases(root: Path) -> list[Path]:
 
 def _halves(folder: Path) -> dict[str, Path]:
     """Return the folders that hold `images`, by official subset; '' for a data set that is not divided."""
-    if _child(folder, "images"):
+    if child(folder, "images"):
         return {"": folder}
-    named = {subset: _child(folder, *names) for subset, names in _HALVES.items()}
-    return {subset: half for subset, half in named.items() if half is not None and _child(half, "images")}
+    named = {subset: child(folder, *names) for subset, names in _HALVES.items()}
+    return {subset: half for subset, half in named.items() if half is not None and child(half, "images")}
 
 
 def _is_labelled(half: Path) -> bool:
-    images, labels = (pictures(_child(half, name)) for name in ("images", "labels"))
+    images, labels = (pictures(child(half, name)) for name in ("images", "labels"))
     return any(_IMAGE.fullmatch(path.stem) for path in images) and any(_LABEL.fullmatch(path.stem) for path in labels)
-
-
-def _child(folder: Path, *names: str) -> Path | None:
-    return next((child for child in subfolders(folder) if plain(child.name) in names), None)
 
 
 def _half(half: Path, root: Path, repairs: list[str]) -> dict[int, dict[str, str]]:
     """Return {number: image and mask} of a folder with images and labels."""
     where = f"{half.name}: " if half != root else ""
-    images = numbered(_child(half, "images"), _IMAGE, root, repairs)
-    labels = numbered(_child(half, "labels"), _LABEL, root, repairs)
-    alone = [path.name for number, path in labels.items() if number not in images]
-    if alone:
-        repairs.append(f"{where}label without an image, left out: {few(alone)}")
-    missing = [path.name for number, path in images.items() if number not in labels]
-    if missing:
-        repairs.append(f"{where}no label for {len(missing)} of {len(images)} images: {few(missing)}")
+    images = numbered(child(half, "images"), _IMAGE, root, repairs)
+    labels = numbered(child(half, "labels"), _LABEL, root, repairs)
+    files = labels | images
+    say_unpaired(repairs, images, labels, f"{where}label", f"{where}no label", lambda number: files[number].name)
     return {
         number: {"image": relative(image, root), "mask": relative(labels.get(number), root)}
         for number, image in images.items()

@@ -1,9 +1,9 @@
-"""The reader of a data set, by its name, and what the values in its masks mean.
+"""Look up the reader of a data set by name, and the labels of its masks.
 
 A reader is a module of `segstudy.data.readers`, named in `segstudy.config.datasets.READERS`. It has `TITLE`, `LABELS`
 (see `segstudy.data.images.label_map`), `TASK`, `SOURCE`, `LAYOUT` (texts), `recognises(root) -> bool` (a cheap look at
-the folder names) and `index(root) -> DataFrame` with the columns of `COLUMNS`; what it had to repair or leave out
-stands in `frame.attrs["repairs"]`, a list of sentences. Readers named in `WITH_LAYOUT` are given the `layout:` of the
+the folder names) and `index(root) -> DataFrame` with the columns of `COLUMNS`; repairs and omissions are
+sentences in `frame.attrs["repairs"]`. Readers named in `WITH_LAYOUT` are given the `layout:` of the
 config too: `index(root, layout)`.
 
 Readers are looked up by name here alone: the code fingerprint of a rule whose script imports this module covers the

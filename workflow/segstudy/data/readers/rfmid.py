@@ -13,7 +13,7 @@ import pandas as pd
 
 from segstudy.core.errors import StudyError, nearest
 from segstudy.data.images.label_map import binary
-from segstudy.data.readers.discovery import few, folders, frame, numbered, pictures, plain, relative, subfolders
+from segstudy.data.readers.discovery import few, folders, frame, numbered, only, pictures, plain, relative, subfolders
 
 TITLE = "RFMiD"
 LABELS = binary("vessel")  # what is to be found in the photographs; no mask is among the files
@@ -47,18 +47,12 @@ def index(root: Path) -> pd.DataFrame:
     rows: list[dict[str, str]] = []
     repairs: list[str] = []
     tables = _tables(root)
-    for name, found in _sets(root).items():
-        if len(found) > 1:
-            raise StudyError(
-                f"{len(found)} folders of the {name} set: {few(relative(folder, root) for folder in found)}",
-                where=root,
-                allowed=LAYOUT,
-                remedy="point the root at the one copy to use",
-            )
+    for name, copies in _sets(root).items():
+        folder = only(copies, f"folders of the {name} set", root, LAYOUT)
         risks = _risks(tables[name]) if name in tables else {}
         if not risks:
             repairs.append(f"no table of labels for the {name} set: its strata are empty")
-        images = numbered(found[0], _NUMBER, root, repairs)
+        images = numbered(folder, _NUMBER, root, repairs)
         unknown = [str(number) for number in images if risks and number not in risks]
         if unknown:
             repairs.append(f"{tables[name].name} does not name photograph {few(unknown)}: their stratum is empty")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from segstudy.core import rng
-from segstudy.data.concat_arrays import WHITE
+from segstudy.data.concat_arrays import FOREGROUND
 from segstudy.training.device_data import Batch, Rows, Windows
 from segstudy.training.sampler import resample_to
 from segstudy.training.tasks.base import Task
@@ -70,4 +70,4 @@ class Mixture(Task):
         return images, self._target(target), roi
 
     def _target(self, values: Tensor) -> Tensor:
-        return values.float().div_(WHITE) if self.soft else (values > WHITE // 2).to(torch.uint8)
+        return values.float().div_(FOREGROUND) if self.soft else (values > FOREGROUND // 2).to(torch.uint8)

@@ -13,9 +13,9 @@ from segstudy.config.datasets import Phantom
 from segstudy.core.files import write_picture, write_text
 from segstudy.core.progress import track
 from segstudy.data.images.label_map import BACKGROUND
-from segstudy.data.phantoms.cmp_facade import Box, paint
 from segstudy.data.phantoms.texture import to_picture
 from segstudy.data.readers.cmp import CLASSES, COLOURS
+from tests.helpers.phantoms.cmp_facade import Box, paint
 
 FOLDER = "CMP_facade_DB"
 

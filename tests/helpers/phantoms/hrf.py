@@ -28,6 +28,6 @@ def draw(folder: Path, options: Phantom) -> None:
         fundus = draw_fundus(rng, (options.height, options.width), healthy=healthy, cup=cup)
         name = f"{i // 3 + 1:02d}_{kind}"
         suffix = "JPG" if kind == "dr" else "jpg"
-        save(fundus.picture, folder / "images" / f"{name}.{suffix}", format="JPEG", quality=95)
+        save(fundus.picture, folder / "images" / f"{name}.{suffix}", quality=95)
         save(grey(fundus.vessels), folder / "manual1" / f"{name}.tif", compression="tiff_lzw")
         save(grey(fundus.field).convert("RGB"), folder / "mask" / f"{name}_mask.tif", compression="tiff_lzw")

@@ -8,8 +8,9 @@ from scipy.ndimage import gaussian_filter
 
 from segstudy.config.datasets import EXCEPTION_KINDS, DatasetConfig, DeclaredException
 from segstudy.core.errors import StudyError
-from segstudy.data.checks.data_checks import check_images, check_split
 from segstudy.data.checks.findings import NAMED
+from segstudy.data.checks.image_checks import check_images
+from segstudy.data.checks.split_checks import check_split
 from segstudy.data.images.label_map import binary, several
 from segstudy.data.images.thumbnails import thumbnail
 

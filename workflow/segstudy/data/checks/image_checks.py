@@ -1,0 +1,87 @@
+"""Check every image and mask on its own: files that cannot be read or do not belong together, constant masks.
+
+A finding that the data set's config declares as known (`exceptions:`) is passed on to the report with its reason; any
+other stops the study before training.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from segstudy.config.datasets import DeclaredException
+from segstudy.data.checks.findings import Finding, apply_exceptions, check_same_samples
+from segstudy.data.images.label_map import Labels, looks_inverted
+
+IMAGE_KINDS = ("unreadable", "size_mismatch", "mask_not_binary", "unknown_label", "mask_constant", "mask_missing")
+logger = logging.getLogger("segstudy")
+
+
+def check_images(
+    samples: pd.DataFrame,
+    index: pd.DataFrame,
+    exceptions: Sequence[DeclaredException] = (),
+    *,
+    labels: Labels,
+    dataset: str = "<data set>",
+) -> dict[str, Any]:
+    """Check every image and mask on its own; return the record of the check, to be written as JSON.
+
+    Args:
+        samples: samples.csv.
+        index: index.csv.
+        exceptions: the data set's declared exceptions.
+        labels: of the data set; with several classes, a mask is constant when it holds one value only.
+        dataset: its name in the config, for the message.
+
+    Returns:
+        `findings` (empty), `accepted` (kind, subjects, text, reason), `warnings`, `images`.
+
+    Raises:
+        StudyError: listing all findings that no exception covers, and the exceptions that would.
+    """
+    check_same_samples(index, samples, "samples.csv")
+    findings = [*_decoding(samples), *_constant(samples, index, labels.several), *_missing(index)]
+    record = apply_exceptions(findings, exceptions, IMAGE_KINDS, dataset)
+    inverted = looks_inverted(samples, labels)
+    if inverted:
+        logger.warning("%s: %s", dataset, inverted)
+        record["warnings"].append(inverted)
+    return record | {"images": len(index)}
+
+
+def _decoding(samples: pd.DataFrame) -> Iterator[Finding]:
+    """Findings of the reader: `problem` holds sentences that start with their kind, '; ' between them."""
+    sentence = re.compile("; (?=(?:" + "|".join(IMAGE_KINDS) + "): )")
+    for sample, readable, problem in samples[["sample", "readable", "problem"]].itertuples(index=False):
+        for part in sentence.split(problem) if problem else []:
+            kind, _, text = part.partition(":")
+            if kind not in IMAGE_KINDS:
+                raise ValueError(f"samples.csv: a problem of {sample} starts with no known kind: {part!r}")
+            yield Finding(kind, (sample,), f"{sample}: {text.strip()}")
+        if not problem and readable != 1:
+            yield Finding("unreadable", (sample,), f"{sample}: cannot be read")
+
+
+def _constant(samples: pd.DataFrame, index: pd.DataFrame, several: bool) -> Iterator[Finding]:
+    foreground = pd.to_numeric(samples["foreground"], errors="coerce")
+    values = pd.to_numeric(samples["mask_values"], errors="coerce")
+    rows = zip(index["sample"], index["mask"] != "", foreground, values, strict=True)
+    for sample, labelled, share, distinct in rows:
+        if labelled and several and distinct == 1:
+            yield Finding("mask_constant", (sample,), f"{sample}: the mask holds one value only")
+        elif labelled and not several and share in (0, 1):
+            name = "foreground" if share else "background"
+            yield Finding("mask_constant", (sample,), f"{sample}: the mask is all {name}")
+
+
+def _missing(index: pd.DataFrame) -> Iterator[Finding]:
+    rows = index[["sample", "mask", "official_subset"]].itertuples(index=False)
+    for sample, mask, official in rows:
+        if not mask and official not in ("test", "unlabelled"):
+            place = f"official subset '{official}'" if official else "no official subset"
+            yield Finding("mask_missing", (sample,), f"{sample}: no mask ({place})")
