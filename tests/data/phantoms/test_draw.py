@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segstudy.config.datasets import Phantom
+from segstudy.config.datasets import DRAWN, DatasetConfig, Phantom
 from segstudy.core.errors import StudyError
 from segstudy.data.images.read import read_image, read_mask
 from segstudy.data.index import build_index
-from segstudy.data.phantoms.draw import draw
+from segstudy.data.phantoms.draw import DRAWERS, draw
 from tests.helpers import phantoms
 from tests.helpers.raw_data import contents
 
@@ -194,3 +194,9 @@ def test_diabetic_eyes_of_the_hrf_phantom_have_lesions(tmp_path):
     healthy, diabetic = (np.asarray(eye.picture).astype(int) for eye in eyes)
     changed = np.abs(healthy - diabetic).max(axis=2) > 40
     assert 0.001 < changed.mean() < 0.2 and (eyes[0].vessels == eyes[1].vessels).all()
+
+
+def test_the_config_knows_which_data_sets_can_be_drawn():
+    assert set(DRAWN) == set(DRAWERS)
+    with pytest.raises(ValueError, match="no phantom can be drawn for the reader 'hrf'"):
+        DatasetConfig(reader="hrf", phantom={"images": 8})

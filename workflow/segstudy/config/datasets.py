@@ -19,6 +19,10 @@ READERS: tuple[str, ...] = ("ph2", "drive", "cmp", "ebhi", "hrf", "phc", "rfmid"
 WITH_LAYOUT: tuple[str, ...] = ("folder",)
 
 
+# Readers whose data sets can be drawn, with `phantom:`.
+DRAWN: tuple[str, ...] = ("ph2", "drive", "ebhi", "phc", "folder")
+
+
 # Readers whose index never has strata: an experiment on these alone has no table by stratum.
 WITHOUT_STRATA: tuple[str, ...] = ("drive", "phc")
 
@@ -201,4 +205,10 @@ class DatasetConfig(Options):
     def _layout_of_folder(self) -> DatasetConfig:
         if self.layout != Layout() and self.reader not in WITH_LAYOUT:
             raise ValueError(f"layout is for the reader 'folder'; the reader '{self.reader}' knows its files")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_drawn(self) -> DatasetConfig:
+        if self.phantom and self.reader not in DRAWN:
+            raise ValueError(f"no phantom can be drawn for the reader '{self.reader}', only for {', '.join(DRAWN)}")
         return self
