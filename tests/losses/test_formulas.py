@@ -657,7 +657,7 @@ def test_config_fills_in_the_terms_of_a_compound(tmp_path):
         ("{weight: 1}", ["needs 'loss: <kind>'"]),
         ("{loss: compound, terms: [{loss: bce}]}", ["a compound cannot be a term of a compound"]),
         ("{loss: bce_tv}", ["two terms", "total_variation"]),
-        ("bce", ["valid dictionary", "'bce'"]),
+        ("bce", ["must be a block", "'bce'"]),
     ],
 )
 def test_config_refuses_a_wrong_term_and_names_its_line(tmp_path, term, words):

@@ -132,6 +132,7 @@ def test_a_finished_study_has_none(results):
 
 def test_the_command_says_what_is_missing(tmp_path):
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(CONFIG))
+    (tmp_path / "Snakefile").touch()
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
     command = [sys.executable, "-m", "segstudy", "partial", "study.yaml"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)

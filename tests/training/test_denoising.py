@@ -25,7 +25,7 @@ from segstudy.training.inputs import TrainingInputs
 from segstudy.training.tasks import denoising
 from segstudy.training.trainer import train
 from tests.helpers import small_cell
-from tests.helpers.of_denoising import SETTINGS
+from tests.helpers.of_denoising import SETTINGS, unlabelled  # noqa: F401 - a fixture
 from tests.helpers.of_trainer import CPU, IMAGES, MASKS, ROIS, same
 
 LARGE = torch.full((1, 3, 400, 500), 0.5)
@@ -150,7 +150,7 @@ def test_images_of_val_and_test_and_of_their_groups_are_never_learned_from():
     assert denoising.eligible_images(split, {"c": "p", "e": "p", "d": "q"}) == (["a", "d", "f"], ["", "q", ""])
 
 
-def test_a_cell_learns_from_images_without_any_mask(unlabelled, tmp_path, caplog):
+def test_a_cell_learns_from_images_without_any_mask(unlabelled, tmp_path, caplog):  # noqa: F811
     with caplog.at_level(logging.INFO, "segstudy"):
         small_cell.run(unlabelled[:2], tmp_path, SETTINGS, index=unlabelled[2])
     record = json.loads((tmp_path / "run.json").read_text())
@@ -162,13 +162,13 @@ def test_a_cell_learns_from_images_without_any_mask(unlabelled, tmp_path, caplog
     assert "val Dice" not in caplog.text and "val loss" in caplog.text
 
 
-def test_who_wants_masks_is_told_that_there_are_none(unlabelled, tmp_path):
+def test_who_wants_masks_is_told_that_there_are_none(unlabelled, tmp_path):  # noqa: F811
     with pytest.raises(StudyError, match="none of the data set has a mask") as caught:
         small_cell.run(unlabelled[:2], tmp_path, small_cell.SETTINGS)
     assert "denoising" in caught.value.remedy
 
 
-def test_a_single_group_is_too_few(unlabelled, tmp_path):
+def test_a_single_group_is_too_few(unlabelled, tmp_path):  # noqa: F811
     index = pd.read_csv(unlabelled[2]).assign(group="p")
     index.to_csv(unlabelled[2], index=False)
     with pytest.raises(StudyError, match="10 images are too few"):
