@@ -29,8 +29,8 @@ from segstudy.data.images.read import image_size, read_colours, read_image, read
 from segstudy.data.index import build_index
 from segstudy.data.readers.ph2_table import diagnoses
 from segstudy.deploy.predict import listed
-from segstudy.runtime.fingerprint import listing
 from segstudy.runtime.job import _pictures
+from segstudy.runtime.raw_folder import listing
 
 READERS = (image_size, read_image, read_mask, read_labels, read_colours, read_probability)
 

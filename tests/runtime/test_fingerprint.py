@@ -1,6 +1,5 @@
 """Fingerprints change when, and only when, a result could."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -128,33 +127,3 @@ def test_what_cannot_change_a_training_does_not_count(package, module):
 def test_a_module_that_does_not_exist_is_an_error():
     with pytest.raises(ModuleNotFoundError):
         fingerprint.code("segstudy.nothing")
-
-
-def folder_hash(*arguments):
-    fingerprint.raw_folder.cache_clear()
-    return fingerprint.raw_folder(*arguments)
-
-
-def test_a_raw_folder_changes_with_every_file(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "1.png").write_bytes(b"1")
-    hashes = [folder_hash(tmp_path)]
-    (tmp_path / "a" / "2.png").write_bytes(b"2")
-    hashes.append(folder_hash(tmp_path))
-    (tmp_path / "a" / "2.png").write_bytes(b"22")
-    hashes.append(folder_hash(tmp_path))
-    (tmp_path / "a" / "2.png").unlink()
-    assert len(set(hashes)) == 3
-    assert folder_hash(tmp_path) == hashes[0]
-
-
-def test_a_drawn_folder_counts_only_once_somebody_changed_it(tmp_path):
-    root = tmp_path / "drawn"
-    absent = folder_hash(root, "settings")
-    root.mkdir()
-    (root / "1.png").write_bytes(b"1")
-    (root / "phantom.json").write_text(json.dumps({"files": fingerprint.listing(root)}))
-    assert folder_hash(root, "settings") == absent
-    assert folder_hash(root, "other settings") != absent
-    (root / "1.png").write_bytes(b"changed")
-    assert folder_hash(root, "settings") != absent

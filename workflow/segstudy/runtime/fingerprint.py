@@ -1,4 +1,4 @@
-"""Fingerprints that tell Snakemake what it cannot see: changed code of the package, changed raw files."""
+"""Hashes of the code that a rule runs: Snakemake sees the text of a script, but not what the script imports."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import ast
 import hashlib
 import importlib.metadata
 import importlib.util
-import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from segstudy.config.library_networks import is_library
 from segstudy.config.networks import BUILT_BY, entry
@@ -130,62 +128,6 @@ def _content(package: str) -> str:
     folders = [Path(folder) for folder in spec.submodule_search_locations or []]
     files = sorted(file for folder in folders for file in folder.rglob("*.py")) or [Path(str(spec.origin))]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files if file.is_file())).hexdigest()[:16]
-
-
-@cache
-def raw_folder(root: Path, drawn: str = "") -> str:
-    """Return a hash of every file name, size and modification time below `root`.
-
-    For a data set that segstudy draws itself, `drawn` is the resolved setting it is drawn from: as long as the
-    folder is absent or exactly as it was drawn, the hash depends on that setting alone, so that it is the same
-    before and after the drawing; once somebody has changed a file there, it is the hash of what lies there.
-    """
-    files = listing(root)
-    if drawn:
-        manifest = root / "phantom.json"
-        if not manifest.exists() or _as_drawn(manifest) == files:
-            return hashlib.sha256(drawn.encode()).hexdigest()[:16]
-    return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
-
-
-def _as_drawn(manifest: Path) -> Any:
-    """Return the files that a manifest names; None where it is damaged, as if somebody had changed the folder."""
-    try:
-        return json.loads(manifest.read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def listing(root: Path) -> list[list[str | int]]:
-    """Return [relative path, bytes, modification time in ns] of every file below `root`, sorted.
-
-    Hidden files and the manifest of a drawn data set do not count. Links are followed, but not in a circle. A file that
-    cannot be looked at (a link to nothing, a folder without permission) counts with -1 bytes: what reads it says so.
-    """
-    found: list[list[str | int]] = []
-    real: dict[str, tuple[str, ...]] = {
-        str(root): (os.path.realpath(root),)
-    }  # of a folder and of those above it, as they were reached
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        above = real.pop(folder)
-        for name in sorted(subfolders):
-            path, below = os.path.join(folder, name), os.path.join(above[-1], name)
-            below = os.path.realpath(path) if os.path.islink(path) else below
-            if below in above:
-                subfolders.remove(name)
-            else:
-                real[path] = (*above, below)
-        for name in names:
-            path = os.path.join(folder, name)
-            if name == "phantom.json" or name.startswith("."):
-                continue
-            try:
-                status = os.stat(path)
-                state = [status.st_size, status.st_mtime_ns]
-            except OSError:
-                state = [-1, 0]
-            found.append([Path(path).relative_to(root).as_posix(), *state])
-    return sorted(found)
 
 
 def _closure(modules: tuple[str, ...]) -> set[str]:

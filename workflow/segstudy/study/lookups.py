@@ -15,6 +15,7 @@ from segstudy.config import dependencies, paths
 from segstudy.config.losses import loss_modules
 from segstudy.config.study import Study
 from segstudy.runtime import fingerprint
+from segstudy.runtime.raw_folder import raw_folder
 
 # Keys of a recipe that shape the samples of a training.
 SAMPLE_KEYS = {"batch_size", "crop", "augmentation", "balance", "crops_per_image", "crops_per_epoch"}
@@ -44,7 +45,7 @@ def raw_files(study: Study, dataset: str) -> str:
     """Return a hash that changes when a raw file is added, removed or replaced."""
     options = study.datasets[dataset]
     drawn_from = f"{options.reader} {options.phantom.model_dump_json()}" if options.phantom else ""
-    return fingerprint.raw_folder(Path(root(study, dataset)), drawn_from)
+    return raw_folder(Path(root(study, dataset)), drawn_from)
 
 
 def reader(study: Study, dataset: str) -> str:

@@ -14,7 +14,7 @@ from segstudy.core.errors import StudyError
 from segstudy.core.files import atomic_folder, write_json
 from segstudy.data.phantoms import drive, ebhi, ph2, phc
 from segstudy.data.phantoms import folder as phantom_folder
-from segstudy.runtime.fingerprint import listing
+from segstudy.runtime.raw_folder import listing
 
 LISTING = "phantom.json"
 

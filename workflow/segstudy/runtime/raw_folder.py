@@ -1,0 +1,65 @@
+"""The state of a raw data folder, so that Snakemake sees a file that was added, removed or replaced."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+@cache
+def raw_folder(root: Path, drawn: str = "") -> str:
+    """Return a hash of every file name, size and modification time below `root`.
+
+    For a data set that segstudy draws itself, `drawn` is the resolved setting it is drawn from: as long as the
+    folder is absent or exactly as it was drawn, the hash depends on that setting alone, so that it is the same
+    before and after the drawing; once somebody has changed a file there, it is the hash of what lies there.
+    """
+    files = listing(root)
+    if drawn:
+        manifest = root / "phantom.json"
+        if not manifest.exists() or _as_drawn(manifest) == files:
+            return hashlib.sha256(drawn.encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
+
+
+def _as_drawn(manifest: Path) -> Any:
+    """Return the files that a manifest names; None where it is damaged, as if somebody had changed the folder."""
+    try:
+        return json.loads(manifest.read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def listing(root: Path) -> list[list[str | int]]:
+    """Return [relative path, bytes, modification time in ns] of every file below `root`, sorted.
+
+    Hidden files and the manifest of a drawn data set do not count. Links are followed, but not in a circle. A file that
+    cannot be looked at (a link to nothing, a folder without permission) counts with -1 bytes: what reads it says so.
+    """
+    files: list[list[str | int]] = []
+    # The real path of each folder, and of those above it as they were reached.
+    real: dict[str, tuple[str, ...]] = {str(root): (os.path.realpath(root),)}
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        above = real.pop(folder)
+        for name in sorted(subfolders):
+            path, below = os.path.join(folder, name), os.path.join(above[-1], name)
+            below = os.path.realpath(path) if os.path.islink(path) else below
+            if below in above:
+                subfolders.remove(name)
+            else:
+                real[path] = (*above, below)
+        for name in names:
+            path = os.path.join(folder, name)
+            if name == "phantom.json" or name.startswith("."):
+                continue
+            try:
+                status = os.stat(path)
+                state = [status.st_size, status.st_mtime_ns]
+            except OSError:
+                state = [-1, 0]
+            files.append([Path(path).relative_to(root).as_posix(), *state])
+    return sorted(files)
