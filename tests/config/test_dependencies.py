@@ -8,7 +8,7 @@ from segstudy.config import dependencies
 from segstudy.config.load import load_study
 from segstudy.core.errors import StudyError
 from segstudy.tables.captions import chain_words
-from tests.helpers.of_dependencies import CONFIG, cell, study
+from tests.helpers.dependencies import CONFIG, cell, study
 
 
 def test_a_cell_needs_what_its_recipe_names_and_the_rest_is_its_own():

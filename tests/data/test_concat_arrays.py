@@ -22,7 +22,7 @@ from segstudy.training.tasks.pseudo_labels import Mixture
 from segstudy.training.trainer import train
 from segstudy.training.validation import validate
 from tests.helpers import small_cell
-from tests.helpers.of_trainer import CPU, IMAGES, MASKS, ROIS, bce, network, same
+from tests.helpers.trainer import CPU, IMAGES, MASKS, ROIS, bce, network, same
 
 DRAW = np.random.default_rng(3)
 # Wider and lower than the labelled images (24x24), so that either is padded along one side.

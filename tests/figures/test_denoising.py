@@ -12,7 +12,7 @@ from segstudy.figures import denoising
 from segstudy.figures.denoising import HEADS, PictureRow, draw_denoised
 from segstudy.training.tasks.denoising import middle_levels
 from tests.helpers import small_cell
-from tests.helpers.of_denoising import SETTINGS, unlabelled  # noqa: F401 - a fixture
+from tests.helpers.denoising import SETTINGS, unlabelled  # noqa: F401 - a fixture
 
 DRAW = np.random.default_rng(0)
 CLEAN = DRAW.random((20, 30, 3)).astype(np.float32)

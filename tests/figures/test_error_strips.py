@@ -9,7 +9,7 @@ from segstudy.config.cell import Cell
 from segstudy.core.errors import StudyError
 from segstudy.data.images.drawing import GAP, MARGIN
 from segstudy.figures import error_strips, gallery
-from tests.helpers.of_figures import LESION, make_cell
+from tests.helpers.figures import LESION, make_cell
 
 NAMES = [("unet", "bce"), ("unet", "dice"), ("encdec", "bce")]
 

@@ -16,7 +16,7 @@ from segstudy.tables.failures import (
     read_bins,
     worst_first,
 )
-from tests.helpers.of_results import inputs, paths
+from tests.helpers.results import inputs, paths
 
 COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", "tp", "fp", "fn", "tn"]
 

@@ -17,8 +17,8 @@ from segstudy.evaluation.aggregate import Counts, confusion
 from segstudy.evaluation.metrics import dice
 from segstudy.figures import ablation, curves, early_stopping, gallery, style
 from segstudy.training.early_stopping import curve_slope
-from tests.helpers.of_figures import LESION, SAVED, make_cell
-from tests.helpers.of_results import inputs, paths
+from tests.helpers.figures import LESION, SAVED, make_cell
+from tests.helpers.results import inputs, paths
 
 
 def histories(folder, datasets, models, losses, seeds, recipes=("default",)):

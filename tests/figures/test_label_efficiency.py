@@ -11,7 +11,7 @@ from segstudy.config.cell import Cell
 from segstudy.evaluation.bootstrap import bootstrap_interval
 from segstudy.figures import style
 from segstudy.figures.label_efficiency import Share, draw_label_efficiency
-from tests.helpers.of_results import inputs, paths
+from tests.helpers.results import inputs, paths
 
 IMAGES = {0.1: 2, 0.5: 10, 1: 20}
 NAMES = {"default": 0.0, "finetuned": 0.05}

@@ -10,7 +10,7 @@ from segstudy.models.cost import count_parameters
 from segstudy.models.registry import build
 from segstudy.training.step import accumulate_gradients, mean_loss
 from tests.helpers.network_promises import images, make, settled
-from tests.helpers.of_trainer import CPU, IMAGES, MASKS, ROIS, bce, small
+from tests.helpers.trainer import CPU, IMAGES, MASKS, ROIS, bce, small
 
 SMALL = {"network": "wnet", "depth": 2, "width": 4}
 

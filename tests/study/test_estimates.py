@@ -13,7 +13,7 @@ from segstudy.config.networks import NETWORKS
 from segstudy.models import cost, registry
 from segstudy.study.estimates import PARTS, START, Estimates, predicted_pixels
 from segstudy.study.flops import network_cost
-from tests.helpers.of_estimates import FILES, ROOT, RUNS, put
+from tests.helpers.estimates import FILES, ROOT, RUNS, put
 
 
 @pytest.fixture

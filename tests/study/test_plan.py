@@ -12,7 +12,7 @@ from rich.console import Console
 from segstudy.config.load import load_study, read_config
 from segstudy.study import plan
 from segstudy.study.estimates import Estimates
-from tests.helpers.of_estimates import FILES, ROOT, put
+from tests.helpers.estimates import FILES, ROOT, put
 
 DONE = [f"{d}/{m}/bce/default/seed{k}" for d in ("ph2", "drive") for m in ("encdec", "unet") for k in (0, 1)]
 

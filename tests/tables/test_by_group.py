@@ -8,9 +8,9 @@ import pytest
 from segstudy.config.cell import Cell
 from segstudy.config.datasets import WITHOUT_STRATA, Phantom
 from segstudy.data.index import build_index
-from tests.helpers.of_by_group import STRATA, run
-from tests.helpers.of_results import COLUMNS, PROTOCOL
+from tests.helpers.by_group import STRATA, run
 from tests.helpers.phantoms import draw
+from tests.helpers.results import COLUMNS, PROTOCOL
 
 # Dice of an image with (tp, fp, fn) is 2 tp / (2 tp + fp + fn); every image has 100 pixels.
 BACKGROUND = [("a", 0, 0, 8), ("b", 0, 0, 10), ("c", 0, 0, 0), ("d", 0, 0, 5)]

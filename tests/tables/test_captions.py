@@ -5,7 +5,7 @@ import pytest
 from segstudy.config.datasets import DatasetConfig
 from segstudy.core.files import write_json
 from segstudy.tables.captions import protocol
-from tests.helpers.of_captions import MET
+from tests.helpers.captions import MET
 
 
 def words(tmp_path, official=True, accepted=(), leaked=(0, 0), met=({}, {}), **options):

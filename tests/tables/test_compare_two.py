@@ -14,7 +14,7 @@ from segstudy.evaluation.aggregate import METRICS
 from segstudy.tables import compare_two
 from segstudy.tables.captions import protocols
 from segstudy.tables.pairwise import compare_pairs
-from tests.helpers.of_results import inputs, paths
+from tests.helpers.results import inputs, paths
 
 CONFIG = {
     "study": "small",

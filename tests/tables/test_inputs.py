@@ -9,7 +9,7 @@ from segstudy.config.cell import Cell
 from segstudy.core.files import write_json
 from segstudy.tables.inputs import figure_inputs, table_inputs
 from segstudy.tables.variants import variants_of
-from tests.helpers.of_captions import MET
+from tests.helpers.captions import MET
 
 CELLS = [Cell("drive", "unet", "bce", "default", seed) for seed in (0, 1)]
 

@@ -12,7 +12,7 @@ import yaml
 from segstudy.config.load import load_study
 from segstudy.core.files import write_json
 from segstudy.study import partial_tables, reasons
-from tests.helpers.of_results import markdown_row, write, write_run
+from tests.helpers.results import markdown_row, write, write_run
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = {

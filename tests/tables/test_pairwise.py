@@ -24,7 +24,7 @@ from segstudy.tables.pairwise import PAIRS, compare_pairs, shown_pairs
 from segstudy.tables.pairwise_text import sentence, sides
 from segstudy.tables.ranking import rank_rows
 from segstudy.tables.variants import variants_of
-from tests.helpers.of_results import PROTOCOL, inputs, paths, texts
+from tests.helpers.results import PROTOCOL, inputs, paths, texts
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,7 +11,7 @@ from segstudy.config.cell import Cell
 from segstudy.core.errors import StudyError
 from segstudy.tables.counts import headline, read_counts
 from segstudy.tables.render import LONG, Entry, Line, Panel, Table, escape_latex, latex, number
-from tests.helpers.of_results import PROTOCOL, latex_row, markdown_row, run, write, write_run
+from tests.helpers.results import PROTOCOL, latex_row, markdown_row, run, write, write_run
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from segstudy.core.errors import StudyError
 from segstudy.data.readers.registry import labels_of
 from segstudy.figures import ablation, style
 from segstudy.tables.by_group import compare_classes
-from tests.helpers.of_by_group import run as run_strata
-from tests.helpers.of_results import (
+from tests.helpers.by_group import run as run_strata
+from tests.helpers.results import (
     COLUMNS,
     PROTOCOL,
     inputs,

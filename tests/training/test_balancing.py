@@ -19,7 +19,7 @@ from segstudy.runtime import signals
 from segstudy.training import checkpoint, sampler
 from segstudy.training.inputs import strata_of
 from tests.helpers import small_cell
-from tests.helpers.of_trainer import bce, network, same, small
+from tests.helpers.trainer import bce, network, same, small
 
 ROWS, STRATA = [7, 3, 9, 1, 4, 8, 2], ["polyp", "normal", "polyp", "polyp", "polyp", "polyp", "normal"]
 

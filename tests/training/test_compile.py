@@ -10,7 +10,7 @@ import torch
 from segstudy.core.errors import StudyError
 from segstudy.runtime import device, memory, signals
 from segstudy.training import checkpoint, trainer
-from tests.helpers.of_trainer import bce, network, same, small
+from tests.helpers.trainer import bce, network, same, small
 
 OPTIONS = {
     "compile": True,

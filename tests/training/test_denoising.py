@@ -25,8 +25,8 @@ from segstudy.training.inputs import TrainingInputs
 from segstudy.training.tasks import denoising
 from segstudy.training.trainer import train
 from tests.helpers import small_cell
-from tests.helpers.of_denoising import SETTINGS, unlabelled  # noqa: F401 - a fixture
-from tests.helpers.of_trainer import CPU, IMAGES, MASKS, ROIS, same
+from tests.helpers.denoising import SETTINGS, unlabelled  # noqa: F401 - a fixture
+from tests.helpers.trainer import CPU, IMAGES, MASKS, ROIS, same
 
 LARGE = torch.full((1, 3, 400, 500), 0.5)
 

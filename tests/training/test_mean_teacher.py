@@ -23,7 +23,7 @@ from segstudy.training.step import make_forward
 from segstudy.training.tasks.mean_teacher import MeanTeacher, probabilities
 from segstudy.training.trainer import train
 from tests.helpers import small_cell
-from tests.helpers.of_trainer import CPU, IMAGES, MASKS, ROIS, bce, network, same
+from tests.helpers.trainer import CPU, IMAGES, MASKS, ROIS, bce, network, same
 
 SCALING = {"mean": [0.4] * 3, "std": [0.2] * 3}
 DRAW = np.random.default_rng(7)

@@ -17,7 +17,7 @@ from segstudy.models import cost
 from segstudy.runtime import memory, signals
 from segstudy.training import checkpoint
 from tests.helpers import small_cell
-from tests.helpers.of_trainer import bce, network, same, small
+from tests.helpers.trainer import bce, network, same, small
 
 GPU_FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nmore")
 CPU_FULL = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 5 bytes")

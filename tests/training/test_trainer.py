@@ -20,7 +20,7 @@ from segstudy.runtime import memory, signals
 from segstudy.training import checkpoint, device_data, sampler, validation
 from segstudy.training.inputs import TrainingInputs
 from segstudy.training.trainer import HISTORY, train
-from tests.helpers.of_trainer import CPU, IMAGES, MASKS, ROIS, bce, network, same, small
+from tests.helpers.trainer import CPU, IMAGES, MASKS, ROIS, bce, network, same, small
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

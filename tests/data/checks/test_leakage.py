@@ -9,7 +9,7 @@ from segstudy.config.dependencies import seen
 from segstudy.core.errors import StudyError
 from segstudy.data.checks.leakage import Images, check_chain
 from segstudy.data.images.thumbnails import SIDE
-from tests.helpers.of_dependencies import cell, study
+from tests.helpers.dependencies import cell, study
 
 
 def images(count, draw, name):

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from segstudy.tables.by_group import compare_strata
-from tests.helpers.of_results import PROTOCOL, inputs, paths, texts
+from tests.helpers.results import PROTOCOL, inputs, paths, texts
 
 STRATA = {"a": "nevus", "b": "nevus", "c": "mela_noma", "d": "", "t": "nevus"}
 
