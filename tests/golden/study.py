@@ -134,14 +134,14 @@ def _trained(study, cell, root, index, split, store, folder):
     from segstudy.data.readers.registry import labels_of
     from segstudy.evaluation.measure import measure
     from segstudy.inference.predict import predict_cell
-    from segstudy.training.cell import CellFiles, train_cell
+    from segstudy.training.cell import TrainingFiles, train_cell
 
     settings = study.training_settings(cell.dataset, cell.model, cell.loss, cell.recipe)
     outputs = {
         name: folder / file
         for name, file in (("model", "model.safetensors"), ("history", "history.csv"), ("run", "run.json"))
     }
-    files = CellFiles(store, split, outputs, folder / "resume")
+    files = TrainingFiles(store, split, outputs, folder / "resume")
     train_cell(files, settings, cell.seed, threads=1, code="golden", command="golden")
     labels = labels_of(study.datasets[cell.dataset].reader)
     tables = read_csv(index), read_csv(split)

@@ -5,7 +5,7 @@ from pathlib import Path
 from segstudy.runtime.job import job, repeating_command
 
 with job(snakemake, resume=Path(snakemake.params.resume)):
-    from segstudy.training.cell import CellFiles, train_cell
+    from segstudy.training.cell import TrainingFiles, train_cell
     from segstudy.training.inputs import Unlabelled
     from segstudy.training.kept_outputs import KeptOutputs
 
@@ -15,7 +15,7 @@ with job(snakemake, resume=Path(snakemake.params.resume)):
         pseudo_labels = (given.get(name) for name in ("targets", "accepted", "teacher"))
         unlabelled = Unlabelled(given["unlabelled"], given["unlabelled_split"], *pseudo_labels)
     resume = Path(snakemake.params.resume)
-    files = CellFiles(
+    files = TrainingFiles(
         store=given["store"],
         split=given["split"],
         outputs={name: Path(path) for name, path in snakemake.output.items()},

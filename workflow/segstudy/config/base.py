@@ -12,11 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, fiel
 from segstudy.core.names import NAME
 
 LONGEST_NAME = 100  # characters; file names may have 255, and some are made of a name and more
-
-
 LARGEST = 2**53  # of a whole number: what a float64 and every library that is given it still tell from its neighbour
-
-
 LARGEST_SEED = 2**32 - 1
 MOST_SEEDS = 1_000  # of an experiment
 MOST_CELLS = 100_000  # of a study
@@ -82,11 +78,7 @@ def _check_distinct(values: list[Any]) -> list[Any]:
 
 
 Name = Annotated[str, AfterValidator(_check_name)]
-
-
 Below = Annotated[str, AfterValidator(_check_below)]  # a path relative to the root of a data set
-
-
 Distinct = AfterValidator(_check_distinct)
 
 

@@ -1,31 +1,21 @@
-"""What a study may not ask of a data set that has no validation images (`split.validation: 0`)."""
+"""What the parts of a config may not ask of each other.
+
+Names that nothing defines, choices on validation images that are not there, and chains of cells that cannot work.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segstudy.config import dependencies
-from segstudy.config.validation_errors import place
-from segstudy.core.errors import StudyError
-
-if TYPE_CHECKING:
-    from segstudy.config.study import Study
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
+from segstudy.config.dependencies import DENOISING_LOSSES, ancestors
 from segstudy.config.evaluation import check_ensemble
 from segstudy.config.losses import check_classes
 from segstudy.config.recipes import Recipe
 from segstudy.config.semi_supervised import Source
 from segstudy.config.study import Study
-from segstudy.config.validation_errors import validated
-from segstudy.core.errors import nearest
-
-if TYPE_CHECKING:
-    from segstudy.config.study import Study
-from segstudy.config.dependencies import DENOISING_LOSSES, ancestors
+from segstudy.config.validation_errors import place, validated
+from segstudy.core.errors import StudyError, nearest
 
 TUNED = ("validation", "otsu")  # policies whose threshold comes from validation images
 
@@ -38,9 +28,7 @@ def check_validation(study: Study, files: Sequence[Path]) -> None:
     """
     measured = {cell.dataset for cell in study.cells}
     # What learns to remove noise divides its images itself.
-    trained = [
-        cell for cell in [*study.cells, *dependencies.ancestors(study)] if not study.recipes[cell.recipe].denoising
-    ]
+    trained = [cell for cell in [*study.cells, *ancestors(study)] if not study.recipes[cell.recipe].denoising]
     for dataset in dict.fromkeys(cell.dataset for cell in trained):
         if study.datasets[dataset].split.validation:
             continue
@@ -63,7 +51,12 @@ def check_validation(study: Study, files: Sequence[Path]) -> None:
                 )
 
 
-def _check_references(study: Study, files: list[Path]) -> None:
+def check_references(study: Study, files: list[Path]) -> None:
+    """Check that experiments name data sets, models, losses and recipes that are defined, and that these fit together.
+
+    Raises:
+        StudyError: naming the key.
+    """
     for name, experiment in study.experiments.items():
         for section in ("datasets", "models", "losses", "recipes"):
             known = getattr(study, section)

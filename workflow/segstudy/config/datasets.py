@@ -13,24 +13,14 @@ from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 
 # One line a reader; the module of the same name in `segstudy.data.readers` does the reading.
 READERS: tuple[str, ...] = ("ph2", "drive", "cmp", "ebhi", "hrf", "phc", "rfmid", "folder")
-
-
 # Readers that need `layout:` where names alone do not say which file is what.
 WITH_LAYOUT: tuple[str, ...] = ("folder",)
-
-
 # Readers whose data sets can be drawn, with `phantom:`.
 DRAWN: tuple[str, ...] = ("ph2", "drive", "ebhi", "phc", "folder")
-
-
 # Readers whose index never has strata: an experiment on these alone has no table by stratum.
 WITHOUT_STRATA: tuple[str, ...] = ("drive", "phc")
-
-
 # Readers of several foreground classes: an experiment with one of these has a table by class.
 SEVERAL_CLASSES: tuple[str, ...] = ("cmp",)
-
-
 # Findings of the checks that a study may declare as known and accepted (see segstudy.data.checks).
 EXCEPTION_KINDS = (
     "unreadable",

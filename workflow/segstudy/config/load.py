@@ -8,7 +8,6 @@ from typing import Any
 
 from segstudy.config import cross_checks, dependencies
 from segstudy.config.base import _update
-from segstudy.config.cross_checks import _check_references, check_validation
 from segstudy.config.datasets import READERS
 from segstudy.config.library_networks import is_library
 from segstudy.config.limits import check_crops, check_limits
@@ -49,11 +48,11 @@ def _loaded(config: Mapping[str, Any], paths: list[Path]) -> Study:
         for name, entry in _mapping(blocks.get("datasets"), ("datasets",), paths).items()
     }
     study = dependencies.with_rounds(validated(Study, blocks, (), paths))
-    _check_references(study, paths)
+    cross_checks.check_references(study, paths)
     study = dependencies.with_shares(study)
     check_limits(study, paths)
     cross_checks.check_chains(study, paths)
-    check_validation(study, paths)
+    cross_checks.check_validation(study, paths)
     for dataset, recipe in dict.fromkeys(
         (cell.dataset, cell.recipe) for cell in [*study.cells, *dependencies.ancestors(study)]
     ):

@@ -16,8 +16,6 @@ from segstudy.config.base import Options
 from segstudy.core.errors import StudyError, nearest
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 

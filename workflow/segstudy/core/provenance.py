@@ -40,12 +40,12 @@ def run_record(
         seed: of the cell.
         data: SHA-256 of every file that the training read.
         code: fingerprint of the package code that ran.
-        environment: device, precision, threads, torch (`precision.describe`).
+        environment: device, precision, threads, torch (`runtime.device.describe`).
         starts: where each process began (epoch, step) and on what; more than one means interruptions.
         seconds: `steps`, `validation`, `saving` over all processes, `total` of the last one.
         images_seen: images, or crops, that were trained on.
         flops_per_image: of the forward pass.
-        peak: measured operations per second of this machine (`precision.measure_peak`), if they were measured.
+        peak: measured operations per second of this machine (`runtime.device.measure_peak`), if they were measured.
         command: repeats the training.
         facts: further entries: parameters, FLOPs, weights of the loss, ...
     """

@@ -83,7 +83,7 @@ def known_strata(store: Store, index: Path | None, rows: np.ndarray) -> list[str
 
 
 def share_of(store: Store, index: Path | None, rows: np.ndarray, share: float) -> np.ndarray:
-    """Return the training rows whose labels a recipe uses; see `label_shares`."""
+    """Return the training rows whose labels a recipe uses; see `labelled_rows`."""
     if share == 1:
         return rows
     return labelled_rows(rows, np.asarray(names_of(store))[rows].tolist(), known_strata(store, index, rows), share)

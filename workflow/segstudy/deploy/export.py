@@ -38,7 +38,7 @@ def export_cell(
         formats: of `onnx` and `torch`.
         images: that graph and network are compared on; without any, images of the study where its store still lies
             beside the cell, and else noise with the means and deviations of its training images.
-        trust: import whatever module the model file names for its network; see `model_files.check_network`.
+        trust: import whatever module the model file names for its network; see `models.model_checks.check_network`.
 
     Raises:
         StudyError: a package is missing; the model file is not to be believed; the network cannot be exported, or

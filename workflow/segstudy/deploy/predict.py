@@ -76,12 +76,12 @@ def predict_images(
         cell: whose network it is.
         images: files, and folders, which are searched with all that is in them.
         out: where the results go; what lies there under the same names is replaced.
-        threshold: see `cell_files.chosen_threshold`.
+        threshold: see `trained_cell.chosen_threshold`.
         device: `auto`, `cpu`, `cuda` or `cuda:<number>`.
         roi: folder of masks of the field of view; None predicts whole frames.
         overlays: draw the outlines of what was found on the pictures.
         as_stored: predict pixels as they are stored, whatever orientation the files note.
-        trust: import whatever module the model file names for its network; see `model_files.check_network`.
+        trust: import whatever module the model file names for its network; see `models.model_checks.check_network`.
 
     Raises:
         StudyError: there is no image, two have one name, they lie where results go, or threshold or device is none; or

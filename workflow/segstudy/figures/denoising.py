@@ -27,8 +27,6 @@ from segstudy.training.step import make_forward
 from segstudy.training.tasks.denoising import Noise, add_noise, middle_levels
 
 COLUMNS = ["sample", "noise", "level", "psnr_noisy", "psnr", "ssim_noisy", "ssim"]
-
-
 MEASURED, SHOWN = 48, 3  # images at most: SSIM of a megapixel takes a third of a second
 
 

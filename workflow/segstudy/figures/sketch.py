@@ -60,11 +60,7 @@ def sketch_network(
 
 
 Point = tuple[float, float]
-
-
 INK, FAINT = "#222222", "#777777"
-
-
 MARGIN = 0.30
 STEP = 0.18  # from one line of the legend to the next
 OVER = 9  # points that an arrow rises to pass over boxes

@@ -64,7 +64,9 @@ def gather(
 
 
 def _figure(experiment: str, kind: str, name: str, phantom: bool) -> str:
-    caption = f"{'PHANTOM data. ' if phantom else ''}{WORDS[kind]}: experiment {experiment}."
+    caption = (
+        f"{'PHANTOM data. ' if phantom else ''}{WORDS.get(kind, kind.replace('_', ' '))}: experiment {experiment}."
+    )
     return "\n".join(
         [
             r"\begin{figure}[tbp]",

@@ -41,7 +41,7 @@ class LiveStatus:
         self._facts: dict[str, Any] = {"pid": me.pid, "begun": me.create_time(), "host": socket.gethostname()}
 
     def __call__(self, facts: Mapping[str, Any]) -> None:
-        """Show `facts` (`training_log.Reporter` says which), unless something was shown within the last second."""
+        """Show `facts` (`training.reporter.Reporter` says which), unless something was shown within the last second."""
         if time.monotonic() - self._last_shown < 1:
             return
         self._facts |= {**facts, "updated": time.time()}

@@ -7,18 +7,10 @@ from pathlib import Path
 
 # How far an estimate may be wrong, by what it rests on (`estimates.BASES`).
 MARGINS = {"measured": 1.5, "scaled": 2.5, "guessed": 4.0}
-
-
 LEAST_MB, STEP_MB = 2000, 500
-
-
 MEMORY_MARGIN = 1.3
-
-
 # Beside the work itself: a slow start on a busy file system, and what saves and ends a job in time.
 LEAST_MINUTES, STEP_MINUTES = 20, 10
-
-
 LONGEST = 1440  # minutes of the longest job where the profile does not say (`resources: walltime`)
 
 

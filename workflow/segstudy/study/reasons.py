@@ -13,11 +13,7 @@ from segstudy.core.provenance import read_run
 from segstudy.runtime import live_status
 
 OF_CELLS = ("train", "predict", "measure")
-
-
 OF_DATA = ("phantom", "index", "describe", "check_images", "preprocess")
-
-
 OF_SPLITS = ("split", "check_split")
 
 

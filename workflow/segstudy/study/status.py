@@ -31,7 +31,7 @@ class Training(NamedTuple):
 
     cell: Cell
     state: str  # of STATES
-    facts: Mapping[str, Any]  # of a running one: `training_log.Reporter`
+    facts: Mapping[str, Any]  # of a running one: `training.reporter.Reporter`
     seconds: float  # that its training took, where that is over; 0 where its record is damaged
     problem: str  # why it has failed, or what is damaged and the command that mends it
 

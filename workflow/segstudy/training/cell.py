@@ -33,7 +33,7 @@ logger = logging.getLogger("segstudy")
 
 
 @dataclass(frozen=True)
-class CellFiles:
+class TrainingFiles:
     """The files that the training of a cell reads and writes."""
 
     store: Path  # folder of the data set's store
@@ -48,7 +48,7 @@ class CellFiles:
 
 
 def train_cell(
-    cell: CellFiles,
+    cell: TrainingFiles,
     settings: Mapping[str, Any],
     seed: int,
     threads: int,

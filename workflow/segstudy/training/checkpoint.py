@@ -28,12 +28,8 @@ from segstudy.core.removal import remove_tree
 from segstudy.runtime.memory import exhausted
 
 logger = logging.getLogger("segstudy")
-
-
 MAGIC = b"segstudy training state 1\n"
-
-
-PLAIN = (Tensor, int, float, str, bool, type(None))
+PLAIN_TYPES = (Tensor, int, float, str, bool, type(None))
 
 
 class ResumeCheckpoint:
@@ -136,7 +132,7 @@ def _check_plain(value: Any, key: str = "state") -> None:
     elif isinstance(value, list | tuple):
         for number, item in enumerate(value):
             _check_plain(item, f"{key}[{number}]")
-    elif type(value) not in PLAIN:
+    elif type(value) not in PLAIN_TYPES:
         raise TypeError(f"{key} is a {type(value).__name__}: a training state holds plain values and tensors only")
 
 

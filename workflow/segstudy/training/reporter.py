@@ -82,7 +82,7 @@ class Reporter:
         self.facts |= {key: value for key, value in figures.items() if not math.isnan(value)}
 
 
-def diverged(
+def raise_diverged(
     value: float,
     where: str,
     rows: Rows,

@@ -17,7 +17,7 @@ from segstudy.training.tasks.base import Task
 
 logger = logging.getLogger("segstudy")
 
-PLAIN = ("epoch", "step", "accumulate", "history", "best", "starts", "seconds")
+SAVED_FIELDS = ("epoch", "step", "accumulate", "history", "best", "starts", "seconds")
 
 
 @dataclass
@@ -39,7 +39,7 @@ class TrainingState:
     def state_dict(self) -> dict[str, Any]:
         """Return the content of a resume checkpoint: tensors and plain values."""
         tensors = {"network": self.model.state_dict(), "optimiser": self.optimizer.state_dict()}
-        plain = {name: getattr(self, name) for name in PLAIN}
+        plain = {name: getattr(self, name) for name in SAVED_FIELDS}
         return {**plain, **tensors, "losses": self.losses, "task": self.task.state()}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
@@ -48,7 +48,7 @@ class TrainingState:
         self.optimizer.load_state_dict(saved["optimiser"])
         self.losses.copy_(saved["losses"])
         self.task.restore(saved["task"])
-        for name in PLAIN:
+        for name in SAVED_FIELDS:
             setattr(self, name, saved[name])
 
     def note_start(self, environment: Mapping[str, Any]) -> None:

@@ -27,7 +27,7 @@ from segstudy.training.checkpoint_checks import problem_of
 from segstudy.training.device_data import DeviceData, augmented_batch, normalisation
 from segstudy.training.inputs import TrainingInputs
 from segstudy.training.optim import build_optimizer, frozen_parts, highest_lr, learning_rate_factor, set_frozen, set_lr
-from segstudy.training.reporter import Reporter, diverged
+from segstudy.training.reporter import Reporter, raise_diverged
 from segstudy.training.sampler import Sampler
 from segstudy.training.state import TrainingState
 from segstudy.training.step import make_forward, training_step
@@ -76,7 +76,7 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
         StudyError: a loss is not finite.
         Interrupted: a signal asked to stop; the state is saved.
     """
-    task, early = inputs.task, recipe.early_stopping
+    task, stopping = inputs.task, recipe.early_stopping
     images, _, rois = inputs.arrays
     scaling = dict(inputs.scaling or normalisation(images, rois, inputs.train))
     data = DeviceData(*inputs.arrays, device)
@@ -95,11 +95,11 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
     task.begin(model, to_forward, device, steps)
     losses = torch.full((steps,), math.nan, device=device)
     state = TrainingState(model, optimizer, task, losses, recipe.accumulate)
-    best = task.eval_model(model).state_dict()
-    whole = partial(
-        problem_of, fresh=state.state_dict(), network=model, optimiser=optimizer, best=best, columns=HISTORY
+    published_like = task.eval_model(model).state_dict()
+    problem_with = partial(
+        problem_of, fresh=state.state_dict(), network=model, optimiser=optimizer, best=published_like, columns=HISTORY
     )
-    if checkpoint and (saved := checkpoint.load(whole)):
+    if checkpoint and (saved := checkpoint.load(problem_with)):
         state.load_state_dict(saved)
     state.note_start(describe(device, amp_dtype))
     report = Reporter(recipe.epochs, steps, sum(sizes), state)
@@ -107,10 +107,11 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
 
     forward, eval_model = to_forward(compiled_model), task.eval_model(model)
     eval_forward = to_forward(eval_model)
+    # Validation takes no gradients: batches of small images are as large as one of 512 x 512 pixels.
     pixels = max(max(sizes) * math.prod(recipe.crop or data.canvas), 2**18)
     val_batch_size = max(1, pixels // math.prod(data.canvas))
     with caught_signals() as stop:
-        while state.epoch <= recipe.epochs and not early_stopping.reason(state.history, early):
+        while state.epoch <= recipe.epochs and not early_stopping.reason(state.history, stopping):
             epoch = state.epoch
             model.train()
             set_frozen(frozen, epoch <= recipe.transfer.freeze)
@@ -137,8 +138,9 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
             row = dict.fromkeys(HISTORY, math.nan) | {"epoch": epoch, "train_loss": train_loss, "best": 0}
             row["learning_rate"] = highest_lr(optimizer, schedule(state.global_step(steps - 1)))
             curve = [done["train_loss"] for done in [*state.history, row]]
-            row["slope"] = early_stopping.curve_slope(curve, (early.curve or CurveStopping()).window)
-            last = epoch == recipe.epochs or early_stopping.reason([*state.history, row], early)
+            # The history has a slope whether or not it stops the training.
+            row["slope"] = early_stopping.curve_slope(curve, (stopping.curve or CurveStopping()).window)
+            last = epoch == recipe.epochs or early_stopping.reason([*state.history, row], stopping)
             with state.timed("validation"):
                 if len(inputs.val) and (last or epoch % recipe.validate_every == 0):
                     eval_model.eval()
@@ -147,7 +149,7 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
                     row["val_loss"], row["val_dice"] = scores
                     save_if_due(checkpoint, state, check_losses, stop)
                     if not math.isfinite(row["val_loss"]):
-                        diverged(row["val_loss"], "the validation", inputs.val, inputs.names, state, checkpoint)
+                        raise_diverged(row["val_loss"], "the validation", inputs.val, inputs.names, state, checkpoint)
                     row["best"] = int(row["val_loss"] < early_stopping.best_loss(state.history))
                 elif last:
                     row["best"] = 1  # no validation loss chooses an epoch
@@ -160,7 +162,7 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
         weights=state.best,
         history=pd.DataFrame(state.history, columns=HISTORY),
         normalisation=scaling,
-        stopped=early_stopping.reason(state.history, early) or "all epochs done",
+        stopped=early_stopping.reason(state.history, stopping) or "all epochs done",
         seconds=state.seconds,
         images_seen=len(state.history) * sum(sizes),
         starts=state.starts,
@@ -184,7 +186,7 @@ def finite_losses(
         if not math.isfinite(value):
             rate = highest_lr(state.optimizer, schedule(state.global_step(step)))
             rows = sampler.epoch(state.epoch)[step]
-            diverged(value, f"step {step + 1}, learning rate {rate:.3g}", rows, names, state, checkpoint)
+            raise_diverged(value, f"step {step + 1}, learning rate {rate:.3g}", rows, names, state, checkpoint)
     return values
 
 

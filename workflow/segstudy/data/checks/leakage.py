@@ -47,7 +47,7 @@ def check_chain(
     Args:
         dataset: of the cell.
         seed: of its split.
-        seen: what its sources saw, see `chains.seen`.
+        seen: what its sources saw, see `config.dependencies.seen`.
         images: of every data set in question, by its name.
         splits: (data set, seed) -> its split.
         exceptions: declared by the cell's data set; samples of other data sets are named `<data set>/<sample>`.
