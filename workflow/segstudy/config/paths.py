@@ -1,4 +1,4 @@
-"""The tree of results: where every file of a study lies. Nothing else spells these paths.
+"""The folders of results: where the files of a study lie. Names of single files stand in the rules.
 
 The constants are patterns below `results/<study>`, with the names of Snakemake's wildcards in braces: the rules prefix
 them with the folder of their study. The functions fill them in for one cell, data set or experiment.
