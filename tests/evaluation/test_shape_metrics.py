@@ -226,7 +226,7 @@ def test_files_come_back_and_are_the_same_bytes(cell, tmp_path):
     [
         ({"metrics": ["dice", "hd96"]}, "'hd96', which is none of"),
         ({"metrics": ["hd95"], "measures": ["cldice"]}, "'hd95', which needs 'surface'"),
-        ({"metrics": ["dice", "dice"]}, "names one twice"),
+        ({"metrics": ["dice", "dice"]}, "'dice' stands in the list twice"),
         ({"metrics": []}, "at least 1 item"),
         ({"measures_of_several": ["scores"]}, "'surface', 'cldice' or 'objects'"),
         ({"tolerance": -1}, "greater than or equal to 0"),

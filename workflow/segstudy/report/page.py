@@ -47,7 +47,7 @@ def render(content: Content) -> str:
         lstrip_blocks=True,
     )
     script = "\n".join(["", *(_template(name) for name in ("page.js", "gallery.js")), ""])
-    style = f"\n{_template('style.css')}\n"
+    style = f"\n{environment.get_template('style.css').render()}\n"
     page = environment.get_template("report.html.j2")
     return page.render(
         content._asdict(),
