@@ -96,6 +96,18 @@ def test_a_record_goes_with_its_process(folder):
     assert locks.RUNS.is_dir() and not locks.recorded()
 
 
+def test_a_killed_process_that_nobody_has_collected_does_not_run(tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    run = locks.Run(
+        tmp_path / "r.json", socket.gethostname(), child.pid, psutil.Process(child.pid).create_time(), "local"
+    )
+    assert run.alive
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, and still in the list of processes
+    assert psutil.pid_exists(child.pid) and not run.alive
+    child.wait()
+
+
 HOLD = """
 import sys, time
 from pathlib import Path

@@ -54,7 +54,8 @@ class Run(NamedTuple):
         if not self.here:
             return False
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.begun) < 1
+            process = psutil.Process(self.pid)
+            return _works(process) and abs(process.create_time() - self.begun) < 1
         except psutil.Error:
             return False
 
@@ -101,9 +102,14 @@ def at_work(folder: Path) -> list[int]:
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             words = process.cmdline()
-            if _is_snakemake(words) and Path(process.cwd()) == folder:
+            if _works(process) and _is_snakemake(words) and Path(process.cwd()) == folder:
                 pids.append(process.pid)
     return pids
+
+
+def _works(process: psutil.Process) -> bool:
+    """Return whether a process still runs: a killed one stays in the list until its parent has taken note of it."""
+    return process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 
 def _is_snakemake(words: list[str]) -> bool:
