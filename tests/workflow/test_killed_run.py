@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -53,8 +54,11 @@ def killed_in(copy, stage, target, delay):
             said.append(line)
             if line.strip() in (f"rule {stage}:", f"localrule {stage}:"):
                 training_runs(copy) if delay is None else time.sleep(delay)
-                os.killpg(run.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.killpg(run.pid, signal.SIGKILL)
         run.wait()
+    if run.returncode == 0:
+        pytest.skip(f"{stage} was over before it could be killed")
     assert run.returncode == -signal.SIGKILL, "".join(said)
     return "".join(said)
 
@@ -85,7 +89,7 @@ def test_killed_while_it_trains(finished, changed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("delay", [0, 1, 3, 6])
+@pytest.mark.parametrize("delay", [0, 0.3, 1, 3])
 @pytest.mark.parametrize("stage", STAGES)
 def test_killed_at_any_stage(finished, changed, stage, delay):
     ends_as_before(finished, changed, stage, delay)
