@@ -102,7 +102,11 @@ def _part_table(parts: dict[str, dict[str, Any]], images: int) -> list[str]:
 
 
 def _remarks(card: dict[str, Any]) -> list[str]:
-    remarks = list(card["repairs"]) + ([card["looks_inverted"]] if card["looks_inverted"] else [])
+    remarks = (
+        ([card["value_maps"]] if card["value_maps"] else [])
+        + card["repairs"]
+        + ([card["looks_inverted"]] if card["looks_inverted"] else [])
+    )
     scales = {mode.rpartition(": ")[2] for mode in card["encodings"]["image"] if mode.endswith("becomes 0..255")}
     if len(scales) > 1:
         remarks.append(
