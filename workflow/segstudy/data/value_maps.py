@@ -62,7 +62,7 @@ def _disagree(masks: list[Counts]) -> bool:
 
 
 def _text(masks: list[Counts], distinct: int) -> str:
-    """Return what was found in words; `distinct`: values of the mask with most of them, not all of which are counted."""
+    """Return what was found in words; `distinct`: values of the mask with most of them, counted or not."""
     pixels: Counter[str] = Counter()
     files: Counter[str] = Counter()
     for counts in masks:
