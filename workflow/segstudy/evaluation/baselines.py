@@ -34,6 +34,7 @@ from segstudy.data.ground_truth import Row, Truth, check_same_size, in_threads, 
 from segstudy.data.images.label_map import Labels
 from segstudy.data.images.read import read_image
 from segstudy.data.images.read_masks import read_mask
+from segstudy.data.images.reading import reading_of
 from segstudy.evaluation.aggregate import confusion
 from segstudy.evaluation.frangi import ridgeness
 from segstudy.evaluation.measure import COLUMNS, Shapes, counts_of
@@ -230,14 +231,14 @@ def _frangi(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> 
 
 def _second_human(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> tuple[np.ndarray, float]:
     path = root / row["second_mask"]
-    second = read_mask(path).array
+    second = read_mask(path, upright=reading_of(row).upright).array
     check_same_size(second, truth.mask, path, root / row["mask"])
     return second, float("nan")
 
 
 def _image_of(row: Row, root: Path, truth: Truth) -> np.ndarray:
     path = root / row["image"]
-    image = read_image(path)
+    image = read_image(path, reading_of(row))
     check_same_size(image, truth.mask, path, root / row["mask"])
     return image
 

@@ -22,6 +22,7 @@ from segstudy.data.ground_truth import truth_of
 from segstudy.data.images.label_map import Labels
 from segstudy.data.images.prediction_files import read_classes, read_probability
 from segstudy.data.images.read import read_image
+from segstudy.data.images.reading import reading_of
 from segstudy.data.readers.registry import labels_of
 from segstudy.evaluation.aggregate import ARGMAX, per_image
 from segstudy.evaluation.threshold_files import read_thresholds
@@ -193,7 +194,7 @@ def _read(
             truth = truth_of(row, source.root, source.labels)
             inside = truth.inside if source.region == "roi" else np.ones(truth.ids.shape, bool)
             size = small(truth.ids.shape, SIDES[0])
-            image = Image.fromarray(read_image(source.root / row["image"]))
+            image = Image.fromarray(read_image(source.root / row["image"], reading_of(row)))
             arrays.images[key] = np.asarray(image.resize(size, Image.Resampling.BOX))
             arrays.truths[key] = np.where(_half(inside, size), _ids(truth.ids, size, source.labels), OUTSIDE)
         folder = paths.cell(results, cell)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from segstudy.config.classes import BACKGROUND
 from segstudy.core.errors import StudyError
+from segstudy.data.images.orientation import as_noted
 from segstudy.data.images.read_masks import NoClassValues, read_colours, read_labels, read_mask
 
 Value = int | str  # a grey value or palette index, or a colour as "#rrggbb"
@@ -36,12 +37,18 @@ class Labels(NamedTuple):
     colours: tuple[Colour, ...] = ()  # for pictures
     inverted: bool = False  # binary masks whose foreground is dark
     above_zero: bool = False  # binary masks: 0 is background, every other value foreground
+    orientation: str = ""  # `orientation:` of the config: of the notes of files (EXIF), "" where it says nothing
     strays: bool = False  # values that are no class are known to the config, and count as background
 
     @property
     def foreground(self) -> tuple[str, ...]:
         """Names of the foreground classes."""
         return self.names[1:]
+
+    @property
+    def upright(self) -> bool:
+        """Whether masks are turned as their files note."""
+        return self.orientation == "apply"
 
     @property
     def several(self) -> bool:
@@ -96,7 +103,7 @@ def read_ids(path: str | Path, labels: Labels) -> Ids:
         StudyError: the file cannot be read, holds colours where values are mapped, or stands for several files.
     """
     if not labels.values:
-        mask = read_mask(path, labels.inverted, labels.above_zero)
+        mask = read_mask(path, labels.inverted, labels.above_zero, labels.upright)
         read = (mask.mode, mask.note, mask.values, mask.between)
         return Ids(mask.array.astype(np.uint8), *read, (), 0.0, mask.counts, mask.value_map)
     if Path(path).name.endswith("*"):
@@ -116,6 +123,7 @@ def read_ids(path: str | Path, labels: Labels) -> Ids:
             pixels = stored == value
             array[pixels] = id_of[value]
             strays -= int(np.count_nonzero(pixels))
+    array = as_noted(array, path, labels.upright)
     note = "colours are classes" if by_colour else "values are classes"
     return Ids(array, mode, note, len(present), 0.0, unknown, strays / max(1, stored.size))
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from segstudy.core.errors import StudyError
 from segstudy.data.images.decode import bands, checked, opened, page, stored
 from segstudy.data.images.mask_values import Levels, is_value_map, levels
+from segstudy.data.images.orientation import as_noted
 from segstudy.data.images.read import LOSSY, files_of
 
 
@@ -32,7 +33,7 @@ class NoClassValues(StudyError):
     """A mask file is sound, but what it stores is not values that stand for classes."""
 
 
-def read_mask(path: str | Path, inverted: bool = False, above_zero: bool = False) -> Mask:
+def read_mask(path: str | Path, inverted: bool = False, above_zero: bool = False, upright: bool = False) -> Mask:
     """Return a binary mask, foreground where the stored value lies above half of its range.
 
     One number per pixel: the value of grey and 1-bit files; the brightest channel of colours (a red mask counts like
@@ -46,6 +47,7 @@ def read_mask(path: str | Path, inverted: bool = False, above_zero: bool = False
     Args:
         path: of the file, or of several that are one mask together (see `files_of`): what any of them marks.
         inverted: the foreground is dark: what lies not above half is foreground.
+        upright: turned as the file's note (EXIF, TIFF) says.
         above_zero: all stored values (indices, colours) above 0 are foreground; half of the range means nothing.
 
     Raises:
@@ -54,12 +56,12 @@ def read_mask(path: str | Path, inverted: bool = False, above_zero: bool = False
     """
     files = files_of(path)
     if files == [Path(path)]:
-        return _one_mask(path, inverted, above_zero)
+        return _one_mask(path, inverted, above_zero, upright)
     if not files:
         raise StudyError("no mask file has such a name", where=path, remedy="restore them, or index the data again")
-    first = _one_mask(files[0], inverted, above_zero)
+    first = _one_mask(files[0], inverted, above_zero, upright)
     for file in files[1:]:  # one at a time: an image may have hundreds of objects
-        mask = _one_mask(file, inverted, above_zero)
+        mask = _one_mask(file, inverted, above_zero, upright)
         if mask.array.shape != first.array.shape:
             raise StudyError(
                 f"the masks of one image differ in size: {files[0].name} and {file.name}",
@@ -78,7 +80,7 @@ def read_mask(path: str | Path, inverted: bool = False, above_zero: bool = False
     return first._replace(note=f"one file an object, joined: {first.note}")
 
 
-def _one_mask(path: str | Path, inverted: bool, above_zero: bool) -> Mask:
+def _one_mask(path: str | Path, inverted: bool, above_zero: bool, upright: bool) -> Mask:
     with opened(path) as image:
         kind, lossy, source = f"{image.format} {image.mode}", image.format in LOSSY, page(image)
         pixels = stored(image)
@@ -86,9 +88,10 @@ def _one_mask(path: str | Path, inverted: bool, above_zero: bool) -> Mask:
         del pixels
     checked(found.numbers, path)
     if above_zero:
-        array = _above_zero(found, lossy, path)
+        array = as_noted(_above_zero(found, lossy, path), path, upright)
         return Mask(array, kind, f"{source}{found.stored} above 0 is foreground", len(found.values), 0.0)
     array, rule = _above_half(found, lossy, inverted)
+    array = as_noted(array, path, upright)
     few = found.stored and not lossy
     value_map = bool(few and is_value_map(found))
     counts = _spelt_counts(found) if few and (value_map or len(found.values) <= 2) else {}

@@ -38,6 +38,7 @@ def labels_of(
     inverted: bool = False,
     strays: bool = False,
     above_zero: bool = False,
+    orientation: str | None = None,
 ) -> Labels:
     """Return what the values in the masks of a data set mean: the reader's own labels, or those of the config.
 
@@ -47,6 +48,7 @@ def labels_of(
         inverted: `inverted:` of the data set's config.
         strays: whether the data set's exceptions accept values that are no class.
         above_zero: `above_zero:` of the data set's config.
+        orientation: `orientation:` of the data set's config; None where it has none.
     """
     labels: Labels = several(classes) if classes else reader_module(reader).LABELS
-    return labels._replace(inverted=inverted, strays=strays, above_zero=above_zero)
+    return labels._replace(inverted=inverted, strays=strays, above_zero=above_zero, orientation=orientation or "")
