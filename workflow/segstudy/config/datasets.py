@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from segstudy.config.base import LARGEST_SEED, Below, Options
-from segstudy.config.classes import BACKGROUND, Classes
+from segstudy.config.classes import BACKGROUND, Classes, Ignored, check_ignored, values_of
 from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 
 # One line a reader; the module of the same name in `segstudy.data.readers` does the reading.
@@ -167,6 +167,11 @@ class DatasetConfig(Options):
         description="class name: its value, values or colour ('#ff0000') in the masks. Needed if the reader does not "
         "know them, or to merge classes; 'background' lists the values of the background, by default 0 or black",
     )
+    ignore: Ignored = Field(
+        None,
+        description="value, values or colour ('#e0e0c0') in the masks whose pixels count for nothing: no loss, no "
+        "metric (void). By default what the reader knows; [] for none",
+    )
     inverted: bool = Field(False, description="binary masks with dark foreground")
     layout: Layout = Field(Layout(), description="reader 'folder' only: which folders and files to read")
     phantom: Phantom | None = None
@@ -176,6 +181,20 @@ class DatasetConfig(Options):
         if self.inverted and self.classes:
             raise ValueError("'inverted' is for masks without 'classes': there, say which values are background")
         return self
+
+    @model_validator(mode="after")
+    def _ignored_is_no_class(self) -> DatasetConfig:
+        try:
+            check_ignored(values_of(self.ignore), self.classes)
+        except ValueError as error:
+            raise ValueError(f"ignore: {error}") from None
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out keys that are younger than results: where they are not used, these stay what they are."""
+        values: dict[str, Any] = plain(self)
+        return {name: value for name, value in values.items() if name != "ignore" or value is not None}
 
     @property
     def several(self) -> bool:

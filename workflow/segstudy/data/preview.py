@@ -29,7 +29,8 @@ def look(study: Study, dataset: str, threads: int) -> dict[str, Any]:
 
     options = study.datasets[dataset]
     strays = any(exception.kind == "unknown_label" for exception in options.exceptions)
-    labels = labels_of(options.reader, **study.dataset_settings(dataset, "classes", "inverted"), strays=strays)
+    settings = study.dataset_settings(dataset, "classes", "inverted", "ignore")
+    labels = labels_of(options.reader, **settings, strays=strays)
     with tempfile.TemporaryDirectory(prefix="segstudy-") as temporary:
         root, out = study.root(dataset), Path(temporary, "card")
         if options.phantom:

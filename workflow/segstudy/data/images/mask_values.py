@@ -11,14 +11,17 @@ from PIL import Image
 from segstudy.data.images.decode import bands
 
 
-def levels(image: Image.Image) -> tuple[NDArray[Any], str, int]:
-    """Return one number per pixel (H, W), its source in words, and the number of distinct stored values."""
+def levels(image: Image.Image, void: NDArray[np.bool_] | None = None) -> tuple[NDArray[Any], str, int]:
+    """Return one number per pixel (H, W), its source in words, and the number of distinct stored values.
+
+    Pixels where `void` is True have no say in how a palette is read; their numbers mean nothing.
+    """
     mode = image.mode
     if mode == "1":
         array = np.asarray(image).astype(np.uint8)
         return array, "", _distinct(array)
     if mode == "P":
-        return _palette_levels(image)
+        return _palette_levels(image, void)
     if mode in ("L", "I", "F") or mode.startswith("I;16"):
         array = np.asarray(image)
         return array, "", _distinct(array)
@@ -28,9 +31,9 @@ def levels(image: Image.Image) -> tuple[NDArray[Any], str, int]:
     return array.max(axis=2), _channel_source(array), _distinct_colours(array)
 
 
-def _palette_levels(image: Image.Image) -> tuple[NDArray[Any], str, int]:
+def _palette_levels(image: Image.Image, void: NDArray[np.bool_] | None) -> tuple[NDArray[Any], str, int]:
     indices = np.asarray(image)
-    used = np.flatnonzero(image.histogram()[:256])
+    used = np.flatnonzero(image.histogram()[:256]) if void is None else np.unique(indices[~void])
     colours = np.zeros((256, 3), np.uint8)
     stored = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)[:256]
     colours[: len(stored)] = stored

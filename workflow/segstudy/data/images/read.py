@@ -7,7 +7,7 @@ read to its last pixel is an error, never a half-grey picture.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,6 +42,7 @@ class Mask(NamedTuple):
     note: str  # the rule that was applied, for instance "above 127 is foreground"
     values: int  # number of distinct values (colours, indices) in the file
     between: float  # share of pixels from 10 to 90 % of the range: neither clearly background nor foreground
+    void: NDArray[np.bool_] | None = None  # (H, W), True where a pixel counts for nothing; background in `array`
 
 
 def files_of(path: str | Path) -> list[Path]:
@@ -133,7 +134,7 @@ def _as_rgb(image: Image.Image) -> NDArray[np.uint8]:
     return array
 
 
-def read_mask(path: str | Path, inverted: bool = False) -> Mask:
+def read_mask(path: str | Path, inverted: bool = False, void: Sequence[int | str] = ()) -> Mask:
     """Return a binary mask, foreground where the stored value lies above half of its range.
 
     One number per pixel: the value of grey and 1-bit files; the brightest channel of colours (a red mask counts like
@@ -146,6 +147,8 @@ def read_mask(path: str | Path, inverted: bool = False) -> Mask:
     Args:
         path: of the file, or of several that are one mask together (see `files_of`): what any of them marks.
         inverted: the foreground is dark: what lies not above half is foreground.
+        void: values or colours whose pixels count for nothing (see `void_pixels`); the rule looks at the others alone.
+            In several files that are one mask, a pixel that one of them marks is foreground.
 
     Raises:
         StudyError: a file is missing or cannot be read to its last pixel, or holds negative values; files that are one
@@ -153,12 +156,12 @@ def read_mask(path: str | Path, inverted: bool = False) -> Mask:
     """
     files = files_of(path)
     if files == [Path(path)]:
-        return _one_mask(path, inverted)
+        return _one_mask(path, inverted, void)
     if not files:
         raise StudyError("no mask file has such a name", where=path, remedy="restore them, or index the data again")
-    first = _one_mask(files[0], inverted)
+    first = _one_mask(files[0], inverted, void)
     for file in files[1:]:  # one at a time: an image may have hundreds of objects
-        mask = _one_mask(file, inverted)
+        mask = _one_mask(file, inverted, void)
         if mask.array.shape != first.array.shape:
             raise StudyError(
                 f"the masks of one image differ in size: {files[0].name} and {file.name}",
@@ -166,17 +169,22 @@ def read_mask(path: str | Path, inverted: bool = False) -> Mask:
                 allowed="one size for all objects of an image",
             )
         first.array[...] |= mask.array
+        if first.void is not None and mask.void is not None:
+            first.void[...] = (first.void | mask.void) & ~first.array
         first = first._replace(values=max(first.values, mask.values), between=max(first.between, mask.between))
     return first._replace(note=f"one file an object, joined: {first.note}")
 
 
-def _one_mask(path: str | Path, inverted: bool) -> Mask:
+def _one_mask(path: str | Path, inverted: bool, void: Sequence[int | str]) -> Mask:
+    uncounted, void_values = void_pixels(path, void) if void else (None, 0)
     with opened(path) as image:
         kind, lossy, source = f"{image.format} {image.mode}", image.format in LOSSY, page(image)
         pixels = stored(image)
-        numbers, taken_from, values = levels(pixels)
+        numbers, taken_from, values = levels(pixels, uncounted)
         del pixels
     checked(numbers, path)
+    if uncounted is not None:  # as if these pixels held what others hold: they change neither range nor rule
+        numbers = np.where(uncounted, numbers[~uncounted].min(initial=numbers.max(initial=0)), numbers)
     largest = numbers.max(initial=0)
     top = next((t for t in ((255, 65535) if lossy else (1, 255, 65535)) if largest <= t), int(np.ceil(largest)))
     half = top // 2 if numbers.dtype.kind in "ub" or numbers.dtype.kind == "i" else top / 2
@@ -192,7 +200,27 @@ def _one_mask(path: str | Path, inverted: bool) -> Mask:
         middle += int(np.count_nonzero((numbers[rows] > 0.1 * top) & (numbers[rows] < 0.9 * top)))
     between = middle / max(1, numbers.size)
     note = source + taken_from + rule + (" (inverted)" if inverted else "")
-    return Mask(array, kind, note, values, float(between))
+    if uncounted is not None:
+        array, note = array & ~uncounted, f"{note}; {', '.join(map(str, void))} is void"
+    return Mask(array, kind, note, values - void_values, float(between), uncounted)
+
+
+def void_pixels(path: str | Path, void: Sequence[int | str]) -> tuple[NDArray[np.bool_], int]:
+    """Return where a mask file holds one of the values (as `read_labels`) or colours `void`, and how many of them.
+
+    Raises:
+        StudyError: the file cannot be read, or holds colours where values are asked for.
+    """
+    by_colour = any(isinstance(value, str) for value in void)
+    stored = read_colours(path)[0] if by_colour else read_labels(path)[0]
+    wanted = [number(value) for value in void]
+    where = np.isin(stored, wanted)
+    return where, len(np.unique(stored[where]))
+
+
+def number(value: int | str) -> int:
+    """Return a value of a mask as it is, a colour '#rrggbb' as 0xRRGGBB."""
+    return int(value.removeprefix("#"), 16) if isinstance(value, str) else value
 
 
 def read_labels(path: str | Path) -> tuple[NDArray[Any], str]:
@@ -216,8 +244,8 @@ def read_labels(path: str | Path) -> tuple[NDArray[Any], str]:
             f"a picture of mode {pixels.mode} holds no class values",
             where=path,
             allowed="palette or grey files",
-            remedy="use the original label file (converting palette files to RGB destroys the values), or map colours "
-            "under the data set's classes, for instance window: '#ff0000'",
+            remedy="use the original label file (converting palette files to RGB destroys the values), or name colours "
+            "instead of values: under the data set's classes, for instance window: '#ff0000', or with ignore",
         )
     return checked(array, path), kind
 
