@@ -28,9 +28,7 @@ def look(study: Study, dataset: str, threads: int) -> dict[str, Any]:
     from segstudy.data.readers.registry import labels_of
 
     options = study.datasets[dataset]
-    strays = any(exception.kind == "unknown_label" for exception in options.exceptions)
-    settings = study.dataset_settings(dataset, "classes", "inverted", "ignore")
-    labels = labels_of(options.reader, **settings, strays=strays)
+    labels = labels_of(options.reader, **study.label_settings(dataset))
     with tempfile.TemporaryDirectory(prefix="segstudy-") as temporary:
         root, out = study.root(dataset), Path(temporary, "card")
         if options.phantom:

@@ -37,6 +37,7 @@ def labels_of(
     classes: Mapping[str, Value | Sequence[Value]] | None = None,
     inverted: bool = False,
     strays: bool = False,
+    above_zero: bool = False,
     ignore: Value | Sequence[Value] | None = None,
 ) -> Labels:
     """Return what the values in the masks of a data set mean: the reader's own labels, or those of the config.
@@ -46,6 +47,7 @@ def labels_of(
         classes: `classes:` of the data set's config; empty where it has none.
         inverted: `inverted:` of the data set's config.
         strays: whether the data set's exceptions accept values that are no class.
+        above_zero: `above_zero:` of the data set's config.
         ignore: `ignore:` of the data set's config; None where it has none: then void is what the reader knows as such,
             unless `classes` gives it a meaning.
     """
@@ -55,4 +57,4 @@ def labels_of(
     else:
         named = {value for group in several(classes).values for value in group}
         labels = several(classes, void=[v for v in known.void if v not in named] if ignore is None else ignore)
-    return labels._replace(inverted=inverted, strays=strays)
+    return labels._replace(inverted=inverted, strays=strays, above_zero=above_zero)
