@@ -90,12 +90,14 @@ class Split(Options):
 
 
 class Prediction(Options):
-    """How a canvas is predicted: at once, or in overlapping tiles that are blended."""
+    """How a canvas is predicted: at once, or in tiles that overlap and are blended, or stand side by side."""
 
     tile: tuple[Annotated[int, Field(ge=16, le=16384)], Annotated[int, Field(ge=16, le=16384)]] | None = Field(
         None, description="[height, width] of the tiles, in pixels of the canvas; null: the whole canvas at once"
     )
-    overlap: float = Field(0.5, ge=0, le=0.9, description="share of a tile that overlaps with its neighbour")
+    overlap: Annotated[float, Field(ge=0, le=0.9)] | None = Field(
+        0.5, description="share of a tile that overlaps with its neighbour; null: side by side, without blending"
+    )
 
     @model_validator(mode="after")
     def _overlap_of_tiles(self) -> Prediction:
