@@ -191,6 +191,13 @@ ROWS = [
     ),
     row("index-cut-store", halved(index), job("preprocess", "data/lesions/store"), index),
     row("index-emptied-describe", emptied(index), job("describe", "data/lesions/card.json"), index),
+    row(
+        "index-cut-of-an-earlier-version",
+        without_sum(index, rows_lost(index, 6)),
+        job("describe", "data/lesions/card.json"),
+        index,
+        "lists 6 images, the folder of the data set has 12",
+    ),
     row("index-one-bit-check", flipped(index), job("check_images", "data/lesions/checks/images.json"), index),
     Row("index-cut-plan", "finished", halved(index), "segstudy plan study.yaml", 0, ("Longest chain",)),
     row("split-cut-train", rows_lost(split, 6), TRAIN, split),
