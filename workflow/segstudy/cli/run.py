@@ -63,7 +63,7 @@ def run(context: typer.Context, files: Files = None) -> None:
     study, results = open_study(files, config_values(options), anywhere=True)
     with snakefile().open(encoding="utf-8"):
         pass  # what may not be read is said here, not by Snakemake
-    check_writable(Path(".snakemake"), Path("results"))
+    check_writable(Path(".snakemake"), Path("results"), *([] if only_looks(options) else folders_of(results)))
     check_room()
     os.environ.update(caches(os.environ))
     if not only_looks(options) and (released := locks.release(results)):
@@ -76,6 +76,11 @@ def run(context: typer.Context, files: Files = None) -> None:
     from segstudy.study import watch
 
     raise typer.Exit(watch.run(study, results, terminal, command))
+
+
+def folders_of(results: Path) -> list[Path]:
+    """Return the folder of a study and those in it, none where there is none yet."""
+    return [results, *sorted(path for path in results.iterdir() if path.is_dir())] if results.is_dir() else []
 
 
 def check_no_targets(files: Sequence[Path]) -> None:

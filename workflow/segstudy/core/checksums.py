@@ -65,6 +65,9 @@ def content(path: str | Path) -> bytes:
             data, expected = path.read_bytes(), _expected(path)
         except (IsADirectoryError, NotADirectoryError):
             raise damaged(path, "there is a folder in the place of the file") from None
+        except PermissionError:
+            remedy = "check the owner and mode of it and of the folders above it"
+            raise StudyError(f"no permission to read {path.name}", where=path, remedy=remedy) from None
         problem = _difference(data, expected)
         if not problem:
             return data
