@@ -45,7 +45,7 @@ TRIES = 5
 
 def start(copy, target):
     copy.write()
-    words = [sys.executable, "-m", "segstudy", "run", "study.yaml", "--", "--cores", "1", "--", target]
+    words = [sys.executable, "-m", "segstudy", "run", "study.yaml", "--verbose", "--", "--cores", "1", "--", target]
     path = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
     environment = os.environ | {"PYTHONPATH": str(copy.folder / "workflow"), "PATH": path}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
