@@ -35,7 +35,8 @@ class PassThrough(TyperCommand):
         if "--" in args:
             place = args.index("--")
             ctx.meta[OPTIONS], args = args[place + 1 :], args[:place]
-        options = [word for word in args if word.startswith("-") and word not in ctx.help_option_names]
+        known = {name for option in self.get_params(ctx) for name in option.opts}
+        options = [word for word in args if word.startswith("-") and word not in known]
         if options and not ctx.resilient_parsing:
             ctx.fail(
                 f"No such option: {options[0]}. Options of Snakemake stand behind --: "
