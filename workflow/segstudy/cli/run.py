@@ -23,7 +23,8 @@ from segstudy.runtime.job import QUIET
 
 PROFILE = "profiles/local"
 CONFIG_SUFFIXES = (".yaml", ".yml")
-SHORT_LINES = ("--logger", "segstudy")  # the module snakemake_logger_plugin_segstudy
+# The module snakemake_logger_plugin_segstudy. One word: the option would take a target behind it for another logger.
+SHORT_LINES = ("--logger=segstudy",)
 OPTIONS = "segstudy.snakemake_options"  # where a context keeps what stands behind --
 
 
