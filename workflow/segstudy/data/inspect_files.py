@@ -29,7 +29,8 @@ SAMPLE_COLUMNS = (
     *("foreground", "foreground_border", "foreground_roi", "roi_share", "red", "green", "blue"),
     *("mask_counts", "classes"),
 )
-_PLAIN = binary("inside")  # how fields of view and second masks are read
+VOID_COLUMN = "void"  # of samples.csv too, where masks may hold void: its share of the mask
+_FIELD = binary("inside")  # how fields of view are read
 MOST_COUNTS = 32  # values of a mask that are written down, the most frequent ones
 # Parts of 255: images of more than 8 bits whose brightest (darkest) thousandth is not above (below) are black (white).
 DARK, BRIGHT = 24, 231
@@ -49,7 +50,7 @@ def decode(index: pd.DataFrame, root: Path, labels: Labels, threads: int) -> Dec
 
     A file that cannot be read, a mask whose size is not its image's, a mask that is mostly half-tones or holds values
     that are no class: each is a row with `problem` text, never an error. Each thread holds the files of one sample at
-    a time.
+    a time. Shares and pixels are those of the pixels that count: void is left out.
     """
     rows = index.to_dict("records")
     thumbnails = np.zeros((len(rows), SIDE, SIDE), np.float32)
@@ -62,7 +63,8 @@ def decode(index: pd.DataFrame, root: Path, labels: Labels, threads: int) -> Dec
         records = list(track(pool.map(work, range(len(rows))), "decoding", total=len(rows)))
     if not labels.orientation:
         settle(records)
-    return Decoded(pd.DataFrame(records, columns=[*SAMPLE_COLUMNS, *CARD_COLUMNS]), thumbnails, pixels)
+    columns = [*SAMPLE_COLUMNS, *([VOID_COLUMN] if labels.void else []), *CARD_COLUMNS]
+    return Decoded(pd.DataFrame(records, columns=columns), thumbnails, pixels)
 
 
 def _sample(
@@ -71,24 +73,12 @@ def _sample(
     problems: list[str] = []
     modes = ("image_mode", "mask_mode", "roi_mode", "second_mask_mode")
     record: dict[str, Any] = {"sample": row["sample"], **dict.fromkeys(modes, "")}
-    size = (row["height"], row["width"])
-    try:
-        image, mode, note, scaled = read_picture(root / row["image"], reading_of(row))
-    except StudyError as error:
-        problems.append(f"unreadable: image {row['image']}: {error.what}")
-    else:
-        size = image.shape[:2]
-        record["image_mode"] = f"{mode}: {note}"
-        small[:] = thumbnail(image)
-        if scaled:
-            problems += _black_or_white(image, row)
-        for channel, colour in enumerate(("red", "green", "blue")):
-            record[colour] = round(float(image[..., channel].mean()), 4)
-        del image
+    size = _image(row, root, small, record, problems)
     masks: dict[str, NDArray[np.bool_]] = {}
-    plain = _PLAIN._replace(orientation=labels.orientation)
+    void = None
+    field = _FIELD._replace(orientation=labels.orientation)
     for part in ("mask", "roi", "second_mask"):
-        mask = _mask(row, part, root, labels if part == "mask" else plain, size, problems)
+        mask = _mask(row, part, root, field if part == "roi" else labels, size, problems)
         if mask is not None:
             record[f"{part}_mode"] = f"{mask.mode}: {mask.note}"
             if part == "mask":
@@ -100,13 +90,38 @@ def _sample(
                 if part == "roi" and not mask.array.any():
                     problems.append(f"roi_empty: no pixel of {row[part]} lies inside the field of view")
                 if part == "mask":
-                    pixels[:] = np.bincount(mask.array.ravel(), minlength=len(pixels))
-    record |= _shares(masks)
+                    void = mask.void
+                    counted = mask.array.ravel() if void is None else mask.array[~void]
+                    pixels[:] = np.bincount(counted, minlength=len(pixels))
+    if void is not None:
+        record[VOID_COLUMN] = round(float(void.mean()), 6)
+        if not (masks["roi"] & ~void if "roi" in masks else ~void).any():
+            where = " inside the field of view" if "roi" in masks else ""
+            problems.append(f"mask_constant: no pixel of the mask{where} counts: all are void")
+    record |= _shares(masks, void)
     if labels.several:
         record["classes"] = " ".join(name for name, count in zip(labels.foreground, pixels[1:], strict=True) if count)
     record["readable"] = int(not any(problem.startswith("unreadable") for problem in problems))
     record["problem"] = "; ".join(problems)
     return record
+
+
+def _image(
+    row: dict[Any, Any], root: Path, small: NDArray[np.float32], record: dict[str, Any], problems: list[str]
+) -> tuple[int, ...]:
+    """Describe the image of a row in its record and thumbnail; return its (height, width)."""
+    try:
+        image, mode, note, scaled = read_picture(root / row["image"], reading_of(row))
+    except StudyError as error:
+        problems.append(f"unreadable: image {row['image']}: {error.what}")
+        return row["height"], row["width"]
+    record["image_mode"] = f"{mode}: {note}"
+    small[:] = thumbnail(image)
+    if scaled:
+        problems += _black_or_white(image, row)
+    for channel, colour in enumerate(("red", "green", "blue")):
+        record[colour] = round(float(image[..., channel].mean()), 4)
+    return image.shape[:2]
 
 
 def _mask(
@@ -148,19 +163,22 @@ def _counts(mask: Ids) -> str:
     return " ".join(f"{value}={count}" for value, count in counts)
 
 
-def _shares(masks: dict[str, NDArray[np.bool_]]) -> dict[str, float]:
-    """Return the shares of samples.csv and second_dice, each where its masks are there and fit."""
-    shares = {}
+def _shares(masks: dict[str, NDArray[np.bool_]], void: NDArray[np.bool_] | None) -> dict[str, float]:
+    """Return the shares of samples.csv and second_dice, each where its masks are there and fit, and pixels count."""
+    shares: dict[str, float] = {}
     mask, roi, second = masks.get("mask"), masks.get("roi"), masks.get("second_mask")
     if mask is not None:
-        shares["foreground"] = float(mask.mean())
-        edges = (mask[:1], mask[-1:], mask[1:-1, :1], mask[1:-1, -1:])
-        shares["foreground_border"] = float(np.concatenate([edge.ravel() for edge in edges]).mean())
+        counted = np.ones(mask.shape, bool) if void is None else ~void
+        edges = (np.s_[:1], np.s_[-1:], np.s_[1:-1, :1], np.s_[1:-1, -1:])
+        border, inside = (np.concatenate([part[edge].ravel() for edge in edges]) for part in (counted, mask & counted))
+        for name, among, of in (("foreground", mask & counted, counted), ("foreground_border", inside, border)):
+            if of.any():
+                shares[name] = np.count_nonzero(among) / np.count_nonzero(of)
+        if roi is not None and (roi & counted).any():
+            shares["foreground_roi"] = np.count_nonzero(mask & roi & counted) / np.count_nonzero(roi & counted)
+        if second is not None:
+            both = np.count_nonzero(mask & counted) + np.count_nonzero(second & counted)
+            shares["second_dice"] = 2 * np.count_nonzero(mask & second & counted) / both if both else 1.0
     if roi is not None:
         shares["roi_share"] = float(roi.mean())
-    if mask is not None and roi is not None and roi.any():
-        shares["foreground_roi"] = float(np.count_nonzero(mask & roi) / np.count_nonzero(roi))
-    if mask is not None and second is not None:
-        both = np.count_nonzero(mask) + np.count_nonzero(second)
-        shares["second_dice"] = 2 * np.count_nonzero(mask & second) / both if both else 1.0
     return {name: round(value, 6) for name, value in shares.items()}
