@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from segstudy.config.base import LARGEST_SEED, Below, Options
 from segstudy.config.classes import BACKGROUND, Classes
@@ -123,13 +123,31 @@ class Layout(Options):
     rois: Below | None = Field(
         None, description="folder of the regions of interest; by default rois or roi, if it exists"
     )
-    table: Below | None = Field(None, description="table of samples; by default samples.csv, if it exists")
+    table: Below | None = Field(
+        None,
+        description="table of samples; by default samples.csv, if it exists. "
+        "For other readers: groups and strata by sample",
+    )
     mask_suffix: str | None = Field(
         None, description="suffix of a mask's name behind the image's name, for instance _mask; '' for none"
     )
+    mask_prefix: str = Field("", description="what stands before the image's name in a mask's name, such as mask_")
+    image_prefix: str = Field("", description="what names of images begin with and those of masks lack, such as img_")
+    second_masks: Below | None = Field(None, description="folder of a second person's masks")
+    second_suffix: str | None = Field(
+        None,
+        description="suffix of a second person's masks, in second_masks or, without it, among the masks",
+    )
+    pages: bool = Field(False, description="each page of a TIFF or GIF is an image of its own; a file is one group")
     group_pattern: str | None = Field(
         None, description="regular expression; its match in a sample's name (or the part in brackets) is the group"
     )
+
+    @model_serializer(mode="wrap")
+    def _older_keys_first(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave later keys out at their default: data sets that were indexed before them are not indexed again."""
+        later = ("mask_prefix", "image_prefix", "second_masks", "second_suffix", "pages")
+        return {key: value for key, value in dump(self).items() if key not in later or value}
 
     @field_validator("group_pattern")
     @classmethod
@@ -193,8 +211,11 @@ class DatasetConfig(Options):
 
     @model_validator(mode="after")
     def _layout_of_folder(self) -> DatasetConfig:
-        if self.layout != Layout() and self.reader not in WITH_LAYOUT:
-            raise ValueError(f"layout is for the reader 'folder'; the reader '{self.reader}' knows its files")
+        if self.layout != Layout(table=self.layout.table) and self.reader not in WITH_LAYOUT:
+            raise ValueError(
+                f"layout is for the reader 'folder'; the reader '{self.reader}' knows its files, and takes "
+                "layout.table alone"
+            )
         return self
 
     @model_validator(mode="after")

@@ -16,14 +16,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segstudy.core.errors import StudyError
-from segstudy.data.images.decode import bands, checked, opened, orientation, page, stored
+from segstudy.data.images.decode import FORMATS, bands, checked, opened, orientation, page, stored
+from segstudy.data.images.locate import locate
 from segstudy.data.images.mask_values import levels
 
 # Lossless formats first: where one picture is there twice, the earlier format is the truer one.
-SUFFIXES = (".bmp", ".tif", ".tiff", ".png", ".gif", ".ppm", ".pgm", ".jpg", ".jpeg")
+SUFFIXES = (
+    *(".bmp", ".dib", ".tif", ".tiff", ".png", ".gif", ".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".jpg", ".jpeg", ".jfif", ".jp2", ".j2k", ".webp", ".avif"),
+    *((".heic", ".heif") if "HEIF" in FORMATS else ()),
+)
 
 # Formats that change values: a 0/1 mask does not survive them, so small values are noise around black.
-LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
+LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF", "HEIF")
 
 
 class Picture(NamedTuple):
@@ -50,9 +55,9 @@ def files_of(path: str | Path) -> list[Path]:
     `masks/im1/*` stands for all pictures in the folder im1, `masks/im1_*` for those in masks whose names begin with
     im1_: one file for each object of an image.
     """
-    path = Path(path)
-    if not path.name.endswith("*"):
-        return [path]
+    if not str(path).endswith("*"):
+        return [Path(path)]
+    path = locate(path).file
     start = path.name[:-1]
     siblings = path.parent.iterdir() if path.parent.is_dir() else iter(())
     named = [p for p in siblings if p.name.startswith(start) and p.name[0] != "." and p.suffix.casefold() in SUFFIXES]
@@ -68,6 +73,16 @@ def image_size(path: str | Path) -> tuple[int, int]:
     with opened(path) as image:
         turned = orientation(image) in (5, 6, 7, 8)
         return (image.height, image.width) if turned else (image.width, image.height)
+
+
+def page_count(path: str | Path) -> int:
+    """Return how many pages a file has.
+
+    Raises:
+        StudyError: as `image_size`.
+    """
+    with opened(path) as image:
+        return int(getattr(image, "n_frames", 1))
 
 
 def read_image(path: str | Path) -> NDArray[np.uint8]:
@@ -86,7 +101,7 @@ def read_picture(path: str | Path) -> Picture:
         StudyError: the file is missing or cannot be read to its last pixel, or holds negative values.
     """
     with opened(path) as image:
-        kind, note = f"{image.format} {image.mode}", page(image)
+        kind, note = f"{image.format} {image.mode}", page(image, path)
         pixels = stored(image)
         if not is_deep(pixels):
             return Picture(_as_rgb(pixels), kind, note + "as RGB")
@@ -172,7 +187,7 @@ def read_mask(path: str | Path, inverted: bool = False) -> Mask:
 
 def _one_mask(path: str | Path, inverted: bool) -> Mask:
     with opened(path) as image:
-        kind, lossy, source = f"{image.format} {image.mode}", image.format in LOSSY, page(image)
+        kind, lossy, source = f"{image.format} {image.mode}", image.format in LOSSY, page(image, path)
         pixels = stored(image)
         numbers, taken_from, values = levels(pixels)
         del pixels
@@ -204,7 +219,7 @@ def read_labels(path: str | Path) -> tuple[NDArray[Any], str]:
         StudyError: the file cannot be read, or holds colours or fractions instead of values.
     """
     with opened(path) as image:
-        kind = f"{image.format} {image.mode} {page(image)}".rstrip(": ")
+        kind = f"{image.format} {image.mode} {page(image, path)}".rstrip(": ")
         pixels = stored(image)
         array = np.asarray(pixels)
     if array.dtype == np.bool_:
@@ -229,7 +244,7 @@ def read_colours(path: str | Path) -> tuple[NDArray[np.uint32], str]:
         StudyError: the file cannot be read.
     """
     with opened(path) as image:
-        kind = f"{image.format} {image.mode} {page(image)}".rstrip(": ")
+        kind = f"{image.format} {image.mode} {page(image, path)}".rstrip(": ")
         pixels = stored(image)
         packed = np.empty((pixels.height, pixels.width), np.uint32)
         for rows in bands(*packed.shape):
