@@ -106,7 +106,7 @@ def _remarks(card: dict[str, Any]) -> list[str]:
     def named(samples: Iterable[str]) -> list[str]:
         return [card.get("titles", {}).get(sample, sample) for sample in samples]
 
-    remarks = list(card["repairs"]) + ([card["looks_inverted"]] if card["looks_inverted"] else [])
+    remarks = [said for said in (card["value_maps"], *card["repairs"], card["looks_inverted"]) if said]
     scales = {mode.rpartition(": ")[2] for mode in card["encodings"]["image"] if mode.endswith("becomes 0..255")}
     if len(scales) > 1:
         remarks.append(

@@ -112,11 +112,11 @@ def _sizes(paths: list[Path], title: str, threads: int | None) -> list[tuple[int
     if len(errors) == 1:
         raise errors[0]
     if errors:
+        lines = [f"{error.where}: {error.what}" for error in errors[:MOST_NAMED]]
+        lines += [f"and {len(errors) - MOST_NAMED} more"] * (len(errors) > MOST_NAMED)
         raise StudyError(
-            f"{len(errors)} of {len(paths)} images cannot be used:\n"
-            + "\n".join(f"  {error.where}: {error.what}" for error in errors[:MOST_NAMED])
-            + (f"\n  and {len(errors) - MOST_NAMED} more" if len(errors) > MOST_NAMED else ""),
-            remedy="\n           ".join(dict.fromkeys(error.remedy for error in errors)),
+            f"{len(errors)} of {len(paths)} images cannot be used: {'; '.join(lines)}",
+            remedy="; ".join(dict.fromkeys(error.remedy for error in errors)),
         )
     return [size for size in sizes if not isinstance(size, StudyError)]
 

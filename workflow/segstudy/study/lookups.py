@@ -56,8 +56,7 @@ def reader(study: Study, dataset: str) -> str:
 @cache
 def labels(study: Study, dataset: str) -> dict[str, Any]:
     """Return the settings by which masks are read: the arguments of `segstudy.data.readers.registry.labels_of`."""
-    strays = any(exception.kind == "unknown_label" for exception in study.datasets[dataset].exceptions)
-    return study.dataset_settings(dataset, "classes", "inverted") | {"strays": strays}
+    return study.label_settings(dataset)
 
 
 def block(study: Study, dataset: str, name: str) -> Any:
