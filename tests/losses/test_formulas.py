@@ -15,6 +15,7 @@ import torch
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -24,6 +25,7 @@ from segstudy.config.losses import LOSSES, loss_modules
 from segstudy.core.errors import StudyError
 from segstudy.losses import common, overlap, pixelwise
 from segstudy.losses.build import REGULARISERS, ClassStatistics, build_loss, class_statistics, weights_used
+from segstudy.models.encoder_unet import library
 from segstudy.runtime import fingerprint
 
 BINARY = ClassStatistics((900, 100))
@@ -42,6 +44,7 @@ CASES = {
     "dice_mean": ({"loss": "dice", "form": "mean"}, BINARY),
     "dice_unsmoothed": ({"loss": "dice", "smooth": 0}, BINARY),
     "dice_batch": ({"loss": "dice", "batch": True}, BINARY),
+    "dice_of_toolbelt": ({"loss": "dice", "smooth": 0, "batch": True, "skip_empty": True}, BINARY),
     "dice_classes": ({"loss": "dice"}, FACADE),
     "focal_classes": ({"loss": "focal"}, FACADE),
     "focal_classes_half": ({"loss": "focal", "gamma": 0.5, "alpha": None}, FACADE),
@@ -694,3 +697,58 @@ def test_adding_a_loss_takes_a_function_and_a_registry_line(monkeypatch, tmp_pat
     both = build_loss(resolved, BINARY)(logits, target, roi)
     first = build_loss({"loss": "dice"}, BINARY)(logits, target, roi)
     torch.testing.assert_close(both, 2 * first + 3 * alone)
+
+
+@pytest.mark.parametrize("weights", ["none", "inverse_frequency"])
+def test_void_is_what_torch_ignores(weights):
+    logits, target, counted = draw(FACADE)
+    ids = torch.where(counted, target.long(), 255)
+    block = {"loss": "cross_entropy", "class_weights": weights}
+    tensor = None if weights == "none" else torch.tensor(weights_used(block, FACADE)["class_weights"]).double()
+    expected, slope = gradient(
+        lambda z, y, _: torch.nn.functional.cross_entropy(z, y, tensor, ignore_index=255), logits, ids, counted
+    )
+    value, own = gradient(build_loss(block, FACADE), logits, target, counted)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(own, slope)
+
+
+NEIGHBOURS = ("soft_cldice", "boundary", "bce_tv", "total_variation", "centered")  # losses that look at them
+
+
+@pytest.mark.parametrize("case", [name for name in CASES if not any(kind in str(CASES[name]) for kind in NEIGHBOURS)])
+def test_a_loss_is_that_of_the_pixels_that_count_in_one_row(case):
+    """The pixels of an image that count, taken out and put in a row, have the same loss."""
+    block, statistics = CASES[case]
+    logits, target, counted = draw(statistics, batch=1)
+    row = logits[:, :, counted[0]].unsqueeze(2), target[:, counted[0]].unsqueeze(1)
+    loss = build_loss(block, statistics)
+    torch.testing.assert_close(loss(logits, target, counted), loss(*row, torch.ones_like(row[1])))
+
+
+def test_the_outline_of_the_boundary_loss_has_no_void_pixel():
+    """Against scipy: distances go to counted pixels of the other side, and only counted pixels have a share."""
+    logits, target, counted = draw(BINARY, batch=1, size=(9, 8))
+    object_, rest = ((target[0] == side) & counted[0] for side in (1, 0))
+    outside, inside = (distance_transform_edt(~part.numpy()) for part in (object_, rest))
+    phi = np.where(object_, 1 - inside, outside)
+    expected = (phi * logits[0, 0].sigmoid().numpy())[counted[0].numpy()].mean()
+    found = build_loss({"loss": "boundary", "normalise": False}, BINARY)(logits, target, counted)
+    assert found.item() == pytest.approx(expected)
+
+
+def test_dice_without_smoothing_is_that_of_the_library_which_the_thesis_names():
+    """segmentation_models_pytorch holds pytorch-toolbelt's `DiceLoss`; a batch without foreground costs nothing."""
+    theirs = library().losses.DiceLoss(mode="binary", from_logits=True)
+    assert theirs.smooth == 0
+    ours = build_loss(CASES["dice_of_toolbelt"][0], BINARY)
+    draw = torch.Generator().manual_seed(0)
+    logits = torch.randn(3, 1, 8, 9, generator=draw)
+    some = (torch.rand(3, 8, 9, generator=draw) < 0.3).to(torch.uint8)
+    for target in (some, torch.zeros_like(some)):
+        a, b = (logits.clone().requires_grad_() for _ in range(2))
+        one, two = ours(a, target, torch.ones_like(target)), theirs(b, target[:, None].float())
+        one.backward(), two.backward()
+        assert torch.allclose(one, two, atol=1e-6) and torch.allclose(a.grad, b.grad, atol=1e-7)
+    counted = build_loss({"loss": "dice", "smooth": 0, "batch": True}, BINARY)
+    assert one == 0 and counted(logits, target, 1 - target) > 0.99, "without skip_empty it costs 1"

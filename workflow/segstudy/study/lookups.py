@@ -92,7 +92,7 @@ def index_if_needed(study: Study, dataset: str, recipe: str) -> str | list[str]:
     Other trainings do not have it as an input, so that a changed index does not redo them.
     """
     options = study.recipe(dataset, recipe)
-    needed = options.balance == "strata" or options.denoising or options.labels < 1
+    needed = options.balance != "none" or options.denoising or options.labels < 1
     return f"{paths.results(study.study)}/{paths.INDEX.format(dataset=dataset)}" if needed else []
 
 
