@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from segstudy.config.base import LARGEST_SEED, Below, Options
+from segstudy.config.base import LARGEST_SEED, Below, Options, added_key
 from segstudy.config.classes import BACKGROUND, Classes, Ignored, check_ignored, values_of
 from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 
@@ -139,23 +139,19 @@ class Layout(Options):
     mask_suffix: str | None = Field(
         None, description="suffix of a mask's name behind the image's name, for instance _mask; '' for none"
     )
-    mask_prefix: str = Field("", description="what stands before the image's name in a mask's name, such as mask_")
-    image_prefix: str = Field("", description="what names of images begin with and those of masks lack, such as img_")
-    second_masks: Below | None = Field(None, description="folder of a second person's masks")
-    second_suffix: str | None = Field(
+    mask_prefix: str = added_key("", description="what stands before the image's name in a mask's name, such as mask_")
+    image_prefix: str = added_key(
+        "", description="what names of images begin with, those of masks not, such as img_"
+    )
+    second_masks: Below | None = added_key(None, description="folder of a second person's masks")
+    second_suffix: str | None = added_key(
         None,
         description="suffix of a second person's masks, in second_masks or, without it, among the masks",
     )
-    pages: bool = Field(False, description="each page of a TIFF or GIF is an image of its own; a file is one group")
+    pages: bool = added_key(False, description="each page of a TIFF or GIF is an image of its own; a file is one group")
     group_pattern: str | None = Field(
         None, description="regular expression; its match in a sample's name (or the part in brackets) is the group"
     )
-
-    @model_serializer(mode="wrap")
-    def _older_keys_first(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave later keys out at their default: data sets that were indexed before them are not indexed again."""
-        later = ("mask_prefix", "image_prefix", "second_masks", "second_suffix", "pages")
-        return {key: value for key, value in dump(self).items() if key not in later or value}
 
     @field_validator("group_pattern")
     @classmethod

@@ -105,6 +105,11 @@ def pictures(folder: Path | None) -> list[Path]:
     return sorted((p for p in found if p.is_file()), key=lambda p: natural(p.name))
 
 
+def has_pictures(folder: Path) -> bool:
+    """Return whether there are image files in a folder or up to two levels below it, where one may look into it."""
+    return _open(folder) and not in_circle(folder) and any(pictures(below) for below in folders(folder, 2))
+
+
 def truest(paths: Iterable[Path]) -> list[Path]:
     """Return paths with lossless formats first."""
     return sorted(paths, key=lambda p: (SUFFIXES.index(p.suffix.casefold()), natural(p.name)))

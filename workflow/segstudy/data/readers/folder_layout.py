@@ -8,7 +8,7 @@ from pathlib import Path
 from segstudy.config.datasets import Layout
 from segstudy.core.errors import StudyError, nearest
 from segstudy.data.images.read import SUFFIXES
-from segstudy.data.readers.discovery import few, folders, in_circle, pictures, plain, relative, subfolders
+from segstudy.data.readers.discovery import few, folders, has_pictures, pictures, plain, relative, subfolders
 
 PLACES = (
     "images/*, masks/* (same name, or the name and _mask), optional rois/*, optional samples.csv; or these in folders "
@@ -57,7 +57,7 @@ def no_subset(top: Path, layout: Layout) -> list[str]:
     used = [folder for _, folder in bases(top, layout)]
     if not used or used == [top]:
         return []
-    others = [folder for folder in subfolders(top) if folder not in used and _has_pictures(folder)]
+    others = [folder for folder in subfolders(top) if folder not in used and has_pictures(folder)]
     names = few(relative(folder, top) for folder in others)
     subsets = ", ".join(_HALVES)
     return [f"left out, not called {subsets} or without a folder of images in them: {names}"] if others else []
@@ -83,11 +83,7 @@ def image_folders(folder: Path, besides: Collection[Path] = ()) -> list[Path]:
 def not_used(base: Path, layout: Layout) -> list[Path]:
     """Return the folders beside images and masks that hold pictures that are not read."""
     used = [place(base, kind, layout) for kind in NAMES]
-    return [folder for folder in subfolders(base) if folder not in used and _has_pictures(folder)]
-
-
-def _has_pictures(folder: Path) -> bool:
-    return not in_circle(folder) and any(pictures(below) for below in folders(folder, 2))
+    return [folder for folder in subfolders(base) if folder not in used and has_pictures(folder)]
 
 
 def no_folder(base: Path, kind: str, layout: Layout, looks: str = "") -> StudyError:

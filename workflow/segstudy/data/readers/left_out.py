@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segstudy.core.names import spelled
 from segstudy.data.images.read import SUFFIXES
-from segstudy.data.readers.discovery import few, folders, in_circle, pictures, relative, subfolders
+from segstudy.data.readers.discovery import few, folders, has_pictures, in_circle, relative, subfolders
 
 HEIC = (".heic", ".heif")
 OF_THE_SYSTEM = ("thumbs.db", "desktop.ini")  # no person has put them there
@@ -55,7 +55,7 @@ def files_not_read(folder: Path, table: Path | None = None) -> list[str]:
 def folders_not_read(folder: Path, used: Iterable[Path], root: Path) -> list[str]:
     """Return a sentence on the folders in `folder` that hold pictures and are none of `used`."""
     used = list(used)
-    strange = [p for p in subfolders(folder) if p not in used and any(pictures(below) for below in folders(p, 2))]
+    strange = [p for p in subfolders(folder) if p not in used and has_pictures(p)]
     if not strange:
         return []
     names = few(relative(p, root) for p in strange)
