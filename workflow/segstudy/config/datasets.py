@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from segstudy.config.base import LARGEST_SEED, Below, Options, added_key
 from segstudy.config.classes import BACKGROUND, Classes, Ignored, check_ignored, values_of
@@ -140,9 +140,7 @@ class Layout(Options):
         None, description="suffix of a mask's name behind the image's name, for instance _mask; '' for none"
     )
     mask_prefix: str = added_key("", description="what stands before the image's name in a mask's name, such as mask_")
-    image_prefix: str = added_key(
-        "", description="what names of images begin with, those of masks not, such as img_"
-    )
+    image_prefix: str = added_key("", description="what stands before the rest of an image's name, such as img_")
     second_masks: Below | None = added_key(None, description="folder of a second person's masks")
     second_suffix: str | None = added_key(
         None,
