@@ -230,7 +230,9 @@ def test_pages_of_a_stack_are_a_group_of_images(tmp_path):
     assert list(frame["sample"]) == ["film_p01", "film_p02", "film_p03", "still"]
     assert list(frame["group"]) == ["film"] * 3 + [""] and frame["image"][1] == "images/film.tif#page=2"
     assert frame["image_sha256"].is_unique and frame["mask_sha256"].is_unique
-    describe(frame, tmp_path / "raw", "folder", labels_of("folder"), "mine", tmp_path / "out")
+    describe(
+        frame, tmp_path / "raw", "folder", labels_of("folder"), "mine", tmp_path / "out", layout=Layout(pages=True)
+    )
     assert "page 1 of 3" not in (tmp_path / "out/card.md").read_text()
     build_store(frame, tmp_path / "raw", tmp_path / "store", "native", "grey", "folder", labels_of("folder"), 1)
     stored = open_store(tmp_path / "store")
