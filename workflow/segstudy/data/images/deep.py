@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from segstudy.core.errors import StudyError
 from segstudy.data.images.decode import check_pixels, stored
+from segstudy.data.images.locate import locate
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BITS, _SAMPLES, _PLANAR = 258, 277, 284  # tags of TIFF
@@ -77,7 +78,7 @@ def declared_range(image: Image.Image) -> tuple[float, float] | None:
 
 def needs_tifffile(path: str | Path, channels: Sequence[int] = ()) -> bool:
     """Return whether a file is a TIFF that Pillow cannot read whole, or whose channels are chosen."""
-    with open(path, "rb") as file:
+    with open(locate(path).file, "rb") as file:
         if file.read(4) not in _TIFF:
             return False
         if channels:
@@ -96,7 +97,7 @@ def _is_whole(path: str | Path) -> bool:
     from tifffile import TiffFile
 
     try:
-        with TiffFile(path) as file:
+        with TiffFile(locate(path).file) as file:
             return bool(file.pages[0].shape)
     except Exception:  # whatever it stumbles over: the file is damaged, which the usual way of reading says
         return False
@@ -108,7 +109,7 @@ def _tiff(path: str | Path) -> Iterator[Any]:
     from tifffile import TiffFile
 
     try:
-        with TiffFile(path) as file:
+        with TiffFile(locate(path).file) as file:
             yield file
     except StudyError:
         raise
@@ -123,10 +124,16 @@ def _tiff(path: str | Path) -> Iterator[Any]:
         ) from None
 
 
+def _part(file: Any, path: str | Path, channels: Sequence[int]) -> Any:
+    """Return the page that is read, or all pages together where channels are chosen and no page is named."""
+    number = locate(path).page
+    return file.series[0] if channels and number is None else file.pages[(number or 1) - 1]
+
+
 def tiff_size(path: str | Path, channels: Sequence[int] = ()) -> tuple[int, int]:
     """Return (width, height) of a file for tifffile, from its header."""
     with _tiff(path) as file:
-        one = file.series[0] if channels else file.pages[0]
+        one = _part(file, path, channels)
         height, width = (one.shape[one.axes.index(axis)] for axis in "YX")
         check_pixels(width, height, path)
         return width, height
@@ -145,10 +152,9 @@ def tiff_pixels(path: str | Path, channels: Sequence[int] = ()) -> tuple[NDArray
     """
     tiff_size(path, channels)
     with _tiff(path) as file:
-        page: Any = file.pages[0]
-        one: Any = file.series[0] if channels else page
+        one = _part(file, path, channels)
         array, axes = one.asarray(), one.axes
-        colour = page.photometric == _RGB
+        colour = file.pages[0].photometric == _RGB
     array, count = _planes(array, axes)
     kind = f"TIFF {array.dtype}, {count} {'channel' if count == 1 else 'channels'}"
     if not channels:

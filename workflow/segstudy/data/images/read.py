@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segstudy.data.images.decode import bands, checked, opened, orientation, page, stored
+from segstudy.data.images.decode import FORMATS, bands, checked, opened, orientation, page, stored
 from segstudy.data.images.deep import (
     OtherChannels,
     declared_range,
@@ -26,14 +26,19 @@ from segstudy.data.images.deep import (
     tiff_pixels,
     tiff_size,
 )
+from segstudy.data.images.locate import locate
 from segstudy.data.images.orientation import orientation_of, turned_upright
 from segstudy.data.images.reading import AS_STORED, Reading
 
 # Lossless formats first: where one picture is there twice, the earlier format is the truer one.
-SUFFIXES = (".bmp", ".tif", ".tiff", ".png", ".gif", ".ppm", ".pgm", ".jpg", ".jpeg")
+SUFFIXES = (
+    *(".bmp", ".dib", ".tif", ".tiff", ".png", ".gif", ".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".jpg", ".jpeg", ".jfif", ".jp2", ".j2k", ".webp", ".avif"),
+    *((".heic", ".heif") if "HEIF" in FORMATS else ()),
+)
 
 # Formats that change values: a 0/1 mask does not survive them, so small values are noise around black.
-LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
+LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF", "HEIF")
 
 
 class Picture(NamedTuple):
@@ -51,9 +56,9 @@ def files_of(path: str | Path) -> list[Path]:
     `masks/im1/*` stands for all pictures in the folder im1, `masks/im1_*` for those in masks whose names begin with
     im1_: one file for each object of an image.
     """
-    path = Path(path)
-    if not path.name.endswith("*"):
-        return [path]
+    if not str(path).endswith("*"):
+        return [Path(path)]
+    path = locate(path).file
     start = path.name[:-1]
     siblings = path.parent.iterdir() if path.parent.is_dir() else iter(())
     named = [p for p in siblings if p.name.startswith(start) and p.name[0] != "." and p.suffix.casefold() in SUFFIXES]
@@ -71,8 +76,17 @@ def image_size(path: str | Path, reading: Reading = AS_STORED) -> tuple[int, int
     else:
         with opened(path) as image:
             width, height = image.size if orientation(image) < 5 else (image.height, image.width)
-    lies = reading.upright and orientation_of(path) >= 5
-    return (height, width) if lies else (width, height)
+    return (height, width) if _turn(path, reading) >= 5 else (width, height)
+
+
+def page_count(path: str | Path) -> int:
+    """Return how many pages a file has.
+
+    Raises:
+        StudyError: as `image_size`.
+    """
+    with opened(path) as image:
+        return int(getattr(image, "n_frames", 1))
 
 
 def read_image(path: str | Path, reading: Reading = AS_STORED) -> NDArray[np.uint8]:
@@ -100,7 +114,7 @@ def read_picture(path: str | Path, reading: Reading = AS_STORED) -> Picture:
         note += "values as they are" if (low, high) == (0, 255) else f"{low:.9g}..{high:.9g} becomes 0..255"
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=2)
-    if reading.upright and (turned := orientation_of(path)) != 1:
+    if (turned := _turn(path, reading)) != 1:
         array, note = np.ascontiguousarray(turned_upright(array, turned)), f"{note}; turned upright (EXIF {turned})"
     return Picture(array, kind, note, scaled)
 
@@ -128,7 +142,7 @@ def _decoded(path: str | Path, reading: Reading) -> tuple[NDArray[Any], str, str
         what = f"channels {', '.join(map(str, reading.channels))}; " if reading.channels else ""
         return array, kind, what + ("as RGB" if array.dtype == np.uint8 else "")
     with opened(path) as image:
-        kind, note = f"{image.format} {image.mode}", page(image)
+        kind, note = f"{image.format} {image.mode}", page(image, path)
         if is_deep(image):
             if image.mode in ("RGB", "RGBA"):
                 kind += " of 16 bits"
@@ -150,8 +164,14 @@ def _channel(number: int, path: str | Path) -> int:
     return number - 1
 
 
+def _turn(path: str | Path, reading: Reading) -> int:
+    """Return the orientation that is to be mended; what Pillow cannot open lies as it is stored."""
+    return orientation_of(path) if reading.upright and not _by_tifffile(path, AS_STORED) else 1
+
+
 def _by_tifffile(path: str | Path, reading: Reading) -> bool:
-    return Path(path).is_file() and os.access(path, os.R_OK) and needs_tifffile(path, reading.channels)
+    file = locate(path).file
+    return file.is_file() and os.access(file, os.R_OK) and needs_tifffile(path, reading.channels)
 
 
 def read_reduced(
