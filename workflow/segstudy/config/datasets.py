@@ -12,9 +12,16 @@ from segstudy.config.classes import BACKGROUND, Classes
 from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 
 # One line a reader; the module of the same name in `segstudy.data.readers` does the reading.
-READERS: tuple[str, ...] = ("ph2", "drive", "cmp", "ebhi", "hrf", "phc", "rfmid", "folder")
-# Readers that need `layout:` where names alone do not say which file is what.
-WITH_LAYOUT: tuple[str, ...] = ("folder",)
+READERS: tuple[str, ...] = (
+    *("ph2", "drive", "cmp", "ebhi", "hrf", "phc", "rfmid", "folder"),
+    *("coco", "labelme", "cvat", "label_studio", "voc", "mmseg", "nnunet", "huggingface"),
+)
+# Readers of annotations that rule `convert` converts first: masks are drawn, images linked (see data/convert.py).
+CONVERTED: tuple[str, ...] = ("coco", "labelme", "cvat", "label_studio", "nnunet", "huggingface")
+# Readers of files that name the classes: `classes:` may pick them by name (see config/classes_in_files.py).
+CLASSES_IN_FILES: tuple[str, ...] = ("coco", "labelme", "cvat", "label_studio", "voc", "mmseg", "nnunet")
+# Readers that follow `layout:` where names alone do not say which file is what.
+WITH_LAYOUT: tuple[str, ...] = ("folder", "voc", "mmseg", *CONVERTED)
 # Readers whose data sets can be drawn, with `phantom:`.
 DRAWN: tuple[str, ...] = ("ph2", "drive", "ebhi", "phc", "folder")
 # Readers whose index never has strata: an experiment on these alone has no table by stratum.
@@ -116,10 +123,17 @@ class Phantom(Options):
 
 
 class Layout(Options):
-    """Names of folders and files for the reader `folder`; all are below the root."""
+    """Names of folders and files; all are below the root. Readers of annotation files follow those that they have."""
 
-    images: Below | None = Field(None, description="folder of the images; by default images, image, imgs or img")
-    masks: Below | None = Field(None, description="folder of the masks; by default masks, mask, labels, label, ...")
+    images: Below | None = Field(
+        None,
+        description="folder of the images; by default images, image, imgs or img. Reader huggingface: column of images",
+    )
+    masks: Below | None = Field(
+        None,
+        description="folder of the masks; by default masks, mask, labels, label, ... Readers of annotation files: the "
+        "file, or the folder of such files. Reader huggingface: column of masks",
+    )
     rois: Below | None = Field(
         None, description="folder of the regions of interest; by default rois or roi, if it exists"
     )
@@ -168,7 +182,7 @@ class DatasetConfig(Options):
         "know them, or to merge classes; 'background' lists the values of the background, by default 0 or black",
     )
     inverted: bool = Field(False, description="binary masks with dark foreground")
-    layout: Layout = Field(Layout(), description="reader 'folder' only: which folders and files to read")
+    layout: Layout = Field(Layout(), description="own data: which folders and files to read")
     phantom: Phantom | None = None
 
     @model_validator(mode="after")
@@ -194,7 +208,10 @@ class DatasetConfig(Options):
     @model_validator(mode="after")
     def _layout_of_folder(self) -> DatasetConfig:
         if self.layout != Layout() and self.reader not in WITH_LAYOUT:
-            raise ValueError(f"layout is for the reader 'folder'; the reader '{self.reader}' knows its files")
+            raise ValueError(
+                "layout is for the reader 'folder' and those of annotation files; "
+                f"the reader '{self.reader}' knows its files"
+            )
         return self
 
     @model_validator(mode="after")

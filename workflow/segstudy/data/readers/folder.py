@@ -60,8 +60,8 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
         raise _nothing_pairs(rows, root, layout)
     if other:
         repairs.append(f"this looks like {other}, which has a reader of its own that knows more of it than names tell")
-    _set_groups(rows, layout, root)
-    return frame(_named(rows, repairs), repairs)
+    set_groups(rows, layout, root)
+    return frame(named(rows, repairs), repairs)
 
 
 def _listed(root: Path, layout: Layout, repairs: list[str], masks_needed: bool) -> list[dict[str, str]]:
@@ -151,7 +151,7 @@ def _row_of(line: Row, by_name: dict[str, list[dict[str, str]]], table: Path) ->
     raise problem(table, line.line, "sample", f"no image is called '{name}'.{nearest(name, by_name)}")
 
 
-def _set_groups(rows: list[dict[str, str]], layout: Layout, root: Path) -> None:
+def set_groups(rows: list[dict[str, str]], layout: Layout, root: Path) -> None:
     """Fill in the groups that names tell, where the table has told none."""
     if layout.group_pattern is None:
         return
@@ -172,7 +172,7 @@ def _set_groups(rows: list[dict[str, str]], layout: Layout, root: Path) -> None:
         )
 
 
-def _named(rows: list[dict[str, str]], repairs: list[str]) -> list[dict[str, str]]:
+def named(rows: list[dict[str, str]], repairs: list[str]) -> list[dict[str, str]]:
     """Make the samples' names unique over the subsets and fit for file names."""
     names = [row["sample"] for row in rows]
     if len(set(names)) < len(names) and len({row["official_subset"] for row in rows}) > 1:
