@@ -20,7 +20,7 @@ from segstudy.core.errors import StudyError
 from segstudy.core.files import atomic_folder, write_json, write_picture
 from segstudy.core.progress import track
 from segstudy.data.images.encoded import suffix_of
-from segstudy.data.images.read import read_labels
+from segstudy.data.images.read_masks import read_labels
 from segstudy.data.index import check_root
 from segstudy.data.readers.annotation_files import Sample
 from segstudy.data.readers.discovery import few
