@@ -57,7 +57,7 @@ def polygons(rings: Sequence[Sequence[Point]], size: Size) -> Rle:
     if not rings:
         return blank(size)
     flat = [[float(value) for point in ring for value in point] for ring in rings]
-    coco = _pycocotools()
+    coco = library()
     union: Rle = coco.merge(coco.frPyObjects(flat, height, width))
     return union
 
@@ -86,7 +86,7 @@ def run_lengths(counts: Sequence[int] | str | bytes, given: Sequence[int], size:
             f"run lengths of a mask of {list(given)} (height, width), the image is {list(size)}",
             remedy="mend 'size' of the annotation, or height and width of the image",
         )
-    coco, wanted = _pycocotools(), size[0] * size[1]
+    coco, wanted = library(), size[0] * size[1]
     if isinstance(counts, str | bytes):
         rle = {"size": list(size), "counts": counts.encode() if isinstance(counts, str) else counts}
         try:
@@ -104,7 +104,7 @@ def run_lengths(counts: Sequence[int] | str | bytes, given: Sequence[int], size:
 
 def array(mask: NDArray[np.bool_]) -> Rle:
     """Return the run lengths of a mask (H, W)."""
-    encoded: Rle = _pycocotools().encode(np.asfortranarray(mask.astype(np.uint8)))
+    encoded: Rle = library().encode(np.asfortranarray(mask.astype(np.uint8)))
     return encoded
 
 
@@ -132,7 +132,7 @@ def blank(size: Size) -> Rle:
 
 def area(rle: Rle) -> int:
     """Return the number of pixels of a shape."""
-    return int(_pycocotools().area(rle))
+    return int(library().area(rle))
 
 
 def draw(shapes: Iterable[tuple[int, Rle]], size: Size) -> Drawn:
@@ -142,7 +142,7 @@ def draw(shapes: Iterable[tuple[int, Rle]], size: Size) -> Drawn:
         TooLarge: the image has more pixels than are allowed.
     """
     check_size(size)
-    coco, shapes = _pycocotools(), list(shapes)
+    coco, shapes = library(), list(shapes)
     mask, covered = np.zeros(size, np.uint8), np.zeros(size, bool)
     for value, rle in sorted(shapes, key=lambda shape: shape[0] != VOID):  # stable: the others stay in their order
         inside = coco.decode(rle).astype(bool)
@@ -180,7 +180,12 @@ def turned(points: Sequence[Point], centre: Point, degrees: float) -> list[Point
     return [(centre[0] + x * cosine - y * sine, centre[1] + x * sine + y * cosine) for x, y in moved]
 
 
-def _pycocotools() -> ModuleType:
+def library() -> ModuleType:
+    """Return the module of pycocotools that draws.
+
+    Raises:
+        StudyError: it is not installed.
+    """
     try:
         from pycocotools import mask
     except ImportError:

@@ -37,8 +37,6 @@ LAYOUT = (
     "annotations/*.json (images, annotations, categories), one for each subset; the pictures anywhere below the root"
 )
 
-_WORDS = (b'"images"', b'"categories"')
-
 
 class _Counts(Block):
     size: tuple[int, int]
@@ -133,6 +131,7 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
     Raises:
         StudyError: a file cannot be read, an image is named twice or is not there.
     """
+    shapes.library()
     values, files, pictures = classes(root, layout), _files(root, layout), Pictures(root, layout)
     seen: dict[Path, Path] = {}
     for path, subset in subsets_of(files, root).items():
@@ -168,7 +167,13 @@ def _files(root: Path, layout: Layout) -> list[Path]:
 
 
 def _looks(path: Path) -> bool:
-    return looks_like(path, *_WORDS) or looks_like(path, b'"categories"', b'"annotations"')
+    images, categories = b'"images"', b'"categories"'
+    pairs = (
+        (images, categories),
+        (categories, b'"annotations"'),
+        (images, b'"file_name"'),
+    )  # a long file is seen in part
+    return any(looks_like(path, *pair) for pair in pairs)
 
 
 def _draw(annotations: list[_Annotation], number_of: dict[int, int], size: Size) -> Drawn:

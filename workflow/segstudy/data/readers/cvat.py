@@ -78,6 +78,7 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
     Raises:
         StudyError: a file cannot be read.
     """
+    shapes.library()
     values, pictures, lines, empty = classes(root, layout) | {"background": 0}, Pictures(root, layout), 0, 0
     for path, subset_of_file in subsets_of(_files(root, layout), root).items():
         for element in _elements(path, "image"):

@@ -104,6 +104,7 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
     Raises:
         StudyError: a file cannot be read.
     """
+    shapes.library()
     values, pictures, several = classes(root, layout) | {"background": 0}, Pictures(root, layout), []
     unlabelled = 0
     for path, subset in subsets_of(_files(root, layout), root).items():

@@ -95,6 +95,7 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
     Raises:
         StudyError: a file cannot be read, or a picture is not there.
     """
+    shapes.library()
     values = classes(root, layout) | {BACKGROUND: 0} | dict.fromkeys(VOID, shapes.VOID)
     pictures, lines = Pictures(root, layout), 0
     for path in _files(root, layout):
@@ -116,7 +117,7 @@ def _files(root: Path, layout: Layout) -> list[Path]:
 
 
 def _looks(path: Path) -> bool:
-    return looks_like(path, b'"shapes"', b'"imageHeight"')
+    return looks_like(path, b'"version"', b'"shapes"')
 
 
 def _picture(content: _File, path: Path, pictures: Pictures) -> Path | bytes | None:
