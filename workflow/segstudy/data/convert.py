@@ -7,7 +7,7 @@ as everywhere. Annotation files may be gigabytes; they are parsed by this job al
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,11 @@ from segstudy.data.images.encoded import suffix_of
 from segstudy.data.images.read_masks import read_labels
 from segstudy.data.index import check_root
 from segstudy.data.readers.annotation_files import Sample
-from segstudy.data.readers.discovery import few
-from segstudy.data.readers.folder import named, set_groups
+from segstudy.data.readers.discovery import few, frame, relative
+from segstudy.data.readers.folder import set_groups
+from segstudy.data.readers.groups_table import with_groups
 from segstudy.data.readers.registry import reader_module
+from segstudy.data.readers.sample_names import named
 
 SHOWN = 10  # problems that a message names
 
@@ -47,6 +49,7 @@ def convert(reader: str, root: Path, layout: Layout, out: Path, dataset: str = "
     problems: list[str] = []
     missing: list[str] = []
     overlaps: list[float] = []
+    files: list[tuple[str, str]] = []  # image and mask of each row, below the folder
     with atomic_folder(out) as folder:
         (folder / "images").mkdir()
         (folder / "masks").mkdir()
@@ -61,7 +64,9 @@ def convert(reader: str, root: Path, layout: Layout, out: Path, dataset: str = "
                 problems.append(f"{sample.name}: {error.what}")
                 continue
             overlaps += [overlap] if overlap else []
-            rows.append({"sample": sample.name, "image": image, "mask": mask, "official_subset": sample.subset})
+            original = relative(sample.image, root) if isinstance(sample.image, Path) else sample.name
+            rows.append({"sample": sample.name, "image": original, "official_subset": sample.subset})
+            files.append((image, mask))
         _check(problems, missing, len(rows), root)
         if overlaps:
             repairs.append(
@@ -69,8 +74,12 @@ def convert(reader: str, root: Path, layout: Layout, out: Path, dataset: str = "
                 f"{max(overlaps):.1%} of the pixels); which one is on top: docs/own-data.md"
             )
         set_groups(rows, layout, root)
-        rows = [_renamed(row, folder) for row in named(rows, repairs)]
-        write_json(folder / CONVERTED_MANIFEST, {"reader": reader, "repairs": repairs, "images": rows})
+        table = frame(named(rows, repairs), repairs)
+        if layout.table:
+            table = with_groups(table, root / layout.table)
+        images = [_renamed(row, *put, folder) for row, put in zip(table.to_dict("records"), files, strict=True)]
+        content = {"reader": reader, "repairs": table.attrs["repairs"], "images": images}
+        write_json(folder / CONVERTED_MANIFEST, content)
 
 
 def _check(problems: Sequence[str], missing: Sequence[str], good: int, root: Path) -> None:
@@ -138,11 +147,11 @@ def _joined(channels: list[Path]) -> np.ndarray:
     return np.stack(arrays, axis=2)
 
 
-def _renamed(row: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Call the files of a row by its sample."""
-    for column in ("image", "mask"):
-        if row[column]:
-            old = folder / row[column]
-            row = row | {column: f"{column}s/{row['sample']}{old.suffix}"}
-            old.rename(folder / row[column])
+def _renamed(row: dict[Hashable, Any], image: str, mask: str, folder: Path) -> dict[Hashable, Any]:
+    """Call the files of a row by its sample, and name them in it."""
+    for column, put in (("image", image), ("mask", mask)):
+        name = f"{column}s/{row['sample']}{Path(put).suffix}" if put else ""
+        if put:
+            (folder / put).rename(folder / name)
+        row = row | {column: name}
     return row

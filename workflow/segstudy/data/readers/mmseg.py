@@ -16,7 +16,9 @@ from segstudy.core.errors import StudyError
 from segstudy.data.images.label_map import binary
 from segstudy.data.readers.annotation_files import classes_of_values, read_bounded, subset_in
 from segstudy.data.readers.discovery import folders, frame, only, pictures, plain, relative, subfolders
-from segstudy.data.readers.folder_pairs import pair
+from segstudy.data.readers.folder import set_groups
+from segstudy.data.readers.folder_pairs import Affixes, pair
+from segstudy.data.readers.sample_names import named
 
 TITLE = "data in MMSegmentation's layout"
 LABELS = binary("foreground")
@@ -74,16 +76,17 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
         StudyError: two masks fit one image, or no mask fits.
     """
     top, repairs, rows = _top(root), list[str](), list[dict[str, str]]()
-    suffix = layout.mask_suffix if layout else None
+    affixes = Affixes(layout.mask_prefix, layout.mask_suffix) if layout else Affixes()
     for images, masks in _pairs(top):
         files = {path.stem: path for path in pictures(images)}
-        found, said = pair(files, masks, root, suffix) if masks else ({}, [])
+        found, said = pair(files, masks, root, affixes) if masks else ({}, [])
         repairs += said
         for name, path in files.items():
             subset = subset_in(images.name)
             row = {"sample": name, "image": relative(path, root), "mask": found.get(name, "")}
             rows.append(row | {"official_subset": subset if masks else "unlabelled"})
-    return frame(rows, repairs)
+    set_groups(rows, layout or Layout(), root)
+    return frame(named(rows, repairs), repairs)
 
 
 def _tops(root: Path) -> list[Path]:

@@ -16,6 +16,8 @@ from segstudy.core.errors import StudyError
 from segstudy.data.images.label_map import binary
 from segstudy.data.readers.annotation_files import classes_of_values, read_bounded, subset_in
 from segstudy.data.readers.discovery import few, folders, frame, only, pictures, relative
+from segstudy.data.readers.folder import set_groups
+from segstudy.data.readers.sample_names import named
 
 TITLE = "Pascal VOC segmentation"
 LABELS = binary("foreground")
@@ -96,7 +98,8 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
         for name, path in images.items()
         if name in masks or name in subsets
     ]
-    return frame(rows, repairs)
+    set_groups(rows, layout or Layout(), root)
+    return frame(named(rows, repairs), repairs)
 
 
 def _tops(root: Path) -> list[Path]:
