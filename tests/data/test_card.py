@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -230,5 +231,23 @@ def test_void_is_on_the_card_and_in_no_share(tmp_path):
     assert record["void"] == {"values": "255", "images": 2}
     picture = np.asarray(Image.open(tmp_path / "out/examples.png").convert("RGB"))
     assert (picture == VOID).all(axis=2).sum() > 20
-    describe(index[1:2], root, "folder", labels, "mine", tmp_path / "none")
-    assert "no pixel of any mask: 255 is ignored for nothing" in (tmp_path / "none/card.md").read_text()
+    describe(index, root, "folder", labels_of("folder", ignore=77), "mine", tmp_path / "none")
+    assert "no pixel of any mask: 77 is ignored for nothing" in (tmp_path / "none/card.md").read_text()
+
+
+def test_an_index_that_was_cut_between_rows_is_not_described(copy, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    root, out = copy("drive"), Path("results/tiny/data/drive")
+    index = build_index("drive", root)
+    for wrong, words in (
+        (index[:4], "lists 4 images, the folder of the data set has 6; missing: 22, 23"),
+        (index.replace({"sample": {"03": "04"}}), "lists 6 images, .* missing: 03; without a file: 04"),
+        (
+            pd.concat([index, index[:1]]),
+            "lists 7 images, the folder of the data set has 6; an image stands in it twice",
+        ),
+    ):
+        with pytest.raises(StudyError, match=words) as refused:
+            describe(wrong, root, "drive", labels_of("drive"), "drive", out)
+        assert "--force -- results/tiny/data/drive/index.csv" in str(refused.value)
+        assert not (out / "samples.csv").exists()

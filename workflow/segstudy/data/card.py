@@ -40,10 +40,14 @@ def describe(
     samples.csv and thumbnails.npy are for the checks, card.json, card.md, card.html and examples.png for people.
     Broken files are rows with a problem, not errors: the checks decide about them. `index` comes from
     `index.build_index`; `root` is the raw folder, `layout` that of the config.
+
+    Raises:
+        StudyError: the index does not list the images of the raw folder.
     """
     root, out = Path(root), Path(out)
+    repaired = repairs(index, reader, root, layout, out / "index.csv")
     decoded = decode(index, root, labels, threads)
-    card = _card(index, decoded, reader, labels, dataset, repairs(reader, root, layout), phantom)
+    card = _card(index, decoded, reader, labels, dataset, repaired, phantom)
     samples = decoded.samples
     columns = [*SAMPLE_COLUMNS, *samples.columns.intersection([VOID_COLUMN])]
     write_csv(out / "samples.csv", samples[columns].astype({"mask_values": "Int64"}))
