@@ -177,7 +177,9 @@ def test_the_tables_of_the_paper_run_nothing(hostile):
 def test_the_paper_compiles(hostile, tmp_path):
     shutil.copytree(hostile.file("results/tiny/paper"), tmp_path / "paper")
     command = ["pdflatex", "-shell-escape", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
-    done = subprocess.run(command, cwd=tmp_path / "paper", capture_output=True, text=True, errors="replace", check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path / "paper", capture_output=True, text=True, errors="replace", check=False
+    )
     if "adjustbox.sty' not found" in done.stdout:
         pytest.skip("adjustbox.sty not installed: apt install texlive-latex-extra")
     assert done.returncode == 0 and "(/etc/passwd" not in done.stdout, done.stdout[-2000:]

@@ -49,8 +49,7 @@ class Proposal(NamedTuple):
     reader: str
     title: str
     layout: dict[str, Any]
-    index: pd.DataFrame
-    samples: pd.DataFrame  # of the images whose masks were decoded
+    rows: pd.DataFrame  # index.csv
     keys: dict[str, Any]  # keys that the files tell, such as classes or above_zero
     said: dict[str, str]  # key -> what was seen
     questions: tuple[Question, ...]
@@ -81,7 +80,10 @@ def _paired_folders(root: Path) -> list[tuple[int, Layout, str]]:
     names = {folder: [path.stem for path in pictures(folder)] for folder in folders(root, DEPTH)}
     names = {folder: stems for folder, stems in names.items() if stems}
     found = []
+    masks_alone = {folder for folder in names if _look_like_masks(folder, "")}
     for images, stems in names.items():
+        if images in masks_alone:
+            continue
         for masks, others in names.items():
             suffix, count = _common_suffix(stems, others, apart=images != masks)
             if count and _look_like_masks(masks, suffix):
@@ -124,6 +126,8 @@ def propose(root: Path, reader: str, layout: Layout, threads: int = 1) -> Propos
         StudyError: as `index.build_index`.
     """
     module = reader_module(reader)
+    if reader == "folder" and _holds_stacks(root, layout):
+        layout = layout.model_copy(update={"pages": True})
     index = build_index(reader, root, layout=layout, dataset="images", threads=threads)
     labelled = index[index["mask"] != ""]
     places = np.unique(np.linspace(0, len(labelled) - 1, min(LOOKED_AT, len(labelled))).astype(int))
@@ -137,8 +141,7 @@ def propose(root: Path, reader: str, layout: Layout, threads: int = 1) -> Propos
         reader=reader,
         title=module.TITLE,
         layout=layout.model_dump(exclude_defaults=True),
-        index=index,
-        samples=samples,
+        rows=index,
         keys=keys,
         said=said,
         questions=tuple(questions),
@@ -146,6 +149,14 @@ def propose(root: Path, reader: str, layout: Layout, threads: int = 1) -> Propos
         scale=choose_scale(sizes, thinnest),
         repairs=tuple(index.attrs.get("repairs", [])),
     )
+
+
+def _holds_stacks(root: Path, layout: Layout) -> bool:
+    """Return whether the first image is a TIFF or GIF of several pages: each page is an image then."""
+    from segstudy.data.images.decode import opened
+
+    with opened(root / str(reader_module("folder").index(root, layout)["image"].iloc[0])) as image:
+        return image.format in ("TIFF", "GIF") and getattr(image, "n_frames", 1) > 1
 
 
 def _thinnest(rows: pd.DataFrame, root: Path, labels: Labels) -> float | None:
@@ -162,9 +173,7 @@ def _thinnest(rows: pd.DataFrame, root: Path, labels: Labels) -> float | None:
     return float(np.median(found)) if found else None
 
 
-def _meaning(
-    labels: Labels, samples: pd.DataFrame
-) -> tuple[dict[str, Any], dict[str, str], list[Question]]:
+def _meaning(labels: Labels, samples: pd.DataFrame) -> tuple[dict[str, Any], dict[str, str], list[Question]]:
     """Return keys that say what the values of the masks mean, what was seen, and what has to be asked."""
     if labels.values or labels.several:
         return {}, {}, []
@@ -172,8 +181,8 @@ def _meaning(
     files = Counter(value for counts in masks for value in counts)
     objects = sorted((value for value in files if value not in ZERO), key=_order)
     most = int(pd.to_numeric(samples["mask_values"], errors="coerce").max() or 0)
-    if len(objects) <= 1 and most <= 2 or set(objects) <= {"1", VOID} and not _together(masks, "1", VOID):
-        return _inverted(samples)
+    if (len(objects) <= 1 and most <= 2) or (set(objects) <= {"1", VOID} and not _together(masks, "1", VOID)):
+        return _inverted(samples, labels)
     spelt = f"values {', '.join(objects[:MOST_CLASSES])}{' ...' if len(objects) > MOST_CLASSES else ''} beside 0"
     if most > MOST_CLASSES or _numbered(masks, objects):
         return {"above_zero": True}, {"above_zero": f"{spelt}: numbered objects; all that is not 0 is object"}, []
@@ -185,22 +194,24 @@ def _meaning(
         return keys, {"classes": f"{spelt}; rename them", "ignore": "255 beside classes: void, as in VOC"}, []
     options = [Option({"classes": classes}, "several kinds of objects")]
     if VOID in objects:
-        options.append(Option({"ignore": 255}, f"one kind of object, {rest[0]}; 255 is a border that counts for nothing"))
+        options.append(
+            Option({"ignore": 255}, f"one kind of object, {rest[0]}; 255 is a border that counts for nothing")
+        )
     options.append(Option({"above_zero": True}, "one kind of object: all that is not 0"))
     if VOID not in objects and all(files[value] > len(masks) / 4 for value in objects):
         return {"classes": classes}, {"classes": f"{spelt}, the same in most masks; rename them"}, []
     return {}, {}, [Question(f"The masks hold {spelt}. What do they mean?", tuple(options))]
 
 
-def _inverted(samples: pd.DataFrame) -> tuple[dict[str, Any], dict[str, str], list[Question]]:
-    finding = looks_inverted(samples)
+def _inverted(samples: pd.DataFrame, labels: Labels) -> tuple[dict[str, Any], dict[str, str], list[Question]]:
+    finding = looks_inverted(samples, labels)
     if not finding:
         return {}, {}, []
     options = (
         Option({"inverted": True}, "the dark pixels are the object"),
         Option({}, "the bright pixels are the object, although they are most of the border"),
     )
-    return {}, {}, [Question(f"{finding}. Which pixels are the object?", options)]
+    return {}, {}, [Question(f"{finding.partition(';')[0]}. Which pixels are the object?", options)]
 
 
 def _counts(text: str) -> Mapping[str, int]:

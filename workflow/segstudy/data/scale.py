@@ -53,13 +53,13 @@ def choose_scale(sizes: Sequence[tuple[int, int]], thinnest: float | None) -> Sc
     long = round(float(np.median([max(size) for size in sizes])))
     largest = max(max(size) for size in sizes)
     needed = THICK_ENOUGH / thinnest if thinnest else LARGEST / long
-    if largest <= LARGEST and min(1.0, needed) * long > LARGEST / 2:
-        return Scale(None, None, _batch(largest), thinnest)
     if needed * long > LARGEST:
         crop = min(256, _down(min(min(size) for size in sizes)))
         return Scale(None, crop, _batch(crop), thinnest)
     side = min(LARGEST, max(SMALLEST, math.ceil(needed * long / MULTIPLE) * MULTIPLE, LARGEST // 2))
-    return Scale(min(side, largest), None, _batch(min(side, largest)), thinnest)
+    if side >= largest:
+        return Scale(None, None, _batch(largest), thinnest)
+    return Scale(side, None, _batch(side), thinnest)
 
 
 def _batch(side: int) -> int:

@@ -80,7 +80,7 @@ def split_table(splits: Mapping[tuple[str, int], pd.DataFrame]) -> str:
 def layer_table(dataset: str, model: str, layers: pd.DataFrame) -> str:
     """Return the layer table of a network: `layers` has the columns of `models.blocks.Stage`."""
     rows = [
-        (row.name, row.operation, f"{row.channels}", f"{row.height} × {row.width}", f"{row.parameters:,}")
+        (str(row.name), str(row.operation), f"{row.channels}", f"{row.height} × {row.width}", f"{row.parameters:,}")
         for row in layers.itertuples(index=False, name="Row")
     ]
     total = f"{int(layers['parameters'].sum()):,}"
