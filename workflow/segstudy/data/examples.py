@@ -10,12 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-<<<<<<< HEAD
-from segstudy.data.images.label_map import Labels, read_ids
-=======
 from segstudy.data.images import drawing
-from segstudy.data.images.label_map import Labels, binary, read_ids
->>>>>>> main
+from segstudy.data.images.label_map import Labels, read_ids
 from segstudy.data.images.read import read_image
 from segstudy.data.images.read_masks import read_mask
 from segstudy.data.images.reading import reading_of
