@@ -9,6 +9,7 @@ from PIL import Image
 
 from segstudy.cli import app
 from segstudy.config.load import load_study, read_config
+from tests.helpers import formats
 
 SIZE = (40, 48)
 
@@ -118,3 +119,14 @@ def test_two_people_s_masks_are_a_choice(here, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", terminal)
     assert init(capsys, root)[0] == 0
     assert written(here, "twice")[1]["layout"]["masks"] == "ben"
+
+
+@pytest.mark.parametrize("name", ["coco", "labelme", "cvat", "label_studio", "voc", "mmseg", "nnunet", "huggingface"])
+def test_a_folder_in_each_format_is_known_with_its_classes(here, capsys, name):
+    expected = getattr(formats, name)(here / name)
+    code, said = init(capsys, here / name)
+    assert code == 0, said
+    text, dataset, study = written(here, name)
+    assert dataset["reader"] == expected["reader"] == name
+    assert study.datasets[name].several and study.experiments["first"].losses == ["cross_entropy"]
+    assert "2 images, 2 of them with masks" in text and ("nucleus" in text or "class_2" in text)

@@ -33,7 +33,7 @@ def study_text(
     index = proposal.rows
     images, labelled = len(index), int((index["mask"] != "").sum())
     keys = {**proposal.keys, **chosen}
-    several = len(keys.get("classes", {})) > 1
+    several = proposal.several or len(keys.get("classes", {})) > 1
     few = labelled <= FEW and not (index["official_subset"] == "test").any()
     lines = [
         f"# yaml-language-server: $schema={SCHEMA}",
@@ -44,6 +44,7 @@ def study_text(
         f"  {name}:",
         _line("reader", proposal.reader, f"{proposal.title}: {images} images, {labelled} of them with masks"),
         _line("root", str(root)),
+        *([f"{INDENT}# {proposal.said['reader']}"] if "reader" in proposal.said else []),
     ]
     layout = dict(proposal.layout)
     groups = proposal.groups

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from segstudy.config.datasets import READERS, Layout
+from segstudy.config.classes_in_files import with_classes
+from segstudy.config.datasets import CLASSES_IN_FILES, CONVERTED, READERS, WITH_LAYOUT, Layout
 from segstudy.core.errors import StudyError
+from segstudy.data.convert import convert
 from segstudy.data.images.label_map import Labels, looks_inverted, read_ids
 from segstudy.data.index import build_index
 from segstudy.data.inspect_files import decode
@@ -50,6 +53,7 @@ class Proposal(NamedTuple):
     title: str
     layout: dict[str, Any]
     rows: pd.DataFrame  # index.csv
+    several: bool  # whether there is more than one foreground class
     keys: dict[str, Any]  # keys that the files tell, such as classes or above_zero
     said: dict[str, str]  # key -> what was seen
     questions: tuple[Question, ...]
@@ -120,35 +124,61 @@ def _look_like_masks(folder: Path, suffix: str) -> bool:
 
 
 def propose(root: Path, reader: str, layout: Layout, threads: int = 1) -> Proposal:
-    """Read the files under `root` and say what they ask of a data set's config.
+    """Read the files under `root` and say what they ask of a data set's config. Nothing is left on disk.
 
     Raises:
-        StudyError: as `index.build_index`.
+        StudyError: as `index.build_index` and `convert.convert`.
     """
+    with tempfile.TemporaryDirectory(prefix="segstudy-") as temporary:
+        if reader not in CONVERTED:
+            return _propose(root, root, reader, layout, threads)
+        converted = Path(temporary, "converted")
+        convert(reader, root, layout, converted, "images")
+        return _propose(root, converted, reader, layout, threads)
+
+
+def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int) -> Proposal:
+    """Return the proposal for `root`, whose images and masks lie in `files`."""
     module = reader_module(reader)
     if reader == "folder" and _holds_stacks(root, layout):
         layout = layout.model_copy(update={"pages": True})
-    index = build_index(reader, root, layout=layout, dataset="images", threads=threads)
-    labelled = index[index["mask"] != ""]
+    rows = build_index(reader, files, layout=layout, dataset="images", threads=threads)
+    labelled = rows[rows["mask"] != ""]
     places = np.unique(np.linspace(0, len(labelled) - 1, min(LOOKED_AT, len(labelled))).astype(int))
     chosen = labelled.iloc[places].reset_index(drop=True)
-    labels = labels_of(reader)
-    samples = decode(chosen, root, labels, threads).samples
-    keys, said, questions = _meaning(labels, samples)
-    sizes = list(zip(index["width"], index["height"], strict=True))
-    thinnest = _thinnest(chosen, root, labels_of(reader, **keys))
+    keys: dict[str, Any] = module.proposal(root) if hasattr(module, "proposal") else {}
+    said = dict.fromkeys(keys, "values of the masks; rename them")
+    questions: list[Question] = []
+    settings = _named_in_files(root, reader, layout, keys)
+    labels = labels_of(reader, **settings)
+    if settings.get("classes") and not keys:
+        said["reader"] = "classes in the files: " + ", ".join(labels.foreground)
+    elif not keys:
+        keys, said, questions = _meaning(labels, decode(chosen, files, labels, threads).samples)
+        labels = labels_of(reader, **keys)
+    sizes = list(zip(rows["width"], rows["height"], strict=True))
     return Proposal(
         reader=reader,
         title=module.TITLE,
         layout=layout.model_dump(exclude_defaults=True),
-        rows=index,
+        rows=rows,
+        several=labels.several,
         keys=keys,
         said=said,
         questions=tuple(questions),
-        groups=None if (index["group"] != "").any() or reader != "folder" else guess_groups(list(index["sample"])),
-        scale=choose_scale(sizes, thinnest),
-        repairs=tuple(index.attrs.get("repairs", [])),
+        groups=None if (rows["group"] != "").any() or reader not in WITH_LAYOUT else guess_groups(list(rows["sample"])),
+        scale=choose_scale(sizes, _thinnest(chosen, files, labels)),
+        repairs=tuple(rows.attrs.get("repairs", [])),
     )
+
+
+def _named_in_files(root: Path, reader: str, layout: Layout, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `classes` and `ignore` of a data set as its own files say; empty where its reader does not ask them."""
+    if reader not in CLASSES_IN_FILES:
+        return dict(keys)
+    entry = {"reader": reader, "root": str(root), "layout": layout.model_dump(exclude_defaults=True), **keys}
+    block = with_classes("images", entry, str(root), [])
+    return {key: block[key] for key in ("classes", "ignore") if block.get(key)}
 
 
 def _holds_stacks(root: Path, layout: Layout) -> bool:
