@@ -12,9 +12,16 @@ from segstudy.config.classes import BACKGROUND, Classes, Ignored, check_ignored,
 from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 
 # One line a reader; the module of the same name in `segstudy.data.readers` does the reading.
-READERS: tuple[str, ...] = ("ph2", "drive", "cmp", "ebhi", "hrf", "phc", "rfmid", "folder")
-# Readers that need `layout:` where names alone do not say which file is what.
-WITH_LAYOUT: tuple[str, ...] = ("folder",)
+READERS: tuple[str, ...] = (
+    *("ph2", "drive", "cmp", "ebhi", "hrf", "phc", "rfmid", "folder"),
+    *("coco", "labelme", "cvat", "label_studio", "voc", "mmseg", "nnunet", "huggingface"),
+)
+# Readers of annotations that rule `convert` converts first: masks are drawn, images linked (see data/convert.py).
+CONVERTED: tuple[str, ...] = ("coco", "labelme", "cvat", "label_studio", "nnunet", "huggingface")
+# Readers of files that name the classes: `classes:` may pick them by name (see config/classes_in_files.py).
+CLASSES_IN_FILES: tuple[str, ...] = ("coco", "labelme", "cvat", "label_studio", "voc", "mmseg", "nnunet")
+# Readers that follow `layout:` where names alone do not say which file is what.
+WITH_LAYOUT: tuple[str, ...] = ("folder", "voc", "mmseg", *CONVERTED)
 # Readers whose data sets can be drawn, with `phantom:`.
 DRAWN: tuple[str, ...] = ("ph2", "drive", "ebhi", "phc", "folder")
 # Readers whose index never has strata: an experiment on these alone has no table by stratum.
@@ -124,10 +131,17 @@ class Phantom(Options):
 
 
 class Layout(Options):
-    """Names of folders and files for the reader `folder`; all are below the root."""
+    """Names of folders and files; all are below the root. Readers of annotation files follow those that they have."""
 
-    images: Below | None = Field(None, description="folder of the images; by default images, image, imgs or img")
-    masks: Below | None = Field(None, description="folder of the masks; by default masks, mask, labels, label, ...")
+    images: Below | None = Field(
+        None,
+        description="folder of the images; by default images, image, imgs or img. Reader huggingface: column of images",
+    )
+    masks: Below | None = Field(
+        None,
+        description="folder of the masks; by default masks, mask, labels, label, ... Readers of annotation files: the "
+        "file, or the folder of such files. Reader huggingface: column of masks",
+    )
     rois: Below | None = Field(
         None, description="folder of the regions of interest; by default rois or roi, if it exists"
     )
@@ -198,7 +212,7 @@ class DatasetConfig(Options):
         description="binary masks in which 0 (or black) is background and every other value is object: numbered "
         "objects, palettes; lossless files only",
     )
-    layout: Layout = Field(Layout(), description="reader 'folder' only: which folders and files to read")
+    layout: Layout = Field(Layout(), description="own data: which folders and files to read")
     phantom: Phantom | None = None
 
     @model_validator(mode="after")
@@ -250,8 +264,8 @@ class DatasetConfig(Options):
     def _layout_of_folder(self) -> DatasetConfig:
         if self.layout != Layout(table=self.layout.table) and self.reader not in WITH_LAYOUT:
             raise ValueError(
-                f"layout is for the reader 'folder'; the reader '{self.reader}' knows its files, and takes "
-                "layout.table alone"
+                f"layout is for the reader 'folder' and those of annotation files; the reader '{self.reader}' knows "
+                "its files, and takes layout.table alone"
             )
         return self
 

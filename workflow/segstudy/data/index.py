@@ -13,7 +13,8 @@ from typing import TypeVar
 
 import pandas as pd
 
-from segstudy.config.datasets import READERS, WITH_LAYOUT, Layout
+from segstudy.config.datasets import CONVERTED, READERS, WITH_LAYOUT, Layout
+from segstudy.config.paths import CONVERTED_MANIFEST
 from segstudy.core.checksums import damaged
 from segstudy.core.errors import StudyError
 from segstudy.core.names import check_sample_names
@@ -48,7 +49,7 @@ def build_index(
             pixels than are allowed.
     """
     module, root = reader_module(reader), Path(root)
-    _check_root(module, root, dataset or reader)
+    check_root(module, root, dataset or reader)
     frame = _listed(reader, root, layout)
     repairs = list(frame.attrs.get("repairs", []))
     _validate(frame, root, module.TITLE)
@@ -102,7 +103,7 @@ def _listed(reader: str, root: Path, layout: Layout | None) -> pd.DataFrame:
     module, shut, broken = reader_module(reader), closed(root), broken_links(root)
     try:
         frame: pd.DataFrame = module.index(root, layout) if reader in WITH_LAYOUT else module.index(root)
-        if layout and layout.table and reader not in WITH_LAYOUT:
+        if layout and layout.table and reader not in ("folder", *CONVERTED):  # those follow it themselves
             frame = with_groups(frame, root / layout.table)
     except StudyError as error:
         if shut:
@@ -152,15 +153,21 @@ def _no_permission(shut: Sequence[Path], root: Path, without: str) -> StudyError
     return StudyError(f"{error.what}{more}; without it: {without}", where=shut[0], remedy=error.remedy)
 
 
-def _check_root(module: ModuleType, root: Path, dataset: str) -> None:
+def check_root(module: ModuleType, root: Path, dataset: str) -> None:
+    """Check that a folder holds what a reader's module reads.
+
+    Raises:
+        StudyError: it is not there, may not be entered, or holds something else.
+    """
     keys = f"set datasets.{dataset}.root (relative roots lie below data_root) to the folder that holds {module.TITLE}"
     if not root.is_dir():
         problem = "is a file, not a folder" if root.exists() else "does not exist"
         raise StudyError(f"the folder of {module.TITLE} {problem}", where=root, allowed=module.LAYOUT, remedy=keys)
     if closed(root, 0):
         raise no_permission(root)
-    if module.recognises(root) or module.__name__.rpartition(".")[2] in WITH_LAYOUT:
-        return  # a reader that is told its layout says itself what it misses
+    own_words = module.__name__.endswith(".folder")  # this reader says itself what it misses
+    if own_words or (root / CONVERTED_MANIFEST).is_file() or module.recognises(root):
+        return
     others = [other for name in READERS if (other := reader_module(name)) is not module and other.recognises(root)]
     looks = f"; this looks like {others[0].TITLE}" if others else ""
     if shut := closed(root):

@@ -23,7 +23,7 @@ BYTES = 11  # of memory that a pixel takes at most while a picture is read
 
 BAND = 4_000_000  # pixels that are converted at a time
 
-_UNREADABLE = (OSError, SyntaxError, TypeError, ValueError, EOFError, IndexError, KeyError, OverflowError, struct.error)
+UNREADABLE = (OSError, SyntaxError, TypeError, ValueError, EOFError, IndexError, KeyError, OverflowError, struct.error)
 ORIENTATION = 274  # tag of EXIF and TIFF
 _T = Image.Transpose
 # Pillow turns TIFF files by their orientation tag while loading, and no other format; this turns them back.
@@ -73,7 +73,7 @@ def opened(path: str | Path, drawn: bool = False) -> Iterator[Image.Image]:
         raise StudyError("the file is missing", where=path, remedy="restore it, or index the data again") from None
     except PermissionError:
         raise no_permission(path) from None
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         reason = "it is no image" if isinstance(error, UnidentifiedImageError) else str(error)
         raise StudyError(
             f"the image cannot be read: {reason or type(error).__name__}",
