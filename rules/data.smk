@@ -46,6 +46,7 @@ rule index:
         root=of_dataset(lookups.root),
         reader=of_dataset(lookups.reader),
         layout=of_dataset(lookups.block, "layout"),
+        reading=of_dataset(lookups.blocks, "range", "channels", "orientation"),
         raw=of_dataset(lookups.raw_files),
     script:
         "../workflow/scripts/index.py"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
-from segstudy.config.base import LARGEST_SEED, Below, Options, added_key
+from segstudy.config.base import LARGEST_SEED, Below, Distinct, Options, added_key
 from segstudy.config.classes import BACKGROUND, Classes, Ignored, check_ignored, values_of
 from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 
@@ -36,18 +36,23 @@ EXCEPTION_KINDS = (
     "mask_of_values",
     "no_class_values",
     "unknown_label",
+    "orientation",
+    "image_range",
+    "roi_empty",
     "mask_constant",
     "mask_missing",
     "duplicate",
     "near_duplicate",
     "group_straddles",
+    "no_foreground",
+    "class_missing",
     "stratum_empty",
     "seen_by_source",
 )
 
 
 # Keys that are younger than results; see `DatasetConfig._as_before`.
-YOUNGER = ("above_zero", "ignore")
+YOUNGER = ("above_zero", "ignore", "range", "channels", "orientation")
 
 
 class Size(Options):
@@ -212,6 +217,21 @@ class DatasetConfig(Options):
         description="binary masks in which 0 (or black) is background and every other value is object: numbered "
         "objects, palettes; lossless files only",
     )
+    range: tuple[float, float] | None = Field(
+        None,
+        description="[low, high]: stored values that become black and white, of images of more than 8 bits a channel; "
+        "by default one range that holds the values of all images",
+    )
+    channels: Annotated[list[Annotated[int, Field(ge=1, le=1000)]], Distinct] = Field(
+        [],
+        description="which channels of an image are red, green and blue, or the one that is grey, counted from 1; "
+        "needed for files of other channels than grey or RGB",
+    )
+    orientation: Literal["apply", "ignore"] | None = Field(
+        None,
+        description="the orientation that files note (EXIF, TIFF): 'apply' turns every image and mask upright as its "
+        "own note says, 'ignore' takes all pixels as stored; by default as stored, if that fits",
+    )
     layout: Layout = Field(Layout(), description="own data: which folders and files to read")
     phantom: Phantom | None = None
 
@@ -238,6 +258,20 @@ class DatasetConfig(Options):
             for name, value in values.items()
             if name not in YOUNGER or value != type(self).model_fields[name].default
         }
+
+    @field_validator("range")
+    @classmethod
+    def _range_rises(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value and not value[0] < value[1]:
+            raise ValueError(f"the range [{value[0]:g}, {value[1]:g}] does not rise: the first value becomes black")
+        return value
+
+    @field_validator("channels")
+    @classmethod
+    def _grey_or_rgb(cls, value: list[int]) -> list[int]:
+        if len(value) not in (0, 1, 3):
+            raise ValueError(f"{len(value)} channels are named: three (red, green, blue), or one (grey)")
+        return value
 
     @model_validator(mode="after")
     def _above_zero_is_binary(self) -> DatasetConfig:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from segstudy.config.datasets import Layout
 from segstudy.config.paths import CONVERTED_MANIFEST
+from segstudy.core import checksums
 from segstudy.core.errors import StudyError
 from segstudy.core.files import atomic_folder, write_json, write_picture
 from segstudy.core.progress import track
@@ -79,7 +80,8 @@ def convert(reader: str, root: Path, layout: Layout, out: Path, dataset: str = "
             table = with_groups(table, root / layout.table)
         images = [_renamed(row, *put, folder) for row, put in zip(table.to_dict("records"), files, strict=True)]
         content = {"reader": reader, "repairs": table.attrs["repairs"], "images": images}
-        write_json(folder / CONVERTED_MANIFEST, content)
+        write_json(folder / CONVERTED_MANIFEST, content, sealed=False)
+    checksums.seal(out / CONVERTED_MANIFEST)  # in its place, which the checksum names
 
 
 def _check(problems: Sequence[str], missing: Sequence[str], good: int, root: Path) -> None:
