@@ -77,10 +77,8 @@ def test_folders_and_suffix_of_the_config(tmp_path):
     mask(tmp_path / "drawn" / "a-B.png", 9)
     frame = listed(tmp_path, images="raw/tiles", masks="drawn", mask_suffix="-A")
     assert list(frame["mask"]) == ["drawn/a-A.png", "drawn/b-A.png"] and said(frame, "left out", "drawn/a-B.png")
-    assert (
-        repairs("folder", tmp_path, Layout(images="raw/tiles", masks="drawn", mask_suffix="-A"))
-        == frame.attrs["repairs"]
-    )
+    layout = Layout(images="raw/tiles", masks="drawn", mask_suffix="-A")
+    assert repairs(frame.reset_index(), "folder", tmp_path, layout) == frame.attrs["repairs"]
 
 
 def test_images_and_masks_in_one_folder(tmp_path):

@@ -14,6 +14,7 @@ from typing import TypeVar
 import pandas as pd
 
 from segstudy.config.datasets import READERS, WITH_LAYOUT, Layout
+from segstudy.core.checksums import damaged
 from segstudy.core.errors import StudyError
 from segstudy.core.names import check_sample_names
 from segstudy.core.progress import track
@@ -65,9 +66,32 @@ def build_index(
     return frame
 
 
-def repairs(reader: str, root: str | Path, layout: Layout | None = None) -> list[str]:
-    """Return what the reader repairs or leaves out under `root`, one sentence each (an index on disk has lost them)."""
-    return list(_listed(reader, Path(root), layout).attrs.get("repairs", []))
+def repairs(
+    index: pd.DataFrame, reader: str, root: str | Path, layout: Layout | None = None, where: str | Path = "index.csv"
+) -> list[str]:
+    """Return what the reader repairs or leaves out under `root`, one sentence each (an index on disk has lost them).
+
+    An index that was cut between two rows is a table like any other: only the raw folder tells what it has lost.
+
+    Args:
+        index: of the data set, as `where` holds it.
+        reader: of the data set.
+        root: of the raw data.
+        layout: of the data set in the config.
+        where: the file of the index.
+
+    Raises:
+        StudyError: the index does not list the images that the reader does.
+    """
+    listed = _listed(reader, Path(root), layout)
+    names, present = [str(name) for name in index["sample"]], set(listed["sample"])
+    lost, strange = sorted(present - set(names), key=natural), sorted(set(names) - present, key=natural)
+    if lost or strange or len(names) > len(present):
+        words = (("missing", lost), ("without a file", strange))
+        said = "; ".join(f"{what}: {few(some)}" for what, some in words if some) or "an image stands in it twice"
+        problem = f"it lists {len(names)} images, the folder of the data set has {len(present)}; {said}"
+        raise damaged(where, problem)
+    return list(listed.attrs.get("repairs", []))
 
 
 def _listed(reader: str, root: Path, layout: Layout | None) -> pd.DataFrame:
