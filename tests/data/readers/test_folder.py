@@ -178,7 +178,8 @@ def test_an_archive_in_a_folder_of_its_own(tmp_path):
 def test_names_become_fit_for_file_names(tmp_path):
     pairs(tmp_path, ("Bild 1 (groß)", "_2"))
     frame = listed(tmp_path)
-    assert list(frame.index) == ["Bild_1__gro__", "x_2"] and said(frame, "2 names changed")
+    assert list(frame.index) == ["Bild_1__gross_", "x_2"] and said(frame, "2 names changed")
+    assert list(frame["title"]) == ["Bild 1 (groß)", "_2"]
     assert frame.loc["x_2", "mask"] == "masks/_2.png"
 
 

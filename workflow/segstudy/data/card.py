@@ -12,6 +12,7 @@ import pandas as pd
 from segstudy.config.datasets import Layout
 from segstudy.core.arrays import write_array
 from segstudy.core.files import atomic_path, write_csv, write_json, write_text
+from segstudy.core.names import title_of
 from segstudy.data.card_page import card_page, card_text
 from segstudy.data.class_shares import class_shares
 from segstudy.data.examples import draw_examples
@@ -71,6 +72,7 @@ def _card(
     phantom: bool,
 ) -> dict[str, Any]:
     module, samples = reader_module(reader), decoded.samples
+    titles = {row["sample"]: title_of(row) for row in index.to_dict("records") if title_of(row) != row["sample"]}
     table = index.merge(samples, on="sample", validate="one_to_one")
     sizes = Counter(f"{w}x{h}" for w, h in zip(index["width"], index["height"], strict=True))
     groups = index.loc[index["group"] != "", "group"]
@@ -111,6 +113,7 @@ def _card(
         "looks_inverted": looks_inverted(samples, labels),
         "repairs": repaired,
         "value_maps": maps.text if (maps := value_maps(samples)) else "",
+        **({"titles": titles} if titles else {}),
     }
 
 
