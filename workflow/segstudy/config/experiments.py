@@ -52,7 +52,7 @@ class Experiment(Options):
 
     reference: list[Reference] = Field(
         [],
-        description="published numbers to compare with; the report shows them, with their source, in tables of their own",
+        description="published numbers to compare with; the report shows them, with their source, in own tables",
     )
 
     @field_validator("seeds", mode="before")
