@@ -19,7 +19,7 @@ rule phantom:
 rule index:
     """List the images of a data set, with their masks, strata, groups and hashes."""
     input:
-        of_dataset(lookups.manifest),
+        manifest,
     output:
         index=INDEX,
     threads: 2

@@ -5,9 +5,32 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from segstudy.core.errors import StudyError
+
+
+def check_triggers(triggers: Collection[str]) -> None:
+    """Check that Snakemake looks at the parameters of jobs, which is where it sees raw files, settings and code.
+
+    Args:
+        triggers: names of what makes Snakemake run a job again (`--rerun-triggers`).
+
+    Raises:
+        StudyError: parameters are not among them.
+    """
+    if "params" not in triggers:
+        raise StudyError(
+            "without the trigger 'params' Snakemake sees no changed image, mask, setting or code: "
+            "it would call results done that are out of date",
+            where=f"--rerun-triggers {' '.join(sorted(triggers))}",
+            allowed="triggers with params among them; by default all count",
+            remedy="leave --rerun-triggers out. Where -n lists trainings that you think are done: one with the same data, "
+            "settings and code as before is taken over in seconds, which -n cannot know",
+        )
 
 
 @cache
