@@ -37,7 +37,7 @@ $(VENV)/.docs: $(VENV)/.run
 	@touch $@
 
 run: $(VENV)/.run ## the demo study on drawn data: minutes on two cores
-	@$(BIN)/segstudy run studies/demo.yaml -- --profile profiles/local --cores $(CORES) --quiet rules host
+	@$(BIN)/segstudy run studies/demo.yaml -- --profile profiles/local --cores $(CORES)
 	@$(BIN)/segstudy summary studies/demo.yaml
 
 plan: $(VENV)/.run ## cells, hours and disk of the demo study before it runs; STUDY=config.yaml for another

@@ -6,6 +6,7 @@ import pytest
 
 from segstudy.config import dependencies
 from segstudy.config.load import load_study, read_config
+from segstudy.config.recipes import Augmentation, Balance
 from segstudy.models.cost import count_parameters
 from segstudy.models.registry import build
 
@@ -46,9 +47,69 @@ def test_the_tumour_study_trains_as_its_report():
     assert (size.height, size.width, data.colour) == (64, 64, "grey")
     rows = {(cell.model, cell.loss, cell.recipe) for cell in found.cells}
     assert {("unet", loss, "plain") for loss in ("bce_probability", "bce", "smooth_l1")} <= rows
-    assert {(f"unet_{kind}", "bce_probability", "balanced") for kind in ("no_skips", "smoothed", "dropout")} <= rows
+    assert {(f"unet_{kind}", "bce_probability", "added_copies") for kind in ("no_skips", "smoothed", "dropout")} <= rows
     assert all(experiment.seeds == [0, 1, 2] for experiment in found.experiments.values())
     assert "otsu" in found.evaluation.policies and "all_foreground" in found.evaluation.controls
+
+
+@pytest.mark.parametrize("name", ["ebhi", "ebhi_small"])
+def test_the_rows_of_the_balancing_differ_in_one_thing_at_a_time(name):
+    found = study(name)
+    recipes = {item: found.recipes[item] for item in found.experiments["balancing"].recipes}
+    plain, changes = recipes["plain"], recipes["added_copies"].augmentation
+    assert plain.augmentation == Augmentation() != changes and recipes["added_copies"].adds_copies
+    even = {"balance": "strata"}
+    assert recipes == {
+        "plain": plain,
+        "added_copies": plain.model_copy(update={"balance": Balance(), "augmentation": changes}),
+        "balanced_only": plain.model_copy(update=even),
+        "augmented_only": plain.model_copy(update={"augmentation": changes}),
+        "balanced": plain.model_copy(update=even | {"augmentation": changes}),
+    }
+
+
+def test_the_cells_are_pooled_as_on_the_sheet():
+    found = study("phc")
+    assert {found.models[name].options.pool for name in ("encdec", "unet")} == {3}
+    network = build(found.model_settings("unet"), 1, 1)
+    assert [(layer.kernel_size, layer.stride, layer.padding) for layer in network.down] == [(3, 2, 1)] * 4
+    assert not hasattr(found.models["unet2"].options, "pool")
+
+
+@pytest.mark.parametrize("name", ["phc", "facade"])
+def test_vgg16_is_transferred_and_stands_beside_the_same_network_from_random_weights(name):
+    found = study(name)
+    models = {model: found.models[model].options for model in found.experiments["transfer"].models}
+    assert {model: options.encoder for model, options in models.items() if model != "unet"} == {
+        "unet_vgg16_chance": "vgg16",
+        "unet_vgg16": "vgg16",
+        "unet_vgg16_bn": "vgg16_bn",
+    }
+    assert models["unet_vgg16_chance"] == models["unet_vgg16"].model_copy(update={"weights": "none"})
+    assert found.encoder("unet_vgg16") == "vgg16"
+
+
+def test_both_fundus_studies_train_and_measure_one_supervised_network():
+    hrf, few = study("hrf"), study("hrf_few_labels")
+    assert hrf.datasets["hrf"].prediction == few.datasets["hrf"].prediction
+    same = {"split", "size", "region", "colour"}
+    assert hrf.dataset_settings("hrf", *same) == few.dataset_settings("hrf", *same)
+    one = hrf.training_settings("hrf", "unet", "dice", "epochs_100")
+    assert one == few.training_settings("hrf", "unet", "dice", "supervised") and one["recipe"]["keep"] == "last"
+    assert one["loss"] == {"loss": "dice", "form": "sum", "smooth": 0, "batch": True, "skip_empty": True}
+
+
+def test_the_pseudo_label_rows_are_those_of_the_thesis():
+    found = study("hrf_few_labels")
+    half = found.recipe("hrf", "pseudo_real50")
+    assert (half.epochs, half.pseudo_labels.real, half.validation_crops, half.crops_per_epoch) == (20, 0.5, 80, 1113)
+    assert "unet/bce/pseudo_real50" in found.experiments["approaches"].only
+    continued = found.recipe("hrf", "pseudo_continued")
+    assert continued.model_copy(update={"start_from": None}) == half
+    cell = next(cell for cell in found.cells if cell.recipe == "pseudo_continued")
+    sources = dependencies.sources(found, cell)
+    assert sources["start"] == sources["teacher"] == cell._replace(loss="dice", recipe="supervised")
+    assert found.datasets["rfmid"].prediction.overlap is None
 
 
 def test_the_fundus_study_trains_as_its_thesis():

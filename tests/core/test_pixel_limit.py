@@ -25,7 +25,8 @@ from segstudy.data.images import read as images
 from segstudy.data.images.decode import opened
 from segstudy.data.images.label_map import binary
 from segstudy.data.images.prediction_files import read_classes, read_probability, write_probability
-from segstudy.data.images.read import image_size, read_colours, read_image, read_labels, read_mask, read_reduced
+from segstudy.data.images.read import image_size, read_image, read_reduced
+from segstudy.data.images.read_masks import read_colours, read_labels, read_mask
 from segstudy.data.index import build_index
 from segstudy.data.readers.ph2_table import diagnoses
 from segstudy.deploy.predict import listed

@@ -12,7 +12,8 @@ from PIL import Image, ImageFilter
 from segstudy.config.datasets import Phantom
 from segstudy.core.files import read_csv
 from segstudy.data.card import describe
-from segstudy.data.images.read import read_image, read_mask
+from segstudy.data.images.read import read_image
+from segstudy.data.images.read_masks import read_mask
 from segstudy.data.images.thumbnails import thumbnail
 from segstudy.data.index import build_index
 from segstudy.data.readers.registry import labels_of
@@ -30,7 +31,7 @@ COLUMNS = [
         "foreground_roi",
         "roi_share",
     ),
-    *("red", "green", "blue"),
+    *("red", "green", "blue", "mask_counts"),
 ]
 
 

@@ -136,7 +136,7 @@ def test_converted_masks_are_findings_not_crashes(root, tmp_path):
         check_images(samples, index, labels=LABELS)
     text = str(caught.value)
     assert "unknown_label: cmp_b0001" in text and "(100.00% of its pixels)" in text
-    assert "unreadable: cmp_b0002: mask" in text and "a picture of mode RGB holds no class values" in text
+    assert "no_class_values: cmp_b0002: mask" in text and "a picture of mode RGB holds no class values" in text
 
 
 def test_many_stray_values_are_cut_to_eight(tmp_path):

@@ -15,7 +15,7 @@ from segstudy.core.errors import StudyError
 from segstudy.data.images.geometry import to_original
 from segstudy.data.images.label_map import binary, several
 from segstudy.data.images.prediction_files import read_classes, read_probability, write_probability
-from segstudy.data.images.read import read_mask
+from segstudy.data.images.read_masks import read_mask
 from segstudy.data.store import build_store, open_store
 from segstudy.evaluation.measure import measure
 from segstudy.evaluation.thresholds import binarise, otsu_of, tune

@@ -10,7 +10,7 @@ from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
 from segstudy.data.images.label_map import binary
 from segstudy.data.images.prediction_files import read_probability
-from segstudy.data.images.read import read_mask
+from segstudy.data.images.read_masks import read_mask
 from segstudy.data.store import build_store, open_store
 from segstudy.inference.pseudo_labels import images_to_label, label_images, measured
 from segstudy.models import model_file, registry

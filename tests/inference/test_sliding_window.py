@@ -89,6 +89,22 @@ def test_weights_are_positive_and_those_of_monai_above_its_floor(tile):
     assert torch.allclose(found.clamp(min=float(theirs.min())), theirs, atol=1e-6)
 
 
+@given(st.tuples(sides, sides), st.tuples(sides, sides), st.integers(1, 7))
+@settings(deadline=None, max_examples=40)
+def test_side_by_side_every_pixel_is_the_answer_of_one_tile(size, tile, batch):
+    canvas = drawn(1, 1, *size)
+    answers = lambda x: x - x.mean((1, 2, 3), keepdim=True)  # an answer depends on its whole tile
+    found = predict_tiles(answers, canvas, tile, None, batch)
+    if size[0] >= tile[0] and size[1] >= tile[1]:
+        expected = torch.empty_like(canvas)
+        for top in (*range(0, size[0] - tile[0], tile[0]), size[0] - tile[0]):
+            for left in (*range(0, size[1] - tile[1], tile[1]), size[1] - tile[1]):
+                part = (slice(None), slice(None), slice(top, top + tile[0]), slice(left, left + tile[1]))
+                expected[part] = answers(canvas[part])
+        assert torch.allclose(found, expected, atol=1e-6)
+    assert found.shape == canvas.shape
+
+
 # --- what must come back as it is ------------------------------------------------------------------------------------
 
 

@@ -24,6 +24,7 @@ from segstudy.config.losses import LOSSES, loss_modules
 from segstudy.core.errors import StudyError
 from segstudy.losses import common, overlap, pixelwise
 from segstudy.losses.build import REGULARISERS, ClassStatistics, build_loss, class_statistics, weights_used
+from segstudy.models.encoder_unet import library
 from segstudy.runtime import fingerprint
 
 BINARY = ClassStatistics((900, 100))
@@ -42,6 +43,7 @@ CASES = {
     "dice_mean": ({"loss": "dice", "form": "mean"}, BINARY),
     "dice_unsmoothed": ({"loss": "dice", "smooth": 0}, BINARY),
     "dice_batch": ({"loss": "dice", "batch": True}, BINARY),
+    "dice_of_toolbelt": ({"loss": "dice", "smooth": 0, "batch": True, "skip_empty": True}, BINARY),
     "dice_classes": ({"loss": "dice"}, FACADE),
     "focal_classes": ({"loss": "focal"}, FACADE),
     "focal_classes_half": ({"loss": "focal", "gamma": 0.5, "alpha": None}, FACADE),
@@ -694,3 +696,20 @@ def test_adding_a_loss_takes_a_function_and_a_registry_line(monkeypatch, tmp_pat
     both = build_loss(resolved, BINARY)(logits, target, roi)
     first = build_loss({"loss": "dice"}, BINARY)(logits, target, roi)
     torch.testing.assert_close(both, 2 * first + 3 * alone)
+
+
+def test_dice_without_smoothing_is_that_of_the_library_which_the_thesis_names():
+    """segmentation_models_pytorch holds pytorch-toolbelt's `DiceLoss`; a batch without foreground costs nothing."""
+    theirs = library().losses.DiceLoss(mode="binary", from_logits=True)
+    assert theirs.smooth == 0
+    ours = build_loss(CASES["dice_of_toolbelt"][0], BINARY)
+    draw = torch.Generator().manual_seed(0)
+    logits = torch.randn(3, 1, 8, 9, generator=draw)
+    some = (torch.rand(3, 8, 9, generator=draw) < 0.3).to(torch.uint8)
+    for target in (some, torch.zeros_like(some)):
+        a, b = (logits.clone().requires_grad_() for _ in range(2))
+        one, two = ours(a, target, torch.ones_like(target)), theirs(b, target[:, None].float())
+        one.backward(), two.backward()
+        assert torch.allclose(one, two, atol=1e-6) and torch.allclose(a.grad, b.grad, atol=1e-7)
+    counted = build_loss({"loss": "dice", "smooth": 0, "batch": True}, BINARY)
+    assert one == 0 and counted(logits, target, 1 - target) > 0.99, "without skip_empty it costs 1"

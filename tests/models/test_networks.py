@@ -16,6 +16,7 @@ from tests.helpers.network_promises import make as make_of
 SMALL = {
     "encdec": {"depth": 2, "width": 8},
     "unet": {"depth": 2, "width": 8},
+    "unet-pool-3": {"network": "unet", "depth": 2, "width": 8, "pool": 3},
     "unet-bilinear-smoothed": {"network": "unet", "depth": 2, "width": 8, "up": "bilinear", "skips": "smoothed"},
     "unet-transposed": {"network": "unet", "depth": 2, "width": 8, "up": "transposed"},
     "unet-without-skips": {"network": "unet", "depth": 2, "width": 8, "skips": "none"},

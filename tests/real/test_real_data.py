@@ -11,7 +11,8 @@ from segstudy.config.datasets import Split
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
 from segstudy.data.card import describe
-from segstudy.data.images.read import image_size, read_image, read_labels, read_mask
+from segstudy.data.images.read import image_size, read_image
+from segstudy.data.images.read_masks import read_labels, read_mask
 from segstudy.data.index import build_index
 from segstudy.data.inspect_files import HALFTONES
 from segstudy.data.readers.registry import labels_of

@@ -9,7 +9,8 @@ import pytest
 
 from segstudy.data.images.geometry import to_original
 from segstudy.data.images.label_map import binary
-from segstudy.data.images.read import image_size, read_image, read_mask
+from segstudy.data.images.read import image_size, read_image
+from segstudy.data.images.read_masks import read_mask
 from segstudy.data.store import build_store, open_store
 
 DATA = Path(os.environ.get("SEGSTUDY_REAL_DATA", Path(__file__).parents[3] / "shared" / "data"))

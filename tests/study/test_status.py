@@ -198,6 +198,7 @@ import sys, time
 print("[Sat] rule train", flush=True)
 print("[train ph2] epoch 3/20: train loss 0.4", flush=True)
 print("7 of 95 steps (7%) done", flush=True)
+print("[8/95] train ph2/unet (0:07)", flush=True)
 time.sleep(2.5)
 print(sys.stdout.isatty(), file=sys.stderr, flush=True)
 sys.exit(3)
@@ -231,7 +232,7 @@ def snakemake_is(folder, job):
 
 
 def command(folder, name, *arguments):
-    package = str(Path(status.__file__).parents[1])
+    package = str(Path(status.__file__).parents[2])
     environment = os.environ | {"PYTHONPATH": f"{folder}/stand-in:{package}", "TERM": "xterm-256color"}
     for variable in ("COLUMNS", "SNAKEMAKE_PROFILE"):
         environment.pop(variable, None)
@@ -265,7 +266,7 @@ def test_a_command_runs_above_the_state_of_the_study(folder):
     assert code == 3
     assert "[Sat] rule train\r\n" in shown and "False\r\n" in shown  # the job itself sees a pipe and draws no line
     assert "epoch 3/20" not in shown
-    assert "7 of 95 jobs, 1 of 8 cells done, 1 running, 6 waiting" in shown
+    assert "[8/95]" not in shown and "8 of 95 jobs, 1 of 8 cells done, 1 running, 6 waiting" in shown
     assert "ph2/unet/bce/default/seed1" in shown
 
 
@@ -274,7 +275,10 @@ def test_without_a_terminal_the_command_is_all_there_is(folder):
     words, environment = command(folder, "run")
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 3
-    assert done.stdout == "[Sat] rule train\n[train ph2] epoch 3/20: train loss 0.4\n7 of 95 steps (7%) done\n"
+    assert (
+        done.stdout
+        == "[Sat] rule train\n[train ph2] epoch 3/20: train loss 0.4\n7 of 95 steps (7%) done\n[8/95] train ph2/unet (0:07)\n"
+    )
 
 
 def test_ctrl_c_is_the_commands_to_act_on(folder):

@@ -164,7 +164,7 @@ def test_what_comes_from_outside_is_zero_everywhere_and_what_does_not_counts(see
 @settings(max_examples=15, deadline=None)
 def test_turned_crops_stay_inside_the_image_where_they_fit(seed):
     images, masks, _ = blobs(4, 200, 180, seed)
-    options = Augmentation(rotation=180, scale=(0.9, 1.1), shift=0.1)
+    options = Augmentation(rotation=180, scale=(0.9, 1.1))
     _, _, roi = augment(images, masks, torch.ones_like(masks), options, seeded(seed), crop=(96, 96))
     assert roi.all()  # 96 * sqrt(2) / 0.9 = 151
 
@@ -208,6 +208,18 @@ def test_shift_moves_by_a_share_of_the_side(upper_end):
     assert torch.equal(mask[:, 10:, 20:], masks[:, :-10, :-20])
     assert torch.allclose(image[:, :, 11:, 21:], images[:, :, 1:-10, 1:-20].float() / 255, atol=1e-3)
     assert not roi[:, :10].any() and not roi[:, :, :20].any() and roi[:, 10:, 20:].all()
+
+
+def test_a_crop_is_shifted_by_a_share_of_its_own_side_from_where_it_lies(upper_end):
+    """At the upper end a crop lies in the corner; shifted down and to the right, it shows what lies above and left."""
+    images, masks, _ = drawn(height=80, width=100)
+    options = Augmentation(shift=0.25)
+    _, mask, roi = augment(images, masks, torch.ones_like(masks), options, seeded(), crop=(40, 60))
+    assert torch.equal(mask, masks[:, 30:70, 25:85]) and roi.all()
+    options = Augmentation(shift=0.25, flip_vertical=1.0, flip_horizontal=1.0)
+    _, mask, roi = augment(images, masks, torch.ones_like(masks), options, seeded(), crop=(40, 60))
+    assert torch.equal(mask[:, 10:, 15:], masks[:, 50:, 55:].flip(1, 2))
+    assert not roi[:, :10].any() and not roi[:, :, :15].any(), "turned round, the same shift leads out of the image"
 
 
 def test_scale_magnifies_about_the_centre(upper_end):

@@ -13,11 +13,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segstudy.config.recipes import Augmentation, Recipe
 from segstudy.core.errors import StudyError
 from segstudy.data.store import open_store
 from segstudy.runtime import signals
-from segstudy.training import checkpoint, sampler
-from segstudy.training.inputs import strata_of
+from segstudy.training import added_copies, checkpoint, sampler
+from segstudy.training.inputs import load_inputs, strata_of
 from tests.helpers import small_cell
 from tests.helpers.trainer import bce, network, same, small
 
@@ -143,3 +144,48 @@ def test_strata_of_rows_follow_the_names_not_the_order(inputs, tmp_path):
     path = index(tmp_path / "index.csv", [f"of{row}" for row in range(16)])
     pd.read_csv(path).sample(frac=1, random_state=0).to_csv(path, index=False)
     assert strata_of(open_store(inputs[0]), path, np.array([4, 0])) == ["of4", "of0"]
+
+
+ADDED = {"balance": {"augment": "added_only"}, "augmentation": {"flip_horizontal": 1.0, "brightness": [0.5, 0.5]}}
+
+
+@given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=40))
+def test_copies_bring_every_stratum_to_the_largest_and_the_largest_gets_none(strata):
+    rows = np.arange(len(strata)) + 100
+    copied = added_copies.copied_rows(rows, strata, 0)
+    of = dict(zip(rows.tolist(), strata, strict=True))
+    before, largest = Counter(strata), max(Counter(strata).values())
+    added = Counter(of[row] for row in copied.tolist())
+    assert {name: before[name] + added[name] for name in before} == dict.fromkeys(before, largest)
+    times = Counter(copied.tolist())
+    for name in before:
+        visits = [times[row] for row in of if of[row] == name]
+        assert max(visits) - min(visits) <= 1
+
+
+def test_added_copies_are_augmented_and_the_images_stay_as_they_are(inputs, tmp_path):
+    """Every image is mirrored and half as bright in its copy; the seven common images and the three rare are not."""
+    strata = index(tmp_path / "index.csv", ["rare" if row < 3 else "common" for row in range(16)])
+    store, recipe = open_store(inputs[0]), Recipe.model_validate(ADDED)
+    found = load_inputs(store, inputs[1], recipe, 0, strata)
+    images, masks, rois = (np.asarray(array) for array in found.arrays)
+    first = len(store.images)
+    assert (images[:first] == store.images).all() and (masks[:first] == store.masks).all()
+    assert len(images) - first == found.further_images["copies"] == 4 and found.originals == 10
+    assert found.train[-4:].tolist() == [first, first + 1, first + 2, first + 3]
+    for row, name in zip(range(first, first + 4), found.names[first:], strict=True):
+        source = found.names.index(name.removesuffix(" (copy)"))
+        assert source < 3, "the rare ones alone are copied"
+        assert (masks[row] == store.masks[source][:, ::-1]).all() and (rois[row] == store.rois[source]).all()
+        assert np.abs(images[row].astype(float) - store.images[source][:, ::-1] / 2.0).max() <= 0.51
+    assert Counter(found.strata) == {"rare": 7, "common": 7}
+    assert recipe.in_training.augmentation == Augmentation(), "the loop changes nothing more"
+
+
+def test_a_cell_with_added_copies_records_what_it_saw(inputs, tmp_path):
+    strata = index(tmp_path / "index.csv", ["rare" if row < 3 else "common" for row in range(16)])
+    small_cell.run(inputs, tmp_path, settings(**ADDED), index=strata)
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["images"] == {"train": 10, "val": 3, "copies": 4}
+    assert record["strata"] == {"common": {"images": 7, "per_epoch": 7}, "rare": {"images": 3, "per_epoch": 7}}
+    assert record["images_seen"] == 2 * 14

@@ -19,7 +19,10 @@ from segstudy.core.errors import StudyError
 from segstudy.runtime import memory, signals
 from segstudy.training import checkpoint, device_data, sampler, validation
 from segstudy.training.inputs import TrainingInputs
+from segstudy.training.step import make_forward
+from segstudy.training.tasks.base import Task
 from segstudy.training.trainer import HISTORY, train
+from segstudy.training.validation import random_crops
 from tests.helpers.trainer import CPU, IMAGES, MASKS, ROIS, bce, network, same, small
 
 
@@ -75,6 +78,48 @@ def test_without_validation_images_the_last_weights_are_kept(options):
     assert same(found.weights, net.state_dict())
     validated = small(epochs=9, **options)
     assert found.history["train_loss"].equals(validated.history["train_loss"])  # it changes nothing else
+
+
+def test_the_last_weights_are_kept_on_request_and_patience_still_counts_from_the_best():
+    net = network()
+    last = small(net, keep="last", learning_rate=0.05, epochs=6)
+    best = small(learning_rate=0.05, epochs=6)
+    assert same(last.weights, net.state_dict())
+    assert last.history["best"].tolist() == [0, 0, 0, 0, 0, 1]
+    assert last.history.drop(columns="best").equals(best.history.drop(columns="best"))
+    given = iter([0.5, 0.3, 0.4, 0.4, 0.4, 0.4])
+    loss = lambda z, y, m: bce(z, y, m) if z.requires_grad else torch.tensor(next(given))
+    found = small(loss=loss, epochs=9, val_rows=(4,), early_stopping={"patience": 3}, keep="last")
+    assert found.history["best"].tolist() == [0, 0, 0, 0, 1] and "for 3 epochs" in found.stopped
+
+
+def test_validation_on_random_crops_is_that_of_the_crops_and_changes_nothing_else():
+    shapes = []
+
+    def watched(z, y, m):
+        if not z.requires_grad:
+            shapes.append(tuple(z.shape))
+        return bce(z, y, m)
+
+    found = small(loss=watched, crop=[8, 16], validation_crops=5, epochs=2)
+    assert shapes == [(1, 1, 8, 16)] * 10
+    whole = small(crop=[8, 16], epochs=2)
+    assert found.history["train_loss"].equals(whole.history["train_loss"])
+    assert not found.history["val_loss"].equals(whole.history["val_loss"])
+    rows, windows = random_crops((4, 5), 5, (8, 16), (24, 24), Task(), 1)
+    assert rows.tolist() in ([4, 4, 4, 5, 5], [4, 4, 5, 5, 5]) and len(set(windows.corners)) > 1
+    assert all(0 <= top <= 16 and 0 <= left <= 8 for top, left in windows.corners)
+    net = network()
+    found = small(net, crop=[8, 16], validation_crops=5, epochs=1)  # the last weights are those that were validated
+    forward = make_forward(net.eval(), found.normalisation, CPU, torch.float32)
+    values = []
+    for row, (top, left) in zip(rows, windows.corners, strict=True):
+        image, *others = (
+            torch.from_numpy(a[row, top : top + 8, left : left + 16].copy()) for a in (IMAGES, MASKS, ROIS)
+        )
+        with torch.inference_mode():
+            values.append(float(bce(forward(image.permute(2, 0, 1)[None] / 255), *(part[None] for part in others))))
+    assert found.history["val_loss"].iloc[0] == pytest.approx(np.mean(values), rel=1e-5)
 
 
 def test_patience_ends_the_training():

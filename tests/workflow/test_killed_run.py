@@ -28,7 +28,7 @@ TRAINED = [f"{CELL}/model.safetensors", f"{CELL}/history.csv"]
 
 def start(copy, target):
     copy.write()
-    words = [sys.executable, "-m", "segstudy", "run", "study.yaml", "--", "--cores", "1", "--", target]
+    words = [sys.executable, "-m", "segstudy", "run", "study.yaml", "--verbose", "--", "--cores", "1", "--", target]
     path = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
     environment = os.environ | {"PYTHONPATH": str(copy.folder / "workflow"), "PATH": path}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}

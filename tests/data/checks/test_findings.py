@@ -45,6 +45,7 @@ def data():
         }
     )
     samples = pd.DataFrame({"sample": names, "readable": 1, "problem": "", "mask_values": 2, "foreground": 0.2})
+    samples["mask_counts"] = "0=80 255=20"
     samples["foreground_border"] = 0.0
     split = pd.DataFrame({"sample": names, "subset": ["train"] * 6 + ["val"] * 3 + ["test"] * 3})
     return index, samples, np.stack([thumbnail(p) for p in pictures()]), split
@@ -81,6 +82,8 @@ def break_image(kind, index, samples):
         samples.loc[3, "problem"] = "mask_not_binary: 40 % of the pixels are neither black nor white"
     elif kind == "unknown_label":
         samples.loc[3, "problem"] = "unknown_label: m.png holds 13 (0.10% of its pixels), which is no class"
+    elif kind == "no_class_values":
+        samples.loc[3, "problem"] = "no_class_values: mask m.png: a picture of mode RGB holds no class values"
     elif kind == "mask_constant":
         samples.loc[3, "foreground"] = 1.0
     elif kind == "mask_missing":
@@ -88,7 +91,10 @@ def break_image(kind, index, samples):
         samples.loc[3, "foreground"] = np.nan
 
 
-IMAGE_KINDS = ["unreadable", "size_mismatch", "mask_not_binary", "unknown_label", "mask_constant", "mask_missing"]
+IMAGE_KINDS = [
+    *("unreadable", "size_mismatch", "mask_not_binary", "no_class_values", "unknown_label"),
+    *("mask_constant", "mask_missing"),
+]
 
 
 @pytest.mark.parametrize("kind", IMAGE_KINDS)
@@ -147,8 +153,8 @@ def test_the_record_counts_what_was_compared_and_met(data):
 
 
 def test_every_kind_of_the_config_is_exercised():
-    # What a source has seen is looked for by the check of chains, which has its own tests.
-    assert set(IMAGE_KINDS) | set(SUBJECTS) | {"seen_by_source"} == set(EXCEPTION_KINDS)
+    # What a source has seen, and masks of values, have tests of their own.
+    assert set(IMAGE_KINDS) | set(SUBJECTS) | {"seen_by_source", "mask_of_values"} == set(EXCEPTION_KINDS)
 
 
 def test_an_exception_for_one_pair_does_not_cover_another(data):
@@ -197,7 +203,7 @@ def test_an_image_without_mask_is_legal_where_the_data_set_says_so(data):
 
 def test_masks_of_many_classes_are_constant_when_they_hold_one_value(data):
     index, samples, _, _ = data
-    samples["foreground"], samples["mask_values"] = 1.0, 12
+    samples["foreground"], samples["mask_values"], samples["mask_counts"] = 1.0, 12, np.nan
     assert inspect(samples, index, labels=several({str(i): i for i in range(1, 13)}))["accepted"] == []
     samples.loc[7, "mask_values"] = 1
     with pytest.raises(StudyError, match="1 finding\n  mask_constant: 07: the mask holds one value only"):
@@ -220,7 +226,7 @@ def test_long_lists_are_cut_and_everything_is_still_accepted_by_what_is_proposed
     names = [f"{n:04d}" for n in range(count)]
     index = pd.DataFrame({"sample": names, "mask": "", "official_subset": ""})
     samples = pd.DataFrame({"sample": names, "readable": 1, "problem": "", "mask_values": np.nan, "foreground": np.nan})
-    samples["foreground_border"] = np.nan
+    samples["foreground_border"], samples["mask_counts"] = np.nan, np.nan
     with pytest.raises(StudyError) as caught:
         inspect(samples, index)
     assert str(caught.value).count("\n  mask_missing: ") == 50

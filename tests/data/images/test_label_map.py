@@ -4,7 +4,7 @@ from PIL import Image
 
 from segstudy.core.errors import StudyError
 from segstudy.data.images.label_map import binary, colours, known_ids, read_ids, several
-from segstudy.data.images.read import read_mask
+from segstudy.data.images.read_masks import read_mask
 
 IDS = np.array([[0, 5, 7], [9, 0, 5]], np.uint8)
 LABELS = several({"window": 5, "door": [7, 9]})

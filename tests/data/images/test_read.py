@@ -10,15 +10,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from segstudy.core.errors import StudyError
-from segstudy.data.images.read import (
-    files_of,
-    image_size,
-    read_colours,
-    read_image,
-    read_labels,
-    read_mask,
-    read_picture,
-)
+from segstudy.data.images.read import files_of, image_size, read_image, read_picture
+from segstudy.data.images.read_masks import read_colours, read_labels, read_mask
 
 TRUTH = np.array([[0, 1, 1, 0], [0, 0, 1, 0], [1, 0, 0, 0]], dtype=bool)
 
@@ -116,8 +109,15 @@ def test_noise_of_a_lossy_empty_mask_is_background(tmp_path):
 
 
 def test_ids_that_never_reach_half_are_said_aloud(tmp_path):
-    mask = read_mask(save(grey(TRUTH * 2), tmp_path / "ids.png"))
+    mask = read_mask(save(grey([[0, 1, 2]]), tmp_path / "ids.png"))
     assert not mask.array.any() and "largest value being 2" in mask.note
+
+
+def test_of_zero_and_one_other_value_the_other_is_foreground(tmp_path):
+    path = save(grey(TRUTH * 2), tmp_path / "twos.png")
+    np.testing.assert_array_equal(read_mask(path).array, TRUTH)
+    np.testing.assert_array_equal(read_mask(path, inverted=True).array, ~TRUTH)
+    assert read_mask(path).note == "0 and 2 alone: above 0 is foreground"
 
 
 def test_a_mask_of_three_colours_shows_three_values(tmp_path):
@@ -131,7 +131,8 @@ def test_a_mask_of_three_colours_shows_three_values(tmp_path):
 def test_mask_rule_on_any_grey_picture(tmp_path_factory, values):
     path = tmp_path_factory.mktemp("masks") / "any.png"
     mask = read_mask(save(grey(values), path))
-    np.testing.assert_array_equal(mask.array, values > 127)
+    half = 0 if set(np.unique(values)) == {0, 90} else 127
+    np.testing.assert_array_equal(mask.array, values > half)
     assert mask.values == len(np.unique(values))
 
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 from segstudy.config.datasets import DRAWN, DatasetConfig, Phantom
 from segstudy.core.errors import StudyError
-from segstudy.data.images.read import read_image, read_mask
+from segstudy.data.images.read import read_image
+from segstudy.data.images.read_masks import read_mask
 from segstudy.data.index import build_index
 from segstudy.data.phantoms.draw import DRAWERS, draw
 from tests.helpers import phantoms

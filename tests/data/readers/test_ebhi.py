@@ -13,7 +13,7 @@ from segstudy.core.files import read_csv
 from segstudy.data.card import describe
 from segstudy.data.checks.image_checks import check_images
 from segstudy.data.checks.split_checks import check_split
-from segstudy.data.images.read import read_mask
+from segstudy.data.images.read_masks import read_mask
 from segstudy.data.index import build_index
 from segstudy.data.phantoms.draw import draw
 from segstudy.data.readers.ebhi import STRATA

@@ -9,7 +9,7 @@ from PIL import Image
 
 from segstudy.config.datasets import Phantom
 from segstudy.core.errors import StudyError
-from segstudy.data.images.read import read_mask
+from segstudy.data.images.read_masks import read_mask
 from segstudy.data.index import build_index
 from tests.helpers.phantoms import draw
 from tests.helpers.raw_data import said

@@ -16,7 +16,8 @@ import segstudy.data.readers.registry
 from segstudy.config.datasets import READERS, Phantom
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv, write_csv
-from segstudy.data.images.read import image_size, read_mask
+from segstudy.data.images.read import image_size
+from segstudy.data.images.read_masks import read_mask
 from segstudy.data.index import build_index, repairs
 from segstudy.data.readers import discovery
 from segstudy.data.readers.discovery import natural

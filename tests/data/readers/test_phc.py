@@ -9,7 +9,8 @@ from PIL import Image
 
 from segstudy.config.datasets import Phantom, Split
 from segstudy.core.errors import StudyError
-from segstudy.data.images.read import read_image, read_mask
+from segstudy.data.images.read import read_image
+from segstudy.data.images.read_masks import read_mask
 from segstudy.data.index import build_index
 from segstudy.data.phantoms.draw import draw
 from segstudy.data.readers.phc import BLOCK, GAP, blocks

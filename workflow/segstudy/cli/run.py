@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -19,9 +19,11 @@ from segstudy.core.errors import StudyError
 from segstudy.core.terminal_text import say
 from segstudy.runtime import children, locks
 from segstudy.runtime.environment import caches, check_writable
+from segstudy.runtime.job import QUIET
 
 PROFILE = "profiles/local"
 CONFIG_SUFFIXES = (".yaml", ".yml")
+SHORT_LINES = ("--logger", "segstudy")  # the module snakemake_logger_plugin_segstudy
 OPTIONS = "segstudy.snakemake_options"  # where a context keeps what stands behind --
 
 
@@ -46,14 +48,19 @@ class PassThrough(TyperCommand):
         return [*super().collect_usage_pieces(ctx), "[-- SNAKEMAKE ARGUMENTS]"]
 
 
-def run(context: typer.Context, files: Files = None) -> None:
+def run(
+    context: typer.Context,
+    files: Files = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="show every line of Snakemake and of the jobs")] = False,
+) -> None:
     """Run a study with Snakemake. Targets and options of Snakemake stand behind --, such as -n or --cores 4.
 
     Examples: `segstudy run studies/demo.yaml -- -n` lists the jobs without running them;
     `segstudy run studies/demo.yaml -- results/demo/tables/architectures.html` makes one file and what it needs.
 
-    The profile is that of --profile (behind --), else SNAKEMAKE_PROFILE, else profiles/local. On a terminal, running
-    and failed cells and the time left are shown below Snakemake's lines. The exit code is Snakemake's.
+    The profile is that of --profile (behind --), else SNAKEMAKE_PROFILE, else profiles/local. On a terminal, one line
+    shows the study with the time left, and one each running training; elsewhere each finished job is a line. What
+    jobs and Snakemake say besides is in their logs. The exit code is Snakemake's.
     """
     from segstudy.cli.console import console
 
@@ -68,7 +75,9 @@ def run(context: typer.Context, files: Files = None) -> None:
     os.environ.update(caches(os.environ))
     if not only_looks(options) and (released := locks.release(results)):
         say(released, error=True)
-    command = snakemake(files, options)
+    short = not verbose and is_short(options)
+    os.environ.update({QUIET: "1"} if short else {})
+    command = snakemake(files, [*SHORT_LINES, *options] if short else options)
     terminal = console(stderr=True)
     sys.stdout.flush()
     if not terminal.is_terminal:  # nobody to show it to: nothing stands between Snakemake and its reader
@@ -76,6 +85,12 @@ def run(context: typer.Context, files: Files = None) -> None:
     from segstudy.study import watch
 
     raise typer.Exit(watch.run(study, results, terminal, command))
+
+
+def is_short(options: Sequence[str]) -> bool:
+    """Return whether Snakemake's lines are to be short ones: jobs run, and nobody asks for other lines."""
+    names = {word.partition("=")[0] for word in own(options)}
+    return not only_looks(options) and not names & {"--logger", "--verbose", "--debug-dag"}
 
 
 def check_no_targets(files: Sequence[Path]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from segstudy.core.names import NAME
 
@@ -16,6 +16,15 @@ LARGEST = 2**53  # of a whole number: what a float64 and every library that is g
 LARGEST_SEED = 2**32 - 1
 MOST_SEEDS = 1_000  # of an experiment
 MOST_CELLS = 100_000  # of a study
+
+
+def added_key(default: Any, **rules: Any) -> Any:
+    """Return the field of a key that is younger than some results: at its default it is left out of dumped settings.
+
+    Settings are compared to know whether a cell is trained again, and stand in its files: a study that does not use the
+    key keeps both.
+    """
+    return Field(default, exclude_if=lambda value: value == default, **rules)
 
 
 class Options(BaseModel):

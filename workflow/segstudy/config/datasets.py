@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from segstudy.config.base import LARGEST_SEED, Below, Options
 from segstudy.config.classes import BACKGROUND, Classes
@@ -26,6 +26,8 @@ EXCEPTION_KINDS = (
     "unreadable",
     "size_mismatch",
     "mask_not_binary",
+    "mask_of_values",
+    "no_class_values",
     "unknown_label",
     "mask_constant",
     "mask_missing",
@@ -35,6 +37,10 @@ EXCEPTION_KINDS = (
     "stratum_empty",
     "seen_by_source",
 )
+
+
+# Keys that are younger than results; see `DatasetConfig._as_before`.
+YOUNGER = ("above_zero",)
 
 
 class Size(Options):
@@ -84,12 +90,14 @@ class Split(Options):
 
 
 class Prediction(Options):
-    """How a canvas is predicted: at once, or in overlapping tiles that are blended."""
+    """How a canvas is predicted: at once, or in tiles that overlap and are blended, or stand side by side."""
 
     tile: tuple[Annotated[int, Field(ge=16, le=16384)], Annotated[int, Field(ge=16, le=16384)]] | None = Field(
         None, description="[height, width] of the tiles, in pixels of the canvas; null: the whole canvas at once"
     )
-    overlap: float = Field(0.5, ge=0, le=0.9, description="share of a tile that overlaps with its neighbour")
+    overlap: Annotated[float, Field(ge=0, le=0.9)] | None = Field(
+        0.5, description="share of a tile that overlaps with its neighbour; null: side by side, without blending"
+    )
 
     @model_validator(mode="after")
     def _overlap_of_tiles(self) -> Prediction:
@@ -168,6 +176,11 @@ class DatasetConfig(Options):
         "know them, or to merge classes; 'background' lists the values of the background, by default 0 or black",
     )
     inverted: bool = Field(False, description="binary masks with dark foreground")
+    above_zero: bool = Field(
+        False,
+        description="binary masks in which 0 (or black) is background and every other value is object: numbered "
+        "objects, palettes; lossless files only",
+    )
     layout: Layout = Field(Layout(), description="reader 'folder' only: which folders and files to read")
     phantom: Phantom | None = None
 
@@ -175,6 +188,23 @@ class DatasetConfig(Options):
     def _inverted_is_binary(self) -> DatasetConfig:
         if self.inverted and self.classes:
             raise ValueError("'inverted' is for masks without 'classes': there, say which values are background")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out younger keys where they are not used: results made before them stay what they are."""
+        values: dict[str, Any] = plain(self)
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in YOUNGER or value != type(self).model_fields[name].default
+        }
+
+    @model_validator(mode="after")
+    def _above_zero_is_binary(self) -> DatasetConfig:
+        for key in ("classes", "inverted"):
+            if self.above_zero and getattr(self, key):
+                raise ValueError(f"'above_zero' and '{key}' both say which values are object: keep one of them")
         return self
 
     @property

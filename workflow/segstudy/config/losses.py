@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from segstudy.config.base import Options
+from segstudy.config.base import Options, added_key
 from segstudy.core.errors import StudyError, nearest
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -56,12 +56,16 @@ class FocalOptions(Options):
 class DiceOptions(Options):
     """Soft Dice loss.
 
-    `form: mean` is 1 - (mean(2py) + 1) / (mean(p + y) + 1), `sum` and `square` the usual two.
+    `form: mean` is 1 - (mean(2py) + 1) / (mean(p + y) + 1), `sum` and `square` the usual two. That of pytorch-toolbelt
+    and segmentation_models_pytorch is `sum` with `smooth: 0, batch: true, skip_empty: true`.
     """
 
     form: Literal["sum", "square", "mean"] = "sum"
     smooth: float = Field(1.0, ge=0)
     batch: bool = Field(False, description="one Dice over the whole batch instead of the mean over images")
+    skip_empty: bool = added_key(
+        False, description="an image (with batch: a batch) without the class costs 0 instead of up to 1"
+    )
 
 
 class TverskyOptions(Options):

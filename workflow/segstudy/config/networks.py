@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from segstudy.config.base import Options
+from segstudy.config.base import Options, added_key
 from segstudy.config.library_networks import EncoderUNetOptions, LibraryOptions, is_library
 
 
@@ -26,7 +26,15 @@ class LevelOptions(Options):
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="dropout after every convolution of the decoder")
 
 
-class EncDecOptions(LevelOptions):
+class PooledOptions(LevelOptions):
+    """Options of the encoder-decoder networks that pool."""
+
+    pool: Literal[2, 3] = added_key(
+        2, description="side of the max-pooling's window; its stride is 2, and 3 is padded by 1"
+    )
+
+
+class EncDecOptions(PooledOptions):
     """Encoder-decoder without skips (exercise 1 of the segmentation exercises)."""
 
     # Three networks are one module, `segstudy.models.unet`; these set them apart where the config does not choose.
@@ -35,7 +43,7 @@ class EncDecOptions(LevelOptions):
     skips: ClassVar[str] = "none"
 
 
-class UNetOptions(LevelOptions):
+class UNetOptions(PooledOptions):
     """U-Net: the encoder-decoder plus concatenated skips, same-size output."""
 
     down: ClassVar[str] = "pool"

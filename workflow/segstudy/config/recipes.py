@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from segstudy.config.base import Options
+from segstudy.config.base import Options, added_key
 from segstudy.config.semi_supervised import Consistency, Denoising, PseudoLabels, StartFrom, Transfer
 
 Range = tuple[float, float]
@@ -70,6 +70,15 @@ class EarlyStopping(Options):
     curve: CurveStopping | None = None
 
 
+class Balance(Options):
+    """Even out the strata of the training images by augmented copies, made once before the training."""
+
+    by: Literal["strata"] = "strata"
+    augment: Literal["added_only"] = Field(
+        "added_only", description="the augmentation makes the copies; the images of the data set stay as they are"
+    )
+
+
 class Recipe(Options):
     """How a network is trained."""
 
@@ -88,10 +97,21 @@ class Recipe(Options):
         None, ge=1, le=1_000_000, description="crops per epoch from all images together, instead of crops_per_image"
     )
     augmentation: Augmentation = Augmentation()
-    balance: Literal["none", "strata"] = Field(
-        "none", description="strata: repeat training images of small strata until all strata are equally frequent"
+    balance: Literal["none", "strata"] | Balance = Field(
+        "none",
+        description="strata: repeat training images of small strata until all strata are equally frequent, and augment "
+        "all; {by: strata, augment: added_only} adds augmented copies of them, and leaves the others as they are",
     )
     validate_every: int = Field(1, ge=1, description="validate every so many epochs")
+    validation_crops: int | None = added_key(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="validate on so many random crops of the size of crop, the same each epoch; null: on whole images",
+    )
+    keep: Literal["best", "last"] = added_key(
+        "best", description="weights of the epoch with the lowest validation loss, or those of the last epoch"
+    )
     early_stopping: EarlyStopping = EarlyStopping()
     accumulate: int = Field(
         1, ge=1, le=4096, description="split each batch into this many parts to save memory (gradient accumulation)"
@@ -123,6 +143,36 @@ class Recipe(Options):
             raise ValueError(
                 "crops_per_epoch says how many crops an epoch has in all: crops_per_image (1) and balance (none) go"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _copies_are_changed(self) -> Recipe:
+        if self.adds_copies and self.augmentation == Augmentation():
+            raise ValueError(
+                "balance adds augmented copies, and the augmentation changes nothing: name the changes, for instance "
+                "augmentation: {flip_horizontal: 0.5, rotation: 30}"
+            )
+        if self.adds_copies and (self.pseudo_labels or self.consistency):
+            raise ValueError(
+                "balance: {augment: added_only} is for labelled images alone: with pseudo_labels or consistency set "
+                "balance: strata"
+            )
+        return self
+
+    @property
+    def in_training(self) -> Recipe:
+        """The recipe as the training loop follows it: added copies were augmented before."""
+        return self.model_copy(update={"augmentation": Augmentation()}) if self.adds_copies else self
+
+    @property
+    def adds_copies(self) -> bool:
+        """Whether augmented copies are added to the training images, which are not augmented themselves."""
+        return isinstance(self.balance, Balance)
+
+    @model_validator(mode="after")
+    def _validation_crops_have_a_size(self) -> Recipe:
+        if self.validation_crops and not self.crop:
+            raise ValueError("validation_crops are of the size of the training's crops: set crop: [height, width]")
         return self
 
     @model_validator(mode="after")

@@ -55,6 +55,12 @@ class Study(Options):
         """Return the named blocks of a data set's config, resolved, as plain values."""
         return self.datasets[dataset].model_dump(mode="json", include=set(blocks))
 
+    def label_settings(self, dataset: str) -> dict[str, Any]:
+        """Return how the masks of a data set are read: the arguments of `data.readers.registry.labels_of`."""
+        options = self.datasets[dataset]
+        strays = any(exception.kind == "unknown_label" for exception in options.exceptions)
+        return self.dataset_settings(dataset, "classes", "inverted", "above_zero") | {"strays": strays}
+
     def measures(self, dataset: str) -> list[str]:
         """Return what is measured of a data set beside counts of pixels."""
         return list(self.evaluation.measures_of_several if self.datasets[dataset].several else self.evaluation.measures)

@@ -19,6 +19,7 @@ from segstudy.data.images.label_map import Labels, looks_inverted
 from segstudy.data.index import repairs
 from segstudy.data.inspect_files import SAMPLE_COLUMNS, Decoded, decode
 from segstudy.data.readers.registry import reader_module
+from segstudy.data.value_maps import value_maps
 
 EXAMPLES = 6
 
@@ -103,6 +104,7 @@ def _card(
         "problems": {row["sample"]: row["problem"] for row in samples.to_dict("records") if row["problem"]},
         "looks_inverted": looks_inverted(samples, labels),
         "repairs": repaired,
+        "value_maps": maps.text if (maps := value_maps(samples)) else "",
     }
 
 

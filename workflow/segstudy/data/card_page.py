@@ -102,7 +102,7 @@ def _part_table(parts: dict[str, dict[str, Any]], images: int) -> list[str]:
 
 
 def _remarks(card: dict[str, Any]) -> list[str]:
-    remarks = list(card["repairs"]) + ([card["looks_inverted"]] if card["looks_inverted"] else [])
+    remarks = [said for said in (card["value_maps"], *card["repairs"], card["looks_inverted"]) if said]
     scales = {mode.rpartition(": ")[2] for mode in card["encodings"]["image"] if mode.endswith("becomes 0..255")}
     if len(scales) > 1:
         remarks.append(

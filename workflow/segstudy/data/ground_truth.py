@@ -14,7 +14,7 @@ from segstudy.core.checksums import remake
 from segstudy.core.errors import StudyError
 from segstudy.core.progress import track
 from segstudy.data.images.label_map import Labels, known_ids
-from segstudy.data.images.read import read_mask
+from segstudy.data.images.read_masks import read_mask
 
 MEASURED = ("train", "val", "test")
 

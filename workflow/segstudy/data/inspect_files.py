@@ -14,6 +14,7 @@ from segstudy.core.errors import StudyError
 from segstudy.core.progress import track
 from segstudy.data.images.label_map import Ids, Labels, binary, read_ids, spelt
 from segstudy.data.images.read import read_picture
+from segstudy.data.images.read_masks import NoClassValues
 from segstudy.data.images.thumbnails import SIDE, thumbnail
 
 # A mask with a larger share of half-tones is none. Seen: soft-edged masks of EBHI-SEG up to 0.06, lossy JPEG masks of
@@ -23,9 +24,10 @@ HALFTONES = 0.2
 # The columns of samples.csv; the encodings of the other masks and the second human's Dice are for the card alone.
 SAMPLE_COLUMNS = (
     *("sample", "readable", "problem", "mask_mode", "mask_values"),
-    *("foreground", "foreground_border", "foreground_roi", "roi_share", "red", "green", "blue"),
+    *("foreground", "foreground_border", "foreground_roi", "roi_share", "red", "green", "blue", "mask_counts"),
 )
 _PLAIN = binary("inside")  # how fields of view and second masks are read
+MOST_COUNTS = 32  # values of a mask that are written down, the most frequent ones
 CARD_COLUMNS = ("image_mode", "roi_mode", "second_mask_mode", "second_dice")
 
 
@@ -81,6 +83,7 @@ def _sample(
             record[f"{part}_mode"] = f"{mask.mode}: {mask.note}"
             if part == "mask":
                 record["mask_values"] = mask.values
+                record["mask_counts"] = _counts(mask)
             if mask.array.shape == size:
                 masks[part] = mask.array > 0
                 if part == "mask":
@@ -98,18 +101,27 @@ def _mask(
         return None
     try:
         mask = read_ids(root / row[part], labels)
+    except NoClassValues as error:
+        problems.append(f"no_class_values: {part} {row[part]}: {error.what}")
+        return None
     except StudyError as error:
         problems.append(f"unreadable: {part} {row[part]}: {error.what}")
         return None
     if mask.array.shape != size:
         height, width = mask.array.shape
         problems.append(f"size_mismatch: {part} is {width}x{height}, image {size[1]}x{size[0]}")
-    if mask.between > HALFTONES:
+    if mask.between > HALFTONES and not mask.value_map:
         problems.append(f"mask_not_binary: {mask.between:.0%} of the pixels of the {part} are half-tones")
     if mask.unknown:
         stray = f"{row[part]} holds {spelt(mask.unknown)} ({mask.stray:.2%} of its pixels)"
         problems.append(f"unknown_label: {stray}, which is no class")
     return mask
+
+
+def _counts(mask: Ids) -> str:
+    """Return the pixels of each value of a mask, as `value=pixels` with spaces between."""
+    counts = sorted(mask.counts.items(), key=lambda item: -item[1])[:MOST_COUNTS]
+    return " ".join(f"{value}={count}" for value, count in counts)
 
 
 def _shares(masks: dict[str, NDArray[np.bool_]]) -> dict[str, float]:

@@ -28,8 +28,7 @@ def look(study: Study, dataset: str, threads: int) -> dict[str, Any]:
     from segstudy.data.readers.registry import labels_of
 
     options = study.datasets[dataset]
-    strays = any(exception.kind == "unknown_label" for exception in options.exceptions)
-    labels = labels_of(options.reader, **study.dataset_settings(dataset, "classes", "inverted"), strays=strays)
+    labels = labels_of(options.reader, **study.label_settings(dataset))
     with tempfile.TemporaryDirectory(prefix="segstudy-") as temporary:
         root, out = study.root(dataset), Path(temporary, "card")
         if options.phantom:

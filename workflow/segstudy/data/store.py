@@ -23,7 +23,8 @@ from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 from segstudy.core.progress import logger, track
 from segstudy.data.images.geometry import Geometry, SizeOption, canvas_size, fit, plain_size, to_canvas
 from segstudy.data.images.label_map import Labels, known_ids
-from segstudy.data.images.read import read_image, read_mask, read_reduced
+from segstudy.data.images.read import read_image, read_reduced
+from segstudy.data.images.read_masks import read_mask
 
 Colour = Literal["rgb", "grey", "green"]
 

@@ -53,7 +53,7 @@ class Usage(Record):
     size: Literal["native"] | dict[str, Pixels | None]
     canvas: Annotated[list[Pixels], Field(min_length=2, max_length=2)]
     tile: Annotated[list[Pixels], Field(min_length=2, max_length=2)] | None
-    overlap: Annotated[float, Field(ge=0, lt=1)]
+    overlap: Annotated[float, Field(ge=0, lt=1)] | None
     images_per_pass: Pixels
     headline: str
     field_of_view: bool

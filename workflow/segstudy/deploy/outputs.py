@@ -15,7 +15,8 @@ from segstudy.data.images.geometry import Geometry, to_original
 from segstudy.data.images.orientation import note_orientation, turned_back, turned_upright
 from segstudy.data.images.overlay import overlay
 from segstudy.data.images.prediction_files import read_probability, write_classes, write_probability
-from segstudy.data.images.read import SUFFIXES, read_image, read_mask
+from segstudy.data.images.read import SUFFIXES, read_image
+from segstudy.data.images.read_masks import read_mask
 from segstudy.deploy.trained_cell import CellFiles
 from segstudy.evaluation.thresholds import binarise
 from segstudy.inference.predict import most_probable

@@ -260,7 +260,7 @@ def predict_large(
     scaling: Any,
     device: torch.device,
     tile: tuple[int, int],
-    overlap: float,
+    overlap: float | None,
 ) -> np.ndarray:
     """Return the probabilities (K, H, W) of one canvas (H, W, C) in overlapping tiles (see
     `segstudy.inference.sliding_window`).

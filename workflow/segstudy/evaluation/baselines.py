@@ -32,7 +32,8 @@ from segstudy.core.errors import StudyError, nearest
 from segstudy.core.rng import numpy_generator
 from segstudy.data.ground_truth import Row, Truth, check_same_size, in_threads, labelled, truth_of
 from segstudy.data.images.label_map import Labels
-from segstudy.data.images.read import read_image, read_mask
+from segstudy.data.images.read import read_image
+from segstudy.data.images.read_masks import read_mask
 from segstudy.evaluation.aggregate import confusion
 from segstudy.evaluation.frangi import ridgeness
 from segstudy.evaluation.measure import COLUMNS, Shapes, counts_of

@@ -18,7 +18,8 @@ from segstudy.data.images import drawing
 from segstudy.data.images.drawing import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN, Entries
 from segstudy.data.images.label_map import Labels
 from segstudy.data.images.prediction_files import read_classes
-from segstudy.data.images.read import read_image, read_mask
+from segstudy.data.images.read import read_image
+from segstudy.data.images.read_masks import read_mask
 from segstudy.evaluation.aggregate import ARGMAX, per_image
 from segstudy.tables.counts_check import in_region, read_measured
 

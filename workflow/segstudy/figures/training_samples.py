@@ -21,7 +21,8 @@ from segstudy.data.images import drawing
 from segstudy.data.images.drawing import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN, Entries
 from segstudy.data.images.label_map import Labels
 from segstudy.data.store import open_store
-from segstudy.data.subsets import strata_of, subset_rows
+from segstudy.data.subsets import names_of, strata_of, subset_rows
+from segstudy.training.added_copies import copied_rows, with_copies
 from segstudy.training.augment_geometry import augment
 from segstudy.training.sampler import balanced, epoch_batches
 
@@ -96,9 +97,18 @@ def first_samples(
         StudyError: there is no store, or the split has no labelled training image.
     """
     opened = open_store(store)
-    names = dict(zip(opened.geometry["row"], opened.geometry["sample"], strict=True))
-    rows = subset_rows(opened, split, "train")
-    if recipe.balance == "strata":
+    arrays, rows, names = (
+        (opened.images, opened.masks, opened.rois),
+        subset_rows(opened, split, "train"),
+        names_of(opened),
+    )
+    if recipe.adds_copies:
+        copied = copied_rows(rows, strata_of(opened, index, rows), seed)
+        arrays = with_copies(arrays, copied, recipe.augmentation, seed)
+        rows = np.concatenate([rows, len(names) + np.arange(len(copied))])
+        names = [*names, *(f"{names[row]} (augmented copy)" for row in copied)]
+        recipe = recipe.in_training
+    elif recipe.balance == "strata":
         rows = balanced(rows, strata_of(opened, index, rows), seed, 1)
     batches = epoch_batches(rows, recipe.batch_size, recipe.crops_per_image, seed, 1, recipe.crops_per_epoch)
     samples: list[Sample] = []
@@ -106,14 +116,11 @@ def first_samples(
         if len(samples) >= number:
             break
         # The whole batch, even if not all of it is shown: how many numbers are drawn depends on its size.
-        arrays = (torch.from_numpy(np.array(array[batch])) for array in (opened.images, opened.masks, opened.rois))
-        images, masks, rois = arrays
+        images, masks, rois = (torch.from_numpy(np.array(array[batch])) for array in arrays)
         draws = rng.generator(seed, "augment", 1, step)
         changed = augment(images.permute(0, 3, 1, 2), masks, rois, recipe.augmentation, draws, recipe.crop)
         parts = [changed[0].permute(0, 2, 3, 1), *changed[1:]]
-        samples += [
-            Sample(str(names[row]), *(part[i].numpy() for part in parts)) for i, row in enumerate(batch.tolist())
-        ]
+        samples += [Sample(names[row], *(part[i].numpy() for part in parts)) for i, row in enumerate(batch.tolist())]
     return samples[:number], sum(map(len, batches))
 
 

@@ -48,7 +48,7 @@ def predict_cell(
     labels: Labels,
     flips: bool = False,
     tile: tuple[int, int] | None = None,
-    overlap: float = 0.5,
+    overlap: float | None = 0.5,
     network: str = "",
 ) -> None:
     """Predict every train, val and test image that has a mask, and choose the cell's thresholds.
@@ -141,7 +141,7 @@ def predict_canvas(
     batch: int | None = None,
     flips: bool = False,
     tile: tuple[int, int] | None = None,
-    overlap: float = 0.5,
+    overlap: float | None = 0.5,
 ) -> Iterator[np.ndarray]:
     """Yield the probabilities of the given rows of a store, on its canvas, in the order of `rows`.
 
@@ -159,7 +159,7 @@ def predict_canvas(
         tile: (height, width) of overlapping tiles that are predicted one by one and blended (see
             `segstudy.inference.sliding_window`): the memory is then that of the tiles of one pass, however large the
                 canvas. None: the whole canvas at once.
-        overlap: share of a tile that its neighbour covers too.
+        overlap: share of a tile that its neighbour covers too; None: side by side, without blending.
 
     Yields:
         float32 (K, H, W): the sigmoid of one logit, or the softmax over several.

@@ -37,7 +37,7 @@ def label_images(
     outputs: Mapping[str, Path],
     dataset: str,
     tile: tuple[int, int] | None = None,
-    overlap: float = 0.5,
+    overlap: float | None = 0.5,
     network: str = "",
 ) -> None:
     """Let a teacher label the images of a data set; masks, where there are any, are not read.
@@ -59,7 +59,7 @@ def label_images(
             this is, empty where the whole image counts).
         dataset: its name, for messages.
         tile: (height, width) of the tiles in pixels of the canvas; None predicts the whole canvas at once.
-        overlap: of tiles.
+        overlap: of tiles; None: side by side, without blending.
         network: that the study names for the teacher.
 
     Raises:

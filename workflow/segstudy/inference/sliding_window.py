@@ -35,6 +35,11 @@ def starts(length: int, tile: int, overlap: float) -> list[int]:
     return sorted({(2 * k * span + steps) // (2 * steps) for k in range(steps + 1)})
 
 
+def side_by_side(length: int, tile: int) -> list[int]:
+    """Return where tiles begin along a side, each where the one before ends; the last one is flush with the end."""
+    return [*range(0, length - tile, tile), length - tile]
+
+
 def blend_window(side: int) -> Tensor:
     """Return the weights along one side of a tile: float32 (side,), from 1 at the centre to about 0.0003 at the ends.
 
@@ -59,10 +64,10 @@ def predict_tiles(
     predict: Callable[[Tensor], Tensor],
     canvas: Tensor,
     tile: tuple[int, int],
-    overlap: float = 0.5,
+    overlap: float | None = 0.5,
     batch: int = 16,
 ) -> Tensor:
-    """Return float32 (B, K, H, W): the answers to overlapping tiles of a canvas, blended.
+    """Return float32 (B, K, H, W): the answers to overlapping tiles of a canvas, blended; or to tiles side by side.
 
     It blends what `predict` returns. `segstudy.inference.predict` lets it return probabilities: they are what is
     averaged over mirror images and seeds too, so that all these means are of one kind; and a tile that is very sure
@@ -79,11 +84,13 @@ def predict_tiles(
         tile: (h, w) in pixels.
         overlap: share of a tile that its neighbour covers too, 0 to below 1. Where a tile ends, the blend jumps by a
             part of what it and its neighbour disagree by: under 0.1 % at an overlap of 0.5, about 0.5 % at 0.25, all
-            of it at 0.
+            of it at 0. None: each tile begins where the one before ends (the last is flush with the border), and its
+            answers stay as they are; what two tiles hold is that of the later one.
         batch: tiles in one call of `predict`, of one image or of several.
     """
     wide = extended(canvas, tile)
-    tops, lefts = (starts(length, side, overlap) for length, side in zip(wide.shape[2:], tile, strict=True))
+    sides = zip(wide.shape[2:], tile, strict=True)
+    tops, lefts = (side_by_side(*side) if overlap is None else starts(*side, overlap) for side in sides)
     places = [(i, top, left) for top in tops for left in lefts for i in range(len(wide))]
     down, across = (blend_window(side).to(wide.device) for side in tile)
     weight = torch.outer(down, across)
@@ -99,8 +106,13 @@ def predict_tiles(
         if sums is None:
             sums = torch.zeros((len(wide), answers.shape[1], *wide.shape[2:]), device=wide.device)
         for part, answer in zip(parts, answers, strict=True):
-            sums[part].addcmul_(answer, weight)
+            if overlap is None:
+                sums[part] = answer
+            else:
+                sums[part].addcmul_(answer, weight)
     assert sums is not None, "a canvas has at least one tile"
+    if overlap is None:
+        return crop_to(sums, *canvas.shape[2:])
     sums /= _sums(tops, down, wide.shape[2])[:, None]
     sums /= _sums(lefts, across, wide.shape[3])
     return crop_to(sums, *canvas.shape[2:])

@@ -8,14 +8,17 @@ from torch import Tensor
 from segstudy.losses.common import TINY, foreground, mean_of_images
 
 
-def dice(logits: Tensor, target: Tensor, roi: Tensor, *, form: str, smooth: float, batch: bool) -> Tensor:
+def dice(
+    logits: Tensor, target: Tensor, roi: Tensor, *, form: str, smooth: float, batch: bool, skip_empty: bool = False
+) -> Tensor:
     """Soft Dice loss, 1 - (2 I + s) / (D + s) with s = `smooth`.
 
     `sum`: I = sum(p*y), D = sum(p) + sum(y); `square`: D = sum(p^2) + sum(y^2) (both S4); `mean`: I and D of
     `sum` as means over the counted pixels, which with s = 1 is S1's 1 - (mean(2py) + 1) / (mean(p + y) + 1).
 
     One Dice per image, averaged over the images that have counted pixels, or one over the whole batch
-    (`batch`). Several classes: p = softmax(z), y one-hot; the mean over the foreground classes.
+    (`batch`). Several classes: p = softmax(z), y one-hot; the mean over the foreground classes. With `skip_empty` the
+    loss of a class is 0 where y is 0 everywhere, and is still counted in the mean, as in pytorch-toolbelt's `DiceLoss`.
     """
     p, y = foreground(logits, target)
     m = roi.unsqueeze(1)
@@ -27,6 +30,8 @@ def dice(logits: Tensor, target: Tensor, roi: Tensor, *, form: str, smooth: floa
     if form == "mean":
         overlap, total = overlap / counted.clamp(min=1), total / counted.clamp(min=1)
     values = 1 - (2 * overlap + smooth + TINY) / (total + smooth + TINY)
+    if skip_empty:
+        values = values * (y.sum(axes) > 0)
     return mean_of_images(values, counted)
 
 

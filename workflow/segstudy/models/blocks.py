@@ -179,9 +179,11 @@ def head(in_channels: int, outputs: int) -> nn.Conv2d:
     return linear(nn.Conv2d(in_channels, outputs, 1), "head", "1×1 convolution")
 
 
-def pool() -> nn.Module:
-    """Return 2x2 max-pooling."""
-    return described(nn.MaxPool2d(2), "down", "2×2 max-pooling")
+def pool(window: int = 2) -> nn.Module:
+    """Return max-pooling that halves the sides: of 2x2 pixels, or of 3x3 (padding 1), which overlap."""
+    words = f"{window}×{window} max-pooling"
+    layer = nn.MaxPool2d(window, stride=2, padding=window // 2 if window % 2 else 0)
+    return described(layer, "down", words if window == 2 else f"{words}, stride 2")
 
 
 def upsample() -> nn.Module:

@@ -30,6 +30,7 @@ class UShape(nn.Module):
         down: str = "pool",
         up: str = "transposed",
         dropout: float | None = None,
+        pool: int = 2,
     ) -> None:
         """Build the levels of `options` (`width`, `growth`, `depth`).
 
@@ -42,13 +43,16 @@ class UShape(nn.Module):
             down: pool, or strided.
             up: see `resampling.upsample`.
             dropout: of the decoder's units, where they take one.
+            pool: side of the pooling's window.
         """
         super().__init__()
         widths = blocks.level_widths(options.width, options.growth, options.depth)
         levels = range(options.depth)
         extra = {} if dropout is None else {"dropout": dropout}
         self.encoder = nn.ModuleList(unit(widths[i - 1] if i else in_channels, widths[i]) for i in levels)
-        self.down = nn.ModuleList(blocks.pool() if down == "pool" else resampling.strided(widths[i]) for i in levels)
+        self.down = nn.ModuleList(
+            blocks.pool(pool) if down == "pool" else resampling.strided(widths[i]) for i in levels
+        )
         self.bottom = unit(widths[-2], widths[-1])
         self.up = nn.ModuleList(resampling.upsample(up, widths[i + 1], widths[i]) for i in levels)
         self.join = nn.ModuleList(join() for _ in levels if join)

@@ -10,7 +10,8 @@ here it smooths what comes through the connection, not what comes up beside it.
 
 U-Net 2 is S1, exercise 4: "Replace max-pooling by convolutions with stride=2, and replace upsampling by
 transpose-convolutions also with stride=2." They stand where pooling and upsampling stood, with nothing after them. The
-encoder-decoder is that of exercise 1; Badrinarayanan et al. 2017 for the family.
+encoder-decoder is that of exercise 1, whose sheet pools 3x3 pixels (`pool: 3`); Badrinarayanan et al. 2017 for the
+family.
 """
 
 from __future__ import annotations
@@ -30,5 +31,6 @@ class UNet(FramedU):
     def __init__(self, options: EncDecOptions | UNetOptions | UNet2Options, in_channels: int, outputs: int) -> None:
         unit = partial(blocks.convolutions, options.convolutions, normalisation=options.normalisation)
         join = JOINS.get(options.skips)
-        super().__init__(options, in_channels, outputs, unit, join, options.down, options.up, options.dropout)
+        pool = getattr(options, "pool", 2)  # U-Net 2 does not pool
+        super().__init__(options, in_channels, outputs, unit, join, options.down, options.up, options.dropout, pool)
         self.pad, self.crop = blocks.Pad(2**options.depth), blocks.Crop()

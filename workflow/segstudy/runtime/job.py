@@ -12,7 +12,7 @@ import shlex
 import shutil
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from segstudy.core.terminal_text import VisibleFormatter, visible
 from segstudy.runtime.live_status import WIPE, LiveStatus
 from segstudy.runtime.locks import alone
 
+QUIET = "SEGSTUDY_QUIET"  # environment variable: on the terminal, a job says warnings and errors alone
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # Of what loses the number of the error: a short write of an array, the writers of torch, safetensors and Pillow.
 FULL_WORDS = re.compile(
@@ -46,7 +47,7 @@ def job(snakemake: Any, resume: Path | None = None, remove: str | None = None) -
         os.environ[variable] = str(snakemake.threads)
     path = Path(str(snakemake.log[0]))
     terminal = sys.stderr
-    name = " ".join([snakemake.rule, *_wildcards(snakemake)])
+    name = job_name(snakemake.rule, dict(snakemake.wildcards.items()))
     live = LiveStatus(name, resume, terminal) if resume else None
     with _log(path) as log:
         handlers = [
@@ -56,7 +57,8 @@ def job(snakemake: Any, resume: Path | None = None, remove: str | None = None) -
         if live:  # its line already says what an epoch's line would
             handlers[1].addFilter(lambda record: not (live.drawn and hasattr(record, "epoch")))
         logger = logging.getLogger("segstudy")
-        handlers[1].setLevel(logging.INFO)  # the log keeps every line, the terminal those that tell of progress
+        # The log keeps every line, the terminal those that tell of progress.
+        handlers[1].setLevel(logging.WARNING if os.environ.get(QUIET) else logging.INFO)
         logger.setLevel(logging.DEBUG)
         logger.handlers = handlers
         logging.captureWarnings(True)
@@ -212,11 +214,10 @@ def explain(error: BaseException) -> str | None:
     return None
 
 
-def _wildcards(snakemake: Any) -> list[str]:
-    values = dict(snakemake.wildcards.items())
-    values.pop("study", None)
-    parts = [f"seed{value}" if key == "seed" else str(value) for key, value in values.items()]
-    return ["/".join(parts)] if parts else []
+def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
+    """Return what a job is called on the terminal, such as `train ph2/unet/bce/default/seed0`."""
+    parts = [f"seed{value}" if key == "seed" else str(value) for key, value in wildcards.items() if key != "study"]
+    return " ".join([rule, *(["/".join(parts)] if parts else [])])
 
 
 class _Quiet(logging.StreamHandler[Any]):

@@ -200,7 +200,7 @@ def predicted_pixels(canvas: tuple[int, int], prediction: Prediction) -> float:
     """Return the pixels of a canvas that go through a network: of tiles, about, those that overlap each time."""
     if prediction.tile is None:
         return float(math.prod(canvas))
-    step = 1 - prediction.overlap
+    step = 1 - (prediction.overlap or 0)
     sides = zip(canvas, prediction.tile, strict=True)
     return math.prod(tile * (1 + max(0.0, side / tile - 1) / step) for side, tile in sides)
 

@@ -56,8 +56,7 @@ def reader(study: Study, dataset: str) -> str:
 @cache
 def labels(study: Study, dataset: str) -> dict[str, Any]:
     """Return the settings by which masks are read: the arguments of `segstudy.data.readers.registry.labels_of`."""
-    strays = any(exception.kind == "unknown_label" for exception in study.datasets[dataset].exceptions)
-    return study.dataset_settings(dataset, "classes", "inverted") | {"strays": strays}
+    return study.label_settings(dataset)
 
 
 def block(study: Study, dataset: str, name: str) -> Any:
@@ -93,7 +92,7 @@ def index_if_needed(study: Study, dataset: str, recipe: str) -> str | list[str]:
     Other trainings do not have it as an input, so that a changed index does not redo them.
     """
     options = study.recipe(dataset, recipe)
-    needed = options.balance == "strata" or options.denoising or options.labels < 1
+    needed = options.balance != "none" or options.denoising or options.labels < 1
     return f"{paths.results(study.study)}/{paths.INDEX.format(dataset=dataset)}" if needed else []
 
 

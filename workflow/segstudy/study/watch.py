@@ -22,7 +22,7 @@ from segstudy.study.status_view import view
 
 EVERY = 1.0  # seconds between two looks at the files
 FULL = re.compile(r"\[Errno (28|122)\]|No space left on device|Disk quota exceeded")
-JOBS = re.compile(r"(\d+) of (\d+) steps \(\d+%\) done")  # Snakemake's count
+JOBS = re.compile(r"^\[(\d+)/(\d+)\] |(\d+) of (\d+) steps \(\d+%\) done")  # a finished job; Snakemake's count
 EPOCH = re.compile(r"\[train [^]]*\] epoch \d")  # what the picture says better
 
 
@@ -58,7 +58,8 @@ def run(study: Study, results: Path, console: Console, command: Sequence[str]) -
             text = line.decode(errors="replace").rstrip()
             full = full or FULL.search(text)
             if count := JOBS.search(text):
-                jobs[0] = f"{count[1]} of {count[2]} jobs, "
+                done_jobs, of = filter(None, count.groups())
+                jobs[0] = f"{done_jobs} of {of} jobs, "
             elif not EPOCH.match(text):
                 with suppress(OSError):  # the terminal is gone
                     console.print(Text.from_ansi(text), soft_wrap=True)

@@ -193,7 +193,8 @@ def _tile_words(prediction: Prediction) -> str:
     if prediction.tile is None:
         return ""
     height, width = prediction.tile
-    return f", and predict them in tiles of {height}x{width} that overlap by {prediction.overlap:.0%}"
+    how = "stand side by side" if prediction.overlap is None else f"overlap by {prediction.overlap:.0%}"
+    return f", and predict them in tiles of {height}x{width} that {how}"
 
 
 def chain_words(study: Study, cells: Sequence[Cell]) -> dict[str, str]:

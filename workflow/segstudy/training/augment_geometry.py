@@ -60,7 +60,8 @@ def augment(
     """Return a randomly changed batch: images float32 in 0..1, masks and rois in the type they came in.
 
     Pixels from outside the image are 0 in image, mask and roi. With `crop`, the result has that size and lies
-    inside the image wherever the (turned, scaled) crop fits; a crop larger than the image is padded.
+    inside the image wherever the (turned, scaled) crop fits, before it is shifted; a crop larger than the image is
+    padded.
 
     Args:
         images: (B, C, H, W), uint8 0..255 or float 0..1.
@@ -186,14 +187,14 @@ def _affine(
     middle = image_boxes[:, [1, 0]] + sides / 2
     backward = torch.linalg.inv(_forward(u, flip_x, flip_y, options))
     half = (backward.abs() @ torch.tensor([size[1], size[0]], dtype=torch.float64)) / 2  # of the bounding box
-    shift = torch.stack([_between(u[key], -1, 1) * options.shift for key in ("shift_x", "shift_y")], 1) * sides
+    moved = sides if crop is None else torch.tensor([size[1], size[0]], dtype=torch.float64)
+    shift = torch.stack([_between(u[key], -1, 1) * options.shift for key in ("shift_x", "shift_y")], 1) * moved
     offset = -(backward @ shift[:, :, None])[:, :, 0]
     corners, window = [(0, 0)] * len(half), source
     if crop is not None:
-        # A crop already lies anywhere it fits; only along a side that it overfills is there anything to shift.
+        # A crop lies anywhere it fits, and from there it is shifted, at the border of the image beyond it.
         room = (sides / 2 - half).clamp(min=0)
-        anywhere = torch.stack([_between(u[key], -1, 1) for key in ("crop_x", "crop_y")], 1) * room
-        offset = torch.where(room > 0, anywhere, offset)
+        offset = offset + torch.stack([_between(u[key], -1, 1) for key in ("crop_x", "crop_y")], 1) * room
         extent = torch.minimum((2 * half.amax(0)).ceil() + 2 * MARGIN, whole)
         start = (middle + offset - extent / 2).floor().clamp(min=0).minimum(whole - extent)
         corners = [(int(y), int(x)) for x, y in start.tolist()]

@@ -110,7 +110,7 @@ def train_cell(
     work = estimate_work(model, inputs, recipe, device)
     loss = inputs.task.adapt_loss(build.build_loss(settings["loss"], inputs.statistics))
     with memory.explained(recipe.batch_size, work.canvas, recipe.accumulate, device, work.bytes_per_image):
-        trained = train(model, loss, inputs, recipe, seed, device, checkpoint)
+        trained = train(model, loss, inputs, recipe.in_training, seed, device, checkpoint)
 
     meta = model_meta(settings, store, seed, trained, inputs.outputs)
     record = provenance.run_record(
@@ -164,7 +164,8 @@ def estimate_work(model: nn.Module, inputs: TrainingInputs, recipe: Recipe, devi
     """Count operations and memory of a training; measure the peak of the machine where the training is long."""
     images, amp_dtype = inputs.arrays[0], choose_precision(recipe.precision, device)
     height, width = canvas = recipe.crop or (images.shape[1], images.shape[2])
-    strata = stratum_counts(np.asarray(inputs.train), inputs.strata, recipe.crops_per_image, recipe.crops_per_epoch)
+    known = inputs.strata and inputs.strata[: inputs.originals]
+    strata = stratum_counts(np.asarray(inputs.train), known, recipe.crops_per_image, recipe.crops_per_epoch)
     flops = cost.count_flops(model, images.shape[3], height, width)
     images_seen = recipe.epochs * sum(counts["per_epoch"] for counts in strata.values())
     peak = peak_for(provenance.TRAINING_PASSES * flops * images_seen, device, amp_dtype)

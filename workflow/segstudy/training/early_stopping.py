@@ -8,6 +8,7 @@ the last point, provides an index of the loss trend."
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,7 +64,7 @@ def flat(slopes: Sequence[float], options: CurveStopping | None) -> bool:
 
 def best_loss(history: Sequence[Mapping[str, Any]]) -> float:
     """Return the lowest validation loss so far; infinity before the first."""
-    return min((row["val_loss"] for row in history if row["best"]), default=float("inf"))
+    return min((row["val_loss"] for row in history if math.isfinite(row["val_loss"])), default=math.inf)
 
 
 def reason(history: Sequence[Mapping[str, Any]], options: EarlyStopping) -> str:
@@ -76,7 +77,8 @@ def reason(history: Sequence[Mapping[str, Any]], options: EarlyStopping) -> str:
     epoch = history[-1]["epoch"]
     if flat([row["slope"] for row in history], options.curve):
         return f"the curve of the training loss was flat for more than {options.curve.epochs} epochs"  # type: ignore
-    best = max((row["epoch"] for row in history if row["best"]), default=0)
+    lowest = best_loss(history)
+    best = next((row["epoch"] for row in history if row["val_loss"] == lowest), 0)
     if options.patience is not None and best and epoch - best >= options.patience:
         return f"no better validation loss for {epoch - best} epochs"
     return ""

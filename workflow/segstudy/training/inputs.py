@@ -20,6 +20,7 @@ from segstudy.data.split import LEARNABLE
 from segstudy.data.store import Store, open_store
 from segstudy.data.subsets import column_of, labels_used, names_of, rectangles_of, share_of, strata_of, subset_rows
 from segstudy.losses import build
+from segstudy.training.added_copies import copied_rows, with_copies
 from segstudy.training.device_data import Rows
 from segstudy.training.tasks.base import Task
 from segstudy.training.tasks.denoising import RemoveNoise, eligible_images, split_rows
@@ -47,8 +48,13 @@ class TrainingInputs:
     statistics: build.ClassStatistics = NO_MASKS
     outputs: int = 1  # channels of the network's logits
     index_read: bool = False  # whether the training depends on the index
-    further_images: Mapping[str, int] = field(default_factory=dict)  # numbers of pseudo-labelled or unlabelled images
+    further_images: Mapping[str, int] = field(default_factory=dict)  # numbers of `pseudo`, `unlabelled`, `copies`
     labels: Mapping[str, Any] | None = None  # `images` whose labels are used, `of` how many, where not all `samples`
+
+    @property
+    def originals(self) -> int:
+        """Number of training rows that are no added copies; these follow them."""
+        return len(self.train) - self.further_images.get("copies", 0)
 
 
 class Unlabelled(NamedTuple):
@@ -93,15 +99,33 @@ def load_inputs(
         train=train,
         val=val,
         names=names_of(store),
-        strata=strata_of(store, index, train) if recipe.balance == "strata" else None,
+        strata=strata_of(store, index, train) if recipe.balance != "none" else None,
         statistics=build.class_statistics(store.masks, store.rois, train, classes),
         outputs=1 if classes == 2 else classes,
-        index_read=recipe.balance == "strata" or recipe.labels < 1,
+        index_read=recipe.balance != "none" or recipe.labels < 1,
         labels=labels_used(store, train, len(every)),
     )
+    if recipe.adds_copies:
+        return _with_copies(inputs, recipe, seed)
     if recipe.pseudo_labels:
         return _with_pseudo_labels(inputs, store, recipe, recipe.pseudo_labels, seed, unlabelled)
     return _with_mean_teacher(inputs, store, recipe, seed, unlabelled) if recipe.consistency else inputs
+
+
+def _with_copies(inputs: TrainingInputs, recipe: Recipe, seed: int) -> TrainingInputs:
+    """Return the inputs with augmented copies of the images of small strata."""
+    assert inputs.strata is not None and inputs.names is not None
+    rows = copied_rows(inputs.train, inputs.strata, seed)
+    added = len(inputs.names) + np.arange(len(rows))
+    stratum = dict(zip(np.asarray(inputs.train).tolist(), inputs.strata, strict=True))
+    return replace(
+        inputs,
+        arrays=with_copies(inputs.arrays, rows, recipe.augmentation, seed),
+        train=np.concatenate([inputs.train, added]),
+        names=[*inputs.names, *(f"{inputs.names[row]} (copy)" for row in rows)],
+        strata=[*inputs.strata, *(stratum[row] for row in rows.tolist())],
+        further_images={"copies": len(rows)},
+    )
 
 
 def _with_pseudo_labels(

@@ -31,7 +31,7 @@ from segstudy.training.reporter import Reporter, raise_diverged
 from segstudy.training.sampler import Sampler
 from segstudy.training.state import TrainingState
 from segstudy.training.step import make_forward, training_step
-from segstudy.training.validation import validate
+from segstudy.training.validation import random_crops, validate
 
 HISTORY = ["epoch", "learning_rate", "train_loss", "val_loss", "val_dice", "slope", "best"]
 
@@ -60,7 +60,8 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
 ) -> Trained:
     """Train `model`; return the weights of its best epoch: the lowest validation loss, the earlier of equals.
 
-    Without validation images these are the last weights, and the history has no validation figures.
+    With `keep: last`, and without validation images, these are the last weights; without validation images the history
+    has no validation figures.
 
     Args:
         model: (B, C, H, W) -> logits (B, K, H, W); changed in place, at the end it holds the LAST weights. If it has
@@ -107,9 +108,12 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
 
     forward, eval_model = to_forward(compiled_model), task.eval_model(model)
     eval_forward = to_forward(eval_model)
+    val_rows, val_windows = inputs.val, None
+    if recipe.validation_crops and recipe.crop and len(val_rows):
+        val_rows, val_windows = random_crops(val_rows, recipe.validation_crops, recipe.crop, data.canvas, task, seed)
     # Validation takes no gradients: batches of small images are as large as one of 512 x 512 pixels.
     pixels = max(max(sizes) * math.prod(recipe.crop or data.canvas), 2**18)
-    val_batch_size = max(1, pixels // math.prod(data.canvas))
+    val_batch_size = max(1, pixels // math.prod(val_windows.size if val_windows else data.canvas))
     with caught_signals() as stop:
         while state.epoch <= recipe.epochs and not early_stopping.reason(state.history, stopping):
             epoch = state.epoch
@@ -145,14 +149,14 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
                 if len(inputs.val) and (last or epoch % recipe.validate_every == 0):
                     eval_model.eval()
                     batch_size = max(1, val_batch_size * recipe.accumulate // state.accumulate)
-                    scores = validate(eval_forward, loss, data, inputs.val, batch_size, stop, task)
+                    scores = validate(eval_forward, loss, data, val_rows, batch_size, stop, task, val_windows)
                     row["val_loss"], row["val_dice"] = scores
                     save_if_due(checkpoint, state, check_losses, stop)
                     if not math.isfinite(row["val_loss"]):
                         raise_diverged(row["val_loss"], "the validation", inputs.val, inputs.names, state, checkpoint)
                     row["best"] = int(row["val_loss"] < early_stopping.best_loss(state.history))
-                elif last:
-                    row["best"] = 1  # no validation loss chooses an epoch
+                if recipe.keep == "last" or not len(inputs.val):
+                    row["best"] = int(bool(last))  # no validation loss chooses an epoch
                 if row["best"]:
                     state.best = {k: v.to("cpu", copy=True) for k, v in eval_model.state_dict().items()}
             state.finish_epoch(row)

@@ -1,14 +1,38 @@
-"""Validation after an epoch: mean loss and mean Dice overlap of whole images, on the canvas."""
+"""Validation after an epoch: mean loss and mean Dice overlap of whole images, on the canvas, or of random crops."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from segstudy.training.device_data import DeviceData, Rows
+from segstudy.config.recipes import Augmentation
+from segstudy.core import rng
+from segstudy.training import augment_geometry
+from segstudy.training.device_data import DeviceData, Rows, Windows
+from segstudy.training.sampler import resample_to
 from segstudy.training.tasks.base import Task
+
+
+def random_crops(
+    rows: Rows, number: int, size: tuple[int, int], canvas: tuple[int, int], task: Task, seed: int
+) -> tuple[np.ndarray, Windows]:
+    """Return the row and the window of each of `number` random crops, the same for every epoch of a training.
+
+    Args:
+        rows: of the validation images; their numbers of crops differ by one at most.
+        number: of crops.
+        size: of a crop, (height, width).
+        canvas: (height, width) of what the rows hold.
+        task: says where on the canvas the images lie, see `Task.image_boxes`.
+        seed: of the training.
+    """
+    chosen = np.sort(resample_to(np.asarray(rows, np.int64), number, rng.numpy_generator(seed, "validation crops")))
+    draws, boxes = rng.generator(seed, "validation crops"), task.image_boxes(chosen)
+    plan = augment_geometry.draw(number, canvas, Augmentation(), draws, size, boxes)
+    return chosen, Windows(plan.corners, plan.window)
 
 
 @torch.inference_mode()
@@ -20,11 +44,12 @@ def validate(
     batch_size: int,
     stop: Callable[[], object],
     task: Task | None = None,
+    windows: Windows | None = None,
 ) -> tuple[float, float]:
-    """Return loss and Dice overlap of whole images, each the mean over images; no Dice (nan) where none is scored.
+    """Return loss and Dice overlap of whole images, or of a window of each; no Dice (nan) where none is scored.
 
-    Both are computed image by image, so that neither depends on `batch_size`. When `stop()` is true the validation
-    ends at once, and its values mean nothing.
+    Each is the mean over images, and computed image by image, so that neither depends on `batch_size`. When `stop()` is
+    true the validation ends at once, and its values mean nothing.
 
     Args:
         forward: images (B, C, H, W) in 0..1 -> logits (B, K, H, W), the network being in evaluation mode.
@@ -34,6 +59,7 @@ def validate(
         batch_size: images in one forward pass.
         stop: asked before every pass.
         task: of the training; None is masks.
+        windows: of `random_crops`, one for each of the rows; None measures what the task does, whole images.
     """
     task = task or Task()
     losses: list[Tensor] = []
@@ -42,7 +68,11 @@ def validate(
         if stop():
             return float("nan"), float("nan")
         part = rows[first : first + batch_size]
-        images, target, roi = task.validation_batch(data.fetch(part, task.validation_windows(len(part))), part)
+        if windows:
+            shown: Windows | None = windows._replace(corners=windows.corners[first : first + batch_size])
+        else:
+            shown = task.validation_windows(len(part))
+        images, target, roi = task.validation_batch(data.fetch(part, shown), part)
         logits = forward(images)
         losses += [loss(*(tensor[i : i + 1] for tensor in (logits, target, roi))) for i in range(len(images))]
         if task.scored:

@@ -20,6 +20,9 @@ TO_DO = {
     "unreadable": "replace the file by a sound copy, or remove the image and its mask",
     "size_mismatch": "check that the mask belongs to the image; one of the two was resized or cropped",
     "mask_not_binary": "check that this is the mask and not the image or a probability map",
+    "mask_of_values": "say what the values mean, by one of the lines above; half of the range would be a guess",
+    "no_class_values": "use the original label files, whose one channel (or palette) holds the values, one file an "
+    "image; or map colours under 'classes', for instance window: '#ff0000'",
     "unknown_label": "correct the file, or name the value under the data set's 'classes', 'background' included",
     "mask_constant": "look at the mask: was it exported empty, or filled?",
     "mask_missing": "add the mask, or remove the image",

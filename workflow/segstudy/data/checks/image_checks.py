@@ -16,8 +16,12 @@ import pandas as pd
 from segstudy.config.datasets import DeclaredException
 from segstudy.data.checks.findings import Finding, apply_exceptions, check_same_samples
 from segstudy.data.images.label_map import Labels, looks_inverted
+from segstudy.data.value_maps import value_maps
 
-IMAGE_KINDS = ("unreadable", "size_mismatch", "mask_not_binary", "unknown_label", "mask_constant", "mask_missing")
+IMAGE_KINDS = (
+    *("unreadable", "size_mismatch", "mask_not_binary", "mask_of_values", "no_class_values", "unknown_label"),
+    *("mask_constant", "mask_missing"),
+)
 logger = logging.getLogger("segstudy")
 
 
@@ -46,6 +50,9 @@ def check_images(
     """
     check_same_samples(index, samples, "samples.csv")
     findings = [*_decoding(samples), *_constant(samples, index, labels.several), *_missing(index)]
+    if maps := value_maps(samples):  # cut at half, they may well be constant: that says nothing of them
+        findings = [f for f in findings if f.kind != "mask_constant" or f.subjects[0] not in maps.samples]
+        findings.append(Finding("mask_of_values", *maps))
     record = apply_exceptions(findings, exceptions, IMAGE_KINDS, dataset)
     inverted = looks_inverted(samples, labels)
     if inverted:

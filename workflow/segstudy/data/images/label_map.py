@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from segstudy.config.classes import BACKGROUND
 from segstudy.core.errors import StudyError
-from segstudy.data.images.read import read_colours, read_labels, read_mask
+from segstudy.data.images.read_masks import NoClassValues, read_colours, read_labels, read_mask
 
 Value = int | str  # a grey value or palette index, or a colour as "#rrggbb"
 Colour = tuple[int, int, int]
@@ -35,6 +35,7 @@ class Labels(NamedTuple):
     values: tuple[tuple[Value, ...], ...] = ()  # empty: binary masks, read as `images.read_mask` says
     colours: tuple[Colour, ...] = ()  # for pictures
     inverted: bool = False  # binary masks whose foreground is dark
+    above_zero: bool = False  # binary masks: 0 is background, every other value foreground
     strays: bool = False  # values that are no class are known to the config, and count as background
 
     @property
@@ -58,6 +59,8 @@ class Ids(NamedTuple):
     between: float  # share of half-tones of a binary mask; 0 for several classes
     unknown: tuple[Value, ...]  # values in the file that are no class; their pixels are background here
     stray: float  # share of such pixels
+    counts: Mapping[Value, int] = {}  # see `images.read_masks.Mask`
+    value_map: bool = False
 
 
 def binary(name: str, inverted: bool = False) -> Labels:
@@ -93,10 +96,11 @@ def read_ids(path: str | Path, labels: Labels) -> Ids:
         StudyError: the file cannot be read, holds colours where values are mapped, or stands for several files.
     """
     if not labels.values:
-        mask = read_mask(path, labels.inverted)
-        return Ids(mask.array.astype(np.uint8), mask.mode, mask.note, mask.values, mask.between, (), 0.0)
+        mask = read_mask(path, labels.inverted, labels.above_zero)
+        read = (mask.mode, mask.note, mask.values, mask.between)
+        return Ids(mask.array.astype(np.uint8), *read, (), 0.0, mask.counts, mask.value_map)
     if Path(path).name.endswith("*"):
-        raise StudyError(
+        raise NoClassValues(
             "several mask files of one image are one mask of one class; values that are classes stand in one file",
             where=path,
             remedy="write the classes of an image into one file, or take 'classes' out of the data set's block",

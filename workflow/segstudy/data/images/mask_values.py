@@ -1,8 +1,8 @@
-"""Reduce a mask file to one number per pixel: from values, palette, colours or transparency."""
+"""Reduce a mask file to one number per pixel: from values, palette, colours or transparency. Count what it stores."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,69 +10,130 @@ from PIL import Image
 
 from segstudy.data.images.decode import bands
 
+FEW = 32  # values up to this many are looked at one by one
+SOFT = 0.5  # share of the pixels between darkest and brightest that lie on edges: more of them is a soft-edged mask
+FLAT = 0.3  # share of them that have their own value and background around: more are numbered objects, less a picture
 
-def levels(image: Image.Image) -> tuple[NDArray[Any], str, int]:
-    """Return one number per pixel (H, W), its source in words, and the number of distinct stored values."""
+
+class Levels(NamedTuple):
+    """A mask file with one number per pixel."""
+
+    numbers: NDArray[Any]  # (H, W): what is compared with half of the range
+    source: str  # where the numbers come from, in words
+    values: NDArray[Any]  # distinct stored values: grey values, indices of a palette, or colours as 0xRRGGBB
+    counts: NDArray[np.int64]  # pixels of each
+    stored: str  # what `values` are: "value", "index", "colour", or "" where a varying alpha makes them neither
+    indices: NDArray[np.uint8] | None = None  # (H, W) of palette files
+
+
+def levels(image: Image.Image) -> Levels:
+    """Return one number per pixel (H, W), its source, and the stored values with their numbers of pixels."""
     mode = image.mode
-    if mode == "1":
-        array = np.asarray(image).astype(np.uint8)
-        return array, "", _distinct(array)
     if mode == "P":
         return _palette_levels(image)
-    if mode in ("L", "I", "F") or mode.startswith("I;16"):
+    if mode in ("1", "L", "I", "F") or mode.startswith("I;16"):
         array = np.asarray(image)
-        return array, "", _distinct(array)
+        array = array.astype(np.uint8) if mode == "1" else array
+        return Levels(array, "", *_counted(array), "value")
     if mode in ("LA", "La", "PA", "RGBA", "RGBa"):
         return _alpha_levels(np.asarray(image if mode == "RGBA" else image.convert("RGBA")))
     array = np.asarray(image if mode == "RGB" else image.convert("RGB"))
-    return array.max(axis=2), _channel_source(array), _distinct_colours(array)
+    return _colour_levels(array)
 
 
-def _palette_levels(image: Image.Image) -> tuple[NDArray[Any], str, int]:
+def is_value_map(found: Levels) -> bool:
+    """Return whether the stored values are a few separate numbers, each with a meaning, and no grey picture.
+
+    Soft edges hold values between background and foreground too, but only where they lie between both: their pixels
+    have a darker and a brighter neighbour. Of more than `FEW` values, those of numbered objects lie in flat areas or
+    beside background, and those of a photograph or a probability map beside slightly darker and brighter ones.
+    """
+    if not found.stored or len(found.values) < 3 or (found.numbers.dtype.kind == "f" and not _whole(found.values)):
+        return False
+    numbers = found.numbers
+    lowest, highest = numbers.min(), numbers.max()
+    few = len(found.values) <= FEW
+    margin = 0 if few else 0.1 * float(highest)
+    between = on_edges = flat = 0
+    for rows in bands(*numbers.shape):
+        least, most, inner = _neighbours(numbers, rows)
+        middle = (inner > lowest + margin) & (inner < highest - margin)
+        between += int(np.count_nonzero(middle))
+        on_edges += int(np.count_nonzero(middle & (least < inner) & (inner < most)))
+        flat += int(np.count_nonzero(middle & (inner == most) & ((least == most) | (least == lowest))))
+    if few:
+        return on_edges <= SOFT * between
+    return found.stored != "colour" and between > 0 and flat > FLAT * between
+
+
+def _whole(values: NDArray[Any]) -> bool:
+    return bool((values == np.floor(values)).all())
+
+
+def _neighbours(numbers: NDArray[Any], rows: slice) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return the least and the largest of 3x3 pixels, and the pixel itself, for some rows."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    above, below = min(rows.start, 1), min(numbers.shape[0] - rows.stop, 1)
+    band = numbers[rows.start - above : rows.stop + below]
+    inner = slice(above, above + rows.stop - rows.start)
+    least, most = (f(band, 3, mode="nearest")[inner] for f in (minimum_filter, maximum_filter))
+    return least, most, band[inner]
+
+
+def _palette_levels(image: Image.Image) -> Levels:
     indices = np.asarray(image)
-    used = np.flatnonzero(image.histogram()[:256])
+    values, counts = _counted(indices)
     colours = np.zeros((256, 3), np.uint8)
     stored = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)[:256]
     colours[: len(stored)] = stored
     brightest = colours.max(axis=1)
-    if len(used) > 1 and len(set(brightest[used] > 127)) == 1:
-        return (indices > 0).astype(np.uint8), "palette index above 0: ", len(used)
-    return brightest[indices], "palette colours: ", len(used)
+    if len(values) > 1 and len(set(brightest[values] > 127)) == 1:
+        return Levels((indices > 0).astype(np.uint8), "palette index above 0: ", values, counts, "index", indices)
+    return Levels(brightest[indices], "palette colours: ", values, counts, "index", indices)
 
 
-def _alpha_levels(array: NDArray[np.uint8]) -> tuple[NDArray[Any], str, int]:
+def _colour_levels(array: NDArray[np.uint8]) -> Levels:
+    """Return the brightest channel of (H, W, 3)."""
+    if _grey(array):
+        grey = np.ascontiguousarray(array[..., 0])
+        return Levels(grey, "", *_counted(grey), "value")
+    return Levels(array.max(axis=2), "brightest channel: ", *_counted_colours(array), "colour")
+
+
+def _alpha_levels(array: NDArray[np.uint8]) -> Levels:
     colour, alpha = array[..., :3], array[..., 3]
-    values = _distinct_colours(array)
     if alpha.min() == alpha.max():  # also where a writer left an unused alpha at 0 all over
-        return colour.max(axis=2), _channel_source(colour), values
+        return _colour_levels(colour)
+    values, counts = _counted_colours(array)
     if (colour == colour[:1, :1]).all():
-        return alpha, "alpha channel: ", values
+        return Levels(alpha, "alpha channel: ", values, counts, "")
     darkened = colour.max(axis=2).astype(np.uint16) * alpha // 255
-    return darkened.astype(np.uint8), "colour over black: ", values
-
-
-def _channel_source(array: NDArray[np.uint8]) -> str:
-    return "" if _grey(array) else "brightest channel: "
+    return Levels(darkened.astype(np.uint8), "colour over black: ", values, counts, "")
 
 
 def _grey(array: NDArray[np.uint8]) -> bool:
     return all((array[rows, :, :1] == array[rows]).all() for rows in bands(*array.shape[:2]))
 
 
-def _distinct(array: NDArray[Any]) -> int:
-    if array.dtype == np.uint8:
-        return int(np.count_nonzero(Image.fromarray(array).histogram()))  # counts without the copies of a sort
-    return len(np.unique(array))
+def _counted(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the distinct values of (H, W), and the number of pixels of each."""
+    if array.dtype != np.uint8:
+        values, counts = np.unique(array, return_counts=True)
+        return values, counts
+    counts = np.array(Image.fromarray(array).histogram(), np.int64)  # counts without the copies of a sort
+    values = np.flatnonzero(counts)
+    return values, counts[values]
 
 
-def _distinct_colours(array: NDArray[np.uint8]) -> int:
-    if _grey(array):
-        return _distinct(np.ascontiguousarray(array[..., 0]))
-    colours = np.zeros(0, np.uint32)
+def _counted_colours(array: NDArray[np.uint8]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    values, counts = np.zeros(0, np.uint32), np.zeros(0, np.int64)
     for rows in bands(*array.shape[:2]):
         band = array[rows]
         packed = np.zeros(band.shape[:2], np.uint32)
         for channel in range(array.shape[2]):
             packed = (packed << np.uint32(8)) | band[..., channel]
-        colours = np.union1d(colours, packed)
-    return len(colours)
+        more, of_each = np.unique(packed, return_counts=True)
+        values, place = np.unique(np.concatenate([values, more]), return_inverse=True)
+        counts = np.bincount(place, np.concatenate([counts, of_each]), len(values)).astype(np.int64)
+    return values, counts

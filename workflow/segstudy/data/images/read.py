@@ -1,4 +1,4 @@
-"""Read image and mask files of any encoding, and report the conversion that was applied.
+"""Read image files of any encoding, and report the conversion that was applied; masks: `images.read_masks`.
 
 Pixels are taken as they are stored: neither EXIF nor TIFF orientation is applied, because masks are drawn on the
 stored pixels and would no longer fit. Of files with several frames the first is read. A file that cannot be
@@ -17,7 +17,6 @@ from PIL import Image
 
 from segstudy.core.errors import StudyError
 from segstudy.data.images.decode import bands, checked, opened, orientation, page, stored
-from segstudy.data.images.mask_values import levels
 
 # Lossless formats first: where one picture is there twice, the earlier format is the truer one.
 SUFFIXES = (".bmp", ".tif", ".tiff", ".png", ".gif", ".ppm", ".pgm", ".jpg", ".jpeg")
@@ -32,16 +31,6 @@ class Picture(NamedTuple):
     array: NDArray[np.uint8]  # (H, W, 3)
     mode: str  # format and Pillow mode of the file, for instance "TIFF I;16"
     note: str  # what was done to it, for instance "0..65535 becomes 0..255"
-
-
-class Mask(NamedTuple):
-    """A binary mask and how it was decoded."""
-
-    array: NDArray[np.bool_]  # (H, W)
-    mode: str  # format and Pillow mode of the file, for instance "GIF P"
-    note: str  # the rule that was applied, for instance "above 127 is foreground"
-    values: int  # number of distinct values (colours, indices) in the file
-    between: float  # share of pixels from 10 to 90 % of the range: neither clearly background nor foreground
 
 
 def files_of(path: str | Path) -> list[Path]:
@@ -131,112 +120,6 @@ def _as_rgb(image: Image.Image) -> NDArray[np.uint8]:
     for rows in bands(image.height, image.width):
         array[rows] = np.asarray(image.crop((0, rows.start, image.width, rows.stop)).convert("RGB"))
     return array
-
-
-def read_mask(path: str | Path, inverted: bool = False) -> Mask:
-    """Return a binary mask, foreground where the stored value lies above half of its range.
-
-    One number per pixel: the value of grey and 1-bit files; the brightest channel of colours (a red mask counts like
-    a white one); of palette files the colour that a viewer shows, or, where all colours in use lie on the same side
-    of half, the index, 0 being background; the alpha channel where alone it varies, otherwise a varying alpha darkens
-    the colour as if over black. The range is the smallest of 0..1, 0..255 and 0..65535 that holds the
-    largest value (0..255 at least for lossy formats). So 1 of {0, 1}, 251 of {0, 251} and a constant 253
-    are foreground, and grey edges are cut at half; nothing is stretched between its own minimum and maximum.
-
-    Args:
-        path: of the file, or of several that are one mask together (see `files_of`): what any of them marks.
-        inverted: the foreground is dark: what lies not above half is foreground.
-
-    Raises:
-        StudyError: a file is missing or cannot be read to its last pixel, or holds negative values; files that are one
-            mask together differ in size.
-    """
-    files = files_of(path)
-    if files == [Path(path)]:
-        return _one_mask(path, inverted)
-    if not files:
-        raise StudyError("no mask file has such a name", where=path, remedy="restore them, or index the data again")
-    first = _one_mask(files[0], inverted)
-    for file in files[1:]:  # one at a time: an image may have hundreds of objects
-        mask = _one_mask(file, inverted)
-        if mask.array.shape != first.array.shape:
-            raise StudyError(
-                f"the masks of one image differ in size: {files[0].name} and {file.name}",
-                where=path,
-                allowed="one size for all objects of an image",
-            )
-        first.array[...] |= mask.array
-        first = first._replace(values=max(first.values, mask.values), between=max(first.between, mask.between))
-    return first._replace(note=f"one file an object, joined: {first.note}")
-
-
-def _one_mask(path: str | Path, inverted: bool) -> Mask:
-    with opened(path) as image:
-        kind, lossy, source = f"{image.format} {image.mode}", image.format in LOSSY, page(image)
-        pixels = stored(image)
-        numbers, taken_from, values = levels(pixels)
-        del pixels
-    checked(numbers, path)
-    largest = numbers.max(initial=0)
-    top = next((t for t in ((255, 65535) if lossy else (1, 255, 65535)) if largest <= t), int(np.ceil(largest)))
-    half = top // 2 if numbers.dtype.kind in "ub" or numbers.dtype.kind == "i" else top / 2
-    array = (numbers <= half) if inverted else (numbers > half)
-    side, value = ("not above", 0) if inverted else ("above", 1)
-    rule = f"{value} is foreground" if half == 0 else f"{side} {half} is foreground"
-    if numbers.size and numbers.min() == largest:
-        rule = f"constant {largest}: all {'foreground' if array.all() else 'background'}"
-    elif largest <= half:
-        rule += f"; {'all' if inverted else 'nothing'} is, the largest value being {largest}"
-    middle = 0
-    for rows in bands(*numbers.shape):
-        middle += int(np.count_nonzero((numbers[rows] > 0.1 * top) & (numbers[rows] < 0.9 * top)))
-    between = middle / max(1, numbers.size)
-    note = source + taken_from + rule + (" (inverted)" if inverted else "")
-    return Mask(array, kind, note, values, float(between))
-
-
-def read_labels(path: str | Path) -> tuple[NDArray[Any], str]:
-    """Return the values of a label file as whole numbers (H, W), and format and mode of the file.
-
-    Palette files give their indices (never their colours), grey files their values.
-
-    Raises:
-        StudyError: the file cannot be read, or holds colours or fractions instead of values.
-    """
-    with opened(path) as image:
-        kind = f"{image.format} {image.mode} {page(image)}".rstrip(": ")
-        pixels = stored(image)
-        array = np.asarray(pixels)
-    if array.dtype == np.bool_:
-        array = array.astype(np.uint8)
-    if array.ndim == 3 and pixels.mode == "RGB" and (array == array[..., :1]).all():
-        array = array[..., 0]
-    if array.ndim == 3 or array.dtype.kind == "f":
-        raise StudyError(
-            f"a picture of mode {pixels.mode} holds no class values",
-            where=path,
-            allowed="palette or grey files",
-            remedy="use the original label file (converting palette files to RGB destroys the values), or map colours "
-            "under the data set's classes, for instance window: '#ff0000'",
-        )
-    return checked(array, path), kind
-
-
-def read_colours(path: str | Path) -> tuple[NDArray[np.uint32], str]:
-    """Return the colour of every pixel as 0xRRGGBB (H, W), and format and mode of the file; alpha is dropped.
-
-    Raises:
-        StudyError: the file cannot be read.
-    """
-    with opened(path) as image:
-        kind = f"{image.format} {image.mode} {page(image)}".rstrip(": ")
-        pixels = stored(image)
-        packed = np.empty((pixels.height, pixels.width), np.uint32)
-        for rows in bands(*packed.shape):
-            band = pixels.crop((0, rows.start, pixels.width, rows.stop)).convert("RGB")
-            red, green, blue = np.moveaxis(np.asarray(band).astype(np.uint32), 2, 0)
-            packed[rows] = red * np.uint32(0x10000) + green * np.uint32(0x100) + blue
-    return packed, kind
 
 
 def _to_8_bits(array: NDArray[Any], path: str | Path) -> tuple[NDArray[np.uint8], int]:

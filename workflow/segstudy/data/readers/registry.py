@@ -37,6 +37,7 @@ def labels_of(
     classes: Mapping[str, Value | Sequence[Value]] | None = None,
     inverted: bool = False,
     strays: bool = False,
+    above_zero: bool = False,
 ) -> Labels:
     """Return what the values in the masks of a data set mean: the reader's own labels, or those of the config.
 
@@ -45,6 +46,7 @@ def labels_of(
         classes: `classes:` of the data set's config; empty where it has none.
         inverted: `inverted:` of the data set's config.
         strays: whether the data set's exceptions accept values that are no class.
+        above_zero: `above_zero:` of the data set's config.
     """
     labels: Labels = several(classes) if classes else reader_module(reader).LABELS
-    return labels._replace(inverted=inverted, strays=strays)
+    return labels._replace(inverted=inverted, strays=strays, above_zero=above_zero)

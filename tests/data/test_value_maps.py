@@ -1,0 +1,179 @@
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy.ndimage import binary_dilation
+
+from segstudy.config.datasets import DeclaredException
+from segstudy.core.errors import StudyError
+from segstudy.data.checks.image_checks import check_images
+from segstudy.data.images.label_map import binary, read_ids
+from segstudy.data.images.read_masks import read_labels, read_mask
+from segstudy.data.inspect_files import decode
+from segstudy.data.readers.registry import labels_of
+from segstudy.data.value_maps import value_maps
+
+CELL = binary("cell")
+ROWS, COLUMNS = np.mgrid[:48, :64]
+DISC = (ROWS - 24) ** 2 + (COLUMNS - 30) ** 2 < 12**2
+RING = binary_dilation(DISC, iterations=3) & ~DISC
+CORNER = (ROWS < 8) & (COLUMNS < 10)
+
+
+def grey(*parts):
+    array = np.zeros(DISC.shape, np.uint8)
+    for where, value in parts:
+        array[where] = value
+    return array
+
+
+def ids(count=200):
+    """Squares of 4x4 pixels with a number each."""
+    array = np.zeros((96, 128), np.uint8)
+    for number in range(count):
+        row, column = divmod(number, 20)
+        array[row * 6 : row * 6 + 4, column * 6 : column * 6 + 4] = number + 1
+    return array
+
+
+def samples_of(tmp_path, *masks, suffix=".png", labels=CELL):
+    """The rows of samples.csv of an image each."""
+    rows = []
+    for number, mask in enumerate(masks):
+        picture = mask if isinstance(mask, Image.Image) else Image.fromarray(mask)
+        picture.save(tmp_path / f"m{number}{suffix}")
+        Image.new("L", picture.size, 100).save(tmp_path / f"i{number}.png")
+        size = {"width": picture.width, "height": picture.height}
+        rows.append({"sample": f"s{number}", "image": f"i{number}.png", "mask": f"m{number}{suffix}"} | size)
+    index = pd.DataFrame(rows).assign(roi="", second_mask="", official_subset="")
+    return index, decode(index, tmp_path, labels, 1).samples
+
+
+def palette(array):
+    picture = Image.fromarray(array).convert("L")
+    picture = Image.frombytes("P", picture.size, picture.tobytes())
+    colours = [0, 0, 0, 128, 0, 0, 0, 128, 0] + [90, 0, 90] * 252 + [224, 224, 192]
+    picture.putpalette(colours)
+    return picture
+
+
+COLOURS = np.zeros((*DISC.shape, 3), np.uint8)
+COLOURS[DISC], COLOURS[CORNER] = (255, 0, 0), (0, 0, 90)
+
+MAPS = {
+    "void border": (grey((DISC, 1), (RING, 255)), ["0 (", "1 (", "255 ("]),
+    "three greys": (grey((DISC, 100), (CORNER, 200)), ["class_100: 100, class_200: 200"]),
+    "thirds": (grey((DISC, 85), (RING, 170), (CORNER, 255)), ["class_85: 85"]),
+    "1 2 255": (grey((DISC, 1), (CORNER, 2), (RING, 255)), ["class_2: 2"]),
+    "half": (grey((DISC, 100), (CORNER, 255)), ["class_100: 100"]),
+    "cup in disc": (grey((RING, 128), (DISC, 255)), ["class_128: 128"]),
+    "small numbers": (grey((DISC, 1), (CORNER, 2)), ["class_1: 1, class_2: 2"]),
+    "200 objects": (ids(), ["and 193 more", "above_zero: true"]),
+    "palette": (palette(grey((DISC, 1), (CORNER, 2), (RING, 255))), ["class_2: 2"]),
+    "dark palette": (palette(grey((DISC, 1), (CORNER, 2))), ["class_2: 2"]),
+    "colours": (COLOURS, ["class_ff0000: '#ff0000'", "or not black"]),
+    "no zero": (grey((DISC, 1)) + np.uint8(1), ["class_1: 1, class_2: 2"]),
+}
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_masks_of_values_are_found_with_what_to_say(tmp_path, name):
+    mask, words = MAPS[name]
+    index, samples = samples_of(tmp_path, mask, mask)
+    with pytest.raises(StudyError, match="has 1 finding\n  mask_of_values: 2 masks hold separate values") as caught:
+        check_images(samples, index, labels=CELL)
+    for part in words:
+        assert part in str(caught.value)
+
+
+def test_values_and_shares_are_those_of_the_pixels(tmp_path):
+    mask = grey((DISC, 1), (RING, 255))
+    found = value_maps(samples_of(tmp_path, mask, mask, grey())[1])
+    assert found.samples == ("s0", "s1")
+    for value in (0, 1, 255):
+        assert f"{value} ({(mask == value).mean():.1%} of the pixels, in 2 of them)" in found.text
+
+
+def test_the_guess_can_be_declared(tmp_path):
+    index, samples = samples_of(tmp_path, grey((DISC, 100), (CORNER, 255)))
+    declared = [DeclaredException(kind="mask_of_values", reason="cells are white, the rest is debris")]
+    (accepted,) = check_images(samples, index, declared, labels=CELL)["accepted"]
+    assert accepted["subjects"] == ["s0"] and samples["foreground"].iloc[0] == pytest.approx(CORNER.mean(), abs=1e-6)
+
+
+def soft(array, factor):
+    """Drawn `factor` times as large and averaged."""
+    height, width = array.shape
+    large = np.kron(array, np.ones((factor, factor)))
+    rolled = np.roll(large, factor // 2, (0, 1))
+    return rolled.reshape(height, factor, width, factor).mean((1, 3)).round().astype(np.uint8)
+
+
+BLACK_AND_WHITE = {
+    "0 255": [grey((DISC, 255))] * 2,
+    "0 1": [grey((DISC, 1))] * 2,
+    "0 100": [grey((DISC, 100))] * 2,
+    "0 251 and 0 253": [grey((DISC, 251)), grey((DISC, 253))],
+    "0 1 and 0 255": [grey((DISC, 1)), grey((DISC, 255))],
+    "empty": [grey(), grey((DISC, 255))],
+    "soft edges of five greys": [soft(grey((DISC, 255)), 2)] * 2,
+    "soft edges of many greys": [soft(grey((DISC, 255)), 8)] * 2,
+}
+
+
+@pytest.mark.parametrize("name", BLACK_AND_WHITE)
+def test_masks_of_black_and_white_go_on(tmp_path, name):
+    _, samples = samples_of(tmp_path, *BLACK_AND_WHITE[name])
+    assert value_maps(samples) is None
+    assert samples["foreground"].iloc[1] == pytest.approx(DISC.mean(), abs=0.01)
+
+
+def test_a_lossy_mask_is_cut_at_half(tmp_path):
+    index, samples = samples_of(tmp_path, grey((DISC, 255)), suffix=".jpg")
+    assert check_images(samples, index, labels=CELL)["findings"] == []
+
+
+def test_files_with_another_object_value_each_are_found(tmp_path):
+    found = value_maps(samples_of(tmp_path, grey((DISC, 1)), grey((DISC, 2)), grey())[1])
+    assert found.samples == ("s0", "s1")
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_above_zero_all_but_the_background_is_object(tmp_path, name):
+    mask, _ = MAPS[name]
+    _, samples = samples_of(tmp_path, mask, labels=labels_of("folder", above_zero=True))
+    stored = np.asarray(mask)
+    expected = stored.any(axis=2) if stored.ndim == 3 else stored > 0
+    assert samples["foreground"].iloc[0] == pytest.approx(expected.mean(), abs=1e-6)
+    assert value_maps(samples) is None
+
+
+def test_above_zero_asks_for_exact_values(tmp_path):
+    index, samples = samples_of(tmp_path, grey((DISC, 255)), suffix=".jpg", labels=CELL._replace(above_zero=True))
+    with pytest.raises(StudyError, match=r"no_class_values: s0: mask m0\.jpg: a lossy file holds no exact values"):
+        check_images(samples, index, labels=CELL)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGB", "RGBA"])
+def test_values_written_as_colours_with_a_constant_alpha_are_values(tmp_path, mode):
+    array = grey((DISC, 1), (CORNER, 2))
+    Image.fromarray(array).convert(mode).save(tmp_path / "m.png")
+    np.testing.assert_array_equal(read_labels(tmp_path / "m.png")[0], array)
+    assert read_mask(tmp_path / "m.png").value_map
+
+
+def test_colours_where_values_are_mapped_are_named_for_what_they_are(tmp_path):
+    labels = labels_of("folder", {"left": 1, "right": 2})
+    index, samples = samples_of(tmp_path, COLOURS, labels=labels)
+    with pytest.raises(StudyError) as caught:
+        check_images(samples, index, labels=labels)
+    assert "no_class_values: s0: mask m0.png: a picture of mode RGB holds no class values" in str(caught.value)
+    assert "map colours under 'classes'" in str(caught.value) and "sound copy" not in str(caught.value)
+
+
+def test_one_file_an_object_may_number_the_objects(tmp_path):
+    for number in (1, 2):
+        Image.fromarray(grey((DISC if number == 1 else CORNER, number))).save(tmp_path / f"m_{number}.png")
+    found = read_ids(tmp_path / "m_*", CELL)
+    np.testing.assert_array_equal(found.array > 0, DISC | CORNER)
+    assert found.counts == {} and not found.value_map
