@@ -104,7 +104,7 @@ def train_cell(
     if (shared and shared.take_over(cell.outputs, exact, command)) or (
         cell.kept and cell.kept.restore(cell.outputs, checkpoint.identity)
     ):
-        logger.info("trained before with the same data, settings and code: taken over")
+        logger.info("trained before with the same data, settings and code: taken over", extra={"notable": True})
         return
     check_crop(recipe, inputs.arrays[0].shape[1:3])
     work = estimate_work(model, inputs, recipe, device)
