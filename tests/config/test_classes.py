@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from segstudy.config.datasets import DatasetConfig
 from segstudy.config.load import load_study
 from segstudy.core.errors import StudyError
-from segstudy.data.images.label_map import known_ids
+from segstudy.data.images.label_map import binary, known_ids, several
 from segstudy.data.readers.registry import labels_of
 
 
@@ -95,3 +95,32 @@ def test_the_example_of_the_docs_is_read_as_it_says():
     labels = labels_of(config.reader, config.classes)
     assert labels.names == ("background", "window", "opening")
     assert sorted(value for group in labels.values for value in group) == list(range(1, 13)), "nothing is left out"
+
+
+def test_ignored_values_are_no_class_and_absent_where_none_is_named():
+    def block(**keys):
+        return DatasetConfig.model_validate({"reader": "folder", **keys})
+
+    assert "ignore" not in block().model_dump(mode="json"), "results of studies without it stay what they are"
+    for given in (255, [0, 255], "#e0e0c0", []):
+        assert block(ignore=given).model_dump(mode="json", include={"ignore"}) == {"ignore": given}
+    for keys, words in (
+        ({"ignore": None}, "a colour stands in quotes"),
+        ({"ignore": [255, 255]}, "twice"),
+        ({"ignore": [255, "#ffffff"]}, "colours or values, not both"),
+        ({"ignore": 9, "classes": {"wall": [8, 9]}}, "ignore: 9 stands for wall and is ignored"),
+        ({"ignore": 9, "classes": {"wall": "#ff0000"}}, "colours or values, not both: 9 is ignored"),
+        ({"ignore": 0, "classes": {"wall": 1}}, "no pixel is left as background beside wall"),
+        ({"ignore": -1}, "greater than or equal to 0"),
+    ):
+        with pytest.raises(ValidationError, match=words):
+            block(**keys)
+
+
+def test_void_of_a_reader_stands_unless_the_config_says_otherwise(monkeypatch):
+    monkeypatch.setattr("segstudy.data.readers.folder.LABELS", binary("object")._replace(void=(255,)))
+    assert labels_of("folder").void == (255,)
+    assert labels_of("folder", ignore=[]).void == () and labels_of("folder", ignore=128).void == (128,)
+    assert labels_of("folder", {"a": 1, "b": 2}).void == (255,)
+    assert labels_of("folder", {"a": 1, "b": 255}).void == (), "a class that is named is one"
+    assert labels_of("folder", {"a": 1, "b": 2}, ignore=[0, 3]) == several({"a": 1, "b": 2}, void=[0, 3])

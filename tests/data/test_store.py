@@ -249,3 +249,29 @@ def test_memory_is_bounded_for_large_images(tmp_path, size):
     assert done.returncode == 0, done.stderr
     peak = float(done.stdout)
     assert peak < 800, f"{peak:.0f} MB"  # with all 12 in work it would be above 1000
+
+
+def test_void_leaves_what_counts_and_neither_image_nor_region(tmp_path):
+    """Resized and padded, a pixel is void exactly where its mask is; the rois stay those of images."""
+    rng = np.random.default_rng(2)
+    values = rng.choice(np.array([0, 1, 255], np.uint8), (40, 24))
+    roi = (rng.random((40, 24)) > 0.3).astype(np.uint8) * 255
+    write(tmp_path / "a.png", rng.integers(0, 256, (40, 24, 3), dtype=np.uint8))
+    write(tmp_path / "m.png", values)
+    write(tmp_path / "r.png", roi)
+    rows = [{"sample": name, "image": "a.png", "mask": mask} for name, mask in (("a", "m.png"), ("b", ""))]
+    index = pd.DataFrame(rows).assign(roi="r.png", width=24, height=40)
+    labels = binary("cell")._replace(void=(255,))
+    for size in ("native", {"long_side": 17}):
+        store = build(tmp_path, index, tmp_path / f"store-{len(str(size))}", size, labels=labels)
+        place, canvas = store.geometry_of(0), tuple(store.meta["canvas"])
+        of_mask = to_canvas(values, place, canvas, "mask")
+        np.testing.assert_array_equal(store.masks[0], of_mask == 1)
+        np.testing.assert_array_equal(store.rois[0], to_canvas(roi > 0, place, canvas, "mask"))
+        np.testing.assert_array_equal(store.counted[0], (store.rois[0] > 0) & (of_mask != 255))
+        np.testing.assert_array_equal(store.counted[1], store.rois[1])
+        assert 0 < store.counted[0].sum() < store.rois[0].sum()
+        assert store.meta["void"] == [255] and store.counted.nbytes * 6 == store_bytes(2, canvas, 3, void=True)
+    plain = build(tmp_path, index[1:], tmp_path / "plain")
+    assert plain.counted is plain.rois and "void" not in plain.meta
+    assert not (tmp_path / "plain/counted.npy").exists()

@@ -61,7 +61,10 @@ COLOURS = np.zeros((*DISC.shape, 3), np.uint8)
 COLOURS[DISC], COLOURS[CORNER] = (255, 0, 0), (0, 0, 90)
 
 MAPS = {
-    "void border": (grey((DISC, 1), (RING, 255)), ["0 (", "1 (", "255 ("]),
+    "void border": (
+        grey((DISC, 1), (RING, 255)),
+        ["0 (", "1 (", "255 (", "ignore: 255  # one kind of object, 1; 255 is"],
+    ),
     "three greys": (grey((DISC, 100), (CORNER, 200)), ["class_100: 100, class_200: 200"]),
     "thirds": (grey((DISC, 85), (RING, 170), (CORNER, 255)), ["class_85: 85"]),
     "1 2 255": (grey((DISC, 1), (CORNER, 2), (RING, 255)), ["class_2: 2"]),
@@ -84,6 +87,16 @@ def test_masks_of_values_are_found_with_what_to_say(tmp_path, name):
         check_images(samples, index, labels=CELL)
     for part in words:
         assert part in str(caught.value)
+
+
+def test_the_proposed_ignore_settles_it(tmp_path):
+    mask = grey((DISC, 1), (RING, 255))
+    labels = CELL._replace(void=(255,))
+    index, samples = samples_of(tmp_path, mask, palette(mask), mask[..., None].repeat(3, 2), labels=labels)
+    assert check_images(samples, index, labels=labels)["findings"] == []
+    assert samples["foreground"].to_numpy() == pytest.approx(DISC.sum() / (~RING).sum(), abs=1e-6)
+    assert samples["void"].to_numpy() == pytest.approx(RING.mean(), abs=1e-6)
+    assert set(samples["mask_counts"]) == {f"0={(~RING & ~DISC).sum()} 1={DISC.sum()}"}
 
 
 def test_values_and_shares_are_those_of_the_pixels(tmp_path):

@@ -13,6 +13,7 @@ from segstudy.data.images.prediction_files import write_classes
 from segstudy.evaluation.aggregate import per_image, summarise, with_means
 from segstudy.evaluation.measure import COLUMNS, measure
 from segstudy.evaluation.metrics import COUNTS, measured
+from segstudy.evaluation.shape_metrics import Measures
 
 TRUTH = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]], dtype=bool)
 ROI = np.array([[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 0]], dtype=bool)
@@ -242,3 +243,68 @@ def test_the_oracle_is_the_best_threshold_of_the_test_images_and_of_no_other(stu
 def test_several_classes_have_no_oracle(facade):
     study, _, _ = facade
     assert set(measure(**study, oracle=True).counts["policy"]) == {"argmax"}
+
+
+def test_void_counts_for_nothing_by_hand(tmp_path):
+    """A mask of 4x4 as annotation tools write it: object 1, void border 255; the roi leaves out the last row.
+
+    mask 1 1 V 0   predicted 1 0 1 1
+         1 V V 0             1 1 0 0
+         V V 0 0             1 1 0 1
+         0 0 0 V             1 0 0 1
+    """
+    mask = np.array([[1, 1, 255, 0], [1, 255, 255, 0], [255, 255, 0, 0], [0, 0, 0, 255]], np.uint8)
+    predicted = np.array([[1, 0, 1, 1], [1, 1, 0, 0], [1, 1, 0, 1], [1, 0, 0, 1]], bool)
+    roi = np.repeat([[True], [True], [True], [False]], 4, axis=1)
+    write_mask(tmp_path / "masks/a.png", mask == 1)
+    Image.fromarray(mask).save(tmp_path / "masks/a.png")
+    write_mask(tmp_path / "rois/a.png", roi)
+    write_probability(tmp_path / "probabilities/a.png", np.where(predicted, 0.9, 0.2))
+    index = pd.DataFrame([{"sample": "a", "image": "", "mask": "masks/a.png", "roi": "rois/a.png", "second_mask": ""}])
+    study = {
+        "probabilities": tmp_path / "probabilities",
+        "masks": tmp_path,
+        "thresholds": {"fixed": 0.5},
+        "index": index,
+        "split": pd.DataFrame({"sample": ["a"], "subset": ["test"]}),
+        "root": tmp_path,
+        "measures": Measures(("surface", "objects", "scores"), 1.0),
+    }
+    labels = binary("cell")._replace(void=(255,))
+    found = measure(**study, labels=labels, oracle=True)
+    counts = found.counts[found.counts["policy"] == "fixed"].set_index("region")
+    # Counted: 10 pixels of the frame, 7 of them in the roi. Object (0,0) (0,1) (1,0); found (0,0) (1,0); missed (0,1);
+    # false alarms (0,3) and (2,3), outside the roi also (3,0).
+    assert counts[["tp", "fp", "fn", "tn"]].to_dict("index") == {
+        "full": {"tp": 2, "fp": 3, "fn": 1, "tn": 4},
+        "roi": {"tp": 2, "fp": 2, "fn": 1, "tn": 2},
+    }
+    assert found.histograms["positives"].sum(axis=1).tolist() == [3, 3]
+    assert found.histograms["negatives"].sum(axis=1).tolist() == [7, 4]
+    assert counts.loc["full", "objects_prediction"] == 4 and counts.loc["full", "objects_truth"] == 1
+    Image.fromarray(np.where(mask == 255, 1, mask)).save(tmp_path / "masks/a.png")
+    assert measure(**study, labels=labels).counts["fn"].tolist() != counts["fn"].tolist(), "void was what did it"
+
+    # What is predicted on void has no say, in no measure and in no threshold.
+    Image.fromarray(mask).save(tmp_path / "masks/a.png")
+    write_probability(tmp_path / "probabilities/a.png", np.where(mask == 255, 0.55, np.where(predicted, 0.9, 0.2)))
+    pd.testing.assert_frame_equal(measure(**study, labels=labels, oracle=True).counts, found.counts)
+
+
+def test_void_of_several_classes_is_scikit_learns_without_these_pixels(tmp_path):
+    rng = np.random.default_rng(1)
+    values, predicted = rng.choice([0, 1, 2, 3], (30, 20)).astype(np.uint8), rng.integers(0, 4, (30, 20), np.uint8)
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(values).save(tmp_path / "masks/a.png")
+    (tmp_path / "predicted").mkdir()
+    for void, counted, names in ((0, values != 0, ["a", "b", "c"]), (3, values != 3, ["background", "a", "b"])):
+        labels = several({name: i for i, name in enumerate("abc", 1) if i != void}, void=void)
+        given = predicted if void == 0 else predicted % 3
+        write_classes(tmp_path / "predicted/a.png", given, labels.colours)
+        index = pd.DataFrame([{"sample": "a", "image": "", "mask": "masks/a.png", "roi": "", "second_mask": ""}])
+        split = pd.DataFrame({"sample": ["a"], "subset": ["test"]})
+        counts = measure(tmp_path, tmp_path / "predicted", {"argmax": None}, index, split, tmp_path, labels).counts
+        assert counts["class"].tolist() == names
+        ids = [labels.names.index(name) for name in names]
+        expected = f1_score(values[counted], given[counted], labels=ids, average=None)
+        np.testing.assert_allclose(2 * counts["tp"] / (2 * counts["tp"] + counts["fp"] + counts["fn"]), expected)

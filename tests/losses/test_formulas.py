@@ -15,6 +15,7 @@ import torch
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -696,6 +697,44 @@ def test_adding_a_loss_takes_a_function_and_a_registry_line(monkeypatch, tmp_pat
     both = build_loss(resolved, BINARY)(logits, target, roi)
     first = build_loss({"loss": "dice"}, BINARY)(logits, target, roi)
     torch.testing.assert_close(both, 2 * first + 3 * alone)
+
+
+@pytest.mark.parametrize("weights", ["none", "inverse_frequency"])
+def test_void_is_what_torch_ignores(weights):
+    logits, target, counted = draw(FACADE)
+    ids = torch.where(counted, target.long(), 255)
+    block = {"loss": "cross_entropy", "class_weights": weights}
+    tensor = None if weights == "none" else torch.tensor(weights_used(block, FACADE)["class_weights"]).double()
+    expected, slope = gradient(
+        lambda z, y, _: torch.nn.functional.cross_entropy(z, y, tensor, ignore_index=255), logits, ids, counted
+    )
+    value, own = gradient(build_loss(block, FACADE), logits, target, counted)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(own, slope)
+
+
+NEIGHBOURS = ("soft_cldice", "boundary", "bce_tv", "total_variation", "centered")  # losses that look at them
+
+
+@pytest.mark.parametrize("case", [name for name in CASES if not any(kind in str(CASES[name]) for kind in NEIGHBOURS)])
+def test_a_loss_is_that_of_the_pixels_that_count_in_one_row(case):
+    """The pixels of an image that count, taken out and put in a row, have the same loss."""
+    block, statistics = CASES[case]
+    logits, target, counted = draw(statistics, batch=1)
+    row = logits[:, :, counted[0]].unsqueeze(2), target[:, counted[0]].unsqueeze(1)
+    loss = build_loss(block, statistics)
+    torch.testing.assert_close(loss(logits, target, counted), loss(*row, torch.ones_like(row[1])))
+
+
+def test_the_outline_of_the_boundary_loss_has_no_void_pixel():
+    """Against scipy: distances go to counted pixels of the other side, and only counted pixels have a share."""
+    logits, target, counted = draw(BINARY, batch=1, size=(9, 8))
+    object_, rest = ((target[0] == side) & counted[0] for side in (1, 0))
+    outside, inside = (distance_transform_edt(~part.numpy()) for part in (object_, rest))
+    phi = np.where(object_, 1 - inside, outside)
+    expected = (phi * logits[0, 0].sigmoid().numpy())[counted[0].numpy()].mean()
+    found = build_loss({"loss": "boundary", "normalise": False}, BINARY)(logits, target, counted)
+    assert found.item() == pytest.approx(expected)
 
 
 def test_dice_without_smoothing_is_that_of_the_library_which_the_thesis_names():

@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from segstudy.core.errors import StudyError
+from segstudy.data.ground_truth import evaluated_classes
 from segstudy.data.images.label_map import binary, colours, known_ids, read_ids, several
 from segstudy.data.images.read_masks import read_mask
 
@@ -70,3 +71,46 @@ def test_files_of_single_objects_hold_no_classes(tmp_path):
     with pytest.raises(StudyError, match="stand in one file"):
         read_ids(tmp_path / "im1_*", LABELS)
     assert read_ids(tmp_path / "im1_*", binary("cell")).array.shape == (1, 2)
+
+
+def test_void_is_marked_and_changes_no_other_pixel(tmp_path):
+    """The rest of a mask is read as if it stood alone: 1 of {0, 1} is foreground, and so is 200 of {0, 200}."""
+    for low, high in ((0, 1), (0, 200), (0, 255)):
+        path = save(np.array([[low, high, 128], [128, high, low]], np.uint8), tmp_path / "m.png")
+        found = read_ids(path, binary("cell")._replace(void=(128,)))
+        assert found.array.tolist() == [[0, 1, 0], [0, 1, 0]] and found.values == 2
+        assert found.void.tolist() == [[False, False, True], [True, False, False]]
+        assert found.note.endswith("; 128 is void")
+    inverted = read_ids(path, binary("cell", inverted=True)._replace(void=(128,)))
+    assert inverted.array.tolist() == [[1, 0, 0], [0, 0, 1]], "void is no foreground either"
+    every = read_ids(save(np.full((2, 2), 128, np.uint8), path), binary("cell")._replace(void=(128,)))
+    assert every.void.all() and not every.array.any() and every.values == 0
+    assert read_ids(path, binary("cell")).void is None
+
+
+def test_void_of_palettes_colours_and_files_of_single_objects(tmp_path):
+    picture = Image.fromarray(np.array([[0, 1, 255]], np.uint8)).convert("L")
+    picture = Image.frombytes("P", picture.size, picture.tobytes())
+    picture.putpalette([0, 0, 0, 64, 0, 0] + [0] * 3 * 253 + [224, 224, 192])  # as VOC: the border is the brightest
+    picture.save(tmp_path / "voc.png")
+    by_colour = save(np.array([[[0, 0, 0], [200, 0, 0], [224, 224, 192]]], np.uint8), tmp_path / "colours.png")
+    for path, void in ((tmp_path / "voc.png", 255), (tmp_path / "voc.png", "#e0e0c0"), (by_colour, "#E0E0C0")):
+        found = read_ids(path, binary("cell")._replace(void=(void,)))
+        assert found.array.tolist() == [[0, 1, 0]] and found.void.tolist() == [[False, False, True]]
+    with pytest.raises(StudyError, match=r"no class values[\s\S]*with ignore"):
+        read_ids(by_colour, binary("cell")._replace(void=(255,)))
+    save(np.array([[1, 255, 255, 0]], np.uint8), tmp_path / "im_1.png")
+    save(np.array([[0, 1, 0, 0]], np.uint8), tmp_path / "im_2.png")
+    joined = read_ids(tmp_path / "im_*", binary("cell")._replace(void=(255,)))
+    assert joined.array.tolist() == [[1, 1, 0, 0]] and joined.void.tolist() == [[False, False, True, False]]
+
+
+def test_void_among_classes_is_no_unknown_value(tmp_path):
+    path = save(np.array([[0, 1, 2, 255, 9]], np.uint8), tmp_path / "m.png")
+    found = read_ids(path, several({"wall": 1, "roof": 2}, void=255))
+    assert found.array.tolist() == [[0, 1, 2, 0, 0]] and found.void.tolist() == [[False] * 3 + [True, False]]
+    assert (found.unknown, found.stray, found.values) == ((9,), 0.2, 4)
+    ade = several({"wall": 1, "roof": 2}, void=0)  # ADE's 0 is void: no pixel is background
+    assert ade.values == ((), (1,), (2,)) and read_ids(path, ade).void.tolist() == [[True] + [False] * 4]
+    assert evaluated_classes(ade) == [(1, "wall"), (2, "roof")]
+    assert evaluated_classes(several({"wall": 1, "roof": 2})) == [(0, "background"), (1, "wall"), (2, "roof")]

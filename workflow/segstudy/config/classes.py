@@ -1,4 +1,4 @@
-"""`classes:` of a data set: the names of its classes and the values that stand for them in the masks."""
+"""What the values in the masks of a data set stand for: `classes:` names classes, `ignore:` what counts for nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from segstudy.config.base import Name
+from segstudy.config.base import Distinct, Name
 
 BACKGROUND = "background"
 MEAN = "mean"
@@ -87,4 +87,52 @@ Classes = Annotated[
     dict[Name, Value | Annotated[list[Value], Field(min_length=1)]],
     BeforeValidator(_none_left_out),
     AfterValidator(_checked),
+]
+
+
+def _ignored_given(values: Any) -> Any:
+    if values is None or _holds_none(values):
+        raise ValueError("no value is given; a colour stands in quotes, '#ff0000', or YAML takes it for a comment")
+    return values
+
+
+def _ignored_checked(values: int | str | list[int | str]) -> int | str | list[int | str]:
+    listed = values_of(values)
+    if len({type(value) for value in listed}) > 1:
+        raise ValueError("masks hold colours or values, not both")
+    return values
+
+
+def values_of(values: int | str | list[int | str] | None) -> list[int | str]:
+    """Return one value, several or none as a list; colours in small letters."""
+    listed = values if isinstance(values, list) else [] if values is None else [values]
+    return [value.lower() if isinstance(value, str) else value for value in listed]
+
+
+def check_ignored(ignored: list[int | str], classes: dict[str, int | str | list[int | str]]) -> None:
+    """Check the values that are ignored against those of the classes.
+
+    Raises:
+        ValueError: a value is ignored and stands for a class, one is a number and the other a colour, or one class is
+            left without any background to tell it from.
+    """
+    owners = {value: name for name, values in classes.items() for value in values_of(values)}
+    for value in ignored:
+        if value in owners:
+            raise ValueError(f"{value} stands for {owners[value]} and is ignored")
+        other = next((known for known in owners if type(known) is not type(value)), None)
+        if other is not None:
+            raise ValueError(f"masks hold colours or values, not both: {value} is ignored, {other} is {owners[other]}")
+    nothing: int | str = "#000000" if any(isinstance(value, str) for value in ignored) else 0
+    if len(classes) == 1 and nothing in ignored:
+        raise ValueError(
+            f"{nothing} is ignored, so no pixel is left as {BACKGROUND} beside {next(iter(classes))}: name the values "
+            f"of '{BACKGROUND}' under classes"
+        )
+
+
+Ignored = Annotated[
+    Value | Annotated[list[Value], Distinct] | None,
+    BeforeValidator(_ignored_given),
+    AfterValidator(_ignored_checked),
 ]

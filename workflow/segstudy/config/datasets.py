@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from segstudy.config.base import LARGEST_SEED, Below, Options
-from segstudy.config.classes import BACKGROUND, Classes
+from segstudy.config.classes import BACKGROUND, Classes, Ignored, check_ignored, values_of
 from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 
 # One line a reader; the module of the same name in `segstudy.data.readers` does the reading.
@@ -40,7 +40,7 @@ EXCEPTION_KINDS = (
 
 
 # Keys that are younger than results; see `DatasetConfig._as_before`.
-YOUNGER = ("above_zero",)
+YOUNGER = ("above_zero", "ignore")
 
 
 class Size(Options):
@@ -175,6 +175,11 @@ class DatasetConfig(Options):
         description="class name: its value, values or colour ('#ff0000') in the masks. Needed if the reader does not "
         "know them, or to merge classes; 'background' lists the values of the background, by default 0 or black",
     )
+    ignore: Ignored = Field(
+        None,
+        description="value, values or colour ('#e0e0c0') in the masks whose pixels count for nothing: no loss, no "
+        "metric (void). By default what the reader knows; [] for none",
+    )
     inverted: bool = Field(False, description="binary masks with dark foreground")
     above_zero: bool = Field(
         False,
@@ -188,6 +193,14 @@ class DatasetConfig(Options):
     def _inverted_is_binary(self) -> DatasetConfig:
         if self.inverted and self.classes:
             raise ValueError("'inverted' is for masks without 'classes': there, say which values are background")
+        return self
+
+    @model_validator(mode="after")
+    def _ignored_is_no_class(self) -> DatasetConfig:
+        try:
+            check_ignored(values_of(self.ignore), self.classes)
+        except ValueError as error:
+            raise ValueError(f"ignore: {error}") from None
         return self
 
     @model_serializer(mode="wrap")

@@ -59,7 +59,7 @@ class Study(Options):
         """Return how the masks of a data set are read: the arguments of `data.readers.registry.labels_of`."""
         options = self.datasets[dataset]
         strays = any(exception.kind == "unknown_label" for exception in options.exceptions)
-        return self.dataset_settings(dataset, "classes", "inverted", "above_zero") | {"strays": strays}
+        return self.dataset_settings(dataset, "classes", "inverted", "above_zero", "ignore") | {"strays": strays}
 
     def measures(self, dataset: str) -> list[str]:
         """Return what is measured of a data set beside counts of pixels."""

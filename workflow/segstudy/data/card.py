@@ -15,9 +15,9 @@ from segstudy.core.files import atomic_path, write_csv, write_json, write_text
 from segstudy.data.card_page import card_page, card_text
 from segstudy.data.class_shares import class_shares
 from segstudy.data.examples import draw_examples
-from segstudy.data.images.label_map import Labels, looks_inverted
+from segstudy.data.images.label_map import Labels, looks_inverted, spelt
 from segstudy.data.index import repairs
-from segstudy.data.inspect_files import SAMPLE_COLUMNS, Decoded, decode
+from segstudy.data.inspect_files import SAMPLE_COLUMNS, VOID_COLUMN, Decoded, decode
 from segstudy.data.readers.registry import reader_module
 from segstudy.data.value_maps import value_maps
 
@@ -45,7 +45,8 @@ def describe(
     decoded = decode(index, root, labels, threads)
     card = _card(index, decoded, reader, labels, dataset, repairs(reader, root, layout), phantom)
     samples = decoded.samples
-    write_csv(out / "samples.csv", samples[list(SAMPLE_COLUMNS)].astype({"mask_values": "Int64"}))
+    columns = [*SAMPLE_COLUMNS, *samples.columns.intersection([VOID_COLUMN])]
+    write_csv(out / "samples.csv", samples[columns].astype({"mask_values": "Int64"}))
     write_array(out / "thumbnails.npy", decoded.thumbnails)
     write_json(out / "card.json", card)
     write_text(out / "card.md", card_text(card))
@@ -78,6 +79,7 @@ def _card(
         "phantom": phantom,
         "images": len(index),
         "labelled": int((index["mask"] != "").sum()),
+        **_void(samples, labels),
         "second_masks": int((index["second_mask"] != "").sum()),
         "rois": int((index["roi"] != "").sum()),
         "classes": list(labels.foreground),
@@ -106,6 +108,14 @@ def _card(
         "repairs": repaired,
         "value_maps": maps.text if (maps := value_maps(samples)) else "",
     }
+
+
+def _void(samples: pd.DataFrame, labels: Labels) -> dict[str, Any]:
+    """Return what the card says of void; nothing where no value stands for it."""
+    if not labels.void:
+        return {}
+    shares = samples[VOID_COLUMN].dropna().astype(float)
+    return {"void": {"values": spelt(labels.void), "images": int((shares > 0).sum()), "share": _spread(shares)}}
 
 
 def _parts(table: pd.DataFrame, column: str) -> dict[str, dict[str, Any]]:

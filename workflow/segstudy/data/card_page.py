@@ -66,6 +66,8 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
         ("classes", f"background and {', '.join(card['classes'])}"),
         ("share that is no background" if card["class_shares"] else "foreground share", _range(card["foreground"])),
     ]
+    if "void" in card:
+        facts += [(f"void ({card['void']['values']} in the masks), share of the image", _void(card["void"]))]
     if card["foreground_roi"]:
         facts += [("foreground share in the field of view", _range(card["foreground_roi"]))]
     if card["roi_share"]:
@@ -79,6 +81,12 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
     if None not in card["mean_colour"]:
         facts += [("mean red, green, blue (0 to 255)", ", ".join(f"{c:.1f}" for c in card["mean_colour"]))]
     return facts
+
+
+def _void(void: dict[str, Any]) -> str:
+    if not void["images"]:
+        return f"no pixel of any mask: {void['values']} is ignored for nothing"
+    return f"{_range(void['share'])}, in {void['images']} images; these pixels count for nothing"
 
 
 def _range(spread: dict[str, float] | None, digits: int = 3) -> str:

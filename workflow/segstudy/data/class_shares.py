@@ -14,11 +14,11 @@ from segstudy.data.images.label_map import Labels, spelt
 
 
 def class_shares(labels: Labels, pixels: NDArray[np.int64]) -> list[dict[str, Any]]:
-    """Return one record per id of `labels`, background first.
+    """Return one record per id of `labels` that has values, background first.
 
     Args:
         labels: of the data set.
-        pixels: (N, ids), pixels of each id in each image; all 0 where there is no mask.
+        pixels: (N, ids), pixels of each id in each image, without void; all 0 where there is no mask.
 
     Returns:
         `name`, `values` (as text), `colour` (#rrggbb), `images` (number that show it); of the share of an image that is
@@ -36,6 +36,7 @@ def class_shares(labels: Labels, pixels: NDArray[np.int64]) -> list[dict[str, An
             "maximum": round(float(shares[:, index].max()), 6) if len(shares) else None,
         }
         for index, name in enumerate(labels.names)
+        if labels.values[index]
     ]
 
 

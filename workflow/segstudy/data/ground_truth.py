@@ -13,7 +13,7 @@ import pandas as pd
 from segstudy.core.checksums import remake
 from segstudy.core.errors import StudyError
 from segstudy.core.progress import track
-from segstudy.data.images.label_map import Labels, known_ids
+from segstudy.data.images.label_map import Labels, known_labels
 from segstudy.data.images.read_masks import read_mask
 
 MEASURED = ("train", "val", "test")
@@ -26,6 +26,7 @@ class Truth(NamedTuple):
 
     ids: np.ndarray  # uint8: 0 background, from 1 on the foreground classes
     roi: np.ndarray | None  # bool, True inside the field of view; None where the data set has none
+    void: np.ndarray | None = None  # bool, True where the mask says nothing; None where all of it counts
 
     @property
     def mask(self) -> np.ndarray:
@@ -33,9 +34,20 @@ class Truth(NamedTuple):
         return self.ids > 0
 
     @property
-    def inside(self) -> np.ndarray:
+    def field(self) -> np.ndarray:
         """The roi, or the whole image where there is none."""
         return np.ones(self.ids.shape, bool) if self.roi is None else self.roi
+
+    @property
+    def inside(self) -> np.ndarray:
+        """Where pixels count: the field without void."""
+        return self.field if self.void is None else self.field & ~self.void
+
+    def counted(self, region: str) -> np.ndarray | None:
+        """Return where pixels count in the region `full` or `roi`, which are one without a roi; None: everywhere."""
+        if region == "roi" and self.roi is not None:
+            return self.inside
+        return None if self.void is None else ~self.void
 
 
 def truth_of(row: Row, root: Path, labels: Labels) -> Truth:
@@ -44,11 +56,11 @@ def truth_of(row: Row, root: Path, labels: Labels) -> Truth:
     Raises:
         StudyError: if they differ in size, or no pixel lies inside the roi.
     """
-    ids = known_ids(Path(root) / row["mask"], labels)
+    mask = known_labels(Path(root) / row["mask"], labels)
     roi = roi_of(row, root)
     if roi is not None:
-        check_same_size(roi, ids, Path(root) / row["roi"], Path(root) / row["mask"])
-    return Truth(ids, roi)
+        check_same_size(roi, mask.array, Path(root) / row["roi"], Path(root) / row["mask"])
+    return Truth(mask.array, roi, mask.void)
 
 
 def roi_of(row: Row, root: Path) -> np.ndarray | None:
@@ -105,9 +117,12 @@ def check_same_size(image: np.ndarray, mask: np.ndarray, path: Path, mask_path: 
 
 
 def evaluated_classes(labels: Labels) -> list[tuple[int, str]]:
-    """Return id and name of every class that is counted: the foreground class, or all with background if several."""
+    """Return id and name of every class that is counted: the foreground class, or all with background if several.
+
+    A background whose values are all void has no pixel to count.
+    """
     names = list(enumerate(labels.names))
-    return names if labels.several else names[1:]
+    return names if labels.several and labels.values[:1] != ((),) else names[1:]
 
 
 def in_threads(work: Callable[[Row], Any], rows: Sequence[Row], threads: int, what: str) -> Iterable[Any]:

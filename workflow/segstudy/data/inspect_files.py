@@ -26,7 +26,8 @@ SAMPLE_COLUMNS = (
     *("sample", "readable", "problem", "mask_mode", "mask_values"),
     *("foreground", "foreground_border", "foreground_roi", "roi_share", "red", "green", "blue", "mask_counts"),
 )
-_PLAIN = binary("inside")  # how fields of view and second masks are read
+VOID_COLUMN = "void"  # of samples.csv too, where masks may hold void: its share of the mask
+_FIELD = binary("inside")  # how fields of view are read
 MOST_COUNTS = 32  # values of a mask that are written down, the most frequent ones
 CARD_COLUMNS = ("image_mode", "roi_mode", "second_mask_mode", "second_dice")
 
@@ -44,7 +45,7 @@ def decode(index: pd.DataFrame, root: Path, labels: Labels, threads: int) -> Dec
 
     A file that cannot be read, a mask whose size is not its image's, a mask that is mostly half-tones or holds values
     that are no class: each is a row with `problem` text, never an error. Each thread holds the files of one sample at
-    a time.
+    a time. Shares and pixels are those of the pixels that count: void is left out.
     """
     rows = index.to_dict("records")
     thumbnails = np.zeros((len(rows), SIDE, SIDE), np.float32)
@@ -55,7 +56,8 @@ def decode(index: pd.DataFrame, root: Path, labels: Labels, threads: int) -> Dec
 
     with ThreadPoolExecutor(threads) as pool:
         records = list(track(pool.map(work, range(len(rows))), "decoding", total=len(rows)))
-    return Decoded(pd.DataFrame(records, columns=[*SAMPLE_COLUMNS, *CARD_COLUMNS]), thumbnails, pixels)
+    columns = [*SAMPLE_COLUMNS, *([VOID_COLUMN] if labels.void else []), *CARD_COLUMNS]
+    return Decoded(pd.DataFrame(records, columns=columns), thumbnails, pixels)
 
 
 def _sample(
@@ -77,8 +79,9 @@ def _sample(
             record[colour] = round(float(image[..., channel].mean()), 4)
         del image
     masks: dict[str, NDArray[np.bool_]] = {}
+    void = None
     for part in ("mask", "roi", "second_mask"):
-        mask = _mask(row, part, root, labels if part == "mask" else _PLAIN, size, problems)
+        mask = _mask(row, part, root, _FIELD if part == "roi" else labels, size, problems)
         if mask is not None:
             record[f"{part}_mode"] = f"{mask.mode}: {mask.note}"
             if part == "mask":
@@ -87,8 +90,15 @@ def _sample(
             if mask.array.shape == size:
                 masks[part] = mask.array > 0
                 if part == "mask":
-                    pixels[:] = np.bincount(mask.array.ravel(), minlength=len(pixels))
-    record |= _shares(masks)
+                    void = mask.void
+                    counted = mask.array.ravel() if void is None else mask.array[~void]
+                    pixels[:] = np.bincount(counted, minlength=len(pixels))
+    if void is not None:
+        record[VOID_COLUMN] = round(float(void.mean()), 6)
+        if not (masks["roi"] & ~void if "roi" in masks else ~void).any():
+            where = " inside the field of view" if "roi" in masks else ""
+            problems.append(f"mask_constant: no pixel of the mask{where} counts: all are void")
+    record |= _shares(masks, void)
     record["readable"] = int(not any(problem.startswith("unreadable") for problem in problems))
     record["problem"] = "; ".join(problems)
     return record
@@ -124,19 +134,22 @@ def _counts(mask: Ids) -> str:
     return " ".join(f"{value}={count}" for value, count in counts)
 
 
-def _shares(masks: dict[str, NDArray[np.bool_]]) -> dict[str, float]:
-    """Return the shares of samples.csv and second_dice, each where its masks are there and fit."""
-    shares = {}
+def _shares(masks: dict[str, NDArray[np.bool_]], void: NDArray[np.bool_] | None) -> dict[str, float]:
+    """Return the shares of samples.csv and second_dice, each where its masks are there and fit, and pixels count."""
+    shares: dict[str, float] = {}
     mask, roi, second = masks.get("mask"), masks.get("roi"), masks.get("second_mask")
     if mask is not None:
-        shares["foreground"] = float(mask.mean())
-        edges = (mask[:1], mask[-1:], mask[1:-1, :1], mask[1:-1, -1:])
-        shares["foreground_border"] = float(np.concatenate([edge.ravel() for edge in edges]).mean())
+        counted = np.ones(mask.shape, bool) if void is None else ~void
+        edges = (np.s_[:1], np.s_[-1:], np.s_[1:-1, :1], np.s_[1:-1, -1:])
+        border, inside = (np.concatenate([part[edge].ravel() for edge in edges]) for part in (counted, mask & counted))
+        for name, among, of in (("foreground", mask & counted, counted), ("foreground_border", inside, border)):
+            if of.any():
+                shares[name] = np.count_nonzero(among) / np.count_nonzero(of)
+        if roi is not None and (roi & counted).any():
+            shares["foreground_roi"] = np.count_nonzero(mask & roi & counted) / np.count_nonzero(roi & counted)
+        if second is not None:
+            both = np.count_nonzero(mask & counted) + np.count_nonzero(second & counted)
+            shares["second_dice"] = 2 * np.count_nonzero(mask & second & counted) / both if both else 1.0
     if roi is not None:
         shares["roi_share"] = float(roi.mean())
-    if mask is not None and roi is not None and roi.any():
-        shares["foreground_roi"] = float(np.count_nonzero(mask & roi) / np.count_nonzero(roi))
-    if mask is not None and second is not None:
-        both = np.count_nonzero(mask) + np.count_nonzero(second)
-        shares["second_dice"] = 2 * np.count_nonzero(mask & second) / both if both else 1.0
     return {name: round(value, 6) for name, value in shares.items()}

@@ -22,7 +22,7 @@ from segstudy.core.errors import StudyError
 from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 from segstudy.core.progress import logger, track
 from segstudy.data.images.geometry import Geometry, SizeOption, canvas_size, fit, plain_size, to_canvas
-from segstudy.data.images.label_map import Labels, known_ids
+from segstudy.data.images.label_map import Labels, Value, known_labels
 from segstudy.data.images.read import read_image, read_reduced
 from segstudy.data.images.read_masks import read_mask
 
@@ -30,6 +30,7 @@ Colour = Literal["rgb", "grey", "green"]
 
 META = ("classes", "channels", "canvas", "samples")  # entries of store.json that every reader needs
 ARRAYS = ("images", "masks", "rois")
+COUNTED = "counted"  # a fourth array, where masks may hold void
 FILES = ["sample", "image", "mask", "roi"]  # columns of the index that are read here
 
 # Pixels that may be in work at once, over all threads: decoding and resizing take 10 to 15 bytes for each.
@@ -44,6 +45,7 @@ class Store(NamedTuple):
     rois: np.ndarray
     geometry: pd.DataFrame
     meta: dict[str, Any]
+    counted: np.ndarray  # as rois, without the void of the masks: where a mask has something to say
 
     def rows(self, samples: Iterable[str]) -> np.ndarray:
         """Return the rows (int64) of `samples`, in their order.
@@ -66,9 +68,9 @@ class Store(NamedTuple):
         return Geometry(*(int(self.geometry[name].iloc[row]) for name in Geometry._fields))
 
 
-def store_bytes(samples: int, canvas: tuple[int, int], channels: int) -> int:
-    """Return the bytes that the arrays of a store take on disk: images, masks and rois."""
-    return samples * canvas[0] * canvas[1] * (channels + 2)
+def store_bytes(samples: int, canvas: tuple[int, int], channels: int, void: bool = False) -> int:
+    """Return the bytes that the arrays of a store take on disk: images, masks and rois, with `void` one array more."""
+    return samples * canvas[0] * canvas[1] * (channels + 2 + void)
 
 
 def build_store(
@@ -84,7 +86,8 @@ def build_store(
     """Decode and resize every image of `index` (files below `root`) into the folder `out`.
 
     A sample without a mask gets an empty one and `labelled` 0; without a roi file its roi is the image's
-    rectangle. Memory is bounded by the images in work, not by the data set.
+    rectangle. Void (see `Labels`) is background in the mask, and lies outside `counted`; rois belong to the image, for
+    trainings that do not look at its mask. Memory is bounded by the images in work, not by the data set.
 
     Raises:
         StudyError: where a file cannot be read, or image, mask and roi of a sample differ in size.
@@ -95,11 +98,12 @@ def build_store(
     canvas = canvas_size(sizes, size)
     places = [fit(original, canvas, size) for original in sizes]
     channels = 3 if colour == "rgb" else 1
-    _check_space(out, store_bytes(len(index), canvas, channels))
+    _check_space(out, store_bytes(len(index), canvas, channels, bool(labels.void)))
     samples = [dict(zip(FILES, row, strict=True)) for row in index[FILES].astype(str).itertuples(index=False)]
 
     with files.atomic_folder(out, sealed=True) as folder:
-        with _open_rows(folder, len(index), canvas, channels) as arrays:
+        shapes = {"images": (*canvas, channels)} | dict.fromkeys(_regions(labels.void), canvas)
+        with _open_rows(folder, len(index), shapes) as arrays:
 
             def store_row(row: int) -> None:
                 for array, content in zip(
@@ -121,6 +125,7 @@ def build_store(
             "samples": len(index),
             "size": plain_size(size),
         }
+        meta |= {"void": list(labels.void)} if labels.void else {}
         files.write_json(folder / "store.json", meta, sealed=False)
 
 
@@ -132,9 +137,10 @@ def open_store(path: Path | str, mmap: bool = True) -> Store:
     """
     path = Path(path)
     try:
-        images, masks, rois = (_opened(path / f"{name}.npy", mmap) for name in ARRAYS)
-        geometry = files.read_csv(path / "geometry.csv", ("sample", "row", "labelled", *Geometry._fields))
         meta = files.read_json(path / "store.json", META)
+        names = ("images", *_regions(meta.get("void")))
+        arrays = {name: _opened(path / f"{name}.npy", mmap) for name in names}
+        geometry = files.read_csv(path / "geometry.csv", ("sample", "row", "labelled", *Geometry._fields))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StudyError(
             "there is no complete store of the data set",
@@ -145,8 +151,14 @@ def open_store(path: Path | str, mmap: bool = True) -> Store:
         geometry = geometry.astype(dict.fromkeys(("row", "labelled", *Geometry._fields), "int64"))
     except (ValueError, TypeError) as error:
         raise checksums.damaged(path / "geometry.csv", f"not all of it are whole numbers ({error})") from None
-    _check_together(path, (images, masks, rois), geometry, meta)
-    return Store(images, masks, rois, geometry, meta)
+    _check_together(path, arrays, geometry, meta)
+    images, masks, rois = (arrays[name] for name in ARRAYS)
+    return Store(images, masks, rois, geometry, meta, arrays.get(COUNTED, rois))
+
+
+def _regions(void: Sequence[Value] | None) -> tuple[str, ...]:
+    """Return the arrays of a store that are (N, H, W)."""
+    return ("masks", "rois", COUNTED) if void else ("masks", "rois")
 
 
 def _opened(path: Path, mmap: bool) -> np.ndarray:
@@ -155,14 +167,17 @@ def _opened(path: Path, mmap: bool) -> np.ndarray:
     return array if mmap else np.array(array)
 
 
-def _check_together(path: Path, arrays: Sequence[np.ndarray], geometry: pd.DataFrame, meta: Mapping[str, Any]) -> None:
+def _check_together(
+    path: Path, arrays: Mapping[str, np.ndarray], geometry: pd.DataFrame, meta: Mapping[str, Any]
+) -> None:
     """Stop where the parts of a store are not of one data set.
 
     Raises:
         StudyError: naming the part.
     """
     canvas = (meta["samples"], *meta["canvas"])
-    for name, array, shape in zip(ARRAYS, arrays, ((*canvas, meta["channels"]), canvas, canvas), strict=True):
+    for name, array in arrays.items():
+        shape = (*canvas, meta["channels"]) if name == "images" else canvas
         if array.dtype != np.uint8 or array.shape != shape:
             problem = f"it is {array.dtype} {array.shape}, by store.json it is uint8 {shape}"
             raise checksums.damaged(path / f"{name}.npy", problem)
@@ -210,32 +225,36 @@ def open_array(path: Path, shape: tuple[int, ...]) -> Iterator[Rows]:
 
 
 @contextmanager
-def _open_rows(folder: Path, samples: int, canvas: tuple[int, int], channels: int) -> Iterator[list[Rows]]:
-    """Yield the three arrays of a store, open for writing; flush them to disk at the end."""
-    shapes = ((*canvas, channels), canvas, canvas)
+def _open_rows(folder: Path, samples: int, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[list[Rows]]:
+    """Yield the arrays of a store, of which a row has the given shape, open for writing; flush them at the end."""
     with ExitStack() as stack:
         yield [
-            stack.enter_context(open_array(folder / f"{name}.npy", (samples, *shape)))
-            for name, shape in zip(ARRAYS, shapes, strict=True)
+            stack.enter_context(open_array(folder / f"{name}.npy", (samples, *shape))) for name, shape in shapes.items()
         ]
 
 
 def _row(
     sample: dict[str, str], root: Path, place: Geometry, canvas: tuple[int, int], colour: Colour, labels: Labels
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return image (H, W, C), mask (H, W) and roi (H, W) of one sample, on the canvas."""
+) -> list[np.ndarray]:
+    """Return image (H, W, C), mask and roi (H, W) of one sample, on the canvas; where it may be void, what counts too.
+
+    Mask and regions are resized alike, by nearest neighbour: what is left beside void is what was there.
+    """
     image, found, lies = _picture(root / sample["image"], place)
     _check_size(sample, "image", found, place, root)
     image = to_canvas(_in_colour(image, colour), lies, canvas, "image")
-    mask, roi = np.zeros(place[:2], np.uint8), np.ones(place[:2], np.uint8)
+    mask, roi, void = np.zeros(place[:2], np.uint8), np.ones(place[:2], np.uint8), None
     if sample["mask"]:
-        path = root / sample["mask"]
-        mask = known_ids(path, labels)
+        known = known_labels(root / sample["mask"], labels)
+        mask, void = known.array, known.void
         _check_size(sample, "mask", mask.shape, place, root)
     if sample["roi"]:
         roi = read_mask(root / sample["roi"]).array
         _check_size(sample, "roi", roi.shape, place, root)
-    return image, to_canvas(mask, place, canvas, "mask"), to_canvas(roi, place, canvas, "mask")
+    planes = [mask, roi]
+    if labels.void:
+        planes.append(roi if void is None else (roi > 0) & ~void)
+    return [image, *(to_canvas(plane, place, canvas, "mask") for plane in planes)]
 
 
 def _picture(path: Path, place: Geometry) -> tuple[np.ndarray, tuple[int, ...], Geometry]:

@@ -10,6 +10,7 @@ import yaml
 
 SHOWN = 8  # values that are written out, and classes that are proposed
 ZERO = {"0", "#000000"}
+BORDER = "255"  # what annotation tools write where nothing is to count
 HALF = 127  # values up to this one are background in masks that are cut at half
 
 Counts = dict[str, int]  # pixels of each value of a mask, the value as it is spelt in the config
@@ -92,5 +93,8 @@ def _meanings(values: list[str]) -> list[str]:
         classes = {f"class_{value.lstrip('#')}": int(value) if value.isdecimal() else value for value in objects}
         shown = yaml.safe_dump({"classes": classes}, default_flow_style=None, width=1000, sort_keys=False).strip()
         lines.append(f"{shown}  # several kinds of objects; rename them")
+    rest = [value for value in objects if value != BORDER]
+    if BORDER in objects and len(rest) == 1:
+        lines.append(f"ignore: {BORDER}  # one kind of object, {rest[0]}; {BORDER} is a border that counts for nothing")
     lines.append("above_zero: true  # one kind of object: all that is not 0, or not black")
     return lines

@@ -9,7 +9,7 @@
   object, is what gives the best mean Dice on the training images.
 - `frangi`: for vessels alone, Frangi's ridge filter (`segstudy.evaluation.frangi`); whether dark or bright ridges are
   taken, and how many of an image's pixels, is what gives the best mean Dice on the training images.
-- `second_human`: the second annotation, where an image has one.
+- `second_human`: the second annotation, where an image has one. What is void in it alone is its background.
 
 With several classes there are `all_background`, `majority` and `random`; with one, all but `majority`, which is one of
 the two constant answers; `frangi` where that one is called `vessel`.
@@ -31,9 +31,8 @@ from PIL import Image
 from segstudy.core.errors import StudyError, nearest
 from segstudy.core.rng import numpy_generator
 from segstudy.data.ground_truth import Row, Truth, check_same_size, in_threads, labelled, truth_of
-from segstudy.data.images.label_map import Labels
+from segstudy.data.images.label_map import Labels, known_ids
 from segstudy.data.images.read import read_image
-from segstudy.data.images.read_masks import read_mask
 from segstudy.evaluation.aggregate import confusion
 from segstudy.evaluation.frangi import ridgeness
 from segstudy.evaluation.measure import COLUMNS, Shapes, counts_of
@@ -57,8 +56,9 @@ class Ridges(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """What the controls take from the training images."""
+    """What the controls take from the training images, and how masks are read."""
 
+    labels: Labels
     shares: np.ndarray  # of each class among the pixels inside the roi, background first
     rule: Rule
     ridges: Ridges
@@ -145,7 +145,7 @@ def _learn(names: Sequence[str], rows: Sequence[Row], root: Path, labels: Labels
     """Return the values that the named controls learn from the training images; read only if one learns."""
     learners = [name for name in names if CONTROLS[name].learns]
     if not learners:
-        return Learned(np.full(len(labels.names), np.nan), RULES[0], Ridges(SIDES[0], 1.0))
+        return Learned(labels, np.full(len(labels.names), np.nan), RULES[0], Ridges(SIDES[0], 1.0))
     training = [row for row in rows if row["subset"] == "train"]
     if not training:
         raise StudyError(
@@ -167,7 +167,7 @@ def _learn(names: Sequence[str], rows: Sequence[Row], root: Path, labels: Labels
     rule = _best_rule(np.array(scores)) if "otsu" in names else RULES[0]
     total = np.sum(pixels, axis=0)
     ridges = _best_ridges(training, root, labels, threads) if "frangi" in names else Ridges(SIDES[0], 1.0)
-    return Learned(total / total.sum(), rule, ridges)
+    return Learned(labels, total / total.sum(), rule, ridges)
 
 
 def _best_rule(scores: np.ndarray) -> Rule:
@@ -189,7 +189,7 @@ def _best_ridges(training: Sequence[Row], root: Path, labels: Labels, threads: i
 
     def look(row: Row, side: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         truth = truth_of(row, root, labels)
-        return ridgeness(_image_of(row, root, truth)[..., 1], truth.inside, side), truth.mask, truth.inside
+        return ridgeness(_image_of(row, root, truth)[..., 1], truth.field, side), truth.mask, truth.inside
 
     curves = {
         side: dice_curve(in_threads(partial(look, side=side), training, threads, f"{side} ridges of")) for side in SIDES
@@ -224,13 +224,13 @@ def _best_otsu(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) 
 
 
 def _frangi(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> tuple[np.ndarray, float]:
-    ranks = ridgeness(_image_of(row, root, truth)[..., 1], truth.inside, learned.ridges.side)
-    return binarise(ranks, learned.ridges.threshold) & truth.inside, learned.ridges.threshold
+    ranks = ridgeness(_image_of(row, root, truth)[..., 1], truth.field, learned.ridges.side)
+    return binarise(ranks, learned.ridges.threshold) & truth.field, learned.ridges.threshold
 
 
 def _second_human(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> tuple[np.ndarray, float]:
     path = root / row["second_mask"]
-    second = read_mask(path).array
+    second = known_ids(path, learned.labels) > 0
     check_same_size(second, truth.mask, path, root / row["mask"])
     return second, float("nan")
 
@@ -248,7 +248,7 @@ def _otsu(image: np.ndarray, truth: Truth, rule: Rule) -> tuple[np.ndarray, floa
     values = image[..., 1] if channel == "green" else np.asarray(Image.fromarray(image).convert("L"))
     threshold = otsu(values[truth.inside])
     bright = binarise(values, threshold)
-    return (bright if side == "bright" else ~bright) & truth.inside, threshold
+    return (bright if side == "bright" else ~bright) & truth.field, threshold
 
 
 CONTROLS: dict[str, Control] = {

@@ -158,4 +158,4 @@ def counts_of(
 
 def regions(truth: Truth) -> dict[str, np.ndarray | None]:
     """Return the regions in which an image is measured; None counts every pixel."""
-    return {"full": None} if truth.roi is None else {"full": None, "roi": truth.roi}
+    return {name: truth.counted(name) for name in (("full",) if truth.roi is None else ("full", "roi"))}

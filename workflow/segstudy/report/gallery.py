@@ -149,7 +149,8 @@ def _spread(dice: pd.Series, strata: Mapping[str, str], most: int) -> list[str]:
 def _source(name: str, settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]) -> Source:
     block = settings["datasets"][name]
     strays = any(exception["kind"] == "unknown_label" for exception in block["exceptions"])
-    labels = labels_of(block["reader"], block["classes"], block["inverted"], strays)
+    younger = {key: block[key] for key in ("above_zero", "ignore") if key in block}
+    labels = labels_of(block["reader"], block["classes"], block["inverted"], strays, **younger)
     table = read_csv(paths.data(results, name) / "index.csv")
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
     return Source(Path(roots[name]), {row["sample"]: row for row in rows}, labels, block["region"])

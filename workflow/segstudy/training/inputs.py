@@ -36,7 +36,7 @@ NO_MASKS = build.ClassStatistics((0, 0))
 class TrainingInputs:
     """The data of a training. The loop uses the first fields; the others serve the network's head and the record."""
 
-    arrays: Arrays  # images uint8 (N, H, W, C), masks uint8 (N, H, W) class ids, rois uint8 (N, H, W)
+    arrays: Arrays  # images uint8 (N, H, W, C), masks uint8 (N, H, W) class ids, and where they count
     train: Rows  # a row given twice counts twice
     val: Rows  # the best epoch is chosen by these; may be empty
     names: Sequence[str] | None = None  # sample of every row of the arrays, for messages
@@ -95,12 +95,12 @@ def load_inputs(
     train = share_of(store, index, every, recipe.labels)
     classes = len(store.meta["classes"]) + 1
     inputs = TrainingInputs(
-        arrays=(store.images, store.masks, store.rois),
+        arrays=(store.images, store.masks, store.counted),
         train=train,
         val=val,
         names=names_of(store),
         strata=strata_of(store, index, train) if recipe.balance != "none" else None,
-        statistics=build.class_statistics(store.masks, store.rois, train, classes),
+        statistics=build.class_statistics(store.masks, store.counted, train, classes),
         outputs=1 if classes == 2 else classes,
         index_read=recipe.balance != "none" or recipe.labels < 1,
         labels=labels_used(store, train, len(every)),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from segstudy.config.classes import BACKGROUND
 from segstudy.core.errors import StudyError
-from segstudy.data.images.read_masks import NoClassValues, read_colours, read_labels, read_mask
+from segstudy.data.images.read_masks import NoClassValues, number, read_colours, read_labels, read_mask
 
 Value = int | str  # a grey value or palette index, or a colour as "#rrggbb"
 Colour = tuple[int, int, int]
@@ -37,6 +37,7 @@ class Labels(NamedTuple):
     inverted: bool = False  # binary masks whose foreground is dark
     above_zero: bool = False  # binary masks: 0 is background, every other value foreground
     strays: bool = False  # values that are no class are known to the config, and count as background
+    void: tuple[Value, ...] = ()  # values whose pixels count for nothing: no loss, no metric
 
     @property
     def foreground(self) -> tuple[str, ...]:
@@ -61,6 +62,7 @@ class Ids(NamedTuple):
     stray: float  # share of such pixels
     counts: Mapping[Value, int] = {}  # see `images.read_masks.Mask`
     value_map: bool = False
+    void: NDArray[np.bool_] | None = None  # (H, W), True where a pixel counts for nothing; None: all count
 
 
 def binary(name: str, inverted: bool = False) -> Labels:
@@ -68,15 +70,31 @@ def binary(name: str, inverted: bool = False) -> Labels:
     return Labels((BACKGROUND, name), colours=colours(2), inverted=inverted)
 
 
-def several(classes: Mapping[str, Value | Sequence[Value]], background: Value | Sequence[Value] = 0) -> Labels:
+def several(
+    classes: Mapping[str, Value | Sequence[Value]],
+    background: Value | Sequence[Value] = 0,
+    void: Value | Sequence[Value] = (),
+) -> Labels:
     """Return the labels of a data set with the given foreground classes and the values that stand for each.
 
-    A class called `background` is none: its values stand for the background.
+    A class called `background` is none: its values stand for the background. Values of `void` stand for no class: where
+    the background's are among them, no pixel is background.
     """
     foreground = {name: values for name, values in classes.items() if name != BACKGROUND}
     groups = [classes.get(BACKGROUND, background), *foreground.values()]
-    values = tuple((group,) if isinstance(group, int | str) else tuple(group) for group in groups)
-    return Labels((BACKGROUND, *foreground), values, colours(len(values)))
+    labels = Labels((BACKGROUND, *foreground), tuple(map(_tuple, groups)), colours(len(groups)))
+    return with_void(labels, void)
+
+
+def with_void(labels: Labels, void: Value | Sequence[Value]) -> Labels:
+    """Return the labels with these void values, which then stand for no class."""
+    numbers = {number(value) for value in _tuple(void)}
+    kept = tuple(tuple(value for value in group if number(value) not in numbers) for group in labels.values)
+    return labels._replace(values=kept, void=_tuple(void))
+
+
+def _tuple(values: Value | Sequence[Value]) -> tuple[Value, ...]:
+    return (values,) if isinstance(values, int | str) else tuple(values)
 
 
 def colours(count: int) -> tuple[Colour, ...]:
@@ -92,13 +110,15 @@ def colours(count: int) -> tuple[Colour, ...]:
 def read_ids(path: str | Path, labels: Labels) -> Ids:
     """Read a mask file as class ids, uint8 (H, W); values that are no class are named and become background.
 
+    Void pixels are marked, and background in `array`; `values` does not count their values.
+
     Raises:
         StudyError: the file cannot be read, holds colours where values are mapped, or stands for several files.
     """
     if not labels.values:
-        mask = read_mask(path, labels.inverted, labels.above_zero)
+        mask = read_mask(path, labels.inverted, labels.above_zero, labels.void)
         read = (mask.mode, mask.note, mask.values, mask.between)
-        return Ids(mask.array.astype(np.uint8), *read, (), 0.0, mask.counts, mask.value_map)
+        return Ids(mask.array.astype(np.uint8), *read, (), 0.0, mask.counts, mask.value_map, mask.void)
     if Path(path).name.endswith("*"):
         raise NoClassValues(
             "several mask files of one image are one mask of one class; values that are classes stand in one file",
@@ -107,21 +127,34 @@ def read_ids(path: str | Path, labels: Labels) -> Ids:
         )
     by_colour = any(isinstance(value, str) for group in labels.values for value in group)
     stored, mode = read_colours(path) if by_colour else read_labels(path)
-    present = np.unique(stored).tolist()
-    id_of = {_number(value): index for index, group in enumerate(labels.values) for value in group}
+    void_values = [number(value) for value in labels.void]
+    void = np.isin(stored, void_values) if void_values else None
+    present = [value for value in np.unique(stored).tolist() if value not in void_values]
+    id_of = {number(value): index for index, group in enumerate(labels.values) for value in group}
     unknown = tuple(f"#{value:06x}" if by_colour else int(value) for value in present if value not in id_of)
-    array, strays = np.zeros(stored.shape, np.uint8), stored.size
+    array = np.zeros(stored.shape, np.uint8)
+    strays = stored.size if void is None else int(np.count_nonzero(~void))
     for value in present:
         if value in id_of:
             pixels = stored == value
             array[pixels] = id_of[value]
             strays -= int(np.count_nonzero(pixels))
     note = "colours are classes" if by_colour else "values are classes"
-    return Ids(array, mode, note, len(present), 0.0, unknown, strays / max(1, stored.size))
+    note += f"; {spelt(labels.void)} is void" if labels.void else ""
+    return Ids(array, mode, note, len(present), 0.0, unknown, strays / max(1, stored.size), void=void)
 
 
 def known_ids(path: str | Path, labels: Labels) -> NDArray[np.uint8]:
-    """Return the class ids of a mask file, uint8 (H, W).
+    """Return the class ids of a mask file, uint8 (H, W); void is background.
+
+    Raises:
+        StudyError: as `known_labels`.
+    """
+    return known_labels(path, labels).array
+
+
+def known_labels(path: str | Path, labels: Labels) -> Ids:
+    """Return a mask file as class ids, and where it is void.
 
     Raises:
         StudyError: the file cannot be read, or holds a value that is no class where none is expected.
@@ -136,17 +169,13 @@ def known_ids(path: str | Path, labels: Labels) -> NDArray[np.uint8]:
             ),
             remedy="mend the file, or name the values under the data set's classes",
         )
-    return ids.array
+    return ids
 
 
 def spelt(values: Sequence[Value]) -> str:
     """Return values as text; of many the first eight and how many more there are."""
     more = f" and {len(values) - 8} more" if len(values) > 8 else ""
     return ", ".join(map(str, values[:8])) + more
-
-
-def _number(value: Value) -> int:
-    return int(value.removeprefix("#"), 16) if isinstance(value, str) else value
 
 
 FEWEST = 4  # masks that are needed to judge

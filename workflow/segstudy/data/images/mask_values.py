@@ -26,8 +26,13 @@ class Levels(NamedTuple):
     indices: NDArray[np.uint8] | None = None  # (H, W) of palette files
 
 
-def levels(image: Image.Image) -> Levels:
-    """Return one number per pixel (H, W), its source, and the stored values with their numbers of pixels."""
+def levels(image: Image.Image, void: NDArray[np.bool_] | None = None) -> Levels:
+    """Return one number per pixel (H, W), its source, and the stored values with their numbers of pixels.
+
+    Where `void` is True (not everywhere), pixels are as if not there; their number is the least of the others.
+    """
+    if void is not None and void.any():
+        return _without(image, void)
     mode = image.mode
     if mode == "P":
         return _palette_levels(image)
@@ -39,6 +44,23 @@ def levels(image: Image.Image) -> Levels:
         return _alpha_levels(np.asarray(image if mode == "RGBA" else image.convert("RGBA")))
     array = np.asarray(image if mode == "RGB" else image.convert("RGB"))
     return _colour_levels(array)
+
+
+def _without(image: Image.Image, void: NDArray[np.bool_]) -> Levels:
+    """Return the levels of the other pixels, looked at in a picture one pixel wide."""
+    if image.mode not in ("1", "L", "P", "LA", "RGB", "RGBA", "I", "F") and not image.mode.startswith("I;16"):
+        image = image.convert("RGBA" if image.mode in ("La", "PA", "RGBa") else "RGB")
+    column = Image.fromarray(np.asarray(image)[~void][:, None])
+    if image.mode == "P":
+        column = Image.frombytes("P", column.size, column.tobytes())
+        column.putpalette(image.getpalette("RGB") or [], "RGB")
+    found = levels(column)
+    numbers = np.full(void.shape, found.numbers.min())
+    numbers[~void] = found.numbers[:, 0]
+    indices = None if found.indices is None else np.zeros(void.shape, np.uint8)
+    if indices is not None and found.indices is not None:
+        indices[~void] = found.indices[:, 0]
+    return found._replace(numbers=numbers, indices=indices)
 
 
 def is_value_map(found: Levels) -> bool:

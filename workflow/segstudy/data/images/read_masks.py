@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,13 +26,16 @@ class Mask(NamedTuple):
     between: float  # share of pixels from 10 to 90 % of the range: neither clearly background nor foreground
     counts: Mapping[int | str, int] = {}  # pixels of each value, of lossless files of a few separate values
     value_map: bool = False  # the values are more than two, and no grey edges: half of the range means nothing
+    void: NDArray[np.bool_] | None = None  # (H, W), True where a pixel counts for nothing; background in `array`
 
 
 class NoClassValues(StudyError):
     """A mask file is sound, but what it stores is not values that stand for classes."""
 
 
-def read_mask(path: str | Path, inverted: bool = False, above_zero: bool = False) -> Mask:
+def read_mask(
+    path: str | Path, inverted: bool = False, above_zero: bool = False, void: Sequence[int | str] = ()
+) -> Mask:
     """Return a binary mask, foreground where the stored value lies above half of its range.
 
     One number per pixel: the value of grey and 1-bit files; the brightest channel of colours (a red mask counts like
@@ -47,6 +50,8 @@ def read_mask(path: str | Path, inverted: bool = False, above_zero: bool = False
         path: of the file, or of several that are one mask together (see `files_of`): what any of them marks.
         inverted: the foreground is dark: what lies not above half is foreground.
         above_zero: all stored values (indices, colours) above 0 are foreground; half of the range means nothing.
+        void: values or colours whose pixels count for nothing (see `void_pixels`): the rule looks at the others alone.
+            In several files that are one mask, a pixel that one of them marks is foreground.
 
     Raises:
         StudyError: a file is missing or cannot be read to its last pixel, or holds negative values; files that are one
@@ -54,12 +59,12 @@ def read_mask(path: str | Path, inverted: bool = False, above_zero: bool = False
     """
     files = files_of(path)
     if files == [Path(path)]:
-        return _one_mask(path, inverted, above_zero)
+        return _one_mask(path, inverted, above_zero, void)
     if not files:
         raise StudyError("no mask file has such a name", where=path, remedy="restore them, or index the data again")
-    first = _one_mask(files[0], inverted, above_zero)
+    first = _one_mask(files[0], inverted, above_zero, void)
     for file in files[1:]:  # one at a time: an image may have hundreds of objects
-        mask = _one_mask(file, inverted, above_zero)
+        mask = _one_mask(file, inverted, above_zero, void)
         if mask.array.shape != first.array.shape:
             raise StudyError(
                 f"the masks of one image differ in size: {files[0].name} and {file.name}",
@@ -67,6 +72,8 @@ def read_mask(path: str | Path, inverted: bool = False, above_zero: bool = False
                 allowed="one size for all objects of an image",
             )
         first.array[...] |= mask.array
+        if first.void is not None and mask.void is not None:
+            first.void[...] = (first.void | mask.void) & ~first.array
         first = first._replace(
             values=max(first.values, mask.values),
             between=max(first.between, mask.between),
@@ -78,11 +85,22 @@ def read_mask(path: str | Path, inverted: bool = False, above_zero: bool = False
     return first._replace(note=f"one file an object, joined: {first.note}")
 
 
-def _one_mask(path: str | Path, inverted: bool, above_zero: bool) -> Mask:
+def _one_mask(path: str | Path, inverted: bool, above_zero: bool, void: Sequence[int | str]) -> Mask:
+    if not void:
+        return _marked(path, inverted, above_zero, None)
+    nowhere, said = void_pixels(path, void), f"; {', '.join(map(str, void))} is void"
+    mask = _marked(path, inverted, above_zero, nowhere)
+    return mask._replace(array=mask.array & ~nowhere, note=mask.note + said, void=nowhere)
+
+
+def _marked(path: str | Path, inverted: bool, above_zero: bool, void: NDArray[np.bool_] | None) -> Mask:
+    """Return the mask of one file; nothing is said of void pixels, and they have no say."""
     with opened(path) as image:
         kind, lossy, source = f"{image.format} {image.mode}", image.format in LOSSY, page(image)
         pixels = stored(image)
-        found = levels(pixels)
+        if void is not None and void.all():
+            return Mask(np.zeros(void.shape, bool), kind, source + "no pixel counts", 0, 0.0)
+        found = levels(pixels, void)
         del pixels
     checked(found.numbers, path)
     if above_zero:
@@ -93,7 +111,24 @@ def _one_mask(path: str | Path, inverted: bool, above_zero: bool) -> Mask:
     value_map = bool(few and is_value_map(found))
     counts = _spelt_counts(found) if few and (value_map or len(found.values) <= 2) else {}
     note = source + found.source + rule + (" (inverted)" if inverted else "")
-    return Mask(array, kind, note, len(found.values), _between(found.numbers, lossy), counts, value_map)
+    counted = found.numbers if void is None else found.numbers[~void][:, None]
+    return Mask(array, kind, note, len(found.values), _between(counted, lossy), counts, value_map)
+
+
+def void_pixels(path: str | Path, void: Sequence[int | str]) -> NDArray[np.bool_]:
+    """Return where a mask file holds one of the values (as `read_labels`) or colours `void`, (H, W).
+
+    Raises:
+        StudyError: the file cannot be read, or holds colours where values are asked for.
+    """
+    by_colour = any(isinstance(value, str) for value in void)
+    values = read_colours(path)[0] if by_colour else read_labels(path)[0]
+    return np.isin(values, [number(value) for value in void])
+
+
+def number(value: int | str) -> int:
+    """Return a value of a mask as it is, a colour '#rrggbb' as 0xRRGGBB."""
+    return int(value.removeprefix("#"), 16) if isinstance(value, str) else value
 
 
 def _above_zero(found: Levels, lossy: bool, path: str | Path) -> NDArray[np.bool_]:
@@ -172,8 +207,8 @@ def read_labels(path: str | Path) -> tuple[NDArray[Any], str]:
             f"a picture of mode {mode} holds no class values{why}",
             where=path,
             allowed="palette or grey files",
-            remedy="use the original label file (converting palette files to RGB destroys the values), or map colours "
-            "under the data set's classes, for instance window: '#ff0000'",
+            remedy="use the original label file (converting palette files to RGB destroys the values), or name colours "
+            "instead of values: under the data set's classes, for instance window: '#ff0000', or with ignore",
         )
     return checked(array, path), kind
 

@@ -18,7 +18,7 @@ from types import ModuleType
 
 from segstudy.config.datasets import READERS
 from segstudy.core.errors import StudyError, nearest
-from segstudy.data.images.label_map import Labels, Value, several
+from segstudy.data.images.label_map import Labels, Value, several, with_void
 
 
 def reader_module(reader: str) -> ModuleType:
@@ -38,6 +38,7 @@ def labels_of(
     inverted: bool = False,
     strays: bool = False,
     above_zero: bool = False,
+    ignore: Value | Sequence[Value] | None = None,
 ) -> Labels:
     """Return what the values in the masks of a data set mean: the reader's own labels, or those of the config.
 
@@ -47,6 +48,13 @@ def labels_of(
         inverted: `inverted:` of the data set's config.
         strays: whether the data set's exceptions accept values that are no class.
         above_zero: `above_zero:` of the data set's config.
+        ignore: `ignore:` of the data set's config; None where it has none: then void is what the reader knows as such,
+            unless `classes` gives it a meaning.
     """
-    labels: Labels = several(classes) if classes else reader_module(reader).LABELS
+    known: Labels = reader_module(reader).LABELS
+    if not classes:
+        labels = known if ignore is None else with_void(known, ignore)
+    else:
+        named = {value for group in several(classes).values for value in group}
+        labels = several(classes, void=[v for v in known.void if v not in named] if ignore is None else ignore)
     return labels._replace(inverted=inverted, strays=strays, above_zero=above_zero)
