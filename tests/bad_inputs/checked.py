@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
+from segstudy.core.checksums import content
+from segstudy.core.errors import StudyError
+from tests.bad_inputs import privileges
 from tests.bad_inputs.bases import copied
 from tests.bad_inputs.commands import Commands, Outcome
 from tests.bad_inputs.row import Row
@@ -20,22 +26,34 @@ TRACEBACK = re.compile(r"Traceback \(most recent call last\)|^\s*File \"[^\"]+\"
 
 def problems(row: Row, base: Path, folder: Path, commands: Commands) -> list[str]:
     """Run `row` in `folder`, which must not exist yet and is gone afterwards; return what is wrong, one line each."""
+    if row.unprivileged and not privileges.possible():
+        pytest.skip("run by root, who does not get rid of the right to read and write everything")
     copied(base, folder)
     try:
         row.setup(folder)
         before = _files(folder)
-        outcome = commands.run(row.command, folder)
+        outcome = commands.run(row.command, folder, unprivileged=row.unprivileged)
         return _wrong(row, folder, before, outcome)
     finally:
+        if row.unprivileged:
+            _open(folder)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _open(folder: Path) -> None:
+    """Permit everything again, from the top down: what is closed cannot be removed."""
+    folder.chmod(0o755)
+    for above, names, _ in os.walk(folder):
+        for path in (Path(above, name) for name in names):
+            if not path.is_symlink():
+                path.chmod(0o755)
 
 
 def _wrong(row: Row, folder: Path, before: Mapping[str, str], outcome: Outcome) -> list[str]:
     said = folded(outcome.text)
     after = _files(folder)
-    results = [path for path in before if _is_result(path, row)]
-    undone = [path for path in results if any(path == p or path.startswith(f"{p}/") for p in _outputs(outcome.text))]
-    results = sorted({*results} - {*undone})
+    done, failed = _outputs(outcome.text)
+    results = {path for path in before if _is_result(path, row) and not _among(path, done | failed)}
     lines = [f"the exit code is {outcome.code}, not {row.code}"] if outcome.code != row.code else []
     lines += ["there is a traceback"] if TRACEBACK.search(outcome.text) else []
     lines += [f"the message does not say {words!r}" for words in row.words if folded(words) not in said]
@@ -50,13 +68,40 @@ def _wrong(row: Row, folder: Path, before: Mapping[str, str], outcome: Outcome) 
             lines.append(f"{path} has changed")
     lines += [f"{path} is there" for path in row.absent if (folder / path).exists() or (folder / path).is_symlink()]
     lines += [f"{path} is half-written" for path in after if ".partial" in path and path not in before]
+    lines += [f"{path} is left of a job that failed" for path in after if _among(path, failed)]
+    lines += [f"{path} is lost, its job succeeded" for path in done if not (folder / path).exists()]
+    lines += _broken(folder, [path for path in after if _among(path, done) and after[path] != before.get(path)])
     return [*lines, outcome.text] if lines else []
 
 
-def _outputs(text: str) -> set[str]:
-    """Return the outputs of the jobs that were started: Snakemake deletes those of a job that fails."""
-    listed = re.findall(r"(?m)^    output: (.*)$", text)
-    return {path.strip() for line in listed for path in line.split(", ")}
+def _outputs(text: str) -> tuple[set[str], set[str]]:
+    """Return the outputs of the jobs that were started: of those that succeeded, and of those that did not."""
+    finished = set(re.findall(r"(?m)^Finished jobid: (\d+)", text))
+    temporary = set(re.findall(r"(?m)^Removing temporary output (.*)\.$", text))
+    done: set[str] = set()
+    failed: set[str] = set()
+    for block in re.findall(r"(?m)^(?:local)?rule \w+:\n((?:    .*\n)+)", text):
+        numbers = set(re.findall(r"(?m)^    jobid: (\d+)$", block))
+        listed = re.findall(r"(?m)^    output: (.*)$", block)
+        outputs = {path.strip() for line in listed for path in line.split(", ")} - temporary
+        (done if finished & numbers else failed).update(outputs)
+    return done, failed
+
+
+def _among(path: str, outputs: set[str]) -> bool:
+    """Return whether a file is one of these outputs, or lies in one."""
+    return any(path == output or path.startswith(f"{output}/") for output in outputs)
+
+
+def _broken(folder: Path, written: list[str]) -> list[str]:
+    """Return which of the files that were written are not what their checksums say."""
+    lines = []
+    for path in written:
+        try:
+            content(folder / path)
+        except StudyError as error:
+            lines.append(f"{path} was written, and {error.what}")
+    return lines
 
 
 def folded(text: str) -> str:

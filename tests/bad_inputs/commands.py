@@ -12,7 +12,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from tests.bad_inputs import privileges
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120
@@ -51,14 +53,18 @@ class Commands:
     def __init__(self, place: Path | None) -> None:
         self.place = place  # of the server's socket; none: plain processes
 
-    def run(self, line: str, folder: Path, timeout: float = TIMEOUT) -> Outcome:
-        """Run `line` in `folder`; return its exit code and what it printed, stdout and stderr as they came."""
+    def run(self, line: str, folder: Path, timeout: float = TIMEOUT, unprivileged: bool = False) -> Outcome:
+        """Run `line` in `folder`; return its exit code and what it printed, stdout and stderr as they came.
+
+        `unprivileged`: without root's right to read and write everything, see `privileges`.
+        """
         words = shlex.split(line)
         output = folder.with_name(f"{folder.name}.output")
-        environment = _environment(folder)
+        environment = _environment(folder) | ({privileges.VARIABLE: "1"} if unprivileged else {})
         with output.open("wb") as file, open(os.devnull, "rb") as nothing:
             if self.place is None:
-                streams = {"stdin": nothing, "stdout": file, "stderr": file}
+                streams: dict[str, Any] = {"stdin": nothing, "stdout": file, "stderr": file}
+                streams["preexec_fn"] = privileges.drop if unprivileged else None
                 done = subprocess.run(words, cwd=folder, env=environment, timeout=timeout, check=False, **streams)
                 code = done.returncode
             else:

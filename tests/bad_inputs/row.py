@@ -19,3 +19,4 @@ class Row(NamedTuple):
     kept: tuple[str, ...] = ()  # paths that exist afterwards, unchanged
     absent: tuple[str, ...] = ()  # paths that do not exist afterwards, whether they did before or not
     rewritten: tuple[str, ...] = ()  # finished results that the command may make anew, with all that is below them
+    unprivileged: bool = False  # run with the rights that owners and modes give, also where the tests run as root

@@ -91,6 +91,7 @@ UNFINISHED = [
         "'results/tiny/report.html' is no config file",
         "segstudy run study.yaml -- results/tiny/report.html",
     ),
+    asked("run-verbose", "segstudy run nowhere.txt --verbose", "'nowhere.txt' is no config file"),
     asked(
         "profile-unknown",
         "snakemake --profile profiles/nowhere --configfile study.yaml",

@@ -4,6 +4,7 @@ A row damages one file of a finished study, then runs the command, or the one jo
 run that job alone (`--allowed-rules`), so that no earlier one makes the file again.
 """
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ RESULTS = "results/tiny"
 CELL = f"{RESULTS}/cells/lesions/unet/bce/default/seed0"
 OTHER = f"{RESULTS}/cells/lesions/unet/dice/default/seed0"
 DATA = f"{RESULTS}/data/lesions"
+PLACES = (OTHER.removeprefix(f"{RESULTS}/"), CELL.removeprefix(f"{RESULTS}/"))  # written in, lies in
 
 
 def emptied(name: str) -> Callable[[Path], None]:
@@ -40,6 +42,16 @@ def flipped(name: str) -> Callable[[Path], None]:
 
 def replaced(name: str, other: str) -> Callable[[Path], None]:
     return lambda folder: _change(folder / name, lambda content: (folder / other).read_bytes())
+
+
+def whole(name: str, other: str) -> Callable[[Path], None]:
+    """Copy a folder with its checksums onto the place of another."""
+
+    def setup(folder: Path) -> None:
+        shutil.rmtree(folder / name)
+        shutil.copytree(folder / other, folder / name, copy_function=shutil.copy2)
+
+    return setup
 
 
 def a_folder(name: str) -> Callable[[Path], None]:
@@ -167,12 +179,25 @@ ROWS = [
     row("run-cut-table", halved(run), COMPARE, run),
     row("run-of-another-cell-report", replaced(run, f"{OTHER}/run.json"), REPORT, run),
     row("run-cut-predict", halved(run), PREDICT_NEW, run),
+    # a whole cell
+    row("cell-of-another-table", whole(CELL, OTHER), COMPARE, counts, *PLACES),
+    row("cell-of-another-measure", whole(CELL, OTHER), MEASURE, f"{CELL}/thresholds.json", *PLACES),
+    row("cell-of-another-report", whole(CELL, OTHER), REPORT, run, *PLACES),
+    row("cell-of-another-status", whole(CELL, OTHER), "segstudy status study.yaml", run, "1 damaged", *PLACES, code=0),
+    row("cell-of-another-predict", whole(CELL, OTHER), PREDICT_NEW, run, *PLACES),
     # index, split and checks
     row(
         "index-cut-split", rows_lost(index, 6), job("split", "data/lesions/splits/seed0.csv"), index, "in 6 whole rows"
     ),
     row("index-cut-store", halved(index), job("preprocess", "data/lesions/store"), index),
     row("index-emptied-describe", emptied(index), job("describe", "data/lesions/card.json"), index),
+    row(
+        "index-cut-of-an-earlier-version",
+        without_sum(index, rows_lost(index, 6)),
+        job("describe", "data/lesions/card.json"),
+        index,
+        "lists 6 images, the folder of the data set has 12",
+    ),
     row("index-one-bit-check", flipped(index), job("check_images", "data/lesions/checks/images.json"), index),
     Row("index-cut-plan", "finished", halved(index), "segstudy plan study.yaml", 0, ("Longest chain",)),
     row("split-cut-train", rows_lost(split, 6), TRAIN, split),

@@ -25,6 +25,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from types import ModuleType
 
+from tests.bad_inputs import privileges
+
 LIBRARIES = (
     *("torch", "pandas", "pydantic", "scipy.ndimage", "scipy.stats", "skimage.morphology", "skimage.measure"),
     *("matplotlib.pyplot", "seaborn", "safetensors.torch", "jinja2", "markdown", "openpyxl", "snakemake.cli"),
@@ -97,6 +99,8 @@ def _become(request: dict, descriptors: Sequence[int]) -> None:
     for target, descriptor in enumerate(descriptors):
         os.dup2(descriptor, target)
         os.close(descriptor)
+    if privileges.VARIABLE in request["environment"]:
+        privileges.drop()
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])

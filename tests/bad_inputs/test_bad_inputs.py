@@ -8,8 +8,11 @@ To add a row, append to ROWS of a rows_*.py here, or to a new one (`from tests.b
 
 `bases.py` says what the bases hold, `row.py` what else a row may say, `changes.py` has setups. Choose words that a user
 needs: the file, the key, the row, what to do. Of every row it holds, without being said, that there is no traceback,
-that no file of results/ is lost or changed (but for `absent` and `rewritten`), and that no temporary file stays. Inputs
-that the product reports in one message make one row. One row alone: `pytest tests/bad_inputs -k loss-that-is-none`.
+that no file of results/ is lost or changed (but for `absent`, `rewritten` and outputs of the jobs that Snakemake's
+output names as started), that nothing is left of a job that failed, that what other jobs wrote is whole, and that no
+temporary file stays. Rows that are `unprivileged` run with the rights of owners and modes also where root runs the
+tests (`privileges.py`). Inputs that the product reports in one message make one row. One row alone:
+`pytest tests/bad_inputs -k loss-that-is-none`.
 
 The commands run in forks of a process that has imported their libraries (`server.py`); with BAD_INPUTS_PLAIN=1 they run
 as from a shell, which takes about six times as long and must give the same.

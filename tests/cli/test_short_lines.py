@@ -11,7 +11,7 @@ from segstudy.cli.run import SHORT_LINES, is_short, snakemake
 
 @pytest.fixture
 def logger():
-    plugin = LoggerPluginRegistry().get_plugin(SHORT_LINES[1])  # as Snakemake finds it
+    plugin = LoggerPluginRegistry().get_plugin(SHORT_LINES[0].partition("=")[2])  # as Snakemake finds it
     return plugin.log_handler(None, None)
 
 

@@ -2,6 +2,8 @@
 
 import io
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -198,3 +200,45 @@ def test_a_training_refuses_a_store_in_which_a_bit_has_changed(results):
     changed(results / "store/images.npy", "flipped")
     with pytest.raises(StudyError, match="--force -- results/tiny/store"):
         data_hashes(results / "store", split)
+
+
+@pytest.mark.parametrize("study", ["tiny", "renamed"])
+def test_a_file_copied_with_its_checksum_into_the_place_of_another_cell_is_refused(results, study):
+    cells = results / "cells/drive/unet"
+    folder = cells / "bce/default/seed0"
+    write_csv(Path("results/tiny/cells/drive/unet/bce/default/seed0/counts.csv"), TABLE)
+    with atomic_folder(Path("results/tiny/cells/drive/unet/bce/default/seed0/masks"), sealed=True) as made:
+        write_json(made / "a.json", {"a": 1}, sealed=False)
+    shutil.copytree(folder, cells / "dice/default/seed0")
+    results.rename(results.with_name(study))
+    kept, copied = (results.with_name(study) / f"cells/drive/unet/{loss}/default/seed0" for loss in ("bce", "dice"))
+    assert len(read_csv(kept / "counts.csv")) == 8 and read_json(kept / "masks/a.json") == {"a": 1}
+    for read, name in ((read_csv, "counts.csv"), (checksums.check_size, "counts.csv"), (read_json, "masks/a.json")):
+        with pytest.raises(StudyError) as refused:
+            read(copied / name)
+        part = name.partition("/")[0]
+        said = f"written as cells/drive/unet/bce/default/seed0/{part} and lies in the place of cells/drive/unet/dice"
+        assert said in str(refused.value)
+        assert f"--force -- results/{study}/cells/drive/unet/dice/default/seed0/{part}" in str(refused.value)
+        assert f".{part}.sum is deleted" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "as_another"),
+    [
+        ("results/tiny/cells/drive/unet/bce/default/seed0/tta", True),  # of the same cell, over mirror images
+        ("archive/cells/drive/unet/dice/default/seed0", True),
+        ("archive/cells/drive/unet/bce/default/seed0", False),
+        ("cells/best", False),
+        ("elsewhere", False),
+    ],
+)
+def test_a_cell_may_be_copied_out_of_its_study_but_not_into_the_place_of_another(results, place, as_another):
+    path = Path("results/tiny/cells/drive/unet/bce/default/seed0/counts.csv")
+    write_csv(path, TABLE)
+    shutil.copytree(path.parent, place)
+    if as_another:
+        with pytest.raises(StudyError, match="lies in the place of"):
+            read_csv(Path(place, "counts.csv"))
+    else:
+        assert len(read_csv(Path(place, "counts.csv"))) == 8

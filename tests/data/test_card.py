@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from segstudy.config.datasets import Phantom
+from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
 from segstudy.data.card import describe
 from segstudy.data.images.read import read_image
@@ -202,3 +204,21 @@ def test_images_that_are_scaled_differently_are_a_remark(tmp_path):
     _, _, card, text = card_of("folder", root, tmp_path / "out")
     assert card["encodings"]["image"] == {"PNG I;16: 0..4095 becomes 0..255": 1, "PNG I;16: 0..65535 becomes 0..255": 1}
     assert "images of different depth (0..4095 becomes 0..255, 0..65535 becomes 0..255)" in text
+
+
+def test_an_index_that_was_cut_between_rows_is_not_described(copy, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    root, out = copy("drive"), Path("results/tiny/data/drive")
+    index = build_index("drive", root)
+    for wrong, words in (
+        (index[:4], "lists 4 images, the folder of the data set has 6; missing: 22, 23"),
+        (index.replace({"sample": {"03": "04"}}), "lists 6 images, .* missing: 03; without a file: 04"),
+        (
+            pd.concat([index, index[:1]]),
+            "lists 7 images, the folder of the data set has 6; an image stands in it twice",
+        ),
+    ):
+        with pytest.raises(StudyError, match=words) as refused:
+            describe(wrong, root, "drive", labels_of("drive"), "drive", out)
+        assert "--force -- results/tiny/data/drive/index.csv" in str(refused.value)
+        assert not (out / "samples.csv").exists()

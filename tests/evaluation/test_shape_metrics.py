@@ -228,7 +228,7 @@ def test_files_come_back_and_are_the_same_bytes(cell, tmp_path):
         ({"metrics": ["hd95"], "measures": ["cldice"]}, "'hd95', which needs 'surface'"),
         ({"metrics": ["dice", "dice"]}, "'dice' stands in the list twice"),
         ({"metrics": []}, "at least 1 item"),
-        ({"measures_of_several": ["scores"]}, "'surface', 'cldice' or 'objects'"),
+        ({"measures_of_several": ["scores"]}, "'surface', 'cldice', 'objects' or 'instances'"),
         ({"tolerance": -1}, "greater than or equal to 0"),
     ],
 )

@@ -1,5 +1,6 @@
 """`segstudy run`, killed with all its processes at any stage, ends with the same bytes when it is typed again."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,23 +8,39 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from typing import NamedTuple
 
 import pytest
 
-CELL = "results/tiny/cells/drive/unet/bce/default/seed0"
-# Stage: what is removed to have it made again, what is asked for, and what must come back byte for byte.
-STAGES = {
-    "preprocess": (
-        ["results/tiny/data/drive/store"],
-        "results/tiny/data/drive/store",
-        "results/tiny/data/drive/store/*",
-    ),
-    "train": ([f"{CELL}/model.safetensors", f"{CELL}/history.csv", f"{CELL}/run.json"], f"{CELL}/run.json", ""),
-    "predict": ([f"{CELL}/masks", f"{CELL}/thresholds.json"], f"{CELL}/thresholds.json", f"{CELL}/masks/*"),
-    "measure": ([f"{CELL}/counts.csv"], f"{CELL}/counts.csv", f"{CELL}/counts.csv"),
-    "report": (["results/tiny/report.html"], "results/tiny/report.html", "results/tiny/report.html"),
-}
+RESULTS = "results/tiny"
+NAMES = "drive/unet/bce/default/seed0"
+CELL = f"{RESULTS}/cells/{NAMES}"
 TRAINED = [f"{CELL}/model.safetensors", f"{CELL}/history.csv"]
+
+
+class Stage(NamedTuple):
+    """A job that is killed: its wildcards as they stand in its log's path, and its outputs; the first is asked for.
+
+    `run.json` holds times: it is made again, but has other bytes.
+    """
+
+    names: str
+    outputs: tuple[str, ...]
+
+
+STAGES = {
+    "preprocess": Stage("drive", (f"{RESULTS}/data/drive/store",)),
+    "train": Stage(NAMES, (f"{CELL}/run.json", *TRAINED)),
+    "predict": Stage(
+        NAMES, (f"{CELL}/thresholds.json", f"{CELL}/masks", f"{CELL}/probabilities", f"{CELL}/usage.json")
+    ),
+    "measure": Stage(NAMES, (f"{CELL}/counts.csv", f"{CELL}/histograms.npz")),
+    "compare": Stage("losses", tuple(f"{RESULTS}/tables/losses.{kind}" for kind in ("tidy.csv", "csv", "md", "html"))),
+    "failures": Stage("losses", tuple(f"{RESULTS}/figures/losses/failures.{kind}" for kind in ("png", "svg"))),
+    "paper": Stage("paper", (f"{RESULTS}/paper",)),
+    "study_report": Stage("report", (f"{RESULTS}/report.html",)),
+}
+TRIES = 5
 
 
 def start(copy, target):
@@ -35,49 +52,67 @@ def start(copy, target):
     return subprocess.Popen(words, cwd=copy.folder, env=environment, start_new_session=True, **pipes)
 
 
-def training_runs(copy):
-    """Wait until a training has saved how far it is."""
-    for _ in range(600):
-        if any(copy.folder.glob("results/tiny/resume/*/*/*/*/*/status.json")):
-            return
-        time.sleep(0.05)
+def remove(copy, stage):
+    """Remove outputs and log of a job, and what a training keeps to restore its outputs from."""
+    names = STAGES[stage].names
+    for name in (f"{RESULTS}/logs/{stage}/{names}.log", f"{RESULTS}/resume/{names}.published", *STAGES[stage].outputs):
+        path = copy.file(name)
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def killed_in(copy, stage, target, delay):
-    """Start a run and kill its whole process group once a stage has begun; return what it has said until then.
+def wait_for(copy, pattern):
+    """Wait until a file is there."""
+    ends = time.monotonic() + 120
+    while not any(copy.folder.glob(pattern)):
+        assert time.monotonic() < ends, f"no {pattern}"
+        time.sleep(0.002)
 
-    Without a `delay` that is when the first steps of a training are done.
+
+def killed(copy, stage, delay):
+    """Start a run and kill its whole process group while a job runs; return whether it had not been over before.
+
+    `delay` are seconds after the job has opened its log; None waits until a training has saved how far it is.
     """
     said = []
-    with start(copy, target) as run:
+    place = "resume/*/*/*/*/*/status.json" if delay is None else f"logs/{stage}/{STAGES[stage].names}.log"
+    with start(copy, STAGES[stage].outputs[0]) as run:
         for line in run.stdout:
             said.append(line)
             if line.strip() in (f"rule {stage}:", f"localrule {stage}:"):
-                training_runs(copy) if delay is None else time.sleep(delay)
+                wait_for(copy, f"{RESULTS}/{place}")
+                time.sleep(delay or 0)
                 with suppress(ProcessLookupError):
                     os.killpg(run.pid, signal.SIGKILL)
         run.wait()
-    if run.returncode == 0:
-        pytest.skip(f"{stage} was over before it could be killed")
-    assert run.returncode == -signal.SIGKILL, "".join(said)
-    return "".join(said)
+    text = "".join(said)
+    assert run.returncode in (0, -signal.SIGKILL), text
+    assert f"rule {stage}:" in text, text
+    return run.returncode != 0 and "Finished jobid" not in text
 
 
-def undone(copy, stage):
-    for name in STAGES[stage][0]:
-        path = copy.file(name)
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+def kill_while_it_runs(copy, stage, share):
+    """Kill a run in a job, after this share of the seconds that it took before; sooner where it was over by then."""
+    delay = share
+    if share:
+        lines = copy.file(f"{RESULTS}/benchmarks/{stage}/{STAGES[stage].names}.jsonl").read_text().splitlines()
+        delay = share * json.loads(lines[0])["s"]
+    for _ in range(TRIES):
+        remove(copy, stage)
+        if killed(copy, stage, delay):
+            return
+        delay = (delay or 0) / 2
+    pytest.fail(f"{stage} was over {TRIES} times before it could be killed")
 
 
 def bytes_of(copy, stage):
-    found = [*map(copy.file, TRAINED), *sorted(copy.folder.glob(STAGES[stage][2] or CELL))]
+    places = [copy.file(name) for name in (*TRAINED, *STAGES[stage].outputs) if not name.endswith("run.json")]
+    found = [file for place in places for file in (sorted(place.rglob("*")) if place.is_dir() else [place])]
     return {str(path.relative_to(copy.folder)): path.read_bytes() for path in found if path.is_file()}
 
 
-def ends_as_before(finished, changed, stage, delay):
-    undone(changed, stage)
-    killed_in(changed, stage, STAGES[stage][1], delay)
-    with start(changed, STAGES[stage][1]) as again:
+def ends_as_before(finished, changed, stage, share):
+    kill_while_it_runs(changed, stage, share)
+    with start(changed, STAGES[stage].outputs[0]) as again:
         said = again.communicate()[0]
     assert again.returncode == 0, said
     assert "was killed and has left its lock" in said
@@ -85,11 +120,11 @@ def ends_as_before(finished, changed, stage, delay):
 
 
 def test_killed_while_it_trains(finished, changed):
-    ends_as_before(finished, changed, "train", delay=None)
+    ends_as_before(finished, changed, "train", share=None)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("delay", [0, 0.3, 1, 3])
+@pytest.mark.parametrize("share", [0, 0.3, 0.7])
 @pytest.mark.parametrize("stage", STAGES)
-def test_killed_at_any_stage(finished, changed, stage, delay):
-    ends_as_before(finished, changed, stage, delay)
+def test_killed_at_any_stage(finished, changed, stage, share):
+    ends_as_before(finished, changed, stage, share)

@@ -77,10 +77,8 @@ def test_folders_and_suffix_of_the_config(tmp_path):
     mask(tmp_path / "drawn" / "a-B.png", 9)
     frame = listed(tmp_path, images="raw/tiles", masks="drawn", mask_suffix="-A")
     assert list(frame["mask"]) == ["drawn/a-A.png", "drawn/b-A.png"] and said(frame, "left out", "drawn/a-B.png")
-    assert (
-        repairs("folder", tmp_path, Layout(images="raw/tiles", masks="drawn", mask_suffix="-A"))
-        == frame.attrs["repairs"]
-    )
+    layout = Layout(images="raw/tiles", masks="drawn", mask_suffix="-A")
+    assert repairs(frame.reset_index(), "folder", tmp_path, layout) == frame.attrs["repairs"]
 
 
 def test_images_and_masks_in_one_folder(tmp_path):
@@ -180,7 +178,8 @@ def test_an_archive_in_a_folder_of_its_own(tmp_path):
 def test_names_become_fit_for_file_names(tmp_path):
     pairs(tmp_path, ("Bild 1 (groß)", "_2"))
     frame = listed(tmp_path)
-    assert list(frame.index) == ["Bild_1__gro__", "x_2"] and said(frame, "2 names changed")
+    assert list(frame.index) == ["Bild_1__gross_", "x_2"] and said(frame, "2 names changed")
+    assert list(frame["title"]) == ["Bild 1 (groß)", "_2"]
     assert frame.loc["x_2", "mask"] == "masks/_2.png"
 
 

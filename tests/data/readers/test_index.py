@@ -123,7 +123,7 @@ def test_ph2_lossless_mask_wins_and_a_lone_jpeg_is_reported(ph2):
     assert frame.loc[cases[1], "mask"].endswith(".jpg")
     assert said(frame, "only a lossy JPEG", cases[1])
     assert (read_mask(ph2 / frame.loc[cases[1], "mask"]).array == truth).mean() > 0.97
-    assert repairs("ph2", ph2) == frame.attrs["repairs"]
+    assert repairs(frame.reset_index(), "ph2", ph2) == frame.attrs["repairs"]
 
 
 def test_ph2_missing_files_are_said_not_hidden(ph2):

@@ -23,7 +23,8 @@ from segstudy.runtime.job import QUIET
 
 PROFILE = "profiles/local"
 CONFIG_SUFFIXES = (".yaml", ".yml")
-SHORT_LINES = ("--logger", "segstudy")  # the module snakemake_logger_plugin_segstudy
+# The module snakemake_logger_plugin_segstudy. One word: the option would take a target behind it for another logger.
+SHORT_LINES = ("--logger=segstudy",)
 OPTIONS = "segstudy.snakemake_options"  # where a context keeps what stands behind --
 
 
@@ -35,7 +36,8 @@ class PassThrough(TyperCommand):
         if "--" in args:
             place = args.index("--")
             ctx.meta[OPTIONS], args = args[place + 1 :], args[:place]
-        options = [word for word in args if word.startswith("-") and word not in ctx.help_option_names]
+        known = {name for option in self.get_params(ctx) for name in option.opts}
+        options = [word for word in args if word.startswith("-") and word not in known]
         if options and not ctx.resilient_parsing:
             ctx.fail(
                 f"No such option: {options[0]}. Options of Snakemake stand behind --: "
@@ -70,7 +72,7 @@ def run(
     study, results = open_study(files, config_values(options), anywhere=True)
     with snakefile().open(encoding="utf-8"):
         pass  # what may not be read is said here, not by Snakemake
-    check_writable(Path(".snakemake"), Path("results"))
+    check_writable(Path(".snakemake"), Path("results"), *([] if only_looks(options) else folders_of(results)))
     check_room()
     os.environ.update(caches(os.environ))
     if not only_looks(options) and (released := locks.release(results)):
@@ -85,6 +87,11 @@ def run(
     from segstudy.study import watch
 
     raise typer.Exit(watch.run(study, results, terminal, command))
+
+
+def folders_of(results: Path) -> list[Path]:
+    """Return the folder of a study and those in it, none where there is none yet."""
+    return [results, *sorted(path for path in results.iterdir() if path.is_dir())] if results.is_dir() else []
 
 
 def is_short(options: Sequence[str]) -> bool:

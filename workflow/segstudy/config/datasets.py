@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
-from segstudy.config.base import LARGEST_SEED, Below, Options
+from segstudy.config.base import LARGEST_SEED, Below, Options, added_key
 from segstudy.config.classes import BACKGROUND, Classes, Ignored, check_ignored, values_of
 from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 
@@ -131,10 +131,22 @@ class Layout(Options):
     rois: Below | None = Field(
         None, description="folder of the regions of interest; by default rois or roi, if it exists"
     )
-    table: Below | None = Field(None, description="table of samples; by default samples.csv, if it exists")
+    table: Below | None = Field(
+        None,
+        description="table of samples; by default samples.csv, if it exists. "
+        "For other readers: groups and strata by sample",
+    )
     mask_suffix: str | None = Field(
         None, description="suffix of a mask's name behind the image's name, for instance _mask; '' for none"
     )
+    mask_prefix: str = added_key("", description="what stands before the image's name in a mask's name, such as mask_")
+    image_prefix: str = added_key("", description="what stands before the rest of an image's name, such as img_")
+    second_masks: Below | None = added_key(None, description="folder of a second person's masks")
+    second_suffix: str | None = added_key(
+        None,
+        description="suffix of a second person's masks, in second_masks or, without it, among the masks",
+    )
+    pages: bool = added_key(False, description="each page of a TIFF or GIF is an image of its own; a file is one group")
     group_pattern: str | None = Field(
         None, description="regular expression; its match in a sample's name (or the part in brackets) is the group"
     )
@@ -236,8 +248,11 @@ class DatasetConfig(Options):
 
     @model_validator(mode="after")
     def _layout_of_folder(self) -> DatasetConfig:
-        if self.layout != Layout() and self.reader not in WITH_LAYOUT:
-            raise ValueError(f"layout is for the reader 'folder'; the reader '{self.reader}' knows its files")
+        if self.layout != Layout(table=self.layout.table) and self.reader not in WITH_LAYOUT:
+            raise ValueError(
+                f"layout is for the reader 'folder'; the reader '{self.reader}' knows its files, and takes "
+                "layout.table alone"
+            )
         return self
 
     @model_validator(mode="after")

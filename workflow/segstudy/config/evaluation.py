@@ -14,7 +14,7 @@ Control = Literal["all_background", "all_foreground", "majority", "random", "ots
 CONTROLS: tuple[Control, ...] = get_args(Control)
 # How a threshold is chosen: beforehand, for the best Dice on validation or on training images, by Otsu's method.
 Policy = Literal["fixed", "validation", "training", "otsu"]
-Measure = Literal["surface", "cldice", "objects", "scores"]
+Measure = Literal["surface", "cldice", "objects", "scores", "instances"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 COUNTED = (
@@ -26,6 +26,7 @@ NEEDS = dict.fromkeys(COUNTED, "") | {
     **dict.fromkeys(("surface_dice", "hd95", "assd", "hd95_ranked", "assd_ranked"), "surface"),
     "cldice": "cldice",
     **dict.fromkeys(("object_error", "betti0_error", "betti1_error"), "objects"),
+    **dict.fromkeys(("object_f1", "object_f1_mean", "panoptic_quality", "splits", "merges"), "instances"),
     **dict.fromkeys(("roc_auc", "average_precision", "brier", "ece"), "scores"),
 }
 
@@ -62,11 +63,12 @@ class Evaluation(Options):
         list(CONTROLS), description="rows without training; each fits one foreground class, several, or both"
     )
     measures: Annotated[list[Measure], Distinct] = Field(
-        list(MEASURES),
+        [measure for measure in MEASURES if measure != "instances"],
         description="measured beside pixel counts, for one foreground class: surface (distances between outlines), "
-        "cldice (centre lines), objects (and holes), scores (ROC AUC, average precision, calibration)",
+        "cldice (centre lines), objects (and holes), scores (ROC AUC, average precision, calibration), instances "
+        "(objects matched one to one, for cells)",
     )
-    measures_of_several: Annotated[list[Literal["surface", "cldice", "objects"]], Distinct] = Field(
+    measures_of_several: Annotated[list[Literal["surface", "cldice", "objects", "instances"]], Distinct] = Field(
         [], description="the same for several classes; every class costs as much time as a whole mask"
     )
     tolerance: float = Field(2, ge=0, description="pixels between outlines that the surface Dice tolerates")

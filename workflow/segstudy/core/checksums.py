@@ -2,8 +2,9 @@
 
 The checksum of `counts.csv` is `.counts.csv.sum` in the same folder: one JSON line with `bytes`, `sha256` and, for a
 table, `rows`. A folder that one job writes as a whole (a store, masks, probabilities) has one such file beside it, with
-an entry for each of its files. A file without a checksum is read without a check: it was made by an earlier version, or
-copied without hidden files.
+an entry for each of its files. Each names, as `place`, where in the results of a study its file was written, so that
+a file that was copied with its checksum into the place of another cell, data set or split is noticed. A file without a
+checksum is read without a check: it was made by an earlier version, or copied without hidden files.
 
 A checksum is removed before its file is replaced and written after it: a job killed in between leaves a file without a
 checksum, never with a wrong one. No pandas, no numpy: planning a study uses this module.
@@ -64,6 +65,9 @@ def content(path: str | Path) -> bytes:
             data, expected = path.read_bytes(), _expected(path)
         except (IsADirectoryError, NotADirectoryError):
             raise damaged(path, "there is a folder in the place of the file") from None
+        except PermissionError:
+            remedy = "check the owner and mode of it and of the folders above it"
+            raise StudyError(f"no permission to read {path.name}", where=path, remedy=remedy) from None
         problem = _difference(data, expected)
         if not problem:
             return data
@@ -99,19 +103,23 @@ def check_digest(path: str | Path, digest: str) -> str:
     return digest
 
 
-def damaged(path: str | Path, problem: str, changed: bool = False) -> StudyError:
+def damaged(path: str | Path, problem: str, changed: bool = False, moved: bool = False) -> StudyError:
     """Return the error of a damaged file, with the command that makes it again.
 
     Args:
         path: of the file.
         problem: what is wrong with it.
         changed: whether it differs from its checksum, so that somebody may have changed it on purpose.
+        moved: whether it was written in another place, so that the files beside it may have been, too.
     """
     path = Path(path)
-    checksum = sum_of(path)
+    checksum = next((place for place in (sum_of(path), sum_of(path.parent)) if place.exists()), None)
     remedy = remake(path)
-    if changed and checksum.exists():
-        remedy += f"\n           a file that you changed on purpose is taken as it is once {checksum} is deleted"
+    if moved:
+        remedy += "; where its whole folder was copied: delete what was copied and run the study again"
+    if (changed or moved) and checksum:
+        action = "put here" if moved else "changed"
+        remedy += f"\n           a file that you {action} on purpose is taken as it is once {checksum} is deleted"
     return StudyError(f"{path.name} is damaged: {problem}", where=path, remedy=remedy)
 
 
@@ -134,22 +142,52 @@ def _entry(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, entry: dict[str, Any]) -> None:
-    place = sum_of(path)
-    temporary = place.with_name(f"{place.name}.{os.getpid()}.partial")
+    checksum = sum_of(path)
+    temporary = checksum.with_name(f"{checksum.name}.{os.getpid()}.partial")
+    below = path.parts[path.parts.index(ROOT) + 2 :] if ROOT in path.parts else ()  # results/<study>
+    entry |= {"place": "/".join(below)} if below else {}
     try:
         temporary.write_text(json.dumps(entry, sort_keys=True) + "\n", encoding="utf-8")
-        os.replace(temporary, place)
+        os.replace(temporary, checksum)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def _expected(path: Path) -> dict[str, Any] | None:
-    """Return the checksum of a file: its own, else its entry in that of its folder; None if there is none."""
+    """Return the checksum of a file: its own, else its entry in that of its folder; None if there is none.
+
+    Raises:
+        StudyError: it was written in another place of a study.
+    """
     entry = _read(sum_of(path))
-    if entry is None:
-        files = (_read(sum_of(path.parent)) or {}).get("files")
+    if entry is not None:
+        _check_place(path, path, entry)
+    else:
+        whole = _read(sum_of(path.parent)) or {}
+        _check_place(path, path.parent, whole)
+        files = whole.get("files")
         entry = files.get(path.name) if isinstance(files, dict) else None
     return entry if isinstance(entry, dict) and isinstance(entry.get("bytes"), int) else None
+
+
+def _check_place(path: Path, sealed: Path, entry: dict[str, Any]) -> None:
+    """Stop where `sealed`, the file at `path` or its folder, was written in the place of another one.
+
+    The name of the study does not count, so that studies may be renamed; neither does a place outside of any study's
+    results, where a cell's folder may be copied to.
+    """
+    written = entry.get("place")
+    if not isinstance(written, str):
+        return
+    parts, names = Path(os.path.abspath(sealed)).parts, tuple(written.split("/"))
+    here = [
+        parts[start:]
+        for start, part in enumerate(parts)
+        if part == names[0] and (parts[start - 2] == ROOT or len(parts) - start == len(names))
+    ]
+    if here and names not in here:
+        what, place = "it" if sealed == path else "its folder", "/".join(here[-1])
+        raise damaged(path, f"{what} was written as {written} and lies in the place of {place}", moved=True)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

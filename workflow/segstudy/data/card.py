@@ -12,6 +12,7 @@ import pandas as pd
 from segstudy.config.datasets import Layout
 from segstudy.core.arrays import write_array
 from segstudy.core.files import atomic_path, write_csv, write_json, write_text
+from segstudy.core.names import title_of
 from segstudy.data.card_page import card_page, card_text
 from segstudy.data.class_shares import class_shares
 from segstudy.data.examples import draw_examples
@@ -40,10 +41,14 @@ def describe(
     samples.csv and thumbnails.npy are for the checks, card.json, card.md, card.html and examples.png for people.
     Broken files are rows with a problem, not errors: the checks decide about them. `index` comes from
     `index.build_index`; `root` is the raw folder, `layout` that of the config.
+
+    Raises:
+        StudyError: the index does not list the images of the raw folder.
     """
     root, out = Path(root), Path(out)
+    repaired = repairs(index, reader, root, layout, out / "index.csv")
     decoded = decode(index, root, labels, threads)
-    card = _card(index, decoded, reader, labels, dataset, repairs(reader, root, layout), phantom)
+    card = _card(index, decoded, reader, labels, dataset, repaired, phantom)
     samples = decoded.samples
     columns = [*SAMPLE_COLUMNS, *samples.columns.intersection([VOID_COLUMN])]
     write_csv(out / "samples.csv", samples[columns].astype({"mask_values": "Int64"}))
@@ -67,6 +72,7 @@ def _card(
     phantom: bool,
 ) -> dict[str, Any]:
     module, samples = reader_module(reader), decoded.samples
+    titles = {row["sample"]: title_of(row) for row in index.to_dict("records") if title_of(row) != row["sample"]}
     table = index.merge(samples, on="sample", validate="one_to_one")
     sizes = Counter(f"{w}x{h}" for w, h in zip(index["width"], index["height"], strict=True))
     groups = index.loc[index["group"] != "", "group"]
@@ -107,6 +113,7 @@ def _card(
         "looks_inverted": looks_inverted(samples, labels),
         "repairs": repaired,
         "value_maps": maps.text if (maps := value_maps(samples)) else "",
+        **({"titles": titles} if titles else {}),
     }
 
 

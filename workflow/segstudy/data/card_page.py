@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,9 @@ def _part_table(parts: dict[str, dict[str, Any]], images: int) -> list[str]:
 
 
 def _remarks(card: dict[str, Any]) -> list[str]:
+    def named(samples: Iterable[str]) -> list[str]:
+        return [card.get("titles", {}).get(sample, sample) for sample in samples]
+
     remarks = [said for said in (card["value_maps"], *card["repairs"], card["looks_inverted"]) if said]
     scales = {mode.rpartition(": ")[2] for mode in card["encodings"]["image"] if mode.endswith("becomes 0..255")}
     if len(scales) > 1:
@@ -117,13 +121,13 @@ def _remarks(card: dict[str, Any]) -> list[str]:
             f"images of different depth ({', '.join(sorted(scales))}): one stored value is not one brightness in all"
         )
     if card["mask_missing"]:
-        remarks.append(f"{len(card['mask_missing'])} images without a mask: {few(card['mask_missing'])}")
+        remarks.append(f"{len(card['mask_missing'])} images without a mask: {few(named(card['mask_missing']))}")
     if card["mask_constant"]:
-        names = card["mask_constant"]
+        names = named(card["mask_constant"])
         what = "of one value" if card["class_shares"] else "all background or all foreground"
         remarks.append(f"{len(names)} masks {what}: {few(names)}")
-    remarks += [f"the same image file, byte for byte: {', '.join(group)}" for group in card["duplicates"]]
-    remarks += [f"{sample}: {problem}" for sample, problem in card["problems"].items()]
+    remarks += [f"the same image file, byte for byte: {', '.join(named(group))}" for group in card["duplicates"]]
+    remarks += [f"{named([sample])[0]}: {problem}" for sample, problem in card["problems"].items()]
     return [f"- {markdown_text(remark)}" for remark in remarks] or [
         "- Nothing was missing, doubled, unreadable or repaired."
     ]

@@ -14,15 +14,20 @@ from typing import TypeVar
 import pandas as pd
 
 from segstudy.config.datasets import READERS, WITH_LAYOUT, Layout
+from segstudy.core.checksums import damaged
 from segstudy.core.errors import StudyError
 from segstudy.core.names import check_sample_names
 from segstudy.core.progress import track
 from segstudy.data.images.decode import TooLarge, no_permission
+from segstudy.data.images.locate import locate
 from segstudy.data.images.read import files_of, image_size
 from segstudy.data.readers.discovery import COLUMNS, closed, few, natural, relative
+from segstudy.data.readers.groups_table import with_groups
+from segstudy.data.readers.left_out import broken_links, links_said
 from segstudy.data.readers.registry import reader_module
 
 FILES = ("image", "mask", "roi", "second_mask")
+MOST_NAMED = 50  # files in one message
 SUBSETS = ("train", "val", "test", "unlabelled", "")
 
 Result = TypeVar("Result")
@@ -49,7 +54,7 @@ def build_index(
     _validate(frame, root, module.TITLE)
     frame = frame.sort_values("sample", key=lambda names: names.map(natural)).reset_index(drop=True)
     paths = [root / path for path in frame["image"]]
-    sizes = _in_threads(image_size, paths, f"{module.TITLE}: headers", threads)
+    sizes = _sizes(paths, module.TITLE, threads)
     frame["width"] = [width for width, _ in sizes]
     frame["height"] = [height for _, height in sizes]
     masks = [path for column in FILES[1:] for path in frame[column] if path]
@@ -65,9 +70,32 @@ def build_index(
     return frame
 
 
-def repairs(reader: str, root: str | Path, layout: Layout | None = None) -> list[str]:
-    """Return what the reader repairs or leaves out under `root`, one sentence each (an index on disk has lost them)."""
-    return list(list_samples(reader, Path(root), layout).attrs.get("repairs", []))
+def repairs(
+    index: pd.DataFrame, reader: str, root: str | Path, layout: Layout | None = None, where: str | Path = "index.csv"
+) -> list[str]:
+    """Return what the reader repairs or leaves out under `root`, one sentence each (an index on disk has lost them).
+
+    An index that was cut between two rows is a table like any other: only the raw folder tells what it has lost.
+
+    Args:
+        index: of the data set, as `where` holds it.
+        reader: of the data set.
+        root: of the raw data.
+        layout: of the data set in the config.
+        where: the file of the index.
+
+    Raises:
+        StudyError: the index does not list the images that the reader does.
+    """
+    listed = list_samples(reader, Path(root), layout)
+    names, present = [str(name) for name in index["sample"]], set(listed["sample"])
+    lost, strange = sorted(present - set(names), key=natural), sorted(set(names) - present, key=natural)
+    if lost or strange or len(names) > len(present):
+        words = (("missing", lost), ("without a file", strange))
+        said = "; ".join(f"{what}: {few(some)}" for what, some in words if some) or "an image stands in it twice"
+        problem = f"it lists {len(names)} images, the folder of the data set has {len(present)}; {said}"
+        raise damaged(where, problem)
+    return list(listed.attrs.get("repairs", []))
 
 
 def list_samples(reader: str, root: Path, layout: Layout | None) -> pd.DataFrame:
@@ -76,17 +104,50 @@ def list_samples(reader: str, root: Path, layout: Layout | None) -> pd.DataFrame
     Raises:
         StudyError: there is nothing that it can list.
     """
-    module, shut = reader_module(reader), closed(root)
+    module, shut, broken = reader_module(reader), closed(root), broken_links(root)
     try:
         frame: pd.DataFrame = module.index(root, layout) if reader in WITH_LAYOUT else module.index(root)
+        if layout and layout.table and reader not in WITH_LAYOUT:
+            frame = with_groups(frame, root / layout.table)
     except StudyError as error:
-        if not shut:
-            raise
-        raise _no_permission(shut, root, error.what) from None
+        if shut:
+            raise _no_permission(shut, root, error.what) from None
+        if broken:
+            what = f"{error.what} ({links_said(broken)})"
+            raise StudyError(what, where=error.where, allowed=error.allowed, remedy=error.remedy) from None
+        raise
+    said = [*frame.attrs.get("repairs", [])]
     if shut:
-        names = few(relative(path, root) for path in shut)
-        frame.attrs["repairs"] = [*frame.attrs.get("repairs", []), f"no permission to look into {names}: left out"]
+        said.append(f"no permission to look into {few(relative(path, root) for path in shut)}: left out")
+    frame.attrs["repairs"] = [*said, *([links_said(broken)] if broken else [])]
     return frame
+
+
+def _sizes(paths: list[Path], title: str, threads: int | None) -> list[tuple[int, int]]:
+    """Return (width, height) of images.
+
+    Raises:
+        StudyError: naming all whose header cannot be read.
+    """
+
+    def size(path: Path) -> tuple[int, int] | StudyError:
+        try:
+            return image_size(path)
+        except StudyError as error:
+            return error
+
+    sizes = _in_threads(size, paths, f"{title}: headers", threads)
+    errors = [error for error in sizes if isinstance(error, StudyError)]
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        lines = [f"{error.where}: {error.what}" for error in errors[:MOST_NAMED]]
+        lines += [f"and {len(errors) - MOST_NAMED} more"] * (len(errors) > MOST_NAMED)
+        raise StudyError(
+            f"{len(errors)} of {len(paths)} images cannot be used: {'; '.join(lines)}",
+            remedy="; ".join(dict.fromkeys(error.remedy for error in errors)),
+        )
+    return [size for size in sizes if not isinstance(size, StudyError)]
 
 
 def _no_permission(shut: Sequence[Path], root: Path, without: str) -> StudyError:
@@ -121,7 +182,7 @@ def _check_root(module: ModuleType, root: Path, dataset: str) -> None:
 def _validate(frame: pd.DataFrame, root: Path, title: str) -> None:
     if frame.empty:
         raise StudyError(f"no images of {title} found", where=root)
-    if list(frame.columns) != list(COLUMNS):
+    if [name for name in frame.columns if name != "title"] != list(COLUMNS):
         raise ValueError(f"the reader of {title} gives columns {list(frame.columns)}, needed are {list(COLUMNS)}")
     twice = frame[frame["sample"].duplicated(keep=False)]
     if len(twice):
@@ -139,7 +200,7 @@ def _validate(frame: pd.DataFrame, root: Path, title: str) -> None:
     for column in FILES:
         for path in frame[column]:
             stored = files_of(root / path) if path else []
-            if path and not (stored and stored[0].is_file()):
+            if path and not (stored and locate(stored[0]).file.is_file()):
                 raise StudyError(f"{title}: the {column} file is missing", where=root / path)
 
 
@@ -155,11 +216,14 @@ def _check_large(path: Path) -> None:
 
 
 def hash_of(path: Path) -> str:
-    """Return the hash of a file; of several that are one mask, that of their hashes."""
+    """Return the hash of a file; of several that are one mask, that of their hashes; of a page, with its number."""
     sums = []
     for one in files_of(path):
-        with one.open("rb") as file:
-            sums.append(hashlib.file_digest(file, "sha256").hexdigest())
+        file, page = locate(one)
+        with file.open("rb") as opened:
+            sums.append(hashlib.file_digest(opened, "sha256").hexdigest())
+        if page is not None:
+            sums[-1] = hashlib.sha256(f"{sums[-1]} page {page}".encode()).hexdigest()
     return sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
 
 

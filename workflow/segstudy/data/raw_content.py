@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from segstudy.config.datasets import Layout
+from segstudy.data.images.locate import locate
 from segstudy.data.images.read import files_of
 from segstudy.data.index import FILES, hash_of, list_samples
 
@@ -38,5 +39,6 @@ def content_hash(reader: str, root: Path, layout: Layout, known: Mapping[str, li
 
 
 def _hash(root: Path, path: str, known: list[Any] | None) -> list[Any]:
-    states = [[status.st_size, status.st_mtime_ns] for status in map(os.stat, files_of(root / path))]
+    statuses = [locate(one).file.stat() for one in files_of(root / path)]
+    states = [[status.st_size, status.st_mtime_ns] for status in statuses]
     return known if known and known[0] == states else [states, hash_of(root / path)]

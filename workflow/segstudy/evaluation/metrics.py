@@ -18,10 +18,25 @@ SURFACE = ("surface_prediction", "surface_truth", "close_prediction", "close_tru
 DISTANCES = ("hd95", "assd", "diagonal")
 LINES = ("line_prediction", "line_truth", "line_prediction_inside", "line_truth_found")
 PIECES = ("objects_prediction", "objects_truth", "holes_prediction", "holes_truth")
+IOU_LEVELS = tuple(range(50, 100, 5))  # percent: above which two objects match
+
+
+def matched_column(percent: int) -> str:
+    """Return the column of counts.csv with the number of objects matched above an IoU of `percent`."""
+    return f"matched_{percent}"
+
+
+INSTANCES = (
+    *("instances_prediction", "instances_truth", *map(matched_column, IOU_LEVELS)),
+    *("iou_matched", "splits", "merges"),
+)
 SCORES = ("roc_auc", "average_precision", "brier", "ece")
 # What `evaluation.measures` may name, with the columns that it adds to counts.csv.
-MEASURES = {"surface": (*SURFACE, *DISTANCES), "cldice": LINES, "objects": PIECES, "scores": SCORES}
-SUMMABLE = (*COUNTS, *SURFACE, *LINES)  # columns that may be summed over images before a ratio is taken
+MEASURES = {
+    **{"surface": (*SURFACE, *DISTANCES), "cldice": LINES, "objects": PIECES, "scores": SCORES},
+    "instances": INSTANCES,
+}
+SUMMABLE = (*COUNTS, *SURFACE, *LINES, *INSTANCES)  # columns that may be summed over images before a ratio is taken
 
 
 class Metric(NamedTuple):
@@ -140,6 +155,26 @@ def betti1_error(counts: Countable) -> Numbers:
     return abs(counts.holes_prediction - counts.holes_truth)
 
 
+def object_f1(counts: Countable) -> Numbers:
+    """F1 of objects matched above an IoU of 0.5: 2 matched / (predicted + true); NaN where there are none."""
+    return ratio(2 * counts.matched_50, counts.instances_prediction + counts.instances_truth)
+
+
+def object_f1_mean(counts: Countable) -> Numbers:
+    """Mean of the F1 of objects at the IoU levels 0.5, 0.55, ..., 0.95 (COCO's levels)."""
+    matched = sum(getattr(counts, matched_column(percent)) for percent in IOU_LEVELS)
+    return ratio(2 * matched, len(IOU_LEVELS) * (counts.instances_prediction + counts.instances_truth))
+
+
+def panoptic_quality(counts: Countable) -> Numbers:
+    """Panoptic quality (Kirillov 2019, doi:10.1109/CVPR.2019.00963), of one class.
+
+    The sum of the IoU of matched objects over matched + half of the unmatched ones, which is the mean IoU of the
+    matched objects times their F1; NaN where there are no objects.
+    """
+    return ratio(2 * counts.iou_matched, counts.instances_prediction + counts.instances_truth)
+
+
 def ratio(numerator: Numbers, denominator: Numbers) -> Numbers:
     """Divide; 0 / 0 is NaN."""
     with np.errstate(invalid="ignore"):
@@ -154,6 +189,7 @@ def _worst_where_one_is_empty(distance: Numbers, counts: Countable) -> Numbers:
 _EMPTY = "a mask is empty"
 _ONE_KIND = "the truth has one kind of pixel only"
 _NO_FOREGROUND = "the truth has no foreground"
+_NO_OBJECTS = "neither mask has an object"
 _SHARE = "(close outline of both) / (outline of both)"
 _HARMONIC = "2 P S / (P + S), P and S the shares of the two centre lines inside the other mask"
 _RANKED = (*DISTANCES, "surface_prediction", "surface_truth")
@@ -207,6 +243,26 @@ METRICS = {
     ),
     "betti1_error": Metric(
         *(betti1_error, "Betti-1 error", "lower", "|holes predicted - true|", "loops closed or opened", PIECES),
+    ),
+    "object_f1": Metric(
+        *(object_f1, "Object F1", "higher", "2 matched / (objects predicted + true), IoU above 0.5"),
+        *("objects found, each once", INSTANCES, _NO_OBJECTS),
+    ),
+    "object_f1_mean": Metric(
+        *(object_f1_mean, "Object F1 (0.5 to 0.95)", "higher", "mean object F1 at IoU 0.5, 0.55, ..., 0.95"),
+        *("objects found, and how well outlined", INSTANCES, _NO_OBJECTS),
+    ),
+    "panoptic_quality": Metric(
+        *(panoptic_quality, "Panoptic quality", "higher", "mean IoU of matched objects x object F1"),
+        *("objects found times their overlap", INSTANCES, _NO_OBJECTS),
+    ),
+    "splits": Metric(
+        *(attrgetter("splits"), "Split objects", "lower", "true objects with two or more predicted ones inside"),
+        *("objects that fall apart", INSTANCES),
+    ),
+    "merges": Metric(
+        *(attrgetter("merges"), "Merged objects", "lower", "predicted objects with two or more true ones inside"),
+        *("objects that run together", INSTANCES),
     ),
     "roc_auc": Metric(
         *(attrgetter("roc_auc"), "ROC AUC", "higher", "P(a foreground pixel has more than one of the background)"),

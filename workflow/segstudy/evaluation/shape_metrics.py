@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from segstudy.evaluation.instances import Ids, connected, matched_objects
 from segstudy.evaluation.metrics import MEASURES
 from segstudy.evaluation.surface_distance import surfaces
 from segstudy.evaluation.topology import Pieces, centre_line, pieces
@@ -28,17 +29,19 @@ PIXELS_ALONE = Measures()
 
 
 class Shape(NamedTuple):
-    """A mask, bool (H, W), cut to the region; its centre line and pieces where they are measured."""
+    """A mask, bool (H, W), cut to the region; its centre line, pieces and objects where they are measured."""
 
     mask: np.ndarray
     line: np.ndarray | None
     pieces: Pieces | None
+    objects: Ids | None  # (H, W): 0 outside, the object's number inside
 
 
 def shape_of(mask: np.ndarray, names: Collection[str]) -> Shape:
-    """Return the centre line and the pieces of a mask, as far as the measures `names` need them."""
+    """Return the centre line, the pieces and the objects of a mask, as far as the measures `names` need them."""
     line = centre_line(mask) if "cldice" in names else None
-    return Shape(mask, line, pieces(mask) if "objects" in names else None)
+    objects = connected(mask) if "instances" in names else None
+    return Shape(mask, line, pieces(mask) if "objects" in names else None, objects)
 
 
 def compared(prediction: Shape, truth: Shape, measures: Measures) -> dict[str, Any]:
@@ -56,4 +59,6 @@ def compared(prediction: Shape, truth: Shape, measures: Measures) -> dict[str, A
     for name, shape in (("prediction", prediction), ("truth", truth)):
         if shape.pieces is not None:
             columns |= {f"{piece}_{name}": number for piece, number in shape.pieces._asdict().items()}
+    if prediction.objects is not None and truth.objects is not None:
+        columns |= matched_objects(prediction.objects, truth.objects)
     return columns

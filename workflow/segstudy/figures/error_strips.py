@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from segstudy.config.cell import Cell
 from segstudy.core.errors import StudyError
 from segstudy.core.files import atomic_path, read_csv
+from segstudy.core.names import drawn_title
 from segstudy.data.images import drawing
 from segstudy.data.images.drawing import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN, Entries
 from segstudy.data.images.label_map import Labels
@@ -147,7 +148,7 @@ def _section(
         pictures = tiles_of(rows[sample], masks, Path(source.root), source.region, source.labels, SIDE)
         values = dice.loc[sample].reindex([(cell.model, cell.loss, cell.recipe) for cell in columns]).to_numpy(float)
         stratum = f" ({rows[sample]['stratum']})" if rows[sample]["stratum"] else ""
-        words = f"{why}: {sample}{stratum}, mean Dice {dice.loc[sample].mean():.3f}"
+        words = f"{why}: {drawn_title(rows[sample])}{stratum}, mean Dice {dice.loc[sample].mean():.3f}"
         below = ["", "", *("Dice not defined" if np.isnan(value) else f"Dice {value:.3f}" for value in values)]
         strips.append(Strip(words, [*pictures[:2], *pictures[3::2]], below))
     several = len({cell.recipe for cell in cells}) > 1

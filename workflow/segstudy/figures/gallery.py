@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from segstudy.core.checksums import content
 from segstudy.core.errors import StudyError
 from segstudy.core.files import atomic_path, read_csv, write_picture
+from segstudy.core.names import drawn_title
 from segstudy.data.ground_truth import Truth, check_same_size, truth_of
 from segstudy.data.images import drawing
 from segstudy.data.images.drawing import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN, Entries
@@ -83,7 +84,7 @@ def draw_gallery(
     for choice in choose(read_measured(counts), ARGMAX if labels.several else policy, region, counts):
         value = "not defined" if np.isnan(choice.dice) else f"{choice.dice:.3f}"
         strip = tiles_of(rows[choice.sample], [Path(masks) / f"{choice.sample}.png"], Path(root), region, labels, SIDE)
-        strips.append((f"{choice.rank}: {choice.sample}, {score} {value}", strip))
+        strips.append((f"{choice.rank}: {drawn_title(rows[choice.sample])}, {score} {value}", strip))
     heads = HEADS_SEVERAL if labels.several else HEADS
     legend = list(zip(labels.names, labels.colours, strict=True)) if labels.several else LEGEND
     page = _page(f"PHANTOM data: {title}" if phantom else title, heads, strips, legend, phantom)

@@ -12,6 +12,7 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from segstudy.core.files import atomic_path, read_csv, read_json
+from segstudy.core.names import drawn_title
 from segstudy.data.ground_truth import roi_of
 from segstudy.data.images import drawing
 from segstudy.data.images.drawing import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN
@@ -96,7 +97,7 @@ def _tile(measured: Mapping[Any, Any], row: Mapping[Any, Any], probabilities: Pa
     picture[edge] = OUTLINE
     figures = f"white {measured['white']:.3f}, confidence {measured['confidence']:.3f}"
     why = [part.partition(" (")[0] for part in str(measured["reason"]).split("; ") if part]
-    return Tile(Image.fromarray(picture), (str(row["sample"]), figures, ", ".join(why)), roi is not None)
+    return Tile(Image.fromarray(picture), (drawn_title(row), figures, ", ".join(why)), roi is not None)
 
 
 def _page(title: str, words: str, sections: Sequence[tuple[str, Sequence[Tile]]], phantom: bool) -> Image.Image:

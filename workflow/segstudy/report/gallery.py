@@ -17,6 +17,7 @@ from PIL import Image
 from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.core.files import read_csv
+from segstudy.core.names import title_of
 from segstudy.core.progress import track
 from segstudy.data.ground_truth import truth_of
 from segstudy.data.images.label_map import Labels
@@ -76,7 +77,7 @@ def gallery(settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]
             key: {
                 "image": coded[f"image {key}"],
                 "truth": coded[f"truth {key}"],
-                "stratum": sources[key.partition("/")[0]].rows[key.partition("/")[2]]["stratum"],
+                **_words(sources[key.partition("/")[0]].rows[key.partition("/")[2]]),
             }
             for key in arrays.images
         },
@@ -100,6 +101,12 @@ def gallery(settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]
         ],
         "left_out": len(cells) - len(chosen),
     }
+
+
+def _words(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the stratum of a sample, and what it is called where that is not its name."""
+    title = title_of(row)
+    return {"stratum": row["stratum"], **({"title": title} if title != row["sample"] else {})}
 
 
 def choose(scores: Mapping[Cell, pd.DataFrame], sources: Mapping[str, Source]) -> dict[Cell, list[str]]:

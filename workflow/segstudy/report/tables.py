@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from segstudy.core.names import title_of
 from segstudy.evaluation.metrics import METRICS
 from segstudy.tables.captions import SUBSET_WORDS
 from segstudy.tables.columns import SEVERAL, Column, one_class
@@ -195,7 +196,7 @@ def hardest(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
     rows = [
         Row(
             [
-                *(dataset_name(line["dataset"], settings), words(line["stratum"]), words(line["sample"])),
+                *(dataset_name(line["dataset"], settings), words(line["stratum"]), words(title_of(line))),
                 *(number(100 * line["share"], 1), number(line["hardest"])),
             ],
             False,

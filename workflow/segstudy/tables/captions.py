@@ -120,12 +120,12 @@ def protocol(options: DatasetConfig, checks: Sequence[str | Path], sources: str 
     records = [read_json(path) for path in checks]
     of_splits = [item for item in records if "split" in item]
     splits = [item["split"] for item in of_splits]
-    official = bool(splits) and splits[0]["rule"]["test"] == "official"
+    official, official_val = (bool(splits) and splits[0]["rule"].get(name) == "official" for name in ("test", "val"))
     leak = "" if options.split.grouped else _leak_words(splits)
     accepted = _accepted([item for record in records for item in record["accepted"]])
     exceptions = f"; declared exceptions: {'; '.join(accepted)}" if accepted else ""
     return Protocol(
-        split=split_words(options.split, official) + leak + _copy_words(of_splits) + exceptions,
+        split=split_words(options.split, official, official_val) + leak + _copy_words(of_splits) + exceptions,
         size=_size_words(options.size) + _tile_words(options.prediction),
         phantom=options.phantom is not None,
         sources=sources,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from PIL import Image, UnidentifiedImageError
 
 from segstudy.core import pixel_limit
 from segstudy.core.errors import StudyError
+from segstudy.data.images.locate import locate
 
 # What is decoded, whatever a file's name says. Others run programs (EPS) or hold pictures of other sizes than they say.
-_KNOWN = ("BMP", "DIB", "TIFF", "PNG", "GIF", "PPM", "JPEG", "JPEG2000", "WEBP", "AVIF")
+_KNOWN = ("BMP", "DIB", "TIFF", "PNG", "GIF", "PPM", "JPEG", "JPEG2000", "WEBP", "AVIF", "HEIF")
 
 BYTES = 11  # of memory that a pixel takes at most while a picture is read
 
@@ -37,6 +38,10 @@ _UNDO = {
 }
 
 Image.MAX_IMAGE_PIXELS = None  # `opened` has a limit of its own, and says how to raise it
+with suppress(ImportError):  # of the extra `heic`
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
 Image.init()  # once, here: loading the format plugins is not safe from several threads at a time
 FORMATS = tuple(name for name in _KNOWN if name in Image.OPEN)  # some are not in every build of Pillow
 
@@ -58,7 +63,10 @@ def opened(path: str | Path, drawn: bool = False) -> Iterator[Image.Image]:
     try:
         # A file object, not a name: named uncompressed TIFF is mapped into memory with width and height exchanged
         # where its orientation tag says that it lies on its side (Pillow 13).
-        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
+        stored_in, number = locate(path)
+        with open(stored_in, "rb") as file, Image.open(file, formats=FORMATS) as image:
+            if number is not None:
+                image.seek(number - 1)
             check_pixels(image, path, drawn)
             yield image
     except FileNotFoundError:
@@ -106,9 +114,9 @@ def bands(height: int, width: int) -> Iterator[slice]:
     yield from (slice(top, min(top + rows, height)) for top in range(0, height, rows))
 
 
-def page(image: Image.Image) -> str:
-    """Return which page is read, where a file has several."""
-    pages = getattr(image, "n_frames", 1)
+def page(image: Image.Image, path: str | Path) -> str:
+    """Return which page is read, where a file has several and the path names none."""
+    pages = getattr(image, "n_frames", 1) if locate(path).page is None else 1
     return f"page 1 of {pages}: " if pages > 1 else ""
 
 

@@ -16,13 +16,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segstudy.core.errors import StudyError
-from segstudy.data.images.decode import bands, checked, opened, orientation, page, stored
+from segstudy.data.images.decode import FORMATS, bands, checked, opened, orientation, page, stored
+from segstudy.data.images.locate import locate
 
 # Lossless formats first: where one picture is there twice, the earlier format is the truer one.
-SUFFIXES = (".bmp", ".tif", ".tiff", ".png", ".gif", ".ppm", ".pgm", ".jpg", ".jpeg")
+SUFFIXES = (
+    *(".bmp", ".dib", ".tif", ".tiff", ".png", ".gif", ".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".jpg", ".jpeg", ".jfif", ".jp2", ".j2k", ".webp", ".avif"),
+    *((".heic", ".heif") if "HEIF" in FORMATS else ()),
+)
 
 # Formats that change values: a 0/1 mask does not survive them, so small values are noise around black.
-LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
+LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF", "HEIF")
 
 
 class Picture(NamedTuple):
@@ -39,9 +44,9 @@ def files_of(path: str | Path) -> list[Path]:
     `masks/im1/*` stands for all pictures in the folder im1, `masks/im1_*` for those in masks whose names begin with
     im1_: one file for each object of an image.
     """
-    path = Path(path)
-    if not path.name.endswith("*"):
-        return [path]
+    if not str(path).endswith("*"):
+        return [Path(path)]
+    path = locate(path).file
     start = path.name[:-1]
     siblings = path.parent.iterdir() if path.parent.is_dir() else iter(())
     named = [p for p in siblings if p.name.startswith(start) and p.name[0] != "." and p.suffix.casefold() in SUFFIXES]
@@ -57,6 +62,16 @@ def image_size(path: str | Path) -> tuple[int, int]:
     with opened(path) as image:
         turned = orientation(image) in (5, 6, 7, 8)
         return (image.height, image.width) if turned else (image.width, image.height)
+
+
+def page_count(path: str | Path) -> int:
+    """Return how many pages a file has.
+
+    Raises:
+        StudyError: as `image_size`.
+    """
+    with opened(path) as image:
+        return int(getattr(image, "n_frames", 1))
 
 
 def read_image(path: str | Path) -> NDArray[np.uint8]:
@@ -75,7 +90,7 @@ def read_picture(path: str | Path) -> Picture:
         StudyError: the file is missing or cannot be read to its last pixel, or holds negative values.
     """
     with opened(path) as image:
-        kind, note = f"{image.format} {image.mode}", page(image)
+        kind, note = f"{image.format} {image.mode}", page(image, path)
         pixels = stored(image)
         if not is_deep(pixels):
             return Picture(_as_rgb(pixels), kind, note + "as RGB")

@@ -96,7 +96,7 @@ def _one_mask(path: str | Path, inverted: bool, above_zero: bool, void: Sequence
 def _marked(path: str | Path, inverted: bool, above_zero: bool, void: NDArray[np.bool_] | None) -> Mask:
     """Return the mask of one file; nothing is said of void pixels, and they have no say."""
     with opened(path) as image:
-        kind, lossy, source = f"{image.format} {image.mode}", image.format in LOSSY, page(image)
+        kind, lossy, source = f"{image.format} {image.mode}", image.format in LOSSY, page(image, path)
         pixels = stored(image)
         if void is not None and void.all():
             return Mask(np.zeros(void.shape, bool), kind, source + "no pixel counts", 0, 0.0)
@@ -191,7 +191,7 @@ def read_labels(path: str | Path) -> tuple[NDArray[Any], str]:
         NoClassValues: it holds colours, fractions or a varying alpha instead of values.
     """
     with opened(path) as image:
-        kind = f"{image.format} {image.mode} {page(image)}".rstrip(": ")
+        kind = f"{image.format} {image.mode} {page(image, path)}".rstrip(": ")
         pixels = stored(image)
         array = np.asarray(pixels)
     if array.dtype == np.bool_:
@@ -220,7 +220,7 @@ def read_colours(path: str | Path) -> tuple[NDArray[np.uint32], str]:
         StudyError: the file cannot be read.
     """
     with opened(path) as image:
-        kind = f"{image.format} {image.mode} {page(image)}".rstrip(": ")
+        kind = f"{image.format} {image.mode} {page(image, path)}".rstrip(": ")
         pixels = stored(image)
         packed = np.empty((pixels.height, pixels.width), np.uint32)
         for rows in bands(*packed.shape):

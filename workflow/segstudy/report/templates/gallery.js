@@ -61,6 +61,7 @@
     context.putImageData(out, 0, 0);
     return several ? null : either ? both / either : NaN;
   };
+  const title = (item) => data.samples[cell().dataset + "/" + item.sample].title || item.sample;
   const load = (item) => {
     const sample = data.samples[cell().dataset + "/" + item.sample];
     return Promise.all([pixels(sample.image), pixels(sample.truth), pixels(item.prediction)]);
@@ -68,7 +69,7 @@
   const shown = (value) => (value === null || Number.isNaN(value) ? "not defined" : value.toFixed(3));
   const words = (item, here) => {
     const stratum = data.samples[cell().dataset + "/" + item.sample].stratum;
-    const told = [item.sample + (stratum ? " (" + stratum + ")" : ""), (set().several ? "mean Dice " : "Dice ") + shown(item.dice)];
+    const told = [title(item) + (stratum ? " (" + stratum + ")" : ""), (set().several ? "mean Dice " : "Dice ") + shown(item.dice)];
     if (here !== null) told.push("here " + shown(here));
     return (set().phantom ? "PHANTOM: " : "") + told.join(", ");
   };
@@ -83,7 +84,7 @@
       const card = at("cards").children[i];
       const here = paint(card.querySelector("canvas"), loaded[i], kind, cut);
       card.querySelector(".told").textContent = words(item, here);
-      card.querySelector("canvas").setAttribute("aria-label", kind + " of " + item.sample);
+      card.querySelector("canvas").setAttribute("aria-label", kind + " of " + title(item));
       if (here !== null && !Number.isNaN(here)) { sum += here; number += 1; }
     });
     const mean = number ? ", mean Dice here " + (sum / number).toFixed(3) + " at threshold " + cut.toFixed(2) : "";
@@ -95,8 +96,8 @@
     const item = items[open];
     const here = paint(at("large"), parts, view(), threshold());
     at("large").style.setProperty("--ratio", parts[0].width / parts[0].height);
-    at("large").setAttribute("aria-label", view() + " of " + item.sample);
-    at("title").textContent = item.sample + " - " + cell().name;
+    at("large").setAttribute("aria-label", view() + " of " + title(item));
+    at("title").textContent = title(item) + " - " + cell().name;
     at("told").textContent = words(item, here) + (here === null ? "" : " at threshold " + threshold().toFixed(2));
   };
   const list = () => {
@@ -109,9 +110,9 @@
       const canvas = document.createElement("canvas"), told = document.createElement("span");
       button.type = "button";
       canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", item.sample);
+      canvas.setAttribute("aria-label", title(item));
       told.className = "told";
-      told.textContent = item.sample;
+      told.textContent = title(item);
       button.append(canvas, told);
       button.addEventListener("click", () => { open = i; at("view").value = view(); at("dialog").showModal(); draw(); });
       entry.append(button);
