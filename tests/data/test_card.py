@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageFilter
 
-from segstudy.config.datasets import Phantom
+from segstudy.config.datasets import DeclaredException, Phantom
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
 from segstudy.data.card import describe
+from segstudy.data.checks.image_checks import check_images
+from segstudy.data.images.drawing import VOID
 from segstudy.data.images.read import read_image
 from segstudy.data.images.read_masks import read_mask
 from segstudy.data.images.thumbnails import thumbnail
@@ -204,6 +206,33 @@ def test_images_that_are_scaled_differently_are_a_remark(tmp_path):
     _, _, card, text = card_of("folder", root, tmp_path / "out")
     assert card["encodings"]["image"] == {"PNG I;16: 0..4095 becomes 0..255": 1, "PNG I;16: 0..65535 becomes 0..255": 1}
     assert "images of different depth (0..4095 becomes 0..255, 0..65535 becomes 0..255)" in text
+
+
+def test_void_is_on_the_card_and_in_no_share(tmp_path):
+    """Three masks of 0, 1 and a void border of 255: one without border, one of border alone."""
+    root, mask = tmp_path / "raw", np.zeros((20, 30), np.uint8)
+    mask[5:15, 5:15], mask[4, 4:16], mask[:, 0] = 1, 255, 255  # 100 pixels of object, 12 + 20 of void
+    for name, values in (("a", mask), ("b", np.where(mask == 255, 0, mask)), ("c", np.full_like(mask, 255))):
+        for folder, array in (("images", np.full((20, 30, 3), ord(name), np.uint8)), ("masks", values)):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(array).save(root / folder / f"{name}.png")
+    index, labels = build_index("folder", root), labels_of("folder", ignore=255)
+    describe(index, root, "folder", labels, "mine", tmp_path / "out")
+    samples = read_csv(tmp_path / "out/samples.csv").set_index("sample")
+    assert samples["void"].to_list() == pytest.approx([32 / 600, 0, 1], abs=1e-6)
+    assert samples["foreground"].to_list()[:2] == pytest.approx([100 / 568, 100 / 600], abs=1e-6)
+    assert np.isnan(samples.loc["c", "foreground"]) and samples.loc["a", "foreground_border"] == 0
+    text = (tmp_path / "out/card.md").read_text()
+    assert "void (255 in the masks), share of the image | mean 0.351, from 0.000 to 1.000, in 2 images" in text
+    with pytest.raises(StudyError, match="mask_constant: c: no pixel of the mask counts: all are void"):
+        check_images(samples.reset_index(), index, labels=labels)
+    known = DeclaredException(kind="mask_constant", samples=["c"], reason="nobody looked at it")
+    record = check_images(samples.reset_index(), index, [known], labels=labels)
+    assert record["void"] == {"values": "255", "images": 2}
+    picture = np.asarray(Image.open(tmp_path / "out/examples.png").convert("RGB"))
+    assert (picture == VOID).all(axis=2).sum() > 20
+    describe(index, root, "folder", labels_of("folder", ignore=77), "mine", tmp_path / "none")
+    assert "no pixel of any mask: 77 is ignored for nothing" in (tmp_path / "none/card.md").read_text()
 
 
 def test_an_index_that_was_cut_between_rows_is_not_described(copy, tmp_path, monkeypatch):

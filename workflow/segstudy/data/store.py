@@ -5,7 +5,6 @@ Layout in docs/file-formats.md. No tensor library is needed to build or to open 
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from segstudy.core import checksums, files
-from segstudy.core.arrays import read_array
+from segstudy.core.arrays import Rows, open_array, read_array
 from segstudy.core.errors import StudyError
 from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 from segstudy.core.progress import logger, track
@@ -184,44 +183,6 @@ def _check_together(
     if sorted(geometry["row"]) != list(range(meta["samples"])):
         problem = f"it names {len(geometry)} rows, by store.json there are {meta['samples']}, each once"
         raise checksums.damaged(path / "geometry.csv", problem)
-
-
-class Rows(NamedTuple):
-    """An .npy file that is written row by row.
-
-    Not through a memory map: its pages would count as the job's memory, and a full disk would be a bus error
-    instead of a message.
-    """
-
-    descriptor: int
-    offset: int
-    row_shape: tuple[int, ...]
-
-    def write(self, row: int, content: np.ndarray) -> None:
-        """Write one row; several threads may write different ones at once.
-
-        Raises:
-            ValueError: the content is of another shape or type.
-        """
-        if content.shape != self.row_shape or content.dtype != np.uint8:
-            raise ValueError(f"row is {content.dtype} {content.shape}, the array takes uint8 {self.row_shape}")
-        left = np.ascontiguousarray(content).data.cast("B")
-        position = self.offset + row * content.nbytes
-        while left:
-            written = os.pwrite(self.descriptor, left, position)
-            left, position = left[written:], position + written
-
-
-@contextmanager
-def open_array(path: Path, shape: tuple[int, ...]) -> Iterator[Rows]:
-    """Yield an .npy file of uint8 zeros, open for writing; flush it to disk at the end."""
-    offset = np.lib.format.open_memmap(path, "w+", np.uint8, shape).offset  # writes header and length
-    descriptor = os.open(path, os.O_WRONLY)
-    try:
-        yield Rows(descriptor, offset, shape[1:])
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

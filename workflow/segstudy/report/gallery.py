@@ -20,6 +20,7 @@ from segstudy.core.files import read_csv
 from segstudy.core.names import title_of
 from segstudy.core.progress import track
 from segstudy.data.ground_truth import truth_of
+from segstudy.data.images import drawing
 from segstudy.data.images.label_map import Labels
 from segstudy.data.images.prediction_files import read_classes, read_probability
 from segstudy.data.images.read import read_image
@@ -34,7 +35,7 @@ EACH = {"test": 12, "val": 3}  # at most, of one cell
 LEAST = {"test": 4, "val": 1}
 SIDES = (384, 288, 216, 160)  # pixels of the longer side: the largest whose pictures fit
 BYTES = 13_000_000  # of all pictures as they stand in the page
-OUTSIDE = 255  # in the truth: pixels that do not count
+OUTSIDE, VOID = 255, 254  # in the truth: pixels that do not count
 
 Levels = np.ndarray  # uint8 (h, w)
 
@@ -52,7 +53,7 @@ class Arrays(NamedTuple):
     """Everything that is embedded, before its size is chosen: arrays at the largest of SIDES."""
 
     images: dict[str, np.ndarray]  # "<data set>/<sample>" -> uint8 (h, w, 3)
-    truths: dict[str, Levels]  # ids, OUTSIDE where nothing counts
+    truths: dict[str, Levels]  # ids, OUTSIDE and VOID where nothing counts
     predictions: dict[tuple[Cell, str], Levels]  # 8-bit probability, of several classes ids
 
 
@@ -182,6 +183,7 @@ def _dataset(source: Source, block: Mapping[str, Any]) -> dict[str, Any]:
         "classes": list(source.labels.names),
         "colours": [list(colour) for colour in source.labels.colours],
         "several": source.labels.several,
+        **({"blank": drawing.VOID} if source.labels.void else {}),
     }
 
 
@@ -199,11 +201,14 @@ def _read(
         if key not in arrays.images:
             row = source.rows[sample]
             truth = truth_of(row, source.root, source.labels)
-            inside = truth.inside if source.region == "roi" else np.ones(truth.ids.shape, bool)
+            inside = truth.field if source.region == "roi" else np.ones(truth.ids.shape, bool)
             size = small(truth.ids.shape, SIDES[0])
+            ids = _ids(truth.ids, size, source.labels)
+            if truth.void is not None:
+                ids = np.where(_half(truth.void, size), VOID, ids)
             image = Image.fromarray(read_image(source.root / row["image"]))
             arrays.images[key] = np.asarray(image.resize(size, Image.Resampling.BOX))
-            arrays.truths[key] = np.where(_half(inside, size), _ids(truth.ids, size, source.labels), OUTSIDE)
+            arrays.truths[key] = np.where(_half(inside, size), ids, OUTSIDE)
         folder = paths.cell(results, cell)
         if source.labels.several:
             ids = read_classes(folder / "masks" / f"{sample}.png", len(source.labels.names))
