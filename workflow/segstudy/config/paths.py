@@ -29,6 +29,8 @@ SEEDS = "{dataset}/{model}/{loss}/{recipe}/seeds{seeds}"
 
 DATASETS = "data"
 DATA = f"{DATASETS}/{{dataset}}"
+CONVERTED = f"{DATA}/converted"  # masks and links to images of a data set that comes as annotations
+CONVERTED_MANIFEST = "converted.json"
 INDEX = f"{DATA}/index.csv"
 STORE = f"{DATA}/store"
 SPLIT = f"{DATA}/splits/seed{{seed}}.csv"

@@ -24,6 +24,7 @@ from segstudy.data.images import drawing
 from segstudy.data.images.label_map import Labels
 from segstudy.data.images.prediction_files import read_classes, read_probability
 from segstudy.data.images.read import read_image
+from segstudy.data.images.reading import reading_of
 from segstudy.data.readers.registry import labels_of
 from segstudy.evaluation.aggregate import ARGMAX, per_image
 from segstudy.evaluation.threshold_files import read_thresholds
@@ -206,7 +207,7 @@ def _read(
             ids = _ids(truth.ids, size, source.labels)
             if truth.void is not None:
                 ids = np.where(_half(truth.void, size), VOID, ids)
-            image = Image.fromarray(read_image(source.root / row["image"]))
+            image = Image.fromarray(read_image(source.root / row["image"], reading_of(row)))
             arrays.images[key] = np.asarray(image.resize(size, Image.Resampling.BOX))
             arrays.truths[key] = np.where(_half(inside, size), ids, OUTSIDE)
         folder = paths.cell(results, cell)
