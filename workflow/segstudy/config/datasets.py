@@ -217,7 +217,6 @@ class DatasetConfig(Options):
         description="binary masks in which 0 (or black) is background and every other value is object: numbered "
         "objects, palettes; lossless files only",
     )
-<<<<<<< HEAD
     range: tuple[float, float] | None = Field(
         None,
         description="[low, high]: stored values that become black and white, of images of more than 8 bits a channel; "
@@ -233,10 +232,7 @@ class DatasetConfig(Options):
         description="the orientation that files note (EXIF, TIFF): 'apply' turns every image and mask upright as its "
         "own note says, 'ignore' takes all pixels as stored; by default as stored, if that fits",
     )
-    layout: Layout = Field(Layout(), description="reader 'folder' only: which folders and files to read")
-=======
     layout: Layout = Field(Layout(), description="own data: which folders and files to read")
->>>>>>> main
     phantom: Phantom | None = None
 
     @model_validator(mode="after")

@@ -25,11 +25,8 @@ def look(study: Study, dataset: str, threads: int) -> dict[str, Any]:
     """
     from segstudy.core.pixel_limit import allowing
     from segstudy.data.card import describe
-<<<<<<< HEAD
-    from segstudy.data.images.reading import configured
-=======
     from segstudy.data.convert import convert
->>>>>>> main
+    from segstudy.data.images.reading import configured
     from segstudy.data.index import build_index
     from segstudy.data.readers.registry import labels_of
 
@@ -45,16 +42,12 @@ def look(study: Study, dataset: str, threads: int) -> dict[str, Any]:
         out.mkdir()
         drawn = options.phantom is not None
         with allowing(options.max_megapixels, f"datasets.{dataset}.max_megapixels"):
-<<<<<<< HEAD
+            if options.reader in CONVERTED:
+                convert(options.reader, root, options.layout, Path(temporary, "converted"), dataset)
+                root = Path(temporary, "converted")
             reading = configured(**study.dataset_settings(dataset, "range", "channels", "orientation"))
             index = build_index(
                 options.reader, root, layout=options.layout, reading=reading, dataset=dataset, threads=threads
             )
-=======
-            if options.reader in CONVERTED:
-                convert(options.reader, root, options.layout, Path(temporary, "converted"), dataset)
-                root = Path(temporary, "converted")
-            index = build_index(options.reader, root, layout=options.layout, dataset=dataset, threads=threads)
->>>>>>> main
             describe(index, root, options.reader, labels, dataset, out, drawn, threads, options.layout)
         return dict(read_json(out / "card.json"))

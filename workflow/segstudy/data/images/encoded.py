@@ -38,7 +38,7 @@ def suffix_of(encoded: bytes, where: str | Path) -> str:
     """
     try:
         with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
-            check_pixels(image, where)
+            check_pixels(image.width, image.height, where)
             return SUFFIXES[str(image.format)]
     except UNREADABLE as error:
         raise StudyError(f"no picture that can be read: {error}", where=where, allowed=", ".join(SUFFIXES)) from None
@@ -52,7 +52,7 @@ def values_of(encoded: bytes, where: str | Path) -> NDArray[Any]:
     """
     try:
         with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
-            check_pixels(image, where)
+            check_pixels(image.width, image.height, where)
             array: NDArray[Any] = np.asarray(image)
     except UNREADABLE as error:
         raise StudyError(f"no picture that can be read: {error}", where=where) from None
