@@ -54,6 +54,7 @@ GALLERY = f"{FIGURES}/gallery/{NAMES}.jpg"
 DENOISING = f"{FIGURES}/denoising/{NAMES}.png"
 PSEUDO_SHEET = f"{FIGURES}/pseudo/{NAMES}.png"
 SAMPLES = f"{FIGURES}/augmented/{{dataset}}/{{recipe}}/seed{{seed}}.png"
+BALANCE = f"{FIGURES}/balance/{{dataset}}/{{recipe}}/seed{{seed}}"  # without its suffix
 SKETCH = f"{FIGURES}/networks/{{dataset}}/{{model}}"  # without its suffix
 LAYERS = f"{TABLES}/networks/{{dataset}}/{{model}}"  # without its suffix
 REPORT = "report.html"
