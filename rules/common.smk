@@ -60,6 +60,7 @@ elif workflow.is_main_process and not workflow.dryrun:
 
 JOBS = JobRequests(STUDY, workflow.resource_settings)
 PHANTOMS = lookups.drawn(STUDY)
+CONVERTED = lookups.converted(STUDY)
 
 RESULTS = str(paths.results(STUDY.study))
 DATA = f"{RESULTS}/{paths.DATA}"

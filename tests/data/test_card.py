@@ -35,7 +35,7 @@ COLUMNS = [
         "foreground_roi",
         "roi_share",
     ),
-    *("red", "green", "blue", "mask_counts"),
+    *("red", "green", "blue", "mask_counts", "classes"),
 ]
 
 
@@ -195,17 +195,22 @@ def test_same_inputs_same_bytes(copy, tmp_path):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
 
 
-def test_images_that_are_scaled_differently_are_a_remark(tmp_path):
+@pytest.mark.parametrize("shallow", [False, True])
+def test_deep_images_have_one_range_and_those_of_8_bits_beside_them_are_a_remark(tmp_path, shallow):
     root = tmp_path / "mine"
     for part in ("images", "masks"):
         (root / part).mkdir(parents=True)
-    ramp = np.linspace(0, 65535, 24 * 32).reshape(24, 32)
-    for name, largest in (("a", 65535), ("b", 4000)):
-        Image.fromarray((ramp * largest / 65535).astype(np.uint16)).save(root / "images" / f"{name}.png")
-        Image.fromarray((ramp > 40000).astype(np.uint8) * 255).save(root / "masks" / f"{name}.png")
-    _, _, card, text = card_of("folder", root, tmp_path / "out")
-    assert card["encodings"]["image"] == {"PNG I;16: 0..4095 becomes 0..255": 1, "PNG I;16: 0..65535 becomes 0..255": 1}
-    assert "images of different depth (0..4095 becomes 0..255, 0..65535 becomes 0..255)" in text
+    ramp = np.linspace(0, 6000, 24 * 32).reshape(24, 32)
+    for name, divisor in (("a", 1), ("b", 2), *([("c", 24)] if shallow else [])):
+        dtype = np.uint16 if divisor < 24 else np.uint8
+        Image.fromarray((ramp / divisor).astype(dtype)).save(root / "images" / f"{name}.png")
+        Image.fromarray((ramp > 4000).astype(np.uint8) * 255).save(root / "masks" / f"{name}.png")
+    index, samples, card, text = card_of("folder", root, tmp_path / "out")
+    assert set(index["reading"]) == {"range 0 8191"}
+    assert card["encodings"]["image"]["PNG I;16: 0..8191 becomes 0..255"] == 2
+    assert "| values of images | 0 to 8191 become 0 to 255, in all images alike |" in text
+    np.testing.assert_allclose(samples["red"][:2], [3000 * 255 / 8191, 1500 * 255 / 8191], atol=0.5)
+    assert ("1 images of 8 bits beside deeper ones: 255 is white in those, 8191 in these" in text) == shallow
 
 
 def test_void_is_on_the_card_and_in_no_share(tmp_path):

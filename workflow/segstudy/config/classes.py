@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from segstudy.config.base import Distinct, Name
 
@@ -13,7 +13,10 @@ MEAN = "mean"
 MOST = 255  # foreground classes: masks hold their ids in one byte, 0 being background
 MOST_WITH_VOID = 253  # of them beside `ignore`: the report's pictures need two more numbers
 
-Value = Annotated[int, Field(ge=0, le=65535)] | Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
+# A name of a class in annotation files has become its value before this is checked (`config.classes_in_files`); an
+# editor, which knows the schema alone, sees the name.
+Colour = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$"), WithJsonSchema({"type": "string"})]
+Value = Annotated[int, Field(ge=0, le=65535)] | Colour
 
 
 def _none_left_out(classes: Any) -> Any:

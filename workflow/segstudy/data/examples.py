@@ -10,9 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from segstudy.core.names import drawn_title
 from segstudy.data.images import drawing
-from segstudy.data.images.label_map import Labels, binary, read_ids
+from segstudy.data.images.label_map import Labels, read_ids
 from segstudy.data.images.read import read_image
+from segstudy.data.images.read_masks import read_mask
+from segstudy.data.images.reading import reading_of
 
 TILE = 320  # pixels, the longer side of an example
 GAP = 12
@@ -71,7 +74,7 @@ def _legend(labels: Labels, width: int) -> Image.Image:
 
 
 def _tile(row: dict[Any, Any], root: Path, labels: Labels) -> Image.Image:
-    image = Image.fromarray(read_image(root / row["image"]))
+    image = Image.fromarray(read_image(root / row["image"], reading_of(row)))
     scale = TILE / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = image.resize(size, Image.Resampling.LANCZOS)
@@ -87,13 +90,14 @@ def _tile(row: dict[Any, Any], root: Path, labels: Labels) -> Image.Image:
         drawn[_shrunk(void, size)] = drawing.VOID
         caption.append(f"{void.mean():.1%} void")
     if row["roi"]:
-        drawn[_outline(_shrunk(read_ids(root / row["roi"], binary("inside")).array > 0, size))] = _ROI
+        inside = read_mask(root / row["roi"], upright=labels.upright).array
+        drawn[_outline(_shrunk(inside, size))] = _ROI
     if ids is not None and not labels.several:
         drawn[_outline(_shrunk(ids > 0, size))] = _MASK
         caption.append(f"{np.mean(counted > 0):.1%} foreground")
     head = 2 * LINE  # two lines: the names of some data sets fill one
     tile = Image.new("RGB", (size[0], 2 * size[1] + head), "white")
-    words = f"{row['sample']}\n{', '.join(caption)}"
+    words = f"{drawn_title(row)}\n{', '.join(caption)}"
     ImageDraw.Draw(tile).text((0, 2), words, fill=_INK, font=ImageFont.load_default(14))
     tile.paste(small, (0, head))
     tile.paste(Image.fromarray(drawn), (0, head + size[1]))

@@ -24,6 +24,7 @@ from segstudy.data.images.geometry import Geometry, SizeOption, canvas_size, fit
 from segstudy.data.images.label_map import Labels, Value, known_labels
 from segstudy.data.images.read import read_image, read_reduced
 from segstudy.data.images.read_masks import read_mask
+from segstudy.data.images.reading import Reading, reading_of
 
 Colour = Literal["rgb", "grey", "green"]
 
@@ -98,7 +99,8 @@ def build_store(
     places = [fit(original, canvas, size) for original in sizes]
     channels = 3 if colour == "rgb" else 1
     _check_space(out, store_bytes(len(index), canvas, channels, bool(labels.void)))
-    samples = [dict(zip(FILES, row, strict=True)) for row in index[FILES].astype(str).itertuples(index=False)]
+    known = [column for column in (*FILES, "reading") if column in index]
+    samples = [dict(zip(known, row, strict=True)) for row in index[known].astype(str).itertuples(index=False)]
 
     with files.atomic_folder(out, sealed=True) as folder:
         shapes = {"images": (*canvas, channels)} | dict.fromkeys(_regions(labels.void), canvas)
@@ -125,6 +127,8 @@ def build_store(
             "size": plain_size(size),
         }
         meta |= {"void": list(labels.void)} if labels.void else {}
+        if "reading" in index:
+            meta["reading"] = str(index["reading"].iloc[0])
         files.write_json(folder / "store.json", meta, sealed=False)
 
 
@@ -201,7 +205,7 @@ def _row(
 
     Mask and regions are resized alike, by nearest neighbour: what is left beside void is what was there.
     """
-    image, found, lies = _picture(root / sample["image"], place)
+    image, found, lies = _picture(root / sample["image"], place, reading_of(sample))
     _check_size(sample, "image", found, place, root)
     image = to_canvas(_in_colour(image, colour), lies, canvas, "image")
     mask, roi, void = np.zeros(place[:2], np.uint8), np.ones(place[:2], np.uint8), None
@@ -210,7 +214,7 @@ def _row(
         mask, void = known.array, known.void
         _check_size(sample, "mask", mask.shape, place, root)
     if sample["roi"]:
-        roi = read_mask(root / sample["roi"]).array
+        roi = read_mask(root / sample["roi"], upright=labels.upright).array
         _check_size(sample, "roi", roi.shape, place, root)
     planes = [mask, roi]
     if labels.void:
@@ -218,16 +222,16 @@ def _row(
     return [image, *(to_canvas(plane, place, canvas, "mask") for plane in planes)]
 
 
-def _picture(path: Path, place: Geometry) -> tuple[np.ndarray, tuple[int, ...], Geometry]:
+def _picture(path: Path, place: Geometry, reading: Reading) -> tuple[np.ndarray, tuple[int, ...], Geometry]:
     """Return an image (H, W, 3), the (height, width) of its file, and how the array lies on the canvas.
 
     A picture above MAX_MEGAPIXELS, which the config must allow, is resized while it is read, where it shrinks.
     """
     large = place.original_height * place.original_width > MAX_MEGAPIXELS * 1e6
     if large and place.height < place.original_height and place.width < place.original_width:
-        image, found = read_reduced(path, (place.height, place.width))
+        image, found = read_reduced(path, (place.height, place.width), reading)
         return image, found, place._replace(original_height=place.height, original_width=place.width)
-    image = read_image(path)
+    image = read_image(path, reading)
     return image, image.shape[:2], place
 
 

@@ -21,6 +21,7 @@ from segstudy.data.images.label_map import Labels
 from segstudy.data.images.prediction_files import read_classes
 from segstudy.data.images.read import read_image
 from segstudy.data.images.read_masks import read_mask
+from segstudy.data.images.reading import reading_of
 from segstudy.evaluation.aggregate import ARGMAX, per_image
 from segstudy.tables.counts_check import in_region, read_measured
 
@@ -128,7 +129,7 @@ def tiles_of(
     row: Mapping[Any, Any], masks: Sequence[Path], root: Path, region: str, labels: Labels, side: int = drawing.SIDE
 ) -> list[Image.Image]:
     """Return image and truth of one sample, then prediction and errors of each mask, at most `side` pixels long."""
-    image = read_image(root / row["image"])
+    image = read_image(root / row["image"], reading_of(row))
     truth = truth_of(row, root, labels)
     check_same_size(image, truth.ids, root / row["image"], root / row["mask"])
     size = drawing.tile_size(truth.ids.shape, side)

@@ -24,6 +24,7 @@ from segstudy.data.images import drawing
 from segstudy.data.images.label_map import Labels
 from segstudy.data.images.prediction_files import read_classes, read_probability
 from segstudy.data.images.read import read_image
+from segstudy.data.images.reading import reading_of
 from segstudy.data.readers.registry import labels_of
 from segstudy.evaluation.aggregate import ARGMAX, per_image
 from segstudy.evaluation.threshold_files import read_thresholds
@@ -157,7 +158,7 @@ def _spread(dice: pd.Series, strata: Mapping[str, str], most: int) -> list[str]:
 def _source(name: str, settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]) -> Source:
     block = settings["datasets"][name]
     strays = any(exception["kind"] == "unknown_label" for exception in block["exceptions"])
-    younger = {key: block[key] for key in ("above_zero", "ignore") if key in block}
+    younger = {key: block[key] for key in ("above_zero", "ignore", "orientation") if key in block}
     labels = labels_of(block["reader"], block["classes"], block["inverted"], strays, **younger)
     table = read_csv(paths.data(results, name) / "index.csv")
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
@@ -202,7 +203,7 @@ def _read(
             row = source.rows[sample]
             truth = truth_of(row, source.root, source.labels)
             size = small(truth.ids.shape, SIDES[0])
-            image = Image.fromarray(read_image(source.root / row["image"]))
+            image = Image.fromarray(read_image(source.root / row["image"], reading_of(row)))
             arrays.images[key] = np.asarray(image.resize(size, Image.Resampling.BOX))
             arrays.truths[key] = truth_levels(truth, source.region, source.labels, size)
         folder = paths.cell(results, cell)

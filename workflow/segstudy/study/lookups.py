@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from segstudy.config import dependencies, paths
+from segstudy.config.datasets import CONVERTED
 from segstudy.config.losses import loss_modules
 from segstudy.config.study import Study
 from segstudy.runtime import fingerprint
@@ -22,8 +23,25 @@ SAMPLE_KEYS = {"batch_size", "crop", "augmentation", "balance", "crops_per_image
 
 
 def root(study: Study, dataset: str) -> str:
+    """Return the folder of the images and masks of a data set: raw, drawn, or converted from annotations."""
+    if is_converted(study, dataset):
+        return str(paths.path(paths.results(study.study), paths.CONVERTED, dataset=dataset))
+    return raw_root(study, dataset)
+
+
+def raw_root(study: Study, dataset: str) -> str:
     """Return the folder of the raw or drawn files of a data set."""
     return paths.phantom(study.study, dataset) if is_drawn(study, dataset) else str(study.root(dataset))
+
+
+def is_converted(study: Study, dataset: str) -> bool:
+    """Return whether a data set comes as annotations that are converted first."""
+    return study.datasets[dataset].reader in CONVERTED
+
+
+def converted(study: Study) -> list[str]:
+    """Return the data sets of the config that are converted first."""
+    return [name for name in study.datasets if is_converted(study, name)]
 
 
 def is_drawn(study: Study, dataset: str) -> bool:
@@ -37,7 +55,9 @@ def drawn(study: Study) -> list[str]:
 
 
 def manifest(study: Study, dataset: str) -> str | list[str]:
-    """Return the manifest of a drawn data set; nothing for a real one."""
+    """Return the list of what was drawn or converted; nothing for a data set whose files are read where they lie."""
+    if is_converted(study, dataset):
+        return f"{root(study, dataset)}/{paths.CONVERTED_MANIFEST}"
     return f"{root(study, dataset)}/{paths.PHANTOM_MANIFEST}" if is_drawn(study, dataset) else []
 
 
@@ -45,7 +65,7 @@ def raw_files(study: Study, dataset: str) -> str:
     """Return a hash that changes when a raw file is added, removed or replaced."""
     options = study.datasets[dataset]
     drawn_from = f"{options.reader} {options.phantom.model_dump_json()}" if options.phantom else ""
-    return raw_folder(Path(root(study, dataset)), drawn_from)
+    return raw_folder(Path(raw_root(study, dataset)), drawn_from)
 
 
 def reader(study: Study, dataset: str) -> str:

@@ -21,7 +21,7 @@ from segstudy.data.value_maps import value_maps
 
 IMAGE_KINDS = (
     *("unreadable", "size_mismatch", "mask_not_binary", "mask_of_values", "no_class_values", "unknown_label"),
-    *("mask_constant", "mask_missing"),
+    *("orientation", "image_range", "roi_empty", "mask_constant", "mask_missing"),
 )
 logger = logging.getLogger("segstudy")
 
