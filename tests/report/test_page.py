@@ -16,6 +16,7 @@ from PIL import Image
 
 from segstudy.config.cell import Cell
 from segstudy.config.load import load_study
+from segstudy.data.ground_truth import Truth
 from segstudy.data.images.label_map import binary
 from segstudy.report import embed, gallery
 from segstudy.report import tables as grids
@@ -419,3 +420,14 @@ def test_the_paper_takes_in_every_table_and_figure(tmp_path):
     assert pictures == ["figures/a-ranking.png", "figures/ab-ranking.png"]
     assert all((tmp_path / "paper" / path).is_file() for path in inputs + pictures)
     assert r"Is 5 \% enough?" in text and text.count("PHANTOM data.") == 1
+
+
+def test_the_gallery_tells_void_from_what_lies_outside():
+    ids = np.array([[1, 1, 0, 0], [1, 1, 0, 0]], np.uint8)
+    void, roi = ids < 0, np.ones(ids.shape, bool)
+    void[:, 1:3], roi[:, 2:] = True, False
+    labels = binary("disc")._replace(void=(255,))
+    for region, expected in (("roi", [1, 254, 255, 255]), ("full", [1, 254, 254, 0])):
+        levels = gallery.truth_levels(Truth(ids, roi, void), region, labels, (4, 2))
+        assert levels.dtype == np.uint8 and levels.tolist() == [expected] * 2
+    assert gallery.truth_levels(Truth(ids, None), "roi", labels, (4, 2)).tolist() == ids.tolist()
