@@ -36,7 +36,7 @@ rule convert:
 rule index:
     """List the images of a data set, with their masks, strata, groups and hashes."""
     input:
-        of_dataset(lookups.manifest),
+        manifest,
     output:
         index=INDEX,
     threads: 2

@@ -34,6 +34,25 @@ SETTINGS = {
 }
 
 
+PUBLISHED = {
+    "source": "a thesis, table <3>",
+    "note": "one run",
+    "rows": [
+        {"row": "all", "stratum": "", "values": {"pixel_error": 0.05, "dice": 0.7}},
+        {"row": "one class", "stratum": "polyp", "values": {"dice": 0.8}},
+    ],
+}
+
+
+def test_published_numbers_stand_with_their_source_and_as_not_measured_here():
+    grid = grids.reference("x", PUBLISHED)
+    assert grid.caption == "Published, not measured here: a thesis, table <3>." and grid.notes == ["one run"]
+    assert grid.heads == ["Published row", "Stratum", "Dice", "Pixel error"]
+    texts = [[value.text for value in row.values] for row in grid.rows]
+    assert texts == [["all", "all", "0.700", "0.050"], ["one class", "polyp", "0.800", "–"]]
+    assert grid.filters == {"stratum": ["all", "polyp"]} and not any(row.values[2].bold for row in grid.rows)
+
+
 def decoded(uri):
     return Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
 
@@ -313,8 +332,9 @@ def content(phantoms=()):
 
     picture = Picture("data:image/webp;base64,AAAA", 8, 6, 'curves of "losses" <1>')
     (grid,) = grids.results("losses", table(), SETTINGS)
+    published = grids.reference("losses-reference0", PUBLISHED)
     experiment = Experiment(
-        *("losses", "Which <loss>?", "words", bool(phantoms), [grid], picture, picture, picture),
+        *("losses", "Which <loss>?", "words", bool(phantoms), [grid], [published], picture, picture, picture),
         *(
             grid._replace(key="losses-shares"),
             {"real": [f"sentence {i}" for i in range(7)]},
@@ -334,7 +354,7 @@ def content(phantoms=()):
         *(
             "s",
             list(phantoms),
-            [Facts("real", "Real", "task", bool(phantoms), [("images", "9")], Markup("<p>card</p>"), picture)],
+            [Facts("real", "Real", "task", bool(phantoms), [("images", "9")], Markup("<p>card</p>"), picture, [])],
         ),
         *(
             [picture],

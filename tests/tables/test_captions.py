@@ -9,8 +9,8 @@ from segstudy.tables.captions import dataset_words, protocol
 from tests.helpers.captions import MET
 
 
-def words(tmp_path, official=True, accepted=(), leaked=(0, 0), met=({}, {}), **options):
-    rule = {"val": "carved", "test": "official" if official else "carved"}
+def words(tmp_path, official=True, val="carved", accepted=(), leaked=(0, 0), met=({}, {}), **options):
+    rule = {"val": val, "test": "official" if official else "carved"}
     splits = [{"rule": rule, "test_in_training": n, "subsets": {"test": 20}} for n in leaked]
     write_json(tmp_path / "images.json", {"accepted": []})
     for seed in (0, 1):
@@ -22,6 +22,8 @@ def words(tmp_path, official=True, accepted=(), leaked=(0, 0), met=({}, {}), **o
 def test_an_official_test_set_is_named(tmp_path):
     assert words(tmp_path)["split"].startswith("official test set; validation 20% of the training images")
     assert "official" not in words(tmp_path, official=False)["split"]
+    text = words(tmp_path, val="official")["split"]
+    assert text.startswith("official test set; official validation set, new split per seed") and "20%" not in text
 
 
 def test_a_declared_exception_is_printed_once_with_its_reason(tmp_path):

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from segstudy.core.names import drawn_title
 from segstudy.data.images import drawing
 from segstudy.data.images.label_map import Labels, read_ids
 from segstudy.data.images.read import read_image
@@ -96,7 +97,7 @@ def _tile(row: dict[Any, Any], root: Path, labels: Labels) -> Image.Image:
         caption.append(f"{np.mean(counted > 0):.1%} foreground")
     head = 2 * LINE  # two lines: the names of some data sets fill one
     tile = Image.new("RGB", (size[0], 2 * size[1] + head), "white")
-    words = f"{row['sample']}\n{', '.join(caption)}"
+    words = f"{drawn_title(row)}\n{', '.join(caption)}"
     ImageDraw.Draw(tile).text((0, 2), words, fill=_INK, font=ImageFont.load_default(14))
     tile.paste(small, (0, head))
     tile.paste(Image.fromarray(drawn), (0, head + size[1]))

@@ -59,7 +59,7 @@ def build_index(
     """
     module, root = reader_module(reader), Path(root)
     check_root(module, root, dataset or reader)
-    frame = _listed(reader, root, layout)
+    frame = list_samples(reader, root, layout)
     repairs = list(frame.attrs.get("repairs", []))
     _validate(frame, root, module.TITLE)
     frame = frame.sort_values("sample", key=lambda names: names.map(natural)).reset_index(drop=True)
@@ -70,7 +70,7 @@ def build_index(
     masks = [path for column in FILES[1:] for path in frame[column] if path]
     _in_threads(_check_large, [root / path for path in masks], f"{module.TITLE}: headers of masks", threads)
     present = [path for column in FILES for path in frame[column] if path]
-    sums = _in_threads(_sha256, [root / path for path in present], f"{module.TITLE}: checksums", threads)
+    sums = _in_threads(hash_of, [root / path for path in present], f"{module.TITLE}: checksums", threads)
     known = dict(zip(present, sums, strict=True))
     for column in FILES:
         frame[f"{column}_sha256"] = [known.get(path, "") for path in frame[column]]
@@ -102,7 +102,7 @@ def repairs(
     Raises:
         StudyError: the index does not list the images that the reader does.
     """
-    listed = _listed(reader, Path(root), layout)
+    listed = list_samples(reader, Path(root), layout)
     names, present = [str(name) for name in index["sample"]], set(listed["sample"])
     lost, strange = sorted(present - set(names), key=natural), sorted(set(names) - present, key=natural)
     if lost or strange or len(names) > len(present):
@@ -113,7 +113,12 @@ def repairs(
     return list(listed.attrs.get("repairs", []))
 
 
-def _listed(reader: str, root: Path, layout: Layout | None) -> pd.DataFrame:
+def list_samples(reader: str, root: Path, layout: Layout | None) -> pd.DataFrame:
+    """Return the samples that a reader lists under `root`, before their files are looked at.
+
+    Raises:
+        StudyError: there is nothing that it can list.
+    """
     module, shut, broken = reader_module(reader), closed(root), broken_links(root)
     try:
         frame: pd.DataFrame = module.index(root, layout) if reader in WITH_LAYOUT else module.index(root)
@@ -231,7 +236,7 @@ def _check_large(path: Path) -> None:
             pass
 
 
-def _sha256(path: Path) -> str:
+def hash_of(path: Path) -> str:
     """Return the hash of a file; of several that are one mask, that of their hashes; of a page, with its number."""
     sums = []
     for one in files_of(path):
