@@ -283,6 +283,8 @@ CLASSES = [
         {"disc": "#ff0000", "square": 2},
         "colours (disc) or values (square), not both",
     ),
+    said("ignore-a-class", value("datasets.kinds.ignore", 1), "ignore: 1 stands for disc and is ignored"),
+    said("ignore-bare-colour", value("datasets.kinds.ignore", None), "a colour stands in quotes"),
     said("inverted-classes", value("datasets.kinds.inverted", True), "'inverted' is for masks without 'classes'"),
     said(
         "loss-of-one-class",

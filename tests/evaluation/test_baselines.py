@@ -264,3 +264,11 @@ def test_void_has_no_say_in_what_a_control_learns_or_scores(study):
         image[changes] = 255 * (number % 2)
         save(root / f"images/{number}.png", image)
     pd.testing.assert_frame_equal(measure_controls(**study, names=names), found)
+
+
+def test_an_image_of_void_alone_has_rows_without_a_score(study):
+    study["labels"] = study["labels"]._replace(void=(128,))
+    save(study["root"] / "masks/3.png", np.full(SIZE, 128, np.uint8))
+    found = scores(study, "random", "otsu").set_index(["control", "sample"])
+    assert found.loc[("otsu", "3"), ["tp", "fp", "fn", "tn"]].sum() == 0 and np.isnan(found.loc[("otsu", "3"), "dice"])
+    assert found.loc[("otsu", "2"), "dice"] > 0.9

@@ -85,7 +85,7 @@ def _tile(row: dict[Any, Any], root: Path, labels: Labels) -> Image.Image:
     counted = np.zeros(1, np.uint8) if ids is None else ids if void is None or void.all() else ids[~void]
     if ids is not None and labels.several:
         drawn = _painted(drawn, ids, labels)
-        caption.append(f"{len(np.unique(counted))} of {len(labels.names)} classes")
+        caption.append(f"{len(np.unique(counted))} of {sum(map(bool, labels.values))} classes")
     if void is not None and void.any():
         drawn[_shrunk(void, size)] = drawing.VOID
         caption.append(f"{void.mean():.1%} void")

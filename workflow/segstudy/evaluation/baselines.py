@@ -247,7 +247,7 @@ def _otsu(image: np.ndarray, truth: Truth, rule: Rule) -> tuple[np.ndarray, floa
     """Return an image's Otsu segmentation by `rule`, bool (H, W), and the threshold."""
     channel, side = rule
     values = image[..., 1] if channel == "green" else np.asarray(Image.fromarray(image).convert("L"))
-    threshold = otsu(values[truth.inside])
+    threshold = otsu(values[truth.inside if truth.inside.any() else truth.field])  # the latter is scored nowhere
     bright = binarise(values, threshold)
     return (bright if side == "bright" else ~bright) & truth.field, threshold
 

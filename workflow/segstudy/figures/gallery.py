@@ -95,8 +95,8 @@ def draw_gallery(
 def legend_of(labels: Labels) -> Entries:
     """Return the legend of truths and errors of a data set."""
     classes = zip(labels.names, labels.colours, labels.values or ((),) * len(labels.names), strict=True)
-    entries = [(name, colour) for name, colour, values in classes if values] if labels.several else [*LEGEND]
-    return [*entries, *([drawing.VOID_ENTRY] if labels.void else [])]
+    entries = tuple((name, colour) for name, colour, values in classes if values) if labels.several else LEGEND
+    return (*entries, drawing.VOID_ENTRY) if labels.void else entries
 
 
 def choose(counts: pd.DataFrame, policy: str, region: str, where: object = "") -> list[Choice]:

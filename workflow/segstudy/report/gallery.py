@@ -19,7 +19,7 @@ from segstudy.config.cell import Cell
 from segstudy.core.files import read_csv
 from segstudy.core.names import title_of
 from segstudy.core.progress import track
-from segstudy.data.ground_truth import truth_of
+from segstudy.data.ground_truth import Truth, truth_of
 from segstudy.data.images import drawing
 from segstudy.data.images.label_map import Labels
 from segstudy.data.images.prediction_files import read_classes, read_probability
@@ -158,7 +158,7 @@ def _spread(dice: pd.Series, strata: Mapping[str, str], most: int) -> list[str]:
 def _source(name: str, settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]) -> Source:
     block = settings["datasets"][name]
     strays = any(exception["kind"] == "unknown_label" for exception in block["exceptions"])
-    younger = {key: block[key] for key in ("above_zero", "ignore") if key in block}
+    younger = {key: block[key] for key in ("above_zero", "ignore", "orientation") if key in block}
     labels = labels_of(block["reader"], block["classes"], block["inverted"], strays, **younger)
     table = read_csv(paths.data(results, name) / "index.csv")
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
@@ -202,14 +202,10 @@ def _read(
         if key not in arrays.images:
             row = source.rows[sample]
             truth = truth_of(row, source.root, source.labels)
-            inside = truth.field if source.region == "roi" else np.ones(truth.ids.shape, bool)
             size = small(truth.ids.shape, SIDES[0])
-            ids = _ids(truth.ids, size, source.labels)
-            if truth.void is not None:
-                ids = np.where(_half(truth.void, size), VOID, ids)
             image = Image.fromarray(read_image(source.root / row["image"], reading_of(row)))
             arrays.images[key] = np.asarray(image.resize(size, Image.Resampling.BOX))
-            arrays.truths[key] = np.where(_half(inside, size), ids, OUTSIDE)
+            arrays.truths[key] = truth_levels(truth, source.region, source.labels, size)
         folder = paths.cell(results, cell)
         if source.labels.several:
             ids = read_classes(folder / "masks" / f"{sample}.png", len(source.labels.names))
@@ -219,6 +215,15 @@ def _read(
             resized = Image.fromarray(values).resize(small(values.shape, SIDES[0]), Image.Resampling.BOX)
             arrays.predictions[cell, sample] = np.rint(255 * np.asarray(resized)).clip(0, 255).astype(np.uint8)
     return arrays
+
+
+def truth_levels(truth: Truth, region: str, labels: Labels, size: tuple[int, int]) -> Levels:
+    """Return the class ids at another size, OUTSIDE beyond the field of view if it is the region, VOID where void."""
+    levels = _ids(truth.ids, size, labels)
+    if truth.void is not None:
+        levels = np.where(_half(truth.void, size), VOID, levels)
+    field = truth.field if region == "roi" else np.ones(truth.ids.shape, bool)
+    return np.where(_half(field, size), levels, OUTSIDE).astype(np.uint8)
 
 
 def small(shape: tuple[int, ...], side: int) -> tuple[int, int]:
