@@ -130,7 +130,8 @@ def test_void_of_a_reader_stands_unless_the_config_says_otherwise(monkeypatch):
 def test_jobs_are_told_what_is_ignored_only_where_something_is():
     def settings(**keys):
         block = {"reader": "folder", "root": "x", **keys}
-        experiment = {"question": "which?", "datasets": ["d"], "models": ["unet"], "losses": ["bce"], "recipes": ["short"]}
+        experiment = {"question": "why so?", "datasets": ["d"], "models": ["unet"]}
+        experiment |= {"losses": ["bce"], "recipes": ["short"]}
         config = {"study": "s", "datasets": {"d": block}, "models": {"unet": {}}, "losses": {"bce": {}}}
         return load_study(config | {"recipes": {"short": {}}, "experiments": {"a": experiment}}).label_settings("d")
 
