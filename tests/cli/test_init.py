@@ -86,6 +86,18 @@ def test_what_is_not_known_stands_in_the_file_and_stops(here, capsys):
     assert "    # ignore: 255  # one kind of object, 1" in text and "    # above_zero: true" in text
 
 
+@pytest.mark.parametrize("labels", ["drawn", "photos"])
+def test_names_that_begin_differently(here, capsys, labels):
+    root, random = here / "numbers", np.random.default_rng(0)
+    for i in range(6):
+        write(root / f"photos/img_{i}.png", random.integers(0, 255, (*SIZE, 3)))
+        write(root / f"{labels}/mask_{i}.png", squares(255))
+    code, said = init(capsys, root)
+    assert code == 0, said
+    layout = written(here, "numbers")[1]["layout"]
+    assert layout == {"images": "photos", "masks": labels, "image_prefix": "img_", "mask_prefix": "mask_"}
+
+
 def test_groups_are_guessed_and_said(here, capsys):
     names = [f"{person:02d}_{side}" for person in range(6) for side in ("left", "right")]
     code, said = init(capsys, folder(here / "eyes", [squares(255)] * 12, names))

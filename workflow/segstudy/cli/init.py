@@ -37,7 +37,8 @@ def init(
     terminal it stands in the file as lines to choose from, and the exit code is 1.
     """
     from segstudy.cli.progress_bar import progress_bar
-    from segstudy.data.proposal import layouts, propose
+    from segstudy.data.find_layout import layouts
+    from segstudy.data.proposal import propose
 
     root = folder.resolve()
     if not root.is_dir():

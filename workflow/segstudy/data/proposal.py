@@ -12,22 +12,19 @@ import numpy as np
 import pandas as pd
 
 from segstudy.config.classes_in_files import with_classes
-from segstudy.config.datasets import CLASSES_IN_FILES, CONVERTED, READERS, WITH_LAYOUT, Layout
+from segstudy.config.datasets import CLASSES_IN_FILES, CONVERTED, WITH_LAYOUT, Layout
 from segstudy.core.errors import StudyError
 from segstudy.data.convert import convert
 from segstudy.data.images.label_map import Labels, looks_inverted, read_ids
 from segstudy.data.index import build_index
 from segstudy.data.inspect_files import decode
 from segstudy.data.name_groups import Groups, guess_groups
-from segstudy.data.readers.discovery import folders, pictures, relative
 from segstudy.data.readers.registry import labels_of, reader_module
 from segstudy.data.scale import Scale, choose_scale, thinnest_tenth
 from segstudy.data.value_maps import ZERO
 
 LOOKED_AT = 200  # images whose masks are decoded; more are sampled evenly
 THICKNESS_OF = 24  # masks whose thickness is measured
-DEPTH = 3  # levels of folders below the root that are looked into
-SMALL_FOLDER = 12  # options of a question, at most
 MOST_CLASSES = 24
 VOID = "255"
 
@@ -60,67 +57,6 @@ class Proposal(NamedTuple):
     groups: Groups | None
     scale: Scale
     repairs: tuple[str, ...]
-
-
-def layouts(root: Path) -> list[tuple[str, Layout, str]]:
-    """Return (reader, layout, words) of every way to read `root`, the surest alone where a reader knows it.
-
-    Raises:
-        StudyError: no way is known; the message of the reader for folders says what it misses.
-    """
-    known = [name for name in READERS if reader_module(name).recognises(root)]
-    if known:
-        return [(name, Layout(), reader_module(name).TITLE) for name in known]
-    pairs = _paired_folders(root)
-    if not pairs:
-        reader_module("folder").index(root, Layout())  # its error says what is missing
-        return [("folder", Layout(), reader_module("folder").TITLE)]
-    best = max(count for count, _, _ in pairs)
-    return [("folder", layout, words) for count, layout, words in pairs if count == best][:SMALL_FOLDER]
-
-
-def _paired_folders(root: Path) -> list[tuple[int, Layout, str]]:
-    """Return (pairs, layout, words) of every two folders whose files are called alike, and of suffixes in one."""
-    names = {folder: [path.stem for path in pictures(folder)] for folder in folders(root, DEPTH)}
-    names = {folder: stems for folder, stems in names.items() if stems}
-    found = []
-    masks_alone = {folder for folder in names if _look_like_masks(folder, "")}
-    for images, stems in names.items():
-        if images in masks_alone:
-            continue
-        for masks, others in names.items():
-            suffix, count = _common_suffix(stems, others, apart=images != masks)
-            if count and _look_like_masks(masks, suffix):
-                places = {"images": relative(images, root) or ".", "masks": relative(masks, root) or "."}
-                layout = Layout(**places, **({"mask_suffix": suffix} if suffix else {}))
-                words = f"images in {places['images']}, masks in {places['masks']}"
-                found.append((count, layout, words + (f", named with {suffix}" if suffix else "")))
-    return found
-
-
-def _common_suffix(stems: Sequence[str], others: Sequence[str], apart: bool) -> tuple[str, int]:
-    """Return the suffix that makes most names of images names of masks, and of how many."""
-    known = set(others)
-    counts: Counter[str] = Counter({"": len(known.intersection(stems)) if apart else 0})
-    for stem in stems:
-        rest = {other[len(stem) :] for other in known if other.startswith(stem) and other != stem}
-        counts.update(suffix for suffix in rest if not suffix[0].isalnum())
-    suffix, count = max(counts.items(), key=lambda item: (item[1], -len(item[0])), default=("", 0))
-    return suffix, count
-
-
-def _look_like_masks(folder: Path, suffix: str) -> bool:
-    """Return whether the first pictures of a folder hold few values, or one channel: photographs do not."""
-    from segstudy.data.images.read_masks import read_mask
-
-    chosen = [path for path in pictures(folder) if path.stem.endswith(suffix)][:3]
-    for path in chosen:
-        try:
-            if read_mask(path).between > 0.2:
-                return False
-        except StudyError:
-            return False
-    return bool(chosen)
 
 
 def propose(root: Path, reader: str, layout: Layout, threads: int = 1) -> Proposal:
