@@ -1,8 +1,9 @@
-"""The files of a finished study: the targets of rule `all`, and the inputs of its report."""
+"""The files of a finished study: the targets of rule `all` and of those asked for by name, the inputs of its report."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from segstudy.config import dependencies, paths
 from segstudy.config.cell import Cell
@@ -16,17 +17,24 @@ from segstudy.study.lookups import is_drawn, root
 
 def all_results(study: Study) -> list[str]:
     """Return the tables, figures, data cards and pictures of all experiments."""
+    return [*tables(study), *figures(study), *cards(study, "md"), *pictures(study)]
+
+
+def cards(study: Study, suffix: str = "html") -> list[str]:
+    """Return the card of every data set that is used."""
     folder = paths.results(study.study)
-    datasets = dependencies.used_datasets(study)
+    return [f"{folder}/{paths.DATA}/card.{suffix}".format(dataset=name) for name in dependencies.used_datasets(study)]
+
+
+def pictures(study: Study) -> list[str]:
+    """Return galleries, training samples, sketches of networks, denoised images and sheets of pseudo-labels."""
+    folder = paths.results(study.study)
     networks = dict.fromkeys((cell.dataset, cell.model) for cell in study.cells)
     first_seeds = {(cell.dataset, cell.recipe): cell.seed for cell in study.cells[::-1]}
     ancestors = dependencies.ancestors(study)
     students = [cell for cell in [*study.cells, *ancestors] if "teacher" in sources(study, cell)]
     denoisers = [cell for cell in ancestors if study.recipes[cell.recipe].denoising]
     return [
-        *tables(study),
-        *figures(study),
-        *(f"{folder}/{paths.DATA}/card.md".format(dataset=name) for name in datasets),
         *of_cells(study, paths.GALLERY, study.cells),
         *of_cells(study, paths.PSEUDO_SHEET, students),
         *of_cells(study, paths.DENOISING, denoisers),
@@ -44,6 +52,7 @@ def tables(study: Study, suffix: str = "html") -> list[str]:
     kinds = {
         "": names,
         ".strata": [name for name in names if _has_strata(study, name)],
+        ".thresholds": [name for name in names if _has_policies(study, name)],
         ".classes": [name for name in names if len(binary_cells(study, name)) < len(study.experiments[name].cells)],
         ".comparisons": [name for name in names if study.experiments[name].rows > 1 or variants(study, name)],
     }
@@ -58,6 +67,9 @@ def figures(study: Study) -> list[str]:
     names = list(study.experiments)
     kinds = {
         "failures": [name for name in names if binary_cells(study, name)],
+        "threshold_curves": [
+            name for name in names if _has_policies(study, name) and "scores" in study.evaluation.measures
+        ],
         "strips": [name for name, own in study.experiments.items() if own.rows > 1],
         "label_efficiency": [name for name, own in study.experiments.items() if len(own.labels) > 1],
     }
@@ -69,6 +81,11 @@ def figures(study: Study) -> list[str]:
     ]
 
 
+def _has_policies(study: Study, experiment: str) -> bool:
+    """Return whether the masks of an experiment depend on a threshold that was chosen in several ways."""
+    return len(study.evaluation.compared_policies) > 1 and bool(binary_cells(study, experiment))
+
+
 def _has_strata(study: Study, experiment: str) -> bool:
     """Return whether some data set of an experiment may have strata."""
     readers = {study.datasets[name].reader for name in study.experiments[experiment].datasets}
@@ -78,6 +95,33 @@ def _has_strata(study: Study, experiment: str) -> bool:
 def trained_cells(study: Study) -> list[Cell]:
     """Return every cell that is trained: those of the experiments, and those that they build on."""
     return [*study.cells, *dependencies.ancestors(study)]
+
+
+def splits(study: Study) -> list[str]:
+    """Return the splits of all data sets that are trained on."""
+    folder = paths.results(study.study)
+    pairs = dict.fromkeys((cell.dataset, cell.seed) for cell in trained_cells(study))
+    return [str(paths.split(folder, dataset, seed)) for dataset, seed in pairs]
+
+
+def stores(study: Study) -> list[str]:
+    """Return the resized images of every data set that is used."""
+    folder = paths.results(study.study)
+    return [f"{folder}/{paths.STORE.format(dataset=name)}" for name in dependencies.used_datasets(study)]
+
+
+def models(study: Study) -> list[str]:
+    """Return the weights of every cell that is trained."""
+    return of_cells(study, f"{paths.CELL}/model.safetensors", trained_cells(study))
+
+
+def expanded(study: Study, names: Iterable[str]) -> set[str]:
+    """Return the targets of a command line, a rule's name that stands for many jobs replaced by all of their files.
+
+    Snakemake takes no rule with wildcards for a target; `--until train` and `-R train` still mean the rule.
+    """
+    of_rules = {"preprocess": stores, "train": models}
+    return {path for name in names for path in (of_rules[name](study) if name in of_rules else [name])}
 
 
 def checks(study: Study) -> list[str]:
