@@ -127,21 +127,46 @@ NAMES = [
     ),
     looked("table-not-there", layout(table="smaples.csv"), "there is no table 'smaples.csv'", "raw/own"),
     looked(
-        "same-name-after-mending",
+        "one-mask-for-two-folders",
+        several(*(moved(f"{IMAGES}/im{n}.png", f"{IMAGES}/p{n}/im1.png") for n in range(1, 9))),
+        "one mask fits 8 images: masks/im1.png, images/p1/im1.png",
+        "masks in folders like those of the images",
+    ),
+    looked(
+        "two-persons-masks",
         several(
-            *(
-                moved(f"raw/own/{p}/im{n}.png", f"raw/own/{p}/a{c}1.png")
-                for p in ("images", "masks")
-                for n, c in ((1, " "), (2, "_"))
-            )
+            *(moved(f"{MASKS}/im{n}.png", f"{MASKS}/im{n}_1st.png") for n in range(1, 9)),
+            copied(f"{MASKS}/im1_1st.png", f"{MASKS}/im1_2nd.png"),
         ),
-        "2 images share a sample name, the first being 'a_1'",
-        "images/a 1.png",
-        "images/a_1.png",
+        "image 'im1' has several masks: masks/im1_1st.png, masks/im1_2nd.png",
+        "layout.second_suffix",
+    ),
+    looked(
+        "images-of-no-bytes",
+        several(put(f"{IMAGES}/im1.png", ""), put(f"{IMAGES}/im5.png", "")),
+        "2 of 8 images cannot be used",
+        "images/im1.png: the image cannot be read",
+        "images/im5.png: the image cannot be read",
     ),
 ]
 
 TABLES = [
+    looked(
+        "table-twice",
+        several(
+            table("sample,group\nim1,a\n"),
+            *(moved(f"raw/own/{p}", f"raw/own/all/{p}") for p in ("images", "masks")),
+            put("raw/own/all/samples.csv", "sample,group\nim1,a\n"),
+        ),
+        "there are two tables 'samples.csv'",
+        "put what they say into one",
+    ),
+    looked(
+        "table-column-without-name",
+        table("sample,group,\nim1,a,x\n"),
+        "column 3 of the table has no name and holds 'x'",
+        "name the column, or remove it",
+    ),
     looked(
         "table-empty", table(""), "the table has neither a column 'sample' nor a column 'image'", "samples.csv, row 1"
     ),

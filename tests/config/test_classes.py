@@ -111,6 +111,7 @@ def test_ignored_values_are_no_class_and_absent_where_none_is_named():
         ({"ignore": 9, "classes": {"wall": [8, 9]}}, "ignore: 9 stands for wall and is ignored"),
         ({"ignore": 9, "classes": {"wall": "#ff0000"}}, "colours or values, not both: 9 is ignored"),
         ({"ignore": 0, "classes": {"wall": 1}}, "no pixel is left as background beside wall"),
+        ({"ignore": 0, "classes": {f"c{n}": n for n in range(1, 255)}}, "253 classes at most"),
         ({"ignore": -1}, "greater than or equal to 0"),
     ):
         with pytest.raises(ValidationError, match=words):

@@ -12,7 +12,7 @@ from segstudy.config.base import Name
 from segstudy.config.datasets import Layout
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv, write_csv
-from segstudy.core.names import LONGEST
+from segstudy.core.names import LONGEST, is_sample_name, on_disk, readable, spelled
 from segstudy.data.index import build_index
 
 
@@ -103,9 +103,17 @@ def test_files_behind_links_that_lie_below_the_root_are_read(root, tmp_path):
     assert build_index("folder", root)["mask"].tolist() == ["masks/1.png"]
 
 
-def test_a_file_name_too_long_for_a_sample_is_refused_before_anything_is_written(root):
-    name = "y" * (LONGEST + 10)
-    draw(root / f"images/{name}.png")
-    draw(root / f"masks/{name}.png")
-    with pytest.raises(StudyError, match="cannot be a sample name"):
-        build_index("folder", root)
+def test_a_file_name_too_long_for_a_sample_is_cut(root):
+    for name in ("y" * (LONGEST + 10), "y" * (LONGEST + 9)):
+        draw(root / f"images/{name}.png")
+        draw(root / f"masks/{name}.png")
+    index = build_index("folder", root)
+    assert all(is_sample_name(name) for name in index["sample"]) and index["sample"].is_unique
+    assert set(index["title"]) == {"", "y" * (LONGEST + 10), "y" * (LONGEST + 9)}
+
+
+def test_bytes_that_are_no_utf8_are_spelled_and_read():
+    name = os.fsdecode(b"gr\xf6\xdfe")
+    assert spelled(name) == r"gr\xf6\xdfe" and on_disk(spelled(name)) == name
+    assert readable(name) == readable(spelled(name)) == "größe"
+    assert readable("cafe\u0301") == "caf\u00e9" and spelled("größe") == on_disk("größe") == "größe"

@@ -262,6 +262,8 @@ def test_words_for_captions():
         "official test set; validation 20% of the training images, new split per seed"
     )
     none = Split(repeat="fixed_split", validation=0)
+    assert split_words(Split(), False, True) == "test 20% of all; official validation set, new split per seed"
+    assert "fold is the test set; validation 20%" in split_words(Split(repeat="kfold"), False, True)
     assert split_words(none, True) == "official test set; no validation images, the same split for all seeds"
     fixed = Split(repeat="fixed_split", test=0.3)
     assert split_words(fixed, False) == "test 30% of all; validation 20% of the rest, the same split for all seeds"

@@ -1,6 +1,7 @@
 """`segstudy predict`: a trained network on files that its study has never seen."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -29,6 +30,7 @@ KINDS = {
     "grey": {"colour": "grey", "size": {"long_side": 32}},
     "classes": {"classes": ("left", "right"), "size": {"height": 48, "width": 64}},
     "roi": {"roi": True},
+    "deep": {"reading": "range 0 2047"},  # of one file alone it would be 0..1023
 }
 
 
@@ -237,7 +239,7 @@ def test_a_field_of_view_that_does_not_fit_is_said(made, tmp_path):
     assert table["share"][3] == table["area_px"][3] / (~outside).sum()
 
 
-def test_what_is_given_must_be_there_and_have_one_name(made, tmp_path):
+def test_what_is_given_must_be_there_and_have_one_name(made, tmp_path, caplog):
     (tmp_path / "x").mkdir()
     for path in ("x/a.png", "a.png"):
         Image.new("RGB", (20, 20)).save(tmp_path / path)
@@ -257,6 +259,14 @@ def test_what_is_given_must_be_there_and_have_one_name(made, tmp_path):
     with pytest.raises(StudyError, match="could replace some of them"):  # its result would be written over it
         listed([tmp_path / "out/masks/a.png"], tmp_path / "out")
     assert [p.name for p in listed([tmp_path], tmp_path / "out")] == ["a", "x/a"]  # below the images: left out
+    for name in ("x/a.jpg", "x/b.webp", os.fsdecode(b"x/gr\xf6n.bmp")):
+        Image.new("RGB", (20, 20)).save(tmp_path / name)
+    (tmp_path / "x/notes.txt").write_text("x")
+    (tmp_path / "x/c.png").symlink_to("nowhere")
+    caplog.clear()
+    seen = {p.name: p.plain for p in listed([tmp_path / "x"], tmp_path / "out")}
+    assert seen == {"a.jpg": "a", "a.png": "a", "b": "b", "grön": "grön"}
+    assert "2 files" in caplog.text and "c.png, notes.txt" in caplog.text
     for wrong in ("gpu", "cuda:99", "cuda:x", "mps"):
         with pytest.raises(StudyError, match=f"this machine has no device '{wrong}'"):
             chosen_device(wrong)

@@ -178,7 +178,8 @@ def test_an_archive_in_a_folder_of_its_own(tmp_path):
 def test_names_become_fit_for_file_names(tmp_path):
     pairs(tmp_path, ("Bild 1 (groß)", "_2"))
     frame = listed(tmp_path)
-    assert list(frame.index) == ["Bild_1__gro__", "x_2"] and said(frame, "2 names changed")
+    assert list(frame.index) == ["Bild_1__gross_", "x_2"] and said(frame, "2 names changed")
+    assert list(frame["title"]) == ["Bild 1 (groß)", "_2"]
     assert frame.loc["x_2", "mask"] == "masks/_2.png"
 
 
@@ -404,7 +405,7 @@ def study(**dataset):
 
 def test_layout_belongs_to_the_reader_folder_alone():
     assert study(layout={"images": "raw"}).datasets["mine"].layout == Layout(images="raw")
-    with pytest.raises(StudyError, match="layout is for the reader 'folder'; the reader 'drive' knows its files"):
+    with pytest.raises(StudyError, match="those of annotation files; the reader 'drive' knows its files"):
         study(reader="drive", layout={"images": "raw"})
 
 

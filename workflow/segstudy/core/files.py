@@ -30,6 +30,9 @@ from segstudy.core.removal import remove_tree
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+# pandas keeps text in pyarrow where that is installed; with an extra for data sets, tables would be made by other code.
+pd.set_option("mode.string_storage", "python")
+
 SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")  # numpy's message
 
 
@@ -161,7 +164,7 @@ def write_csv(path: str | Path, table: pd.DataFrame, sealed: bool = True) -> Non
 # Columns of names: read as they are, so that sample "01" stays "01" (and "NA" stays "NA"), and a column that is
 # empty throughout (a data set without fields of view) comes back as empty strings, not as NaN.
 TEXT = (
-    *("sample", "image", "mask", "roi", "second_mask", "stratum", "group", "official_subset", "subset"),
+    *("sample", "image", "mask", "roi", "second_mask", "stratum", "group", "official_subset", "title", "subset"),
     *("image_sha256", "mask_sha256", "roi_sha256", "second_mask_sha256", "problem", "mask_mode", "reason"),
     *("class", "region", "policy", "control", "dataset", "row", "model", "loss", "recipe", "metric", "averaging"),
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterable
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from segstudy.core.errors import StudyError
 
@@ -20,11 +22,50 @@ ALLOWED = f"letters, digits, '.', '_' and '-', beginning with a letter or digit,
 
 FILE_COLUMNS = ("image", "mask", "roi", "second_mask")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_UNDECODED = re.compile("[\udc80-\udcff]+")  # bytes of a file name that are no UTF-8, as Python spells them
+_SPELLED = re.compile(r"\\x([89a-f][0-9a-f])")
 
 
 def is_sample_name(value: str) -> bool:
     """Return whether files of a sample can be called `value` and a suffix, and lie in the folder they are meant for."""
     return bool(NAME.fullmatch(value)) and len(value) <= LONGEST
+
+
+def readable(name: str) -> str:
+    """Return a file name or path as text: bytes that are no UTF-8 as letters of Windows-1252, accents composed (NFC).
+
+    A Mac stores `é` as two characters, everything else as one: only composed names can be compared.
+    """
+    name = _UNDECODED.sub(lambda found: _western(os.fsencode(found[0])), on_disk(name))
+    return unicodedata.normalize("NFC", name)
+
+
+def title_of(row: Mapping[Any, Any]) -> str:
+    """Return what a sample is called for people: its original name, where files could not have it."""
+    return str(row.get("title") or row["sample"])
+
+
+def drawn_title(row: Mapping[Any, Any]) -> str:
+    """Return `title_of` where the fonts of figures have its letters (Latin ones), otherwise the sample's name."""
+    title = title_of(row)
+    return title if all(ord(letter) < 0x100 for letter in title) else str(row["sample"])
+
+
+def spelled(path: str) -> str:
+    r"""Return a path as text of a table: each byte that is no UTF-8 as `\xf6`; `on_disk` is the reverse."""
+    return _UNDECODED.sub(lambda found: "".join(f"\\x{byte:02x}" for byte in os.fsencode(found[0])), path)
+
+
+def on_disk(path: str) -> str:
+    """Return the path of a file that a table names as the operating system knows it (see `spelled`)."""
+    return _SPELLED.sub(lambda found: os.fsdecode(bytes([int(found[1], 16)])), path)
+
+
+def _western(text: bytes) -> str:
+    try:
+        return text.decode("cp1252")
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
 
 
 def leads_outside(path: str) -> bool:

@@ -12,12 +12,14 @@ import pandas as pd
 from segstudy.config.datasets import Layout
 from segstudy.core.arrays import write_array
 from segstudy.core.files import atomic_path, write_csv, write_json, write_text
+from segstudy.core.names import title_of
 from segstudy.data.card_page import card_page, card_text
 from segstudy.data.class_shares import class_shares
 from segstudy.data.examples import draw_examples
 from segstudy.data.images.label_map import Labels, looks_inverted, spelt
 from segstudy.data.index import repairs
 from segstudy.data.inspect_files import SAMPLE_COLUMNS, VOID_COLUMN, Decoded, decode
+from segstudy.data.orientation_notes import remark
 from segstudy.data.readers.registry import reader_module
 from segstudy.data.value_maps import value_maps
 
@@ -71,6 +73,7 @@ def _card(
     phantom: bool,
 ) -> dict[str, Any]:
     module, samples = reader_module(reader), decoded.samples
+    titles = {row["sample"]: title_of(row) for row in index.to_dict("records") if title_of(row) != row["sample"]}
     table = index.merge(samples, on="sample", validate="one_to_one")
     sizes = Counter(f"{w}x{h}" for w, h in zip(index["width"], index["height"], strict=True))
     groups = index.loc[index["group"] != "", "group"]
@@ -110,7 +113,10 @@ def _card(
         "problems": {row["sample"]: row["problem"] for row in samples.to_dict("records") if row["problem"]},
         "looks_inverted": looks_inverted(samples, labels),
         "repairs": repaired,
+        "orientation": remark([samples["image_turn"], samples["mask_turn"]], labels.orientation),
+        "range": next((str(told) for told in table.get("reading", ())), ""),
         "value_maps": maps.text if (maps := value_maps(samples)) else "",
+        **({"titles": titles} if titles else {}),
     }
 
 

@@ -13,17 +13,24 @@ from typing import TypeVar
 
 import pandas as pd
 
-from segstudy.config.datasets import READERS, WITH_LAYOUT, Layout
+from segstudy.config.datasets import CONVERTED, READERS, WITH_LAYOUT, Layout
+from segstudy.config.paths import CONVERTED_MANIFEST
 from segstudy.core.checksums import damaged
 from segstudy.core.errors import StudyError
 from segstudy.core.names import check_sample_names
 from segstudy.core.progress import track
 from segstudy.data.images.decode import TooLarge, no_permission
+from segstudy.data.images.locate import locate
 from segstudy.data.images.read import files_of, image_size
+from segstudy.data.images.reading import AS_STORED, Reading
 from segstudy.data.readers.discovery import COLUMNS, closed, few, natural, relative
+from segstudy.data.readers.groups_table import with_groups
+from segstudy.data.readers.left_out import broken_links, links_said
 from segstudy.data.readers.registry import reader_module
+from segstudy.data.value_range import value_range
 
 FILES = ("image", "mask", "roi", "second_mask")
+MOST_NAMED = 50  # files in one message
 SUBSETS = ("train", "val", "test", "unlabelled", "")
 
 Result = TypeVar("Result")
@@ -31,12 +38,19 @@ logger = logging.getLogger("segstudy")
 
 
 def build_index(
-    reader: str, root: str | Path, *, layout: Layout | None = None, dataset: str = "", threads: int | None = None
+    reader: str,
+    root: str | Path,
+    *,
+    layout: Layout | None = None,
+    reading: Reading = AS_STORED,
+    dataset: str = "",
+    threads: int | None = None,
 ) -> pd.DataFrame:
     """Return the index of a raw data set: one row per image, columns as in docs/file-formats.md.
 
-    `layout` is the data set's in the config, `dataset` its name there (the reader's, unless told), for the messages.
-    Only headers are decoded; every file is read once for its SHA-256.
+    `layout` and `reading` are the data set's in the config, `dataset` its name there (the reader's, unless told), for
+    the messages. Only headers are decoded, and images of more than 8 bits a channel, for the range of their values;
+    every file is read once for its SHA-256.
 
     Raises:
         StudyError: the root is missing or holds something else, a sample name is not unique or not usable as a
@@ -44,22 +58,27 @@ def build_index(
             pixels than are allowed.
     """
     module, root = reader_module(reader), Path(root)
-    _check_root(module, root, dataset or reader)
-    frame = _listed(reader, root, layout)
+    check_root(module, root, dataset or reader)
+    frame = list_samples(reader, root, layout)
     repairs = list(frame.attrs.get("repairs", []))
     _validate(frame, root, module.TITLE)
     frame = frame.sort_values("sample", key=lambda names: names.map(natural)).reset_index(drop=True)
     paths = [root / path for path in frame["image"]]
-    sizes = _in_threads(image_size, paths, f"{module.TITLE}: headers", threads)
+    sizes = _sizes(paths, reading, module.TITLE, threads)
     frame["width"] = [width for width, _ in sizes]
     frame["height"] = [height for _, height in sizes]
     masks = [path for column in FILES[1:] for path in frame[column] if path]
     _in_threads(_check_large, [root / path for path in masks], f"{module.TITLE}: headers of masks", threads)
     present = [path for column in FILES for path in frame[column] if path]
-    sums = _in_threads(_sha256, [root / path for path in present], f"{module.TITLE}: checksums", threads)
+    sums = _in_threads(hash_of, [root / path for path in present], f"{module.TITLE}: checksums", threads)
     known = dict(zip(present, sums, strict=True))
     for column in FILES:
         frame[f"{column}_sha256"] = [known.get(path, "") for path in frame[column]]
+    if not reading.ranged:
+        low, high = value_range(paths, reading, f"{module.TITLE}: values", threads or _threads()) or (0, 0)
+        reading = reading._replace(low=low, high=high)
+    if reading != AS_STORED:
+        frame["reading"] = str(reading)
     frame.attrs["repairs"] = repairs
     for repair in repairs:
         logger.warning("%s: %s", module.TITLE, repair)
@@ -83,7 +102,7 @@ def repairs(
     Raises:
         StudyError: the index does not list the images that the reader does.
     """
-    listed = _listed(reader, Path(root), layout)
+    listed = list_samples(reader, Path(root), layout)
     names, present = [str(name) for name in index["sample"]], set(listed["sample"])
     lost, strange = sorted(present - set(names), key=natural), sorted(set(names) - present, key=natural)
     if lost or strange or len(names) > len(present):
@@ -94,18 +113,56 @@ def repairs(
     return list(listed.attrs.get("repairs", []))
 
 
-def _listed(reader: str, root: Path, layout: Layout | None) -> pd.DataFrame:
-    module, shut = reader_module(reader), closed(root)
+def list_samples(reader: str, root: Path, layout: Layout | None) -> pd.DataFrame:
+    """Return the samples that a reader lists under `root`, before their files are looked at.
+
+    Raises:
+        StudyError: there is nothing that it can list.
+    """
+    module, shut, broken = reader_module(reader), closed(root), broken_links(root)
     try:
         frame: pd.DataFrame = module.index(root, layout) if reader in WITH_LAYOUT else module.index(root)
+        if layout and layout.table and reader not in ("folder", *CONVERTED):  # those follow it themselves
+            frame = with_groups(frame, root / layout.table)
     except StudyError as error:
-        if not shut:
-            raise
-        raise _no_permission(shut, root, error.what) from None
+        if shut:
+            raise _no_permission(shut, root, error.what) from None
+        if broken:
+            what = f"{error.what} ({links_said(broken)})"
+            raise StudyError(what, where=error.where, allowed=error.allowed, remedy=error.remedy) from None
+        raise
+    said = [*frame.attrs.get("repairs", [])]
     if shut:
-        names = few(relative(path, root) for path in shut)
-        frame.attrs["repairs"] = [*frame.attrs.get("repairs", []), f"no permission to look into {names}: left out"]
+        said.append(f"no permission to look into {few(relative(path, root) for path in shut)}: left out")
+    frame.attrs["repairs"] = [*said, *([links_said(broken)] if broken else [])]
     return frame
+
+
+def _sizes(paths: list[Path], reading: Reading, title: str, threads: int | None) -> list[tuple[int, int]]:
+    """Return (width, height) of images.
+
+    Raises:
+        StudyError: naming all whose header cannot be read.
+    """
+
+    def size(path: Path) -> tuple[int, int] | StudyError:
+        try:
+            return image_size(path, reading)
+        except StudyError as error:
+            return error
+
+    sizes = _in_threads(size, paths, f"{title}: headers", threads)
+    errors = [error for error in sizes if isinstance(error, StudyError)]
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        lines = [f"{error.where}: {error.what}" for error in errors[:MOST_NAMED]]
+        lines += [f"and {len(errors) - MOST_NAMED} more"] * (len(errors) > MOST_NAMED)
+        raise StudyError(
+            f"{len(errors)} of {len(paths)} images cannot be used: {'; '.join(lines)}",
+            remedy="; ".join(dict.fromkeys(error.remedy for error in errors)),
+        )
+    return [size for size in sizes if not isinstance(size, StudyError)]
 
 
 def _no_permission(shut: Sequence[Path], root: Path, without: str) -> StudyError:
@@ -115,15 +172,21 @@ def _no_permission(shut: Sequence[Path], root: Path, without: str) -> StudyError
     return StudyError(f"{error.what}{more}; without it: {without}", where=shut[0], remedy=error.remedy)
 
 
-def _check_root(module: ModuleType, root: Path, dataset: str) -> None:
+def check_root(module: ModuleType, root: Path, dataset: str) -> None:
+    """Check that a folder holds what a reader's module reads.
+
+    Raises:
+        StudyError: it is not there, may not be entered, or holds something else.
+    """
     keys = f"set datasets.{dataset}.root (relative roots lie below data_root) to the folder that holds {module.TITLE}"
     if not root.is_dir():
         problem = "is a file, not a folder" if root.exists() else "does not exist"
         raise StudyError(f"the folder of {module.TITLE} {problem}", where=root, allowed=module.LAYOUT, remedy=keys)
     if closed(root, 0):
         raise no_permission(root)
-    if module.recognises(root) or module.__name__.rpartition(".")[2] in WITH_LAYOUT:
-        return  # a reader that is told its layout says itself what it misses
+    own_words = module.__name__.endswith(".folder")  # this reader says itself what it misses
+    if own_words or (root / CONVERTED_MANIFEST).is_file() or module.recognises(root):
+        return
     others = [other for name in READERS if (other := reader_module(name)) is not module and other.recognises(root)]
     looks = f"; this looks like {others[0].TITLE}" if others else ""
     if shut := closed(root):
@@ -140,7 +203,7 @@ def _check_root(module: ModuleType, root: Path, dataset: str) -> None:
 def _validate(frame: pd.DataFrame, root: Path, title: str) -> None:
     if frame.empty:
         raise StudyError(f"no images of {title} found", where=root)
-    if list(frame.columns) != list(COLUMNS):
+    if [name for name in frame.columns if name != "title"] != list(COLUMNS):
         raise ValueError(f"the reader of {title} gives columns {list(frame.columns)}, needed are {list(COLUMNS)}")
     twice = frame[frame["sample"].duplicated(keep=False)]
     if len(twice):
@@ -158,7 +221,7 @@ def _validate(frame: pd.DataFrame, root: Path, title: str) -> None:
     for column in FILES:
         for path in frame[column]:
             stored = files_of(root / path) if path else []
-            if path and not (stored and stored[0].is_file()):
+            if path and not (stored and locate(stored[0]).file.is_file()):
                 raise StudyError(f"{title}: the {column} file is missing", where=root / path)
 
 
@@ -173,15 +236,22 @@ def _check_large(path: Path) -> None:
             pass
 
 
-def _sha256(path: Path) -> str:
-    """Return the hash of a file; of several that are one mask, that of their hashes."""
+def hash_of(path: Path) -> str:
+    """Return the hash of a file; of several that are one mask, that of their hashes; of a page, with its number."""
     sums = []
     for one in files_of(path):
-        with one.open("rb") as file:
-            sums.append(hashlib.file_digest(file, "sha256").hexdigest())
+        file, page = locate(one)
+        with file.open("rb") as opened:
+            sums.append(hashlib.file_digest(opened, "sha256").hexdigest())
+        if page is not None:
+            sums[-1] = hashlib.sha256(f"{sums[-1]} page {page}".encode()).hexdigest()
     return sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
 
 
+def _threads() -> int:
+    return min(8, os.cpu_count() or 1)
+
+
 def _in_threads(work: Callable[[Path], Result], paths: list[Path], what: str, threads: int | None) -> list[Result]:
-    with ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(threads or _threads()) as pool:
         return list(track(pool.map(work, paths), what, total=len(paths)))

@@ -95,12 +95,14 @@ def describe_split(split: pd.DataFrame, index: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def split_words(options: Split, official: bool) -> str:
+def split_words(options: Split, official: bool, official_validation: bool = False) -> str:
     """Return a short sentence for captions.
 
-    `official`: the test set is the data set's own, labelled one (`describe_split(...)["rule"]["test"]`).
+    `official`: the test set is the data set's own, labelled one (`describe_split(...)["rule"]["test"]`);
+    `official_validation`: so is the validation set.
     """
     carved = f"validation {options.validation:.0%} of {{}}" if options.validation else "no validation images"
+    carved = "official validation set" if official_validation and options.repeat != "kfold" else carved
     if options.repeat == "kfold":
         if official:
             return f"official test set; {options.folds}-fold cross-validation, the fold is the validation set"

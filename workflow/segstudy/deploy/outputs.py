@@ -10,6 +10,7 @@ from PIL import Image
 
 from segstudy.core.errors import StudyError
 from segstudy.core.files import atomic_path
+from segstudy.core.names import spelled
 from segstudy.data.ground_truth import check_same_size
 from segstudy.data.images.geometry import Geometry, to_original
 from segstudy.data.images.orientation import note_orientation, turned_back, turned_upright
@@ -39,15 +40,17 @@ class Prediction(NamedTuple):
     inside: tuple[Path, np.ndarray] | None  # file and mask of the field of view, on the stored pixels
 
 
-def field_of_view(folder: Path | None, name: str) -> tuple[Path, np.ndarray] | None:
+def field_of_view(folder: Path | None, *names: str) -> tuple[Path, np.ndarray] | None:
     """Return the mask of the field of view of an image: `<name>`, or `<name>_mask`, with any suffix, in `folder`.
+
+    The first of `names` that there is a mask for counts.
 
     Raises:
         StudyError: there is none, it cannot be read, or it is empty.
     """
     if folder is None:
         return None
-    for stem in (name, f"{name}_mask"):
+    for stem in (stem for name in names for stem in (name, f"{name}_mask")):
         for suffix in SUFFIXES:
             path = Path(folder) / f"{stem}{suffix}"
             if path.is_file():
@@ -55,7 +58,7 @@ def field_of_view(folder: Path | None, name: str) -> tuple[Path, np.ndarray] | N
                 if not mask.any():
                     raise StudyError("the field of view is empty: no pixel counts", where=path)
                 return path, mask
-    raise StudyError(f"there is no mask of its field of view, {name} or {name}_mask", where=folder)
+    raise StudyError(f"there is no mask of its field of view, {names[-1]} or {names[-1]}_mask", where=folder)
 
 
 def write_prediction(
@@ -98,7 +101,7 @@ def write_prediction(
         if prediction.orientation != 1:
             note_orientation(temporary, prediction.orientation)
     if overlays:
-        image = read_image(prediction.path)
+        image = read_image(prediction.path, cell.reading)
         parts = [image, ids] + ([prediction.inside[1]] if prediction.inside else [])
         upright = [np.ascontiguousarray(turned_upright(part, prediction.orientation)) for part in parts]
         names, edge = cell.usage["classes"], upright[2] if prediction.inside else None
@@ -128,7 +131,7 @@ def class_lines(
         area = int(mask.sum())
         components, count = label(mask, np.ones((3, 3)))
         sizes = np.bincount(components.ravel())[1:]
-        values: tuple[Any, ...] = (str(prediction.path), width, height, name, area, area / seen, count)
+        values: tuple[Any, ...] = (spelled(str(prediction.path)), width, height, name, area, area / seen, count)
         values += (int(sizes.max(initial=0)), float(probability[mask].mean(dtype=np.float64)) if area else None)
         lines.append(dict(zip(COLUMNS, (*values, policy, threshold, warning, ""), strict=True)))
     return lines
@@ -136,4 +139,4 @@ def class_lines(
 
 def problem_line(path: Path, problem: str) -> dict[str, Any]:
     """Return the line of an image that could not be predicted."""
-    return dict.fromkeys(COLUMNS) | {"file": str(path), "warnings": "", "problem": problem}
+    return dict.fromkeys(COLUMNS) | {"file": spelled(str(path)), "warnings": "", "problem": problem}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,14 +12,13 @@ import pandas as pd
 from segstudy.core import files
 from segstudy.core.errors import StudyError
 from segstudy.core.progress import logger, report_progress, track
-from segstudy.data.images.decode import no_permission
 from segstudy.data.images.geometry import Geometry, canvas_size, fit, to_canvas
 from segstudy.data.images.orientation import orientation_of, turned_upright
-from segstudy.data.images.read import SUFFIXES, read_image
-from segstudy.data.readers.discovery import natural
+from segstudy.data.images.read import read_image
 
 # The store's own function: a public name for it would be another store, and every cell would be trained again.
 from segstudy.data.store import _in_colour as in_colour
+from segstudy.deploy.inputs import Picture, listed
 from segstudy.deploy.outputs import WHOLE, Prediction, class_lines, field_of_view, problem_line, write_prediction
 from segstudy.deploy.trained_cell import CellFiles, check_belongs, chosen_threshold
 from segstudy.inference.out_of_distribution import unlike
@@ -28,16 +26,6 @@ from segstudy.inference.predict import PIXELS_PER_PASS, predict_canvas
 
 if TYPE_CHECKING:
     import torch
-
-
-RESULTS = ("masks", "probabilities", "overlays")  # folders of what is made of each image
-
-
-class Picture(NamedTuple):
-    """An image file, and the name that its results get, with `/` where it lies in a folder that was given."""
-
-    path: Path
-    name: str
 
 
 class Prepared(NamedTuple):
@@ -123,7 +111,7 @@ def predict_images(
         if one.warning:
             logger.warning("%s is unlike the training images: %s", one.picture.name, one.warning)
         try:
-            inside = field_of_view(roi, one.picture.name)
+            inside = field_of_view(roi, one.picture.name, one.picture.plain)
             prediction = Prediction(one.picture.path, one.picture.name, one.orientation, one.geometry, canvas, inside)
             ids, probability = write_prediction(prediction, cell, out, value, overlays)
         except StudyError as error:
@@ -140,73 +128,6 @@ def _problem(error: StudyError, image: Path) -> str:
     """Return what is wrong with an image in one line; with the file concerned where it is another, such as a mask."""
     files = [line.strip() for line in error.where.splitlines()]
     return error.what if files in ([], [str(image)]) else f"{error.what} ({', '.join(files)})"
-
-
-def listed(images: Sequence[Path], out: Path) -> list[Picture]:
-    """Return the images of files and folders, in natural order; what lies in `out` is none of them.
-
-    Raises:
-        StudyError: something given is missing or may not be looked into, there is no image, two would have one name, or
-            `out` is no folder beside or below the images'.
-    """
-    files: dict[str, Path] = {}
-    own = Path(out).resolve()
-    for given in images:
-        path = Path(given)
-        _check_beside(path, own)
-        if path.is_dir():
-            _check_permission(path)
-            inside = [p for p in path.rglob("*") if p.suffix.casefold() in SUFFIXES and p.name[0] != "."]
-            inside = [p for p in inside if p.is_file() and own not in p.resolve().parents]
-            named = [(p.relative_to(path).with_suffix("").as_posix(), p) for p in inside]
-        elif path.is_file():
-            named = [(path.stem, path)]
-        else:
-            raise StudyError("there is no such image or folder of images", where=path)
-        for name, file in sorted(named, key=lambda item: natural(item[0])):
-            if files.setdefault(name, file) != file:
-                raise StudyError(
-                    f"two images would both be '{name}.png'",
-                    where=f"{files[name]}, {file}",
-                    remedy="give the folder above both, or predict them into different folders",
-                )
-    if not files:
-        raise StudyError(
-            "there is no image", where=", ".join(map(str, images)), allowed=f"files that end in {', '.join(SUFFIXES)}"
-        )
-    return [Picture(path, name) for name, path in files.items()]
-
-
-def _check_permission(folder: Path) -> None:
-    """Raise a StudyError where a folder, or one in it, may not be looked into: images would be left out unsaid."""
-
-    def stop(error: OSError) -> None:
-        raise no_permission(error.filename) if isinstance(error, PermissionError) else error
-
-    for above, _, names in os.walk(folder, onerror=stop):
-        if names and not os.access(above, os.X_OK):
-            raise no_permission(above)
-
-
-def _check_beside(given: Path, out: Path) -> None:
-    """Raise if results would come to lie among the images that they are made of, or over them.
-
-    A folder of images in or below `out` might have a `masks` of its own; a file in one of the result folders would be
-    replaced by its own result.
-    """
-    place = given.resolve()
-    if given.is_dir() and (place == out or out in place.parents):
-        where = "the folder of the images itself" if place == out else "a folder above the images"
-    elif any(out / name in place.parents for name in RESULTS):
-        where = "the folder whose results the image is one of"
-    else:
-        return
-    raise StudyError(
-        f"--out is {where}: results would lie among the images, and could replace some of them",
-        where=f"images {given}, --out {out}",
-        allowed="a folder beside the images, or one within their folder",
-        remedy=f"name another one, for instance --out {given / 'found' if given.is_dir() else out.with_name('found')}",
-    )
 
 
 def chosen_device(name: str) -> torch.device:
@@ -290,7 +211,7 @@ def prepare(place: int, picture: Picture, cell: CellFiles, as_stored: bool) -> P
     """
     usage = cell.usage
     orientation = 1 if as_stored else orientation_of(picture.path)
-    image = np.ascontiguousarray(turned_upright(read_image(picture.path), orientation))
+    image = np.ascontiguousarray(turned_upright(read_image(picture.path, cell.reading), orientation))
     original = (image.shape[0], image.shape[1])
     own, needed = (usage["canvas"][0], usage["canvas"][1]), canvas_size([original], usage["size"])
     canvas = own if needed[0] <= own[0] and needed[1] <= own[1] else needed

@@ -13,10 +13,11 @@ from PIL import Image, ImageDraw, ImageFont
 from segstudy.config.cell import Cell
 from segstudy.core.errors import StudyError
 from segstudy.core.files import atomic_path, read_csv
+from segstudy.core.names import drawn_title
 from segstudy.data.images import drawing
 from segstudy.data.images.drawing import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN, Entries
 from segstudy.data.images.label_map import Labels
-from segstudy.figures.gallery import LEGEND, tiles_of
+from segstudy.figures.gallery import legend_of, tiles_of
 from segstudy.tables.counts import headline, image_scores, read_counts
 
 SIDE = 240  # pixels of the longer side of a tile: many stand in a row
@@ -147,16 +148,15 @@ def _section(
         pictures = tiles_of(rows[sample], masks, Path(source.root), source.region, source.labels, SIDE)
         values = dice.loc[sample].reindex([(cell.model, cell.loss, cell.recipe) for cell in columns]).to_numpy(float)
         stratum = f" ({rows[sample]['stratum']})" if rows[sample]["stratum"] else ""
-        words = f"{why}: {sample}{stratum}, mean Dice {dice.loc[sample].mean():.3f}"
+        words = f"{why}: {drawn_title(rows[sample])}{stratum}, mean Dice {dice.loc[sample].mean():.3f}"
         below = ["", "", *("Dice not defined" if np.isnan(value) else f"Dice {value:.3f}" for value in values)]
         strips.append(Strip(words, [*pictures[:2], *pictures[3::2]], below))
     several = len({cell.recipe for cell in cells}) > 1
     names = [(cell.model, cell.loss, *([cell.recipe] if several else [])) for cell in columns]
-    classes = list(zip(source.labels.names, source.labels.colours, strict=True))
     what = "; the wrong pixels in the colour of the truth" if source.labels.several else ""
     of = f", rows {part[0] + 1} to {part[-1] + 1} of {len(cells)}" if len(part) < len(cells) else ""
     title = f"{dataset}{' (PHANTOM)' if source.phantom else ''}, seed {columns[0].seed}{of}{what}"
-    return Section(title, [("image",), ("truth",), *names], strips, classes if source.labels.several else LEGEND)
+    return Section(title, [("image",), ("truth",), *names], strips, legend_of(source.labels))
 
 
 def _page(title: str, sections: Sequence[Section], phantom: bool) -> Image.Image:

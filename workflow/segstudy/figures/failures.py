@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from segstudy.core.files import read_csv, write_csv
+from segstudy.core.names import drawn_title
 from segstudy.core.terminal_text import on_one_line
 from segstudy.evaluation.aggregate import ARGMAX
 from segstudy.figures import style
@@ -49,8 +50,10 @@ def draw_failures(
 
     counts = inputs.headline()
     counts = counts[counts["policy"] != ARGMAX]
-    strata = [read_csv(path)[["sample", "stratum"]].assign(dataset=name) for name, path in indexes.items()]
+    tables = {name: read_csv(path) for name, path in indexes.items()}
+    strata = [table.filter(["sample", "stratum", "title"]).assign(dataset=name) for name, table in tables.items()]
     images = worst_first(counts, pd.concat(strata))
+    images = images.fillna({"title": ""}) if "title" in images else images
     write_csv(inputs.outputs["csv"], images)
     style.use_style()
     datasets = list(counts["dataset"].unique())
@@ -146,7 +149,7 @@ def _hardest(axes: Axes, images: pd.DataFrame) -> None:
     hard = images.drop_duplicates("sample").dropna(subset="hardest").nsmallest(HARDEST, "hardest", keep="first")
     for place, row in enumerate(hard.to_dict("records")):
         stratum = f" ({row['stratum']})" if row["stratum"] else ""
-        words = on_one_line(f"{row['hardest']:.3f}  {row['sample']}{stratum}")
+        words = on_one_line(f"{row['hardest']:.3f}  {drawn_title(row)}{stratum}")
         axes.text(0, 0.93 - 0.11 * place, words, fontsize=8.5, parse_math=False)
 
 

@@ -12,11 +12,13 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from segstudy.core.files import atomic_path, read_csv, read_json
+from segstudy.core.names import drawn_title
 from segstudy.data.ground_truth import roi_of
 from segstudy.data.images import drawing
 from segstudy.data.images.drawing import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN
 from segstudy.data.images.prediction_files import read_probability
 from segstudy.data.images.read import read_image
+from segstudy.data.images.reading import reading_of
 from segstudy.evaluation.thresholds import binarise
 from segstudy.inference.pseudo_selection import described
 
@@ -83,7 +85,7 @@ def evenly(table: pd.DataFrame, number: int) -> list[dict[Any, Any]]:
 
 
 def _tile(measured: Mapping[Any, Any], row: Mapping[Any, Any], probabilities: Path, root: Path) -> Tile:
-    image = read_image(root / row["image"])
+    image = read_image(root / row["image"], reading_of(row))
     mask = binarise(read_probability(probabilities / f"{row['sample']}.png"), 0.5)
     size = drawing.tile_size(mask.shape)
     picture = np.array(Image.fromarray(image).resize(size, drawing.resampling(image.shape, size)))
@@ -96,7 +98,7 @@ def _tile(measured: Mapping[Any, Any], row: Mapping[Any, Any], probabilities: Pa
     picture[edge] = OUTLINE
     figures = f"white {measured['white']:.3f}, confidence {measured['confidence']:.3f}"
     why = [part.partition(" (")[0] for part in str(measured["reason"]).split("; ") if part]
-    return Tile(Image.fromarray(picture), (str(row["sample"]), figures, ", ".join(why)), roi is not None)
+    return Tile(Image.fromarray(picture), (drawn_title(row), figures, ", ".join(why)), roi is not None)
 
 
 def _page(title: str, words: str, sections: Sequence[tuple[str, Sequence[Tile]]], phantom: bool) -> Image.Image:

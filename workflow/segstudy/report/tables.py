@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from segstudy.core.names import title_of
 from segstudy.evaluation.metrics import METRICS
 from segstudy.tables.captions import SUBSET_WORDS
 from segstudy.tables.columns import SEVERAL, Column, one_class
@@ -168,6 +169,20 @@ def policies(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
     return grid._replace(notes=["Bold: best network of its data set at a policy."])
 
 
+def reference(key: str, published: Mapping[str, Any]) -> Grid:
+    """Return a published table (see `config.experiments.Reference`)."""
+    metrics = [name for name in METRICS if any(name in row["values"] for row in published["rows"])]
+    by_stratum = any(row["stratum"] for row in published["rows"])
+    rows = []
+    for row in published["rows"]:
+        names = [words(row["row"]), *([words(row["stratum"] or "all")] if by_stratum else [])]
+        values = [number(row["values"].get(name, math.nan)) for name in metrics]
+        rows.append(Row([*names, *values], True, {"stratum": row["stratum"] or "all"} if by_stratum else {}))
+    heads = ["Published row", *(["Stratum"] if by_stratum else []), *(METRICS[name].label for name in metrics)]
+    grid = plain(key, f"Published, not measured here: {published['source']}.", heads, rows)
+    return grid._replace(notes=[published["note"]] if published["note"] else [])
+
+
 def strata(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
     """Return the table by stratum (`tables/<experiment>.strata.csv`)."""
     metrics = [name for name in ("dice", "iou", "pixel_error") if f"{name}_mean" in table]
@@ -221,7 +236,7 @@ def hardest(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
     rows = [
         Row(
             [
-                *(dataset_name(line["dataset"], settings), words(line["stratum"]), words(line["sample"])),
+                *(dataset_name(line["dataset"], settings), words(line["stratum"]), words(title_of(line))),
                 *(number(100 * line["share"], 1), number(line["hardest"])),
             ],
             False,

@@ -43,7 +43,15 @@ def pictures(study: Study) -> list[str]:
             f"{folder}/{paths.SAMPLES}".format(dataset=dataset, recipe=recipe, seed=seed)
             for (dataset, recipe), seed in first_seeds.items()
         ),
+        *(f"{folder}/{paths.BALANCE}.png".format(dataset=d, recipe=r, seed=s) for d, r, s in balanced(study)),
     ]
+
+
+def balanced(study: Study) -> list[tuple[str, str, int]]:
+    """Return data set, recipe and first seed of the trainings whose strata are balanced."""
+    firsts = {(cell.dataset, cell.recipe): cell.seed for cell in study.cells[::-1]}
+    pairs = dict.fromkeys((cell.dataset, cell.recipe) for cell in study.cells)
+    return [(*pair, firsts[pair]) for pair in pairs if study.recipe(*pair).balance != "none"]
 
 
 def tables(study: Study, suffix: str = "html") -> list[str]:

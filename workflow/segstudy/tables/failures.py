@@ -35,7 +35,8 @@ def worst_first(counts: pd.DataFrame, strata: pd.DataFrame) -> pd.DataFrame:
     groups = test.assign(share=share).groupby([*ROW, "sample"], sort=False)
     images = groups[["share", "dice"]].mean().reset_index().merge(strata, on=["dataset", "sample"], how="left")
     images["hardest"] = images.groupby(["dataset", "sample"])["dice"].transform("mean")
-    columns = ["dataset", "stratum", "sample", *ROW[1:], "share", "dice", "hardest"]
+    titles = ["title"] if "title" in strata else []
+    columns = ["dataset", "stratum", "sample", *titles, *ROW[1:], "share", "dice", "hardest"]
     return images.sort_values(["dataset", "stratum", "hardest", "sample"], kind="stable", ignore_index=True)[columns]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,16 @@ from PIL import Image, UnidentifiedImageError
 
 from segstudy.core import pixel_limit
 from segstudy.core.errors import StudyError
+from segstudy.data.images.locate import locate
 
 # What is decoded, whatever a file's name says. Others run programs (EPS) or hold pictures of other sizes than they say.
-_KNOWN = ("BMP", "DIB", "TIFF", "PNG", "GIF", "PPM", "JPEG", "JPEG2000", "WEBP", "AVIF")
+_KNOWN = ("BMP", "DIB", "TIFF", "PNG", "GIF", "PPM", "JPEG", "JPEG2000", "WEBP", "AVIF", "HEIF")
 
 BYTES = 11  # of memory that a pixel takes at most while a picture is read
 
 BAND = 4_000_000  # pixels that are converted at a time
 
-_UNREADABLE = (OSError, SyntaxError, TypeError, ValueError, EOFError, IndexError, KeyError, OverflowError, struct.error)
+UNREADABLE = (OSError, SyntaxError, TypeError, ValueError, EOFError, IndexError, KeyError, OverflowError, struct.error)
 ORIENTATION = 274  # tag of EXIF and TIFF
 _T = Image.Transpose
 # Pillow turns TIFF files by their orientation tag while loading, and no other format; this turns them back.
@@ -37,6 +38,10 @@ _UNDO = {
 }
 
 Image.MAX_IMAGE_PIXELS = None  # `opened` has a limit of its own, and says how to raise it
+with suppress(ImportError):  # of the extra `heic`
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
 Image.init()  # once, here: loading the format plugins is not safe from several threads at a time
 FORMATS = tuple(name for name in _KNOWN if name in Image.OPEN)  # some are not in every build of Pillow
 
@@ -58,14 +63,17 @@ def opened(path: str | Path, drawn: bool = False) -> Iterator[Image.Image]:
     try:
         # A file object, not a name: named uncompressed TIFF is mapped into memory with width and height exchanged
         # where its orientation tag says that it lies on its side (Pillow 13).
-        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
-            check_pixels(image, path, drawn)
+        stored_in, number = locate(path)
+        with open(stored_in, "rb") as file, Image.open(file, formats=FORMATS) as image:
+            if number is not None:
+                image.seek(number - 1)
+            check_pixels(image.width, image.height, path, drawn)
             yield image
     except FileNotFoundError:
         raise StudyError("the file is missing", where=path, remedy="restore it, or index the data again") from None
     except PermissionError:
         raise no_permission(path) from None
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         reason = "it is no image" if isinstance(error, UnidentifiedImageError) else str(error)
         raise StudyError(
             f"the image cannot be read: {reason or type(error).__name__}",
@@ -82,17 +90,16 @@ def no_permission(path: str | Path) -> StudyError:
     )
 
 
-def check_pixels(image: Image.Image, path: str | Path, drawn: bool = False) -> None:
-    """Compare the size in a picture's header with the limit.
+def check_pixels(width: int, height: int, path: str | Path, drawn: bool = False) -> None:
+    """Compare the size in a picture's header, in pixels, with the limit.
 
     Raises:
         TooLarge: it has more pixels.
     """
-    megapixels, limit = image.width * image.height / 1e6, pixel_limit.current()
+    megapixels, limit = width * height / 1e6, pixel_limit.current()
     if megapixels > (max(limit.megapixels, pixel_limit.MAX_MEGAPIXELS) if drawn else limit.megapixels):
         raise TooLarge(
-            f"the picture has {megapixels:.4g} megapixels ({image.width}x{image.height}); {limit.key} allows "
-            f"{limit.megapixels:g}",
+            f"the picture has {megapixels:.4g} megapixels ({width}x{height}); {limit.key} allows {limit.megapixels:g}",
             where=path,
             allowed=f"pictures up to {limit.megapixels:g} megapixels",
             remedy=f"store the picture smaller, or raise {limit.key}; it then takes about "
@@ -106,9 +113,9 @@ def bands(height: int, width: int) -> Iterator[slice]:
     yield from (slice(top, min(top + rows, height)) for top in range(0, height, rows))
 
 
-def page(image: Image.Image) -> str:
-    """Return which page is read, where a file has several."""
-    pages = getattr(image, "n_frames", 1)
+def page(image: Image.Image, path: str | Path) -> str:
+    """Return which page is read, where a file has several and the path names none."""
+    pages = getattr(image, "n_frames", 1) if locate(path).page is None else 1
     return f"page 1 of {pages}: " if pages > 1 else ""
 
 
@@ -125,10 +132,14 @@ def stored(image: Image.Image) -> Image.Image:
     return image.transpose(_UNDO[turned]) if turned in _UNDO else image
 
 
-def checked(array: NDArray[Any], path: str | Path) -> NDArray[Any]:
-    """Return `array`; raise a `StudyError` where it holds numbers that are no intensities."""
+def checked(array: NDArray[Any], path: str | Path, negative: bool = False) -> NDArray[Any]:
+    """Return `array`; raise a `StudyError` where it holds numbers that are no intensities; `negative` ones may be."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise StudyError("the image holds values that are not finite", where=path)
-    if array.dtype.kind in "fi" and array.min(initial=0) < 0:
-        raise StudyError(f"the image holds negative values, down to {array.min()}", where=path, allowed="0 and above")
+    if not negative and array.dtype.kind in "fi" and array.min(initial=0) < 0:
+        raise StudyError(
+            f"the image holds negative values, down to {array.min()}",
+            where=path,
+            allowed="0 and above; in a data set, its images may have them: one range is chosen for all",
+        )
     return array

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sized
 from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
 
 from segstudy.core.errors import StudyError
+from segstudy.core.names import spelled
 from segstudy.data.images.read import SUFFIXES
 
 COLUMNS = ("sample", "image", "mask", "roi", "second_mask", "stratum", "group", "official_subset")
 
-LOSSY_SUFFIXES = (".jpg", ".jpeg")
+LOSSY_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".jp2", ".j2k", ".webp", ".avif", ".heic", ".heif")
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -31,14 +32,23 @@ def plain(name: str) -> str:
 
 
 def folders(root: Path, depth: int) -> Iterator[Path]:
-    """Yield `root` and the visible folders below it, level by level, sorted; `depth` levels down.
+    """Yield `root` and the visible folders below it, level by level, sorted; `depth` levels down, never in a circle.
 
     Folders that may not be entered are passed over: a root is often a disk with a `lost+found`.
     """
-    level = [root]
+    level: list[tuple[Path, tuple[str, ...]]] = [
+        (root, (os.path.realpath(root),))
+    ]  # with the real paths of the folders above
     for _ in range(depth + 1):
-        yield from level
-        level = [child for folder in level for child in subfolders(folder) if _open(child)]
+        yield from (folder for folder, _ in level)
+        below = [(path, above) for folder, above in level for path in subfolders(folder) if _open(path)]
+        real = [(path, above, os.path.realpath(path)) for path, above in below]
+        level = [(path, (*above, own)) for path, above, own in real if own not in above]
+
+
+def in_circle(folder: Path) -> bool:
+    """Return whether a link leads to a folder in which it lies."""
+    return folder.is_symlink() and os.path.realpath(folder.parent).startswith(os.path.realpath(folder))
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -93,6 +103,11 @@ def pictures(folder: Path | None) -> list[Path]:
         return []
     found = [p for p in folder.iterdir() if p.suffix.casefold() in SUFFIXES and not p.name.startswith(".")]
     return sorted((p for p in found if p.is_file()), key=lambda p: natural(p.name))
+
+
+def has_pictures(folder: Path) -> bool:
+    """Return whether there are image files in a folder or up to two levels below it, where one may look into it."""
+    return _open(folder) and not in_circle(folder) and any(pictures(below) for below in folders(folder, 2))
 
 
 def truest(paths: Iterable[Path]) -> list[Path]:
@@ -153,15 +168,24 @@ def say_unpaired(
 
 
 def relative(path: Path | None, root: Path) -> str:
-    """Return `path` below `root` in POSIX form; an empty string for None."""
-    return path.relative_to(root).as_posix() if path else ""
+    """Return `path` below `root` in POSIX form, as an index names it; an empty string for None."""
+    return spelled(path.relative_to(root).as_posix()) if path else ""
 
 
 def frame(rows: list[dict[str, str]], repairs: list[str]) -> pd.DataFrame:
-    """Return a reader's rows as a table with all of `COLUMNS`, absent values empty, and its repairs as attribute."""
-    table = pd.DataFrame([{column: row.get(column, "") for column in COLUMNS} for row in rows], columns=COLUMNS)
+    """Return a reader's rows as a table with all of `COLUMNS`, absent values empty, and its repairs as attribute.
+
+    Where any sample is called otherwise than its file, there is a column `title` as well.
+    """
+    columns = [*COLUMNS, *(["title"] if any(row.get("title") for row in rows) else [])]
+    table = pd.DataFrame([{column: row.get(column, "") for column in columns} for row in rows], columns=columns)
     table.attrs["repairs"] = repairs
     return table
+
+
+def counted(items: Sized, noun: str) -> str:
+    """Return how many there are, such as `1 file` or `2 files`."""
+    return f"{len(items)} {noun}{'s' * (len(items) != 1)}"
 
 
 def few(names: Iterable[str]) -> str:

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from segstudy.config.datasets import READERS, Layout
-from segstudy.core.errors import StudyError, nearest
+from segstudy.core.errors import StudyError
+from segstudy.core.names import readable
 from segstudy.data.images.label_map import binary
+from segstudy.data.images.locate import locate
+from segstudy.data.images.read import files_of
 from segstudy.data.readers.discovery import few, frame, pictures, relative
-from segstudy.data.readers.folder_layout import NAMES, PLACES, bases, images_in, no_folder, not_used, place, top_of
-from segstudy.data.readers.folder_pairs import SUFFIXES, pair
-from segstudy.data.readers.folder_table import FILE_COLUMNS, Row, file_of, problem, read_table
+from segstudy.data.readers.folder_images import by_page, images_in
+from segstudy.data.readers.folder_layout import (
+    NAMES,
+    PLACES,
+    bases,
+    image_folders,
+    no_folder,
+    no_subset,
+    not_used,
+    place,
+    top_of,
+)
+from segstudy.data.readers.folder_pairs import SUFFIXES, Affixes, pair
+from segstudy.data.readers.folder_table import find_table, says, with_table
+from segstudy.data.readers.left_out import files_not_read, folders_not_read
+from segstudy.data.readers.sample_names import named
+from segstudy.data.readers.table_file import read_table
 
 TITLE = "a folder of images and masks"
 LABELS = binary("foreground")
@@ -40,8 +56,8 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
     """Return one row per image.
 
     Folders are found by the names in `NAMES`, directly below `root` or in `train`, `val`, `test` and `unlabelled`,
-    which are then the official subsets; see `folder_pairs.pair` for the pairs. A table overrules
-    the names; images that it does not name are left out.
+    which are then the official subsets, or in several folders of other names; see `folder_pairs.pair` for the pairs.
+    A table overrules the names; images that it does not name are left out.
 
     Raises:
         StudyError: no images or masks, nothing that pairs, one image with two masks, or a table that does not fit.
@@ -49,109 +65,133 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
     layout = layout or Layout()
     repairs: list[str] = []
     top = top_of(root, layout)
-    table = _table(top, layout)
-    rows = _listed(root, layout, repairs, masks_needed=table is None or not _says(table[1], "mask"))
-    if table is not None:
-        rows = _with_table(rows, *table, root, layout, repairs)
+    path = find_table(root, top, layout)
+    table = read_table(path, repairs) if path else []
+    rows = _listed(root, top, layout, repairs, masks_needed=not says(table, "mask"))
+    if path:
+        rows = with_table(rows, path, table, _places(root, top, layout), root, repairs)
     other = _other_reader(root)
     if not rows:
         raise no_folder(top, "images", layout, f"; this looks like {other}" if other else "")
     if not any(row.get("mask") for row in rows):
-        raise _nothing_pairs(rows, root, layout)
+        raise _nothing_pairs(rows, top, root, layout)
     if other:
         repairs.append(f"this looks like {other}, which has a reader of its own that knows more of it than names tell")
-    _set_groups(rows, layout, root)
-    return frame(_named(rows, repairs), repairs)
+    repairs += _left_out(rows, top, root, layout, path)
+    set_groups(rows, layout, root)
+    repairs += _ungrouped(rows)
+    return frame(named(by_page(rows, root) if layout.pages else rows, repairs), repairs)
 
 
-def _listed(root: Path, layout: Layout, repairs: list[str], masks_needed: bool) -> list[dict[str, str]]:
+def _listed(root: Path, top: Path, layout: Layout, repairs: list[str], masks_needed: bool) -> list[dict[str, str]]:
     """Return a row for each image in the folders, with what its name tells."""
     rows = []
-    for subset, base in bases(top_of(root, layout), layout):
-        folder, masks, rois = (place(base, kind, layout) for kind in ("images", "masks", "rois"))
+    found = bases(top, layout)
+    repairs += no_subset(top, layout)
+    for subset, base in found:
+        folder, masks = place(base, "images", layout), place(base, "masks", layout)
         if folder is None:
             continue
         if masks is None and masks_needed and subset not in ("test", "unlabelled"):
             raise no_folder(base, "masks", layout)
-        images = images_in(folder, masks, root, layout)
-        strange = not_used(base, layout)
-        if (
-            masks_needed and layout.masks is None and strange
-        ):  # masks are often not what is called so: DRIVE's `mask` is the field of view
+        strange = not_used(base, layout) if masks_needed and layout.masks is None else []
+        if strange:  # masks are often not what is called so: DRIVE's `mask` is the field of view
             names = few(relative(other, root) for other in strange)
             repairs.append(f"masks are those in {relative(masks, root) or 'no folder'}; nobody looks into {names}")
-        found = {}
-        for column, drawn, suffix in (("mask", masks, layout.mask_suffix), ("roi", rois, None)):
-            if drawn is not None:
-                found[column], said = pair(images, drawn, root, suffix)
-                repairs += said
-        for stem, path in images.items():
-            row = {"sample": stem, "image": relative(path, root), "official_subset": subset}
-            rows.append(row | {column: files.get(stem, "") for column, files in found.items()})
+        before = f"{readable(base.name)}/" if len(found) > 1 and not subset else ""
+        for inner in image_folders(folder, _others(base, folder, layout)):
+            below = inner.relative_to(folder)
+            start = "" if inner == folder else f"{readable(below.as_posix())}/"
+            for name, row in _in_one_folder(inner, base, below, root, layout, repairs).items():
+                rows.append({"sample": f"{before}{start}{name}", "official_subset": subset, **row})
+    _check_own_masks(rows, root)
     return rows
 
 
-def _table(top: Path, layout: Layout) -> tuple[Path, list[Row]] | None:
-    path = top / (layout.table or "samples.csv")
-    if path.is_file():
-        return path, read_table(path)
-    if layout.table:
-        known = [p.name for p in top.iterdir() if p.is_file()]
-        raise StudyError(f"there is no table '{layout.table}'.{nearest(layout.table, known)}", where=top)
-    return None
-
-
-def _says(rows: Iterable[Row], column: str) -> bool:
-    return any(column in row.cells for row in rows)
-
-
-def _with_table(
-    rows: list[dict[str, str]], table: Path, said: list[Row], root: Path, layout: Layout, repairs: list[str]
-) -> list[dict[str, str]]:
-    """Return a row for each row of the table: what names tell, overruled by what it says."""
-    by_image = {row["image"]: row for row in rows}
-    by_name: dict[str, list[dict[str, str]]] = {}
+def _check_own_masks(rows: list[dict[str, str]], root: Path) -> None:
+    """Raise where images of one name in several folders would share a mask."""
+    by_mask: dict[str, list[str]] = {}
     for row in rows:
-        for name in {row["sample"], Path(row["image"]).name}:
-            by_name.setdefault(name, []).append(row)
-    top = top_of(root, layout)
-    places = {kind: [top, *(p for _, b in bases(top, layout) if (p := place(b, kind, layout)))] for kind in NAMES}
-    where = dict(zip(FILE_COLUMNS, ("images", "masks", "rois", "masks"), strict=True))
-    found: dict[str, int] = {}
-    result = []
-    for line in said:
-        files = {
-            column: relative(file_of(line.cells[column], line, column, places[where[column]], table, root), root)
-            for column in FILE_COLUMNS
-            if column in line.cells
+        by_mask.setdefault(row.get("mask", ""), []).append(row["image"])
+    shared = next((mask for mask, images in by_mask.items() if mask and len(images) > 1), None)
+    if shared is not None:
+        raise StudyError(
+            f"one mask fits {len(by_mask[shared])} images: {shared}, {few(by_mask[shared])}",
+            where=root,
+            allowed="masks in folders like those of the images, or images of different names",
+            remedy="put the masks into folders of the same names, or name the pairs in columns image and mask of "
+            "samples.csv",
+        )
+
+
+def _others(base: Path, folder: Path, layout: Layout) -> list[Path]:
+    """Return the folders of masks, regions and second masks, where they are not that of the images itself."""
+    places = (place(base, kind, layout) for kind in ("masks", "rois", "second_masks"))
+    return [p for p in places if p is not None and p != folder]
+
+
+def _in_one_folder(
+    folder: Path, base: Path, below: Path, root: Path, layout: Layout, repairs: list[str]
+) -> dict[str, dict[str, str]]:
+    """Return the row of each image in one folder by its name; `below` leads there from the folder of the images.
+
+    Masks of images in folders lie in folders of the same names, or all in one.
+    """
+    places = {kind: place(base, kind, layout) for kind in ("masks", "rois", "second_masks")}
+    inner = {kind: p / below if p and (p / below).is_dir() else p for kind, p in places.items()}
+    images = images_in(folder, inner["masks"], root, layout)
+    bare = {name.removeprefix(layout.image_prefix): path for name, path in images.items()}
+    first = Affixes(layout.mask_prefix, layout.mask_suffix, tuple(filter(None, [layout.second_suffix])))
+    second = Affixes(layout.mask_prefix, layout.second_suffix)
+    wanted = [("mask", inner["masks"], first), ("roi", inner["rois"], Affixes())]
+    if layout.second_masks or layout.second_suffix:
+        wanted.append(("second_mask", inner["second_masks"] or inner["masks"], second))
+    found = {}
+    for column, drawn, affixes in wanted:
+        if drawn is not None:
+            found[column], said = pair(bare, drawn, root, affixes)
+            repairs += said
+    return {
+        name: {
+            "image": relative(path, root),
+            **{column: files.get(name.removeprefix(layout.image_prefix), "") for column, files in found.items()},
         }
-        own = by_image.get(files["image"], {}) if "image" in files else _row_of(line, by_name, table)
-        row = {"sample": Path(files.get("image", "")).stem, **own, **files}
-        row |= {key: line.cells[key] for key in ("sample", "group", "stratum") if key in line.cells}
-        row["official_subset"] = line.cells.get("subset", row.get("official_subset", ""))
-        if row["image"] in found:
-            column = "image" if "image" in files else "sample"
-            raise problem(table, line.line, column, f"row {found[row['image']]} names this image too")
-        found[row["image"]] = line.line
-        result.append(row)
-    left = [row["image"] for row in rows if row["image"] not in found]
-    if left:
-        repairs.append(f"{table.name} does not name {len(left)} of {len(rows)} images, left out: {few(left)}")
-    return result
+        for name, path in images.items()
+    }
 
 
-def _row_of(line: Row, by_name: dict[str, list[dict[str, str]]], table: Path) -> dict[str, str]:
-    name = line.cells["sample"]
-    found = by_name.get(name, [])
-    if len(found) == 1:
-        return {**found[0], "sample": name}
-    if found:
-        files = few(row["image"] for row in found)
-        raise problem(table, line.line, "sample", f"several images are called '{name}': {files}; add a column image")
-    raise problem(table, line.line, "sample", f"no image is called '{name}'.{nearest(name, by_name)}")
+def _places(root: Path, top: Path, layout: Layout) -> dict[str, list[Path]]:
+    """Return the folders in which a table's files of each kind are looked for."""
+    found = {kind: [p for _, b in bases(top, layout) if (p := place(b, kind, layout))] for kind in NAMES}
+    found["second_masks"] += found["masks"]
+    return {kind: list(dict.fromkeys((root, top, *folders))) for kind, folders in found.items()}
 
 
-def _set_groups(rows: list[dict[str, str]], layout: Layout, root: Path) -> None:
+def _left_out(rows: list[dict[str, str]], top: Path, root: Path, layout: Layout, table: Path | None) -> list[str]:
+    """Return a sentence for each reason why files in the folders of images and masks are not read."""
+    columns = ("image", "mask", "roi", "second_mask")
+    named = [root / row[column] for row in rows for column in columns if row.get(column)]
+    used = {locate(file).file for path in named for file in files_of(path)}
+    said = []
+    for _, base in bases(top, layout):
+        images = place(base, "images", layout)
+        for folder in dict.fromkeys([images, *(place(base, kind, layout) for kind in NAMES)]):
+            if folder is None:
+                continue
+            besides = _others(base, folder, layout)
+            inner = image_folders(folder, besides)
+            inside = {file.parent for file in used}
+            said += [line for one in inner for line in files_not_read(one, table)]
+            said += folders_not_read(folder, {*inner, *besides, *inside, *(p for f in inside for p in f.parents)}, root)
+            unpaired = [relative(p, root) for one in inner for p in pictures(one) if p not in used]
+            if unpaired and folder != images:
+                said.append(f"{folder.name}: no image is called like these, left out: {few(unpaired)}")
+            elif unpaired and layout.image_prefix:
+                said.append(f"{folder.name}: left out, no name of an image or a mask: {few(unpaired)}")
+    return said
+
+
+def set_groups(rows: list[dict[str, str]], layout: Layout, root: Path) -> None:
     """Fill in the groups that names tell, where the table has told none."""
     if layout.group_pattern is None:
         return
@@ -172,20 +212,15 @@ def _set_groups(rows: list[dict[str, str]], layout: Layout, root: Path) -> None:
         )
 
 
-def _named(rows: list[dict[str, str]], repairs: list[str]) -> list[dict[str, str]]:
-    """Make the samples' names unique over the subsets and fit for file names."""
-    names = [row["sample"] for row in rows]
-    if len(set(names)) < len(names) and len({row["official_subset"] for row in rows}) > 1:
-        rows = [row | {"sample": f"{row['official_subset'] or 'rest'}_{row['sample']}"} for row in rows]
-    changed = []
-    for row in rows:
-        name = re.sub(r"[^A-Za-z0-9._-]", "_", row["sample"])
-        name = name if name[:1].isalnum() else f"x{name}"
-        changed += [row["sample"]] if name != row["sample"] else []
-        row["sample"] = name
-    if changed:
-        repairs.append(f"{len(changed)} names changed to letters, digits, '.', '_' and '-': {few(changed)}")
-    return rows
+def _ungrouped(rows: list[dict[str, str]]) -> list[str]:
+    """Return the sentence on images in several folders, which may be patients, without groups."""
+    parts = list(dict.fromkeys(row["sample"].rpartition("/")[0] for row in rows if not row.get("group")))
+    if not any(parts):
+        return []
+    return [
+        f"images lie in {len(parts)} folders: {few(parts)}; where a folder is a patient, set layout.group_pattern to "
+        "'^[^/]+', or a split divides them"
+    ]
 
 
 def _other_reader(root: Path) -> str:
@@ -196,13 +231,14 @@ def _other_reader(root: Path) -> str:
     return next((str(module.TITLE) for module in modules if module.recognises(root)), "")
 
 
-def _nothing_pairs(rows: list[dict[str, str]], root: Path, layout: Layout) -> StudyError:
-    masks = [p for _, base in bases(top_of(root, layout), layout) if (p := place(base, "masks", layout))]
+def _nothing_pairs(rows: list[dict[str, str]], top: Path, root: Path, layout: Layout) -> StudyError:
+    masks = [p for _, base in bases(top, layout) if (p := place(base, "masks", layout))]
     files = [path.name for folder in masks for path in pictures(folder)]
     return StudyError(
         f"no mask is called like an image: images are {few(Path(row['image']).name for row in rows[:3])}, "
         f"masks {few(files[:3]) or 'none'}",
         where=root,
         allowed="a mask has the name of its image, or that name and layout.mask_suffix",
-        remedy="set layout.mask_suffix, rename the files, or name the pairs in columns image and mask of samples.csv",
+        remedy="set layout.mask_suffix, or where names begin differently (img_1, mask_1) layout.image_prefix and "
+        "layout.mask_prefix; or rename the files, or name the pairs in columns image and mask of samples.csv",
     )

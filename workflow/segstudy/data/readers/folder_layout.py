@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from segstudy.config.datasets import Layout
 from segstudy.core.errors import StudyError, nearest
 from segstudy.data.images.read import SUFFIXES
-from segstudy.data.readers.discovery import LOSSY_SUFFIXES, few, pictures, plain, relative, subfolders
+from segstudy.data.readers.discovery import few, folders, has_pictures, pictures, plain, relative, subfolders
 
 PLACES = (
     "images/*, masks/* (same name, or the name and _mask), optional rois/*, optional samples.csv; or these in folders "
-    "train, val and test"
+    "train, val and test, or in one folder for each patient"
 )
 
 NAMES = {
     "images": ("images", "image", "imgs", "img"),
     "masks": ("masks", "mask", "labels", "label", "annotations", "groundtruth", "gt", "segmentations", "segmentation"),
     "rois": ("rois", "roi"),
+    "second_masks": (),
 }
 _HALVES = {
     "train": ("train", "training"),
@@ -25,6 +27,7 @@ _HALVES = {
     "test": ("test", "testing"),
     "unlabelled": ("unlabelled", "unlabeled"),
 }
+DEPTH = 4  # levels of folders within the folder of the images
 
 
 def top_of(root: Path, layout: Layout) -> Path:
@@ -39,9 +42,25 @@ def bases(top: Path, layout: Layout) -> list[tuple[str, Path]]:
     """Return (official subset, folder) of each folder in which images and masks lie."""
     if place(top, "images", layout):
         return [("", top)]
-    halves = {plain(folder.name): folder for folder in subfolders(top)}
+    below = subfolders(top)
+    halves = {plain(folder.name): folder for folder in below}
     found = [(subset, halves[name]) for subset, names in _HALVES.items() for name in names if name in halves]
-    return [(subset, folder) for subset, folder in found if place(folder, "images", layout)]
+    found = [(subset, folder) for subset, folder in found if place(folder, "images", layout)]
+    if found:
+        return found
+    parts = [("", p) for p in below if place(p, "images", layout) and place(p, "masks", layout)]
+    return parts if len(parts) > 1 else []
+
+
+def no_subset(top: Path, layout: Layout) -> list[str]:
+    """Return the sentence on folders with pictures that are left out beside subsets or patients' folders."""
+    used = [folder for _, folder in bases(top, layout)]
+    if not used or used == [top]:
+        return []
+    others = [folder for folder in subfolders(top) if folder not in used and has_pictures(folder)]
+    names = few(relative(folder, top) for folder in others)
+    subsets = ", ".join(_HALVES)
+    return [f"left out, not called {subsets} or without a folder of images in them: {names}"] if others else []
 
 
 def place(base: Path, kind: str, layout: Layout) -> Path | None:
@@ -49,39 +68,22 @@ def place(base: Path, kind: str, layout: Layout) -> Path | None:
     given: str | None = getattr(layout, kind)
     if given is not None:
         return base / given if (base / given).is_dir() else None
-    folders = {plain(folder.name): folder for folder in subfolders(base)}
-    return next((folders[name] for name in NAMES[kind] if name in folders), None)
+    by_name = {plain(folder.name): folder for folder in subfolders(base)} if NAMES[kind] else {}
+    return next((by_name[name] for name in NAMES[kind] if name in by_name), None)
 
 
-def images_in(folder: Path, masks: Path | None, root: Path, layout: Layout) -> dict[str, Path]:
-    """Return {stem: image}.
-
-    Where the masks lie in the same folder, those with the suffix are masks; without one, what is lossless beside a
-    JPEG of its name.
-    """
-    found: dict[str, list[Path]] = {}
-    for path in pictures(folder):
-        if folder == masks and layout.mask_suffix and path.stem.endswith(layout.mask_suffix):
-            continue
-        found.setdefault(path.stem, []).append(path)
-    for stem, paths in found.items():
-        lossy = [path for path in paths if path.suffix.casefold() in LOSSY_SUFFIXES]
-        if folder == masks and not layout.mask_suffix and len(lossy) == 1 and len(paths) == 2:
-            found[stem] = lossy
-        elif len(paths) > 1:
-            raise StudyError(
-                f"several images are called '{stem}': {few(relative(path, root) for path in paths)}",
-                where=root,
-                remedy="keep one of them, or give them different names; where one is the mask of the other, give masks "
-                "a folder of their own, or a suffix and layout.mask_suffix",
-            )
-    return {stem: paths[0] for stem, paths in found.items()}
+def image_folders(folder: Path, besides: Collection[Path] = ()) -> list[Path]:
+    """Return `folder`, or where it holds no pictures itself all folders below it that do; not those `besides`."""
+    if pictures(folder):
+        return [folder]
+    below = [p for p in folders(folder, DEPTH) if not any(p == other or other in p.parents for other in besides)]
+    return [p for p in below if pictures(p)]
 
 
 def not_used(base: Path, layout: Layout) -> list[Path]:
     """Return the folders beside images and masks that hold pictures that are not read."""
     used = [place(base, kind, layout) for kind in NAMES]
-    return [folder for folder in subfolders(base) if folder not in used and pictures(folder)]
+    return [folder for folder in subfolders(base) if folder not in used and has_pictures(folder)]
 
 
 def no_folder(base: Path, kind: str, layout: Layout, looks: str = "") -> StudyError:

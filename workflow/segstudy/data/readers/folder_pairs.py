@@ -2,68 +2,80 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from segstudy.core.errors import StudyError
+from segstudy.core.names import readable
 from segstudy.data.readers.discovery import LOSSY_SUFFIXES, few, pictures, relative, subfolders, truest
 
 SUFFIXES = ("_mask", "_label", "_seg", "_gt", "_segmentation", "_roi")  # what often stands behind the image's name
+PERSON = re.compile(r"1st|2nd|first|second|annot|expert|observer|rater|reader|grader|manual", re.IGNORECASE)
 SEPARATORS = "_-"  # before what tells the objects of an image apart
+
+
+class Affixes(NamedTuple):
+    """What stands around the image's name in the name of a mask; `suffix` None: one of `SUFFIXES`, or nothing."""
+
+    prefix: str = ""
+    suffix: str | None = None
+    others: tuple[str, ...] = ()  # suffixes of files that are no masks
 
 
 class Pairs(NamedTuple):
     """Masks found for images."""
 
-    masks: dict[str, str]  # stem of the image -> path below the root, ending in * for several files (images.files_of)
+    masks: dict[str, str]  # name of the image -> path below the root, ending in * for several files (images.files_of)
     repairs: list[str]
 
 
-def pair(images: Mapping[str, Path], folder: Path, root: Path, suffix: str | None) -> Pairs:
+def pair(images: Mapping[str, Path], folder: Path, root: Path, affixes: Affixes) -> Pairs:
     """Find the mask of each image in `folder`, by name alone.
 
-    A mask is called like its image, with `suffix` (or one of `SUFFIXES`) behind the name and perhaps a second
+    A mask is called like its image, with prefix and suffix (or one of `SUFFIXES`) around the name and perhaps a second
     extension (`im1.ah.ppm`). Where there is no such file, one file for each object: `im1_1.png`, `im1_2.png`, or a
     folder `im1` with whatever names. The suffix told, nothing but that is looked for.
 
     Args:
-        images: stem -> path of the images.
+        images: name -> path of the images.
         folder: of the masks; images in it are left alone.
         root: of the data set.
-        suffix: `mask_suffix` of the config.
+        affixes: of the config.
 
     Raises:
         StudyError: an image has two masks that are not one mask in pieces.
     """
     whole: dict[str, list[Path]] = {}
     objects: dict[str, list[Path]] = {}
-    alone: list[str] = []
     repairs: list[str] = []
-    own = set(images.values())
+    own, told = set(images.values()), affixes.suffix is not None
+    suffixes = SUFFIXES if affixes.suffix is None else (affixes.suffix,)
     for path in pictures(folder):
-        if path in own:
+        stem = readable(path.stem)
+        if path in own or not stem.startswith(affixes.prefix) or stem.endswith(affixes.others or ("\0",)):
             continue
-        name = _image_of(path.stem, images, SUFFIXES if suffix is None else (suffix,), plain=suffix is None)
+        stem = stem.removeprefix(affixes.prefix)
+        name = _image_of(stem, images, suffixes, plain=not told)
         if name is not None:
             whole.setdefault(name, []).append(path)
-        elif suffix is None and (name := _object_of(path.stem, images)) is not None:
+        elif not told and (name := _object_of(stem, images)) is not None:
             objects.setdefault(name, []).append(path)
-        else:
-            alone.append(relative(path, root))
-    inside = {} if suffix is not None else {p.name: p for p in subfolders(folder) if p.name in images and pictures(p)}
+    inside = {} if told else {n: p for p in subfolders(folder) if (n := readable(p.name)) in images and pictures(p)}
     masks = {name: relative(_one(paths, name, root, repairs), root) for name, paths in whole.items()}
     for name, paths in objects.items():
         _check_alone(name, paths, [*whole.get(name, []), *([inside[name]] if name in inside else [])], root)
-        masks[name] = relative(paths[0], root) if len(paths) == 1 else _pattern(name, paths, objects, root)
+        one = len(paths) == 1
+        if not one and any(PERSON.search(readable(path.stem)[len(affixes.prefix) + len(name) :]) for path in paths):
+            raise _ambiguous(name, paths, root)  # two persons' masks of everything, not one mask for each object
+        masks[name] = relative(paths[0], root) if one else _pattern(name, paths, objects, root, affixes.prefix)
     for name, place in inside.items():
         _check_alone(name, [place], whole.get(name, []), root)
         masks[name] = f"{relative(place, root)}/*"
     joined = [name for name, mask in masks.items() if mask.endswith("*")]
     if joined:
         repairs.append(f"{len(joined)} images have one mask file an object, joined: {few(joined)}")
-    if alone:
-        repairs.append(f"{folder.name}: no image is called like these, left out: {few(alone)}")
     return Pairs(masks, repairs)
 
 
@@ -107,13 +119,15 @@ def _check_alone(name: str, paths: list[Path], others: list[Path], root: Path) -
         raise _ambiguous(name, [*others, *paths], root)
 
 
-def _pattern(name: str, paths: list[Path], objects: Mapping[str, list[Path]], root: Path) -> str:
+def _pattern(name: str, paths: list[Path], objects: Mapping[str, list[Path]], root: Path, prefix: str) -> str:
     """Return the start that the names of an image's objects share and no other image's objects have, with a *."""
-    start = f"{name}{paths[0].stem[len(name)]}"
-    others = [other for other in objects if other.startswith(start)]
+    begins = f"{prefix}{name}{readable(paths[0].stem)[len(prefix) + len(name)]}"
+    others = [other for other in objects if f"{prefix}{other}".startswith(begins)]
+    stored = paths[0].name  # where accents are two characters each, the beginning is longer
+    start = next(stored[:end] for end in range(len(stored) + 1) if readable(stored[:end]) == begins)
     if others or not all(path.name.startswith(start) for path in paths):
         raise _ambiguous(name, [*paths, *(path for other in others for path in objects[other])], root)
-    return f"{relative(paths[0].parent, root)}/{start}*"
+    return f"{relative(paths[0].parent / start, root)}*"
 
 
 def _ambiguous(name: str, paths: list[Path], root: Path) -> StudyError:
@@ -123,5 +137,6 @@ def _ambiguous(name: str, paths: list[Path], root: Path) -> StudyError:
         allowed="one mask an image, or one file for each object: in a folder named like the image, or all of them "
         "named like the image, '_' and more",
         remedy="move the files away that are no masks; or set layout.mask_suffix to what stands behind the image's "
-        "name; or name the masks in a column 'mask' of samples.csv",
+        "name; or name the masks in a column 'mask' of samples.csv. A second person's masks: layout.second_suffix, or "
+        "a folder of their own and layout.second_masks",
     )

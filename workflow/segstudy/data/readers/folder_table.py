@@ -1,64 +1,118 @@
-"""Read the table `samples.csv` of a folder: masks, groups, strata and subsets that file names do not say."""
+"""Use the table `samples.csv` of a folder: masks, groups, strata and subsets that file names do not say."""
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Collection
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
+from segstudy.config.datasets import Layout
 from segstudy.core.errors import StudyError, nearest
+from segstudy.core.names import readable
 from segstudy.data.images.read import files_of
-
-FILE_COLUMNS = ("image", "mask", "roi", "second_mask")
-COLUMNS = ("sample", *FILE_COLUMNS, "group", "stratum", "subset")
-SUBSETS = ("train", "val", "test", "unlabelled")
+from segstudy.data.readers.discovery import few, relative
+from segstudy.data.readers.table_file import FILE_COLUMNS, Row, problem
 
 
-class Row(NamedTuple):
-    """A row of the table that says something: its line in the file and its cells, by column; empty ones left out."""
-
-    line: int
-    cells: dict[str, str]
-
-
-def read_table(path: Path) -> list[Row]:
-    """Return the rows of a table with a header, columns divided by commas, semicolons or tabs.
+def find_table(root: Path, top: Path, layout: Layout) -> Path | None:
+    """Return the table of a data set, in its root or in the folder `top` of its images; None where there is none.
 
     Raises:
-        StudyError: naming row and column of what cannot be understood.
+        StudyError: there are two, or the one that the config names is missing.
     """
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
-    head = text.partition("\n")[0]
-    delimiter = max(",;\t", key=head.count)
-    lines = csv.reader(text.splitlines(), delimiter=delimiter)
-    header = [name.strip().casefold() for name in next(lines, [])]
-    _check_header(header, path)
-    rows = []
-    for values in lines:
-        line = lines.line_num
-        cells = {name: value.strip() for name, value in zip(header, values, strict=False) if value.strip()}
-        if len(values) > len(header):
-            raise problem(path, line, header[-1], f"{len(values)} cells, but the header has {len(header)}")
-        if not cells:
-            continue
-        if not {"sample", "image"} & set(cells):
-            raise problem(
-                path, line, "sample" if "sample" in header else "image", "this cell says which image is meant"
-            )
-        subset = cells.get("subset", "train")
-        if subset not in SUBSETS:
-            raise problem(path, line, "subset", f"'{subset}' is no subset.{nearest(subset, SUBSETS)}", SUBSETS)
-        rows.append(Row(line, cells))
-    if not rows:
-        raise StudyError("the table has no rows", where=path, remedy="fill it, or remove it: names then tell the pairs")
-    return rows
+    name = layout.table or "samples.csv"
+    found = [folder / name for folder in dict.fromkeys((root, top)) if (folder / name).is_file()]
+    if len(found) > 1:
+        raise StudyError(
+            f"there are two tables '{name}'",
+            where=", ".join(map(str, found)),
+            remedy="put what they say into one, and remove the other",
+        )
+    if layout.table and not found:
+        known = [p.name for p in top.iterdir() if p.is_file()]
+        raise StudyError(f"there is no table '{name}'.{nearest(name, known)}", where=top)
+    return found[0] if found else None
 
 
-def problem(path: Path, line: int, column: str, what: str, allowed: Collection[str] = ()) -> StudyError:
-    """Return the error about one cell."""
-    return StudyError(what, where=f"{path}, row {line}, column {column}", allowed=", ".join(allowed))
+def says(rows: Iterable[Row], column: str) -> bool:
+    """Return whether any row says something in a column."""
+    return any(column in row.cells for row in rows)
+
+
+def with_table(
+    rows: list[dict[str, str]],
+    table: Path,
+    lines: list[Row],
+    places: Mapping[str, list[Path]],
+    root: Path,
+    repairs: list[str],
+) -> list[dict[str, str]]:
+    """Return a row for each row of the table: what names tell, overruled by what it says.
+
+    Args:
+        rows: what names tell.
+        table: path of the table.
+        lines: its rows.
+        places: folders in which files of each kind are looked for.
+        root: of the data set.
+        repairs: sentences are added for images that the table does not name.
+    """
+    by_image = {row["image"]: row for row in rows}
+    by_name = names_of(rows)
+    where = dict(zip(FILE_COLUMNS, ("images", "masks", "rois", "second_masks"), strict=True))
+    found: dict[str, int] = {}
+    result = []
+    for line in lines:
+        files = {
+            column: relative(file_of(line.cells[column], line, column, places[where[column]], table, root), root)
+            for column in FILE_COLUMNS
+            if column in line.cells
+        }
+        own = by_image.get(files["image"], {}) if "image" in files else row_of(line, by_name, table)
+        row = {"sample": Path(files.get("image", "")).stem, **own, **files}
+        row |= {key: line.cells[key] for key in ("group", "stratum") if key in line.cells}
+        row |= {"sample": line.cells["sample"]} if {"sample", "image"} <= set(line.cells) else {}
+        row["official_subset"] = line.cells.get("subset", row.get("official_subset", ""))
+        if row["image"] in found:
+            column = "image" if "image" in files else "sample"
+            raise problem(table, line.line, column, f"row {found[row['image']]} names this image too")
+        found[row["image"]] = line.line
+        result.append(row)
+    left = [row["image"] for row in rows if row["image"] not in found]
+    if left:
+        repairs.append(f"{table.name} does not name {len(left)} of {len(rows)} images, left out: {few(left)}")
+    return result
+
+
+def names_of(rows: Iterable[dict[str, str]]) -> dict[str, list[dict[str, str]]]:
+    """Return the rows by each name that a table may call them by: that of the sample, its file, and its last part."""
+    by_name: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        sample, file = readable(row["sample"]), readable(Path(row["image"]).name)
+        for name in {sample, sample.rpartition("/")[2], file, Path(file).stem}:
+            by_name.setdefault(name, []).append(row)
+    return by_name
+
+
+def row_of(line: Row, by_name: Mapping[str, list[dict[str, str]]], table: Path) -> dict[str, str]:
+    """Return the row that the cell `sample` names; a number without its zeros (1 for 001) will do where one fits.
+
+    Raises:
+        StudyError: none or several are called so.
+    """
+    name = readable(line.cells["sample"])
+    found = by_name.get(name, [])
+    if not found and (number := re.fullmatch(r"(\d+)(\.0+)?", name)):  # what a spreadsheet or pandas makes of 001
+        found = [rows[0] for other, rows in by_name.items() if other.isdecimal() and int(other) == int(number[1])]
+        found = list({row["image"]: row for row in found}.values())
+        name = found[0]["sample"] if len(found) == 1 else name
+    if len(found) == 1:
+        return found[0] if "/" in found[0]["sample"] else {**found[0], "sample": name}
+    if found:
+        files = few(row["image"] for row in found)
+        raise problem(table, line.line, "sample", f"several images are called '{name}': {files}; add a column image")
+    raise problem(table, line.line, "sample", f"no image is called '{name}'.{nearest(name, by_name)}")
 
 
 def file_of(cell: str, row: Row, column: str, places: list[Path], table: Path, root: Path) -> Path:
@@ -70,22 +124,35 @@ def file_of(cell: str, row: Row, column: str, places: list[Path], table: Path, r
     Raises:
         StudyError: it is in none of the places, or not below the root.
     """
-    below = {place: path for place in places if (path := _below(place, cell, root)) is not None}
+    spellings = dict.fromkeys((cell, cell.replace("\\", "/")))  # a path of Windows
+    below = {(p, text): path for text in spellings for p in places if (path := _below(p, text, root)) is not None}
     for path in below.values():
-        if path.is_file():
-            return path
-        if column == "mask" and cell.endswith("*") and files_of(path):
-            return path
-    if len(below) < len(places):  # as seen from one of them, it leads out
+        stored = _as_stored(path, root)
+        if stored.is_file():
+            return stored
+        if column == "mask" and cell.endswith("*") and files_of(stored):
+            return stored
+    if len(below) < len(places) * len(spellings):  # as seen from one of them, it leads out
         raise StudyError(
             f"'{cell}' is no path below the root of the data set: changes of it would never be noticed",
             where=f"{table}, row {row.line}, column {column}",
             allowed=f"files below {root}",
             remedy="move the file there, or put a symbolic link to its folder there and name the file through the link",
         )
-    beside = [(place, other) for place, path in below.items() for other in path.parent.glob("*") if other.is_file()]
+    beside = [(place, p) for (place, _), path in below.items() for p in path.parent.glob("*") if p.is_file()]
     known = sorted({other.relative_to(place).as_posix() for place, other in beside if other.is_relative_to(place)})
     raise problem(table, row.line, column, f"there is no file '{cell}'.{nearest(cell, known)}")
+
+
+def _as_stored(path: Path, root: Path) -> Path:
+    """Return the path below `root` that reads like `path`: accents may be stored as one character or as two."""
+    if path.exists() or str(path).isascii():
+        return path
+    stored = root
+    for part in path.relative_to(root).parts:
+        beside = stored.iterdir() if stored.is_dir() and not (stored / part).exists() else ()
+        stored = next((p for p in beside if readable(p.name) == readable(part)), stored / part)
+    return stored
 
 
 def _below(place: Path, cell: str, root: Path) -> Path | None:
@@ -96,24 +163,5 @@ def _below(place: Path, cell: str, root: Path) -> Path | None:
     for top in (os.path.abspath(root), os.path.realpath(root)):
         if path.is_relative_to(top):
             return root / path.relative_to(top)
-    return None
-
-
-def _check_header(header: list[str], path: Path) -> None:
-    for name in header:
-        if name not in COLUMNS:
-            raise StudyError(
-                f"the table has a column '{name}' that means nothing here.{nearest(name, COLUMNS)}",
-                where=f"{path}, row 1",
-                allowed=", ".join(COLUMNS),
-                remedy="rename the column, or remove it",
-            )
-        if header.count(name) > 1:
-            raise StudyError(f"the table has the column '{name}' twice", where=f"{path}, row 1")
-    if not {"sample", "image"} & set(header):
-        raise StudyError(
-            "the table has neither a column 'sample' nor a column 'image'",
-            where=f"{path}, row 1",
-            allowed=", ".join(COLUMNS),
-            remedy="add one of them: it says which image a row speaks of",
-        )
+    real = Path(os.path.realpath(path))  # an absolute path by way of a link above the root
+    return root / real.relative_to(os.path.realpath(root)) if real.is_relative_to(os.path.realpath(root)) else None

@@ -2,7 +2,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("gallery-data").textContent);
   const at = (name) => document.getElementById("g-" + name);
-  const OUTSIDE = 255, FOUND = [255, 255, 255], FALSE_ALARM = [230, 159, 0], MISSED = [86, 180, 233];
+  const OUTSIDE = 255, VOID = 254, FOUND = [255, 255, 255], FALSE_ALARM = [230, 159, 0], MISSED = [86, 180, 233];
   const SUBSETS = { test: "test", val: "validation" };
   const decoded = new Map();
   let order = 0, items = [], open = -1;
@@ -31,14 +31,14 @@
   const paint = (canvas, parts, kind, cut) => {
     const [image, truth, prediction] = parts;
     const { width, height } = image;
-    const { several, colours } = set();
+    const { several, colours, blank } = set();
     canvas.width = width;
     canvas.height = height;
     const context = canvas.getContext("2d", { willReadFrequently: true }); // pixels are put, nothing is drawn: no GPU needed
     const out = context.createImageData(width, height);
     let both = 0, either = 0;
     for (let i = 0; i < width * height; i += 1) {
-      const p = 4 * i, wanted = truth.data[p], level = prediction.data[p], counts = wanted !== OUTSIDE;
+      const p = 4 * i, wanted = truth.data[p], level = prediction.data[p], nothing = blank && wanted === VOID, counts = wanted !== OUTSIDE && !nothing;
       const found = several ? level : level / 255 >= cut ? 1 : 0;
       if (counts && !several) {
         both += 2 * (found && wanted);
@@ -51,6 +51,7 @@
         if (several) colour = found === wanted ? null : colours[wanted];
         else if (found || wanted) colour = found && wanted ? FOUND : found ? FALSE_ALARM : MISSED;
       }
+      if (nothing && kind !== "image" && kind !== "prediction") colour = blank;
       const grey = (image.data[p] + image.data[p + 1] + image.data[p + 2]) / 3;
       for (let c = 0; c < 3; c += 1) {
         const below = kind === "errors" ? (counts ? 0.45 : 0.22) * grey : image.data[p + c];
@@ -61,6 +62,7 @@
     context.putImageData(out, 0, 0);
     return several ? null : either ? both / either : NaN;
   };
+  const title = (item) => data.samples[cell().dataset + "/" + item.sample].title || item.sample;
   const load = (item) => {
     const sample = data.samples[cell().dataset + "/" + item.sample];
     return Promise.all([pixels(sample.image), pixels(sample.truth), pixels(item.prediction)]);
@@ -68,7 +70,7 @@
   const shown = (value) => (value === null || Number.isNaN(value) ? "not defined" : value.toFixed(3));
   const words = (item, here) => {
     const stratum = data.samples[cell().dataset + "/" + item.sample].stratum;
-    const told = [item.sample + (stratum ? " (" + stratum + ")" : ""), (set().several ? "mean Dice " : "Dice ") + shown(item.dice)];
+    const told = [title(item) + (stratum ? " (" + stratum + ")" : ""), (set().several ? "mean Dice " : "Dice ") + shown(item.dice)];
     if (here !== null) told.push("here " + shown(here));
     return (set().phantom ? "PHANTOM: " : "") + told.join(", ");
   };
@@ -83,7 +85,7 @@
       const card = at("cards").children[i];
       const here = paint(card.querySelector("canvas"), loaded[i], kind, cut);
       card.querySelector(".told").textContent = words(item, here);
-      card.querySelector("canvas").setAttribute("aria-label", kind + " of " + item.sample);
+      card.querySelector("canvas").setAttribute("aria-label", kind + " of " + title(item));
       if (here !== null && !Number.isNaN(here)) { sum += here; number += 1; }
     });
     const mean = number ? ", mean Dice here " + (sum / number).toFixed(3) + " at threshold " + cut.toFixed(2) : "";
@@ -95,8 +97,8 @@
     const item = items[open];
     const here = paint(at("large"), parts, view(), threshold());
     at("large").style.setProperty("--ratio", parts[0].width / parts[0].height);
-    at("large").setAttribute("aria-label", view() + " of " + item.sample);
-    at("title").textContent = item.sample + " - " + cell().name;
+    at("large").setAttribute("aria-label", view() + " of " + title(item));
+    at("title").textContent = title(item) + " - " + cell().name;
     at("told").textContent = words(item, here) + (here === null ? "" : " at threshold " + threshold().toFixed(2));
   };
   const list = () => {
@@ -109,9 +111,9 @@
       const canvas = document.createElement("canvas"), told = document.createElement("span");
       button.type = "button";
       canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", item.sample);
+      canvas.setAttribute("aria-label", title(item));
       told.className = "told";
-      told.textContent = item.sample;
+      told.textContent = title(item);
       button.append(canvas, told);
       button.addEventListener("click", () => { open = i; at("view").value = view(); at("dialog").showModal(); draw(); });
       entry.append(button);
@@ -120,6 +122,7 @@
     const classes = set().several
       ? set().classes.map((name, i) => [name, set().colours[i]])
       : [["found", FOUND], ["false alarm", FALSE_ALARM], ["missed", MISSED]];
+    if (set().blank) classes.push(["void: counts for nothing", set().blank]);
     at("key").replaceChildren(...classes.map(([name, colour]) => {
       const entry = document.createElement("li"), box = document.createElement("i");
       box.style.background = "rgb(" + colour.join(" ") + ")";
