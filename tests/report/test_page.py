@@ -23,7 +23,7 @@ from segstudy.report import embed, gallery
 from segstudy.report import tables as grids
 from segstudy.report.cost import Point, Scores, Spent, cost_grid, pareto, spent
 from segstudy.report.embed import Picture
-from segstudy.report.latex import gather
+from segstudy.report.latex import experiment_sections, gather
 from segstudy.report.page import embedded, render
 from segstudy.report.provenance import Made, Remark, code_of
 from segstudy.report.semi_supervised import FewLabels, by_share, few_labels
@@ -445,8 +445,9 @@ def test_the_paper_takes_in_every_table_and_figure(tmp_path):
         (tmp_path / experiment / "ranking.png").write_bytes(b"png")
     tables = [tmp_path / name for name in ("a.tex", "a.strata.tex", "ab.tex")]
     figures = [tmp_path / experiment / "ranking.png" for experiment in ("a", "ab")]
-    gather("s", {"a": "Is 5 % enough?", "ab": "Why?"}, tables, figures, ["ab"], tmp_path / "paper")
-    text = (tmp_path / "paper/report.tex").read_text()
+    sections = experiment_sections({"a": "Is 5 % enough?", "ab": "Why?"}, tables, figures, ["ab"])
+    gather("s", sections, tmp_path / "paper")
+    text = (tmp_path / "paper/content.tex").read_text()
     inputs = re.findall(r"\\input\{\\paper/([^}]*)\}", text)
     pictures = re.findall(r"\\includegraphics\[.*\]\{\\paper/([^}]*)\}", text)
     assert inputs == ["tables/a.tex", "tables/a.strata.tex", "tables/ab.tex"]

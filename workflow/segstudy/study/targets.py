@@ -154,6 +154,22 @@ def ancestor_records(study: Study) -> list[str]:
     return of_cells(study, f"{paths.CELL}/run.json", dependencies.ancestors(study))
 
 
+def networks(study: Study, pattern: str) -> list[str]:
+    """Return this file of every (data set, network), such as `paths.LAYERS` with its suffix."""
+    folder = paths.results(study.study)
+    pairs = dict.fromkeys((cell.dataset, cell.model) for cell in study.cells)
+    return [f"{folder}/{pattern}".format(dataset=dataset, model=model) for dataset, model in pairs]
+
+
+def first_pictures(study: Study) -> list[str]:
+    """Return training samples, denoised images, sheets of pseudo-labels, and the gallery of each row's first seed."""
+    first = {cell._replace(seed=0): cell for cell in study.cells[::-1]}
+    galleries = set(of_cells(study, paths.GALLERY, list(first.values())))
+    every, sketches = pictures(study), set(networks(study, f"{paths.SKETCH}.png"))
+    all_galleries = set(of_cells(study, paths.GALLERY, study.cells))
+    return [path for path in every if path not in sketches and (path in galleries or path not in all_galleries)]
+
+
 def indexes(study: Study) -> list[str]:
     """Return the index of every data set that is used."""
     folder = paths.results(study.study)

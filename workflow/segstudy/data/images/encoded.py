@@ -15,7 +15,10 @@ from PIL import Image
 from segstudy.core.errors import StudyError
 from segstudy.data.images.decode import FORMATS, UNREADABLE, check_pixels
 
-SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "BMP": ".bmp", "GIF": ".gif", "PPM": ".ppm"}
+SUFFIXES = {
+    **{"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "BMP": ".bmp", "GIF": ".gif", "PPM": ".ppm"},
+    **{"WEBP": ".webp", "AVIF": ".avif", "JPEG2000": ".jp2"},
+}
 
 
 def from_base64(text: str, what: str, where: object) -> bytes:
