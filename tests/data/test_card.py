@@ -256,3 +256,14 @@ def test_an_index_that_was_cut_between_rows_is_not_described(copy, tmp_path, mon
             describe(wrong, root, "drive", labels_of("drive"), "drive", out)
         assert "--force -- results/tiny/data/drive/index.csv" in str(refused.value)
         assert not (out / "samples.csv").exists()
+
+
+def test_pages_that_are_not_read_are_a_remark(tmp_path):
+    for part in ("images", "masks"):
+        (tmp_path / "mine" / part).mkdir(parents=True)
+        pages = [Image.fromarray(np.tile(np.arange(32, dtype=np.uint8) * n, (24, 1))) for n in (3, 4, 5)]
+        first = pages[0] if part == "images" else pages[0].point(lambda value: 255 * (value > 50))
+        first.save(tmp_path / "mine" / part / "a.tif", save_all=part == "images", append_images=pages[1:])
+    text = card_of("folder", tmp_path / "mine", tmp_path / "out")[3]
+    assert "- 1 image files have several pages, up to 3, and the first alone is read" in text
+    assert "mask files have several pages" not in text
