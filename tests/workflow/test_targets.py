@@ -177,3 +177,18 @@ def test_balanced_strata_reach_the_training(fresh):
     assert len(record["strata"]) == 3  # PH2's diagnoses
     assert sum(counts["images"] for counts in record["strata"].values()) == record["images"]["train"]
     assert len({counts["per_epoch"] for counts in record["strata"].values()}) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "made", "spared"),
+    [
+        ("cards splits", {"describe": 2, "split": 4, "check_images": 2, "check_split": 4}, {"preprocess", "train"}),
+        ("train", {"preprocess": 2, "train": 8}, {"predict", "compare"}),
+        ("report tables", {"compare": 1, "thresholds": 1, "threshold_curves": 1, "study_report": 1}, {"paper"}),
+        ("all --until preprocess", {"preprocess": 2}, {"train"}),  # a name that is a target is still a rule's
+    ],
+)
+def test_a_name_is_a_target_for_all_of_its_kind(fresh, names, made, spared):
+    jobs = fresh.plan(*names.split()).jobs
+    assert {rule: jobs[rule] for rule in made} == made
+    assert not spared & set(jobs)
