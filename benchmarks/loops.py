@@ -83,8 +83,8 @@ class Ours:
         started = time.perf_counter()
         for step, rows in enumerate(sampler.epoch_batches(self.rows, BATCH, 1, 0, 1)):
             draws = rng.generator(0, "augment", 1, step)
-            plan = augment_geometry.draw(len(rows), canvas, options, draws)
-            augment_geometry.carry_out(plan, *data.fetch(rows), options, draws)
+            plan = augment_geometry.draw_plan(len(rows), canvas, options, draws)
+            augment_geometry.apply_plan(plan, *data.fetch(rows), options, draws)
         return waited(self.device) - started
 
 
@@ -96,7 +96,7 @@ class Peer:
         self.order = torch.channels_last if fast else torch.contiguous_format
         self.autocast = fast and has_bf16(self.device)
         self.network = network(width).to(self.device).to(memory_format=self.order)  # type: ignore[call-overload]
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=0.001)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=0.001)
         self.loss = nn.BCEWithLogitsLoss()
 
     def batches(self) -> Iterable[tuple[Tensor, Tensor]]:
@@ -114,9 +114,9 @@ class Peer:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
                 logits = self.network(x)
             loss = self.loss(logits.float(), y)
-            self.optimiser.zero_grad()
+            self.optimizer.zero_grad()
             loss.backward()
-            self.optimiser.step()
+            self.optimizer.step()
         return waited(self.device) - started
 
     def load(self) -> float:
@@ -202,7 +202,7 @@ class Step:
         self.network = network(width).to(self.device).train()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.recipe = Recipe()
-        self.optimiser = build_optimizer(self.network, self.recipe, self.device)
+        self.optimizer = build_optimizer(self.network, self.recipe, self.device)
         self.loss = build.build_loss({"loss": "bce"}, build.ClassStatistics((1, 1)))
         draw = torch.Generator().manual_seed(0)
         x = torch.rand(batch, 3, side, side, generator=draw).to(self.device)
@@ -229,7 +229,7 @@ class Step:
     @property
     def parts(self) -> tuple[Any, ...]:
         """What `training_step` needs of a training."""
-        return self.network, self.forward, self.optimiser, [(self.loss, self.batch)]
+        return self.network, self.forward, self.optimizer, [(self.loss, self.batch)]
 
     def fastest(self, work: Callable[[], object]) -> float:
         """Return the seconds of one call, in the fastest of three pieces of 0.3 s or more."""

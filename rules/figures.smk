@@ -180,7 +180,7 @@ rule pseudo_sheet:
     """Accepted and rejected pseudo-labels of one student, drawn over their images."""
     input:
         accepted=f"{CELL}/pseudo/accepted.csv",
-        judged=f"{CELL}/pseudo/range.json",
+        selection=f"{CELL}/pseudo/range.json",
         probabilities=of_cell(cell_inputs.pseudo_labels, "probabilities"),
         index=of_cell(cell_inputs.unlabelled_file, paths.INDEX),
     output:

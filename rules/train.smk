@@ -4,7 +4,7 @@
 rule encoder:
     """Weights of an encoder, learned on ImageNet; on the login node of a cluster, since it needs internet."""
     input:
-        given=lambda wildcards: lookups.given_encoder(wildcards.encoder),
+        prepared=lambda wildcards: lookups.prepared_encoder(wildcards.encoder),
     output:
         weights=f"{paths.ENCODERS}/{{encoder}}.safetensors",
     localrule: True
@@ -50,7 +50,7 @@ rule train:
         teacher=of_cell(cell_inputs.model, "teacher"),
         targets=of_cell(cell_inputs.pseudo_labels, "targets.npy"),
         accepted=of_cell(cell_inputs.accepted),
-        believed=of_cell(cell_inputs.accepted_check),
+        accepted_check=of_cell(cell_inputs.accepted_check),
     output:
         model=f"{CELL}/model.safetensors",
         history=f"{CELL}/history.csv",
@@ -154,7 +154,7 @@ rule pseudo_accept:
         split=SPLIT,
     output:
         accepted=f"{CELL}/pseudo/accepted.csv",
-        judged=f"{CELL}/pseudo/range.json",
+        selection=f"{CELL}/pseudo/range.json",
     resources:
         **JOBS.per_attempt(mb=2000, minutes=30),
     params:
@@ -169,7 +169,7 @@ rule check_pseudo:
     """Stop here if no pseudo-label is accepted for a student; the table of reasons and its picture stay."""
     input:
         accepted=f"{CELL}/pseudo/accepted.csv",
-        judged=f"{CELL}/pseudo/range.json",
+        selection=f"{CELL}/pseudo/range.json",
     output:
         checked=f"{RESULTS}/{paths.PSEUDO_CHECK}",
     resources:

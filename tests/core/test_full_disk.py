@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segstudy.cli.run import check_room
+from segstudy.cli.run import check_free_space
 from segstudy.core import arrays, files
 from segstudy.core.arrays import open_array
 from segstudy.runtime.job import explain, job
@@ -99,7 +99,7 @@ def test_a_log_that_fills_up_does_not_stop_the_job(small, capsys):
 def test_a_full_folder_of_snakemake_is_said_before_it_starts(small):
     fill(small)
     with pytest.raises(OSError) as full:
-        check_room(small / ".snakemake")
+        check_free_space(small / ".snakemake")
     assert f"where:   {small}/.snakemake" in str(explain(full.value))
 
 

@@ -206,8 +206,8 @@ def changed(state, name, key, value):
 
 
 def moments(state, change):
-    optimiser = state["optimiser"]
-    return state | {"optimiser": optimiser | {"state": {k: change(v) for k, v in optimiser["state"].items()}}}
+    optimizer = state["optimiser"]
+    return state | {"optimiser": optimizer | {"state": {k: change(v) for k, v in optimizer["state"].items()}}}
 
 
 DAMAGES = {

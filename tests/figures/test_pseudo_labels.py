@@ -29,8 +29,8 @@ def sheet(tmp_path):
     table = pd.DataFrame({"sample": [str(i) for i in range(12)], "white": np.arange(12) / 50, "confidence": 0.9})
     table = table.assign(accepted=[int(not words) for words in reasons], reason=reasons)
     table.to_csv(tmp_path / "accepted.csv", index=False)
-    judged = {"white": [0.0, 0.19], "region": "full", "confidence": None, "computed": {"images": 7}}
-    (tmp_path / "range.json").write_text(json.dumps(judged))
+    selection = {"white": [0.0, 0.19], "region": "full", "confidence": None, "computed": {"images": 7}}
+    (tmp_path / "range.json").write_text(json.dumps(selection))
     return tmp_path
 
 

@@ -163,11 +163,11 @@ class NetworkPromises:
         masks = torch.stack([((y - a) ** 2 + (x - b) ** 2 < 49).float() for a, b in centres])[:, None]
         pictures = masks.repeat(1, 3, 1, 1) + 0.5 * torch.randn(4, 3, 32, 32, generator=generator)
         network = make(settings).train()
-        optimiser = torch.optim.Adam(network.parameters(), 0.01)
+        optimizer = torch.optim.Adam(network.parameters(), 0.01)
         for step in range(1, 301):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             nn.functional.binary_cross_entropy_with_logits(network(pictures), masks).backward()
-            optimiser.step()
+            optimizer.step()
             if step % 50 == 0:  # most need 100 steps; how many one needs depends on the number of threads
                 with torch.no_grad():
                     found = (network.eval()(pictures) > 0).float()

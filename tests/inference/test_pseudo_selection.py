@@ -65,12 +65,12 @@ def test_every_reason_is_told():
 
 
 def test_pseudo_labels_are_judged_by_the_masks_that_the_student_learns_from():
-    table, judged = accept(found([0.07, 0.1, 0.2]), masks(), LEARNED, Accept(), "here")
+    table, selection = accept(found([0.07, 0.1, 0.2]), masks(), LEARNED, Accept(), "here")
     assert table.columns.tolist() == ["sample", "white", "confidence", "accepted", "reason"]
     assert table["accepted"].tolist() == [0, 1, 0]
     assert table["reason"].str.partition(" (")[0].tolist() == ["too little white", "", "too much white"]
-    assert judged["white"] == [0.08, 0.16] and judged["region"] == "roi"
-    assert (judged["images"], judged["accepted"], judged["computed"]["images"]) == (3, 1, 5)
+    assert selection["white"] == [0.08, 0.16] and selection["region"] == "roi"
+    assert (selection["images"], selection["accepted"], selection["computed"]["images"]) == (3, 1, 5)
 
 
 @pytest.mark.parametrize(
@@ -79,33 +79,33 @@ def test_pseudo_labels_are_judged_by_the_masks_that_the_student_learns_from():
     ids=["the photographs have no field of view", "the training images have none"],
 )
 def test_without_a_field_of_view_on_either_side_both_count_the_whole_frame(measures, samples):
-    table, judged = accept(measures, samples, LEARNED, Accept(), "here")
-    assert judged["region"] == "full" and judged["white"] == pytest.approx([0.04, 0.08])
+    table, selection = accept(measures, samples, LEARNED, Accept(), "here")
+    assert selection["region"] == "full" and selection["white"] == pytest.approx([0.04, 0.08])
     assert table["white"].item() == 0.06 and table["accepted"].item() == 1
 
 
 def test_training_masks_without_a_field_of_view_are_left_out_where_they_are_few():
     samples = masks()
     samples.loc[samples["sample"] == "a", "foreground_roi"] = np.nan
-    table, judged = accept(found([0.12]), samples, LEARNED, Accept(), "here")
-    assert judged["region"] == "roi" and judged["computed"]["images"] == 4
-    assert judged["computed"]["minimum"] == 0.11 and table["white"].item() == 0.12
+    table, selection = accept(found([0.12]), samples, LEARNED, Accept(), "here")
+    assert selection["region"] == "roi" and selection["computed"]["images"] == 4
+    assert selection["computed"]["minimum"] == 0.11 and table["white"].item() == 0.12
 
 
 def test_a_given_range_and_a_least_confidence_need_no_masks():
     options = Accept(white=(0.0, 0.5), confidence=0.8)
     measures = found([0.1, 0.6, 0.2], confidence=[0.9, 0.9, 0.7])
-    table, judged = accept(measures, masks(), LEARNED, options, "here")
+    table, selection = accept(measures, masks(), LEARNED, options, "here")
     assert table["accepted"].tolist() == [1, 0, 0]
-    assert judged["white"] == [0.0, 0.5] and judged["computed"] is None
-    assert described(judged) == (
+    assert selection["white"] == [0.0, 0.5] and selection["computed"] is None
+    assert described(selection) == (
         "share of white inside the field of view 0.0000 to 0.5000, mean confidence at least 0.8"
     )
 
 
 def test_what_is_not_asked_for_rejects_nothing():
-    table, judged = accept(found([0.0, 1.0], confidence=0.5), masks(), LEARNED, Accept(white=None), "here")
-    assert table["accepted"].tolist() == [1, 1] and described(judged) == "all are believed"
+    table, selection = accept(found([0.0, 1.0], confidence=0.5), masks(), LEARNED, Accept(white=None), "here")
+    assert table["accepted"].tolist() == [1, 1] and described(selection) == "all are believed"
 
 
 def test_when_all_are_rejected_the_message_has_range_and_spread_and_what_to_change():

@@ -487,11 +487,11 @@ def test_descending_on_the_logits_themselves_finds_the_mask(case):
     target[0, 9:12, :7] = target[1, :8, 9:12] = len(statistics.pixels) - 1
     roi = torch.ones_like(target)
     logits = torch.zeros(2, 1 if statistics is BINARY else 4, 12, 12, requires_grad=True)
-    optimiser = torch.optim.Adam([logits], lr=0.2)
+    optimizer = torch.optim.Adam([logits], lr=0.2)
     for _ in range(60):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss(logits, target, roi).backward()
-        optimiser.step()
+        optimizer.step()
     found = logits[:, 0] > 0 if statistics is BINARY else logits.argmax(1)
     wrong = found != target
     if settings["loss"] == "boundary":  # the outermost pixels inside lie on the outline: either is right

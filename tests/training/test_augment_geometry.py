@@ -9,7 +9,7 @@ from PIL import Image
 from scipy import ndimage
 
 from segstudy.config.recipes import Augmentation
-from segstudy.training.augment_geometry import augment, carry_out, draw
+from segstudy.training.augment_geometry import apply_plan, augment, draw_plan
 
 IDENTITY = Augmentation()
 EVERYTHING = Augmentation(
@@ -345,14 +345,14 @@ def test_a_turned_crop_is_what_a_crop_of_the_whole_turned_image_is():
     (_, masks, rois), size, around = blobs(4, 150, 170), (24, 30), 12
     images = torch.from_numpy(ndimage.gaussian_filter(np.random.default_rng(0).uniform(0, 1, (4, 1, 150, 170)), 2.0))
     options = Augmentation(rotation=180, scale=(0.7, 1.4), shear=15, flip_horizontal=0.5)
-    plan = draw(4, (150, 170), options, seeded(3), size)
+    plan = draw_plan(4, (150, 170), options, seeded(3), size)
     windows = [
         torch.stack(
             [batch[i, ..., y : y + plan.window[0], x : x + plan.window[1]] for i, (y, x) in enumerate(plan.corners)]
         )
         for batch in (images, masks, rois)
     ]
-    image, mask, roi = carry_out(plan, *windows, options, seeded(3))
+    image, mask, roi = apply_plan(plan, *windows, options, seeded(3))
     assert math.prod(plan.window) < 150 * 170 / 2
     assert torch.equal(mask, augment(images, masks, rois, options, seeded(3), size)[1])
     extent = np.array(plan.window) / 2
@@ -379,7 +379,7 @@ def carried_out(plan, options, images, inside):
         torch.stack([one[..., y : y + height, x : x + width] for one, (y, x) in zip(batch, plan.corners, strict=True)])
         for batch in batches
     ]
-    return carry_out(plan, *parts, options, seeded())
+    return apply_plan(plan, *parts, options, seeded())
 
 
 @pytest.mark.parametrize("options", [IDENTITY, Augmentation(**TURNED)])
@@ -390,7 +390,7 @@ def test_crops_lie_inside_the_places_that_they_are_given_and_reach_all_of_them(o
         mask[top : top + height, left : left + width] = 1
     rows, columns = torch.meshgrid(torch.arange(40), torch.arange(60), indexing="ij")
     images = torch.stack([rows * 4, columns * 4, rows * 0]).to(torch.uint8).expand(600, 3, 40, 60)
-    plan = draw(600, (40, 60), options, seeded(), (8, 8), places)
+    plan = draw_plan(600, (40, 60), options, seeded(), (8, 8), places)
     image, mask, roi = carried_out(plan, options, images, inside)
     assert roi.all() and mask.all()
     for number, (top, left, height, width) in enumerate(places[:2].tolist()):
@@ -405,7 +405,7 @@ def test_a_place_smaller_than_the_crop_is_seen_whole(options):
     inside = torch.zeros(2, 40, 60, dtype=torch.uint8)
     inside[0, :6, 3:7] = 1
     inside[1, 30:, 50:] = 1
-    plan = draw(2, (40, 60), options, seeded(), (20, 20), places)
+    plan = draw_plan(2, (40, 60), options, seeded(), (20, 20), places)
     _, mask, roi = carried_out(plan, options, inside[:, None].repeat(1, 3, 1, 1), inside)
     assert [int(one.sum()) for one in roi] == [24, 100] == [int(one.sum()) for one in mask]
 
@@ -414,6 +414,6 @@ def test_a_place_smaller_than_the_crop_is_seen_whole(options):
 @pytest.mark.parametrize("crop", [None, (16, 16), (64, 16)])
 def test_the_whole_canvas_as_place_changes_nothing(options, crop):
     whole = torch.tensor([[0, 0, 40, 60]], dtype=torch.float64).expand(5, 4)
-    one, other = (draw(5, (40, 60), options, seeded(), crop, places) for places in (None, whole))
+    one, other = (draw_plan(5, (40, 60), options, seeded(), crop, places) for places in (None, whole))
     assert one.corners == other.corners and one.window == other.window
     assert (one.affine is None and other.affine is None) or torch.equal(one.affine, other.affine)

@@ -172,7 +172,7 @@ def test_added_copies_are_augmented_and_the_images_stay_as_they_are(inputs, tmp_
     first = len(store.images)
     assert (images[:first] == store.images).all() and (masks[:first] == store.masks).all()
     assert len(images) - first == found.further_images["copies"] == 4 and found.originals == 10
-    assert found.train[-4:].tolist() == [first, first + 1, first + 2, first + 3]
+    assert found.train_rows[-4:].tolist() == [first, first + 1, first + 2, first + 3]
     for row, name in zip(range(first, first + 4), found.names[first:], strict=True):
         source = found.names.index(name.removesuffix(" (copy)"))
         assert source < 3, "the rare ones alone are copied"

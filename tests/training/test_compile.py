@@ -95,7 +95,7 @@ def test_a_compiler_that_fails_is_explained(monkeypatch):
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=broken))
     with (
         pytest.raises(StudyError, match=r"cannot be compiled on cpu .*no such compiler") as caught,
-        memory.explained(2, (24, 24), 1, torch.device("cpu")),
+        memory.explain_errors(2, (24, 24), 1, torch.device("cpu")),
     ):
         small(network(), **OPTIONS)
     assert "compile: false" in caught.value.remedy
@@ -110,6 +110,6 @@ def test_more_shapes_than_the_limit_are_an_error_not_a_quiet_way_without_compili
     step(torch.rand(3, 3, 16, 16))
     with (
         pytest.raises(StudyError, match="cannot be compiled"),
-        memory.explained(2, (24, 24), 1, torch.device("cpu")),
+        memory.explain_errors(2, (24, 24), 1, torch.device("cpu")),
     ):
         step(torch.rand(4, 3, 16, 16))

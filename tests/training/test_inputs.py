@@ -28,7 +28,7 @@ def test_void_is_left_out_where_masks_are_looked_at_and_nowhere_else(with_void):
     store = open_store(path)
     inputs = load_inputs(store, split, Recipe(), 0)
     np.testing.assert_array_equal(inputs.arrays[2], counted)
-    rows = inputs.train
+    rows = inputs.train_rows
     expected = [((store.masks[rows] == value) & (counted[rows] > 0)).sum() for value in (0, 1)]
     assert list(inputs.statistics.pixels) == expected
     denoising = load_inputs(store, split, Recipe.model_validate({"denoising": {}}), 0)

@@ -23,12 +23,12 @@ def rates(schedule: Schedule, epochs: int = EPOCHS, steps: int = STEPS) -> list[
 
 def torch_rates(build, by_epoch: bool = False) -> list[float]:
     """Return the rate of every step that a torch scheduler gives to an optimiser of rate 1."""
-    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    scheduler = build(optimiser)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = build(optimizer)
     found = []
     for step in range(TOTAL):
         found.append(scheduler.get_last_lr()[0])
-        optimiser.step()
+        optimizer.step()
         if step + 1 < TOTAL and (not by_epoch or (step + 1) % STEPS == 0):
             scheduler.step()
     return found
@@ -99,12 +99,12 @@ def network(seed: int = 0) -> torch.nn.Module:
     )
 
 
-def train(net: torch.nn.Module, optimiser: torch.optim.Optimizer, steps: range) -> list[torch.Tensor]:
+def train(net: torch.nn.Module, optimizer: torch.optim.Optimizer, steps: range) -> list[torch.Tensor]:
     for step in steps:
         data = torch.randn(4, 3, 12, 12, generator=torch.Generator().manual_seed(step))
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         net(data).square().mean().backward()
-        optimiser.step()
+        optimizer.step()
     return [parameter.detach().clone() for parameter in net.parameters()]
 
 
@@ -113,15 +113,15 @@ REFERENCES = {
     "adamw": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1, foreach=False, fused=False),
     "sgd": lambda p: torch.optim.SGD(p, lr=0.01, weight_decay=0.1, momentum=0.8, foreach=False, fused=False),
 }
-every_optimiser = pytest.mark.parametrize("kind", REFERENCES)
+every_optimizer = pytest.mark.parametrize("kind", REFERENCES)
 
 
 def recipe(kind: str) -> Recipe:
     return Recipe(optimiser=kind, learning_rate=0.01, weight_decay=0.1, momentum=0.8)
 
 
-@every_optimiser
-def test_optimiser_is_torch_s_plain_one(kind):
+@every_optimizer
+def test_optimizer_is_torch_s_plain_one(kind):
     ours, theirs = network(), network()
     found = train(ours, build_optimizer(ours, recipe(kind), "cpu"), range(20))
     expected = train(theirs, REFERENCES[kind](theirs.parameters()), range(20))
@@ -129,20 +129,20 @@ def test_optimiser_is_torch_s_plain_one(kind):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
 
-@every_optimiser
+@every_optimizer
 def test_fused_steps_repeat_their_bits_and_resume_to_them(kind):
     ends = []
     for _ in range(2):
         net = network()
         ends.append(train(net, build_optimizer(net, recipe(kind), torch.device("cpu")), range(30)))
     first = network()
-    optimiser = build_optimizer(first, recipe(kind), "cpu")
-    assert optimiser.defaults["fused"]
-    train(first, optimiser, range(13))
+    optimizer = build_optimizer(first, recipe(kind), "cpu")
+    assert optimizer.defaults["fused"]
+    train(first, optimizer, range(13))
     second = network(seed=1)
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     continued = build_optimizer(second, recipe(kind), "cpu")
-    continued.load_state_dict(copy.deepcopy(optimiser.state_dict()))
+    continued.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     ends.append(train(second, continued, range(13, 30)))
     for other in ends[1:]:
         assert all(torch.equal(a, b) for a, b in zip(ends[0], other, strict=True))
@@ -152,7 +152,7 @@ def test_frozen_parameters_are_left_alone():
     net = network()
     net[0].requires_grad_(False)
     before = net[0].weight.clone()
-    optimiser = build_optimizer(net, recipe("adamw"), "cpu")
-    train(net, optimiser, range(3))
+    optimizer = build_optimizer(net, recipe("adamw"), "cpu")
+    train(net, optimizer, range(3))
     assert torch.equal(net[0].weight, before)
-    assert len(optimiser.param_groups[0]["params"]) == 4
+    assert len(optimizer.param_groups[0]["params"]) == 4

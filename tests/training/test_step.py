@@ -131,7 +131,7 @@ def test_one_image_of_one_pixel_is_explained():
     reduced = nn.Sequential(nn.AvgPool2d(8), nn.Conv2d(3, 1, 1), nn.BatchNorm2d(1), nn.Upsample(scale_factor=8.0))
     with (
         pytest.raises(StudyError, match="batch normalisation cannot learn from one value"),
-        memory.explained(4, (8, 8), 1, torch.device("cpu")),
+        memory.explain_errors(4, (8, 8), 1, torch.device("cpu")),
     ):
         small(reduced, crowded(1), **STOPPED | {"crop": [8, 8]})
 

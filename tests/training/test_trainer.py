@@ -366,7 +366,7 @@ def test_draws_are_functions_of_seed_purpose_epoch_and_step():
 def test_out_of_memory_names_the_batch_and_what_to_lower(error):
     with (
         pytest.raises(StudyError, match="batches of 16 at 512x384") as caught,
-        memory.explained(16, (512, 384), 1, CPU),
+        memory.explain_errors(16, (512, 384), 1, CPU),
     ):
         raise error
     assert "accumulate" in caught.value.remedy
@@ -374,17 +374,17 @@ def test_out_of_memory_names_the_batch_and_what_to_lower(error):
 
 
 def test_real_exhaustion_of_memory_is_recognised():
-    with pytest.raises(StudyError, match="out of memory"), memory.explained(1, (8, 8), 1, CPU):
+    with pytest.raises(StudyError, match="out of memory"), memory.explain_errors(1, (8, 8), 1, CPU):
         torch.empty(2**50)
 
 
 def test_an_operation_without_a_deterministic_form_is_explained():
     text = "max_unpool2d does not have a deterministic implementation, but you set 'torch.use_deterministic_algorithms"
-    with pytest.raises(StudyError, match="deterministic form") as caught, memory.explained(1, (8, 8), 1, CPU):
+    with pytest.raises(StudyError, match="deterministic form") as caught, memory.explain_errors(1, (8, 8), 1, CPU):
         raise RuntimeError(text)
     assert "deterministic: false" in caught.value.remedy
 
 
 def test_other_errors_pass():
-    with pytest.raises(RuntimeError, match="a defect"), memory.explained(1, (8, 8), 1, CPU):
+    with pytest.raises(RuntimeError, match="a defect"), memory.explain_errors(1, (8, 8), 1, CPU):
         raise RuntimeError("a defect")

@@ -132,11 +132,11 @@ def test_what_was_taken_learns_at_a_rate_of_its_own(tmp_path):
     network = fresh()
     names = {name for name, _ in network.named_parameters() if name.startswith(network.encoder_tensors)}
     recipe = Recipe(learning_rate=0.1, optimiser="sgd", momentum=0, transfer={"rate": 0.25})
-    optimiser = build_optimizer(network, recipe, "cpu", names)
+    optimizer = build_optimizer(network, recipe, "cpu", names)
     before = {name: p.detach().clone() for name, p in network.named_parameters()}
     for parameter in network.parameters():
         parameter.grad = torch.ones_like(parameter)
-    optimiser.step()
+    optimizer.step()
     for name, parameter in network.named_parameters():
         step = 0.1 * (0.25 if name in names else 1)
         torch.testing.assert_close(before[name] - parameter, torch.full_like(parameter, step), rtol=1e-4, atol=1e-6)
@@ -147,15 +147,15 @@ def test_what_is_frozen_keeps_weights_and_statistics_and_then_learns():
     network = fresh()
     taken = {name for name in network.state_dict() if name.startswith(network.encoder_tensors)}
     recipe = Recipe(transfer={"freeze": 1})
-    optimiser, parts = build_optimizer(network, recipe, "cpu", taken), frozen_parts(network, recipe, taken)
+    optimizer, parts = build_optimizer(network, recipe, "cpu", taken), frozen_parts(network, recipe, taken)
 
     def step(frozen):
         before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
         network.train()
         set_frozen(parts, frozen)
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         network(torch.rand(2, 3, 16, 16)).square().mean().backward()
-        optimiser.step()
+        optimizer.step()
         return {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
 
     changed = step(True)

@@ -9,16 +9,16 @@ with job(snakemake):
     from segstudy.core.files import read_csv, write_json
     from segstudy.data.checks.leakage import Images, check_chain
 
-    given, params = snakemake.input, snakemake.params
-    found = check_chain(
+    inputs, params = snakemake.input, snakemake.params
+    result = check_chain(
         snakemake.wildcards.dataset,
         int(snakemake.wildcards.seed),
         [Seen(**item) for item in params.seen],
         {
             name: Images(read_csv(index), read_array(thumbnails))
-            for name, index, thumbnails in zip(params.datasets, given.indexes, given.thumbnails, strict=True)
+            for name, index, thumbnails in zip(params.datasets, inputs.indexes, inputs.thumbnails, strict=True)
         },
-        {tuple(pair): read_csv(path) for pair, path in zip(params.splits, given.splits, strict=True)},
+        {tuple(pair): read_csv(path) for pair, path in zip(params.splits, inputs.splits, strict=True)},
         [DeclaredException.model_validate(item) for item in params.exceptions],
     )
-    write_json(snakemake.output.checked, found)
+    write_json(snakemake.output.checked, result)

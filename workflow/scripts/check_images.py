@@ -8,11 +8,11 @@ with job(snakemake):
     from segstudy.data.checks.image_checks import check_images
     from segstudy.data.readers.registry import labels_of
 
-    found = check_images(
+    result = check_images(
         read_csv(snakemake.input.samples),
         read_csv(snakemake.input.index),
         [DeclaredException.model_validate(item) for item in snakemake.params.exceptions],
         labels=labels_of(snakemake.params.reader, **snakemake.params.labels),
         dataset=snakemake.wildcards.dataset,
     )
-    write_json(snakemake.output.checked, found)
+    write_json(snakemake.output.checked, result)

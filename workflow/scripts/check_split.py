@@ -8,7 +8,7 @@ with job(snakemake):
     from segstudy.core.files import read_csv, write_json
     from segstudy.data.checks.split_checks import check_split
 
-    found = check_split(
+    result = check_split(
         read_csv(snakemake.input.index),
         read_csv(snakemake.input.samples),
         read_array(snakemake.input.thumbnails),
@@ -16,4 +16,4 @@ with job(snakemake):
         [DeclaredException.model_validate(item) for item in snakemake.params.exceptions],
         dataset=snakemake.wildcards.dataset,
     )
-    write_json(snakemake.output.checked, found)
+    write_json(snakemake.output.checked, result)

@@ -9,6 +9,6 @@ with job(snakemake):
 
     obtain(
         snakemake.wildcards.encoder,
-        Path(snakemake.input.given) if snakemake.input.given else None,
+        Path(snakemake.input.prepared) if snakemake.input.prepared else None,
         Path(snakemake.output.weights),
     )

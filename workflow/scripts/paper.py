@@ -5,14 +5,14 @@ from segstudy.runtime.job import job
 with job(snakemake):
     from segstudy.report import latex
 
-    params, given = snakemake.params, snakemake.input
+    params, inputs = snakemake.params, snakemake.input
     latex.gather(
         params.study,
         [
-            *latex.data_section(given.cards, given.splits, params.metrics, params.datasets),
-            latex.network_section(given.layers, given.sketches),
-            *latex.experiment_sections(params.questions, given.tables, given.figures, params.phantoms),
-            *latex.picture_sections(given.pictures, params.drawn),
+            *latex.data_section(inputs.cards, inputs.splits, params.metrics, params.datasets),
+            latex.network_section(inputs.layers, inputs.sketches),
+            *latex.experiment_sections(params.questions, inputs.tables, inputs.figures, params.phantoms),
+            *latex.picture_sections(inputs.pictures, params.drawn),
         ],
         snakemake.output.folder,
     )

@@ -10,7 +10,7 @@ with job(snakemake):
     recipe, unlabelled = snakemake.wildcards.recipe, snakemake.params.unlabelled
     learned = learned_samples(read_csv(snakemake.input.index), read_csv(snakemake.input.split), snakemake.params.labels)
     own = learned if unlabelled == snakemake.wildcards.dataset else ()
-    table, judged = accept(
+    table, selection = accept(
         eligible(read_csv(snakemake.input.measures), read_csv(snakemake.input.unlabelled_split), own),
         read_csv(snakemake.input.samples),
         learned,
@@ -18,4 +18,4 @@ with job(snakemake):
         f"recipes.{recipe}.pseudo_labels.accept",
     )
     write_csv(snakemake.output.accepted, table)
-    write_json(snakemake.output.judged, judged)
+    write_json(snakemake.output.selection, selection)

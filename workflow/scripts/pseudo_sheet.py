@@ -7,7 +7,7 @@ with job(snakemake):
 
     draw_contact_sheet(
         snakemake.input.accepted,
-        snakemake.input.judged,
+        snakemake.input.selection,
         snakemake.input.probabilities,
         snakemake.input.index,
         snakemake.params.root,

@@ -7,7 +7,7 @@ with job(snakemake):
     from segstudy.data.readers.registry import labels_of
     from segstudy.figures.error_strips import Source, draw_strips
 
-    params, given = snakemake.params, snakemake.input
+    params, inputs = snakemake.params, snakemake.input
     sources = {
         name: Source(
             index,
@@ -16,10 +16,10 @@ with job(snakemake):
             source["region"],
             source["phantom"],
         )
-        for (name, source), index in zip(params.sources.items(), given.indexes, strict=True)
+        for (name, source), index in zip(params.sources.items(), inputs.indexes, strict=True)
     }
     draw_strips(
-        [(Cell(*cell), *paths) for cell, *paths in zip(params.cells, given.counts, given.masks, strict=True)],
+        [(Cell(*cell), *paths) for cell, *paths in zip(params.cells, inputs.counts, inputs.masks, strict=True)],
         sources,
         snakemake.wildcards.experiment,
         snakemake.output.png,

@@ -10,20 +10,20 @@ with job(snakemake, resume=Path(snakemake.params.resume)):
     from segstudy.training.inputs import Unlabelled
     from segstudy.training.kept_outputs import KeptOutputs
 
-    given = {name: Path(path) for name, path in snakemake.input.items() if path}
+    inputs = {name: Path(path) for name, path in snakemake.input.items() if path}
     unlabelled = None
-    if "unlabelled" in given:
-        pseudo_labels = (given.get(name) for name in ("targets", "accepted", "teacher"))
-        unlabelled = Unlabelled(given["unlabelled"], given["unlabelled_split"], *pseudo_labels)
+    if "unlabelled" in inputs:
+        pseudo_labels = (inputs.get(name) for name in ("targets", "accepted", "teacher"))
+        unlabelled = Unlabelled(inputs["unlabelled"], inputs["unlabelled_split"], *pseudo_labels)
     resume = Path(snakemake.params.resume)
     files = TrainingFiles(
-        store=given["store"],
-        split=given["split"],
+        store=inputs["store"],
+        split=inputs["split"],
         outputs={name: Path(path) for name, path in snakemake.output.items()},
         resume=resume,
-        index=given.get("index"),
-        encoder=given.get("encoder"),
-        start=given.get("start"),
+        index=inputs.get("index"),
+        encoder=inputs.get("encoder"),
+        start=inputs.get("start"),
         unlabelled=unlabelled,
         kept=KeptOutputs.of_training(resume),
         trained=paths.TRAINED,

@@ -73,7 +73,7 @@ def run(
     with snakefile().open(encoding="utf-8"):
         pass  # what may not be read is said here, not by Snakemake
     check_writable(Path(".snakemake"), Path("results"), *([] if only_looks(options) else folders_of(results)))
-    check_room()
+    check_free_space()
     os.environ.update(caches(os.environ))
     if not only_looks(options) and (released := locks.release(results)):
         say(released, error=True)
@@ -118,13 +118,13 @@ def check_no_targets(files: Sequence[Path]) -> None:
             )
 
 
-def check_room(folder: Path = Path(".snakemake"), size: int = 2**16) -> None:
+def check_free_space(folder: Path = Path(".snakemake"), size: int = 2**16) -> None:
     """Stop where Snakemake cannot write its own notes: on a full disk it ends with a traceback.
 
     Raises:
         OSError: as the disk says it, with the folder.
     """
-    place = folder / f".room.{os.getpid()}.partial"
+    place = folder / f".free_space.{os.getpid()}.partial"
     try:
         folder.mkdir(exist_ok=True)
         place.write_bytes(bytes(size))

@@ -107,7 +107,7 @@ def check_archive(path: str | Path, largest: int) -> None:
         )
 
 
-class Rows(NamedTuple):
+class RowWriter(NamedTuple):
     """An .npy file that is written row by row.
 
     Not through a memory map: its pages would count as the job's memory, and a full disk would be a bus error
@@ -134,12 +134,12 @@ class Rows(NamedTuple):
 
 
 @contextmanager
-def open_array(path: Path, shape: tuple[int, ...]) -> Iterator[Rows]:
+def open_array(path: Path, shape: tuple[int, ...]) -> Iterator[RowWriter]:
     """Yield an .npy file of uint8 zeros, open for writing; flush it to disk at the end."""
     offset = np.lib.format.open_memmap(path, "w+", np.uint8, shape).offset  # writes header and length
     descriptor = os.open(path, os.O_WRONLY)
     try:
-        yield Rows(descriptor, offset, shape[1:])
+        yield RowWriter(descriptor, offset, shape[1:])
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from segstudy.core import checksums, files
-from segstudy.core.arrays import Rows, open_array, read_array
+from segstudy.core.arrays import RowWriter, open_array, read_array
 from segstudy.core.errors import StudyError
 from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 from segstudy.core.progress import logger, track
@@ -190,7 +190,7 @@ def _check_together(
 
 
 @contextmanager
-def _open_rows(folder: Path, samples: int, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[list[Rows]]:
+def _open_rows(folder: Path, samples: int, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[list[RowWriter]]:
     """Yield the arrays of a store, of which a row has the given shape, open for writing; flush them at the end."""
     with ExitStack() as stack:
         yield [

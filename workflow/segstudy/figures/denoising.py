@@ -69,7 +69,7 @@ def measure_denoising(
     assert recipe.denoising is not None
     inputs = load_inputs(opened, split, recipe, meta["seed"], index)
     assert inputs.names is not None
-    chosen = evenly(np.asarray(inputs.val), MEASURED)
+    chosen = evenly(np.asarray(inputs.val_rows), MEASURED)
     shown_rows = set(evenly(chosen, SHOWN).tolist())
     forward = make_forward(trained, meta["normalisation"], device, torch.float32)
     table: list[dict[str, Any]] = []

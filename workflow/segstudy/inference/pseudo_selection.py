@@ -60,7 +60,7 @@ def accept(
         reason(row["white"], row["confidence"], bounds or None, options.confidence) for row in table.to_dict("records")
     ]
     table["accepted"] = (table["reason"] == "").astype(int)
-    judged = {
+    selection = {
         "white": bounds,
         "computed": fences or None,
         "widen": options.widen if fences else None,
@@ -69,26 +69,26 @@ def accept(
         "images": len(table),
         "accepted": int(table["accepted"].sum()),
     }
-    logger.info("%d of %d pseudo-labels accepted: %s", judged["accepted"], len(table), described(judged))
-    return table[ACCEPTED], judged
+    logger.info("%d of %d pseudo-labels accepted: %s", selection["accepted"], len(table), described(selection))
+    return table[ACCEPTED], selection
 
 
-def check_some_accepted(table: pd.DataFrame, judged: Mapping[str, Any], place: str) -> dict[str, int]:
+def check_some_accepted(table: pd.DataFrame, selection: Mapping[str, Any], place: str) -> dict[str, int]:
     """Return the numbers of accepted pseudo-labels and of all.
 
     Called after both files of `accept` were written, so that the rejected ones and the reasons can be seen.
 
     Args:
         table: `accepted.csv`.
-        judged: `range.json`.
+        selection: `range.json`.
         place: keys of the options in the config, for messages.
 
     Raises:
         StudyError: there are none.
     """
-    if not judged["accepted"]:
-        raise _none_accepted(table, judged, place)
-    return {name: judged[name] for name in ("accepted", "images")}
+    if not selection["accepted"]:
+        raise _none_accepted(table, selection, place)
+    return {name: selection[name] for name in ("accepted", "images")}
 
 
 def learned_samples(index: pd.DataFrame, split: pd.DataFrame, share: float) -> list[str]:
@@ -146,31 +146,31 @@ def reason(foreground_fraction: float, confidence: float, bounds: Sequence[float
     return "; ".join(reasons)
 
 
-def described(judged: Mapping[str, Any]) -> str:
+def described(selection: Mapping[str, Any]) -> str:
     """Return the criteria of `accept` in words."""
-    where = "inside the field of view" if judged["region"] == "roi" else "of the whole image"
+    where = "inside the field of view" if selection["region"] == "roi" else "of the whole image"
     parts = []
-    if judged["white"]:
-        low, high = judged["white"]
+    if selection["white"]:
+        low, high = selection["white"]
         parts.append(f"share of white {where} {low:.4f} to {high:.4f}")
-    if judged["confidence"] is not None:
-        parts.append(f"mean confidence at least {judged['confidence']:g}")
+    if selection["confidence"] is not None:
+        parts.append(f"mean confidence at least {selection['confidence']:g}")
     return ", ".join(parts) or "all are believed"
 
 
-def _none_accepted(table: pd.DataFrame, judged: Mapping[str, Any], place: str) -> StudyError:
+def _none_accepted(table: pd.DataFrame, selection: Mapping[str, Any], place: str) -> StudyError:
     """Return the error that compares the measures with the criteria, and says what to change."""
     kinds = table["reason"].str.split("; ").explode().str.partition(" (")[0].value_counts()
     spread = "; ".join(
         f"{words} {' / '.join(f'{value:.4f}' for value in table[column].quantile([0, 0.25, 0.5, 0.75, 1]))}"
         for column, words in (("white", "share of white"), ("confidence", "mean confidence"))
     )
-    asked = described(judged)
-    if judged["computed"]:
-        found = judged["computed"]
+    asked = described(selection)
+    if selection["computed"]:
+        found = selection["computed"]
         asked += (
             f" (computed from {found['images']} training masks: quartiles {found['q1']:.4f} and {found['q3']:.4f}, "
-            f"widen {judged['widen']:g})"
+            f"widen {selection['widen']:g})"
         )
     return StudyError(
         f"none of the {len(table)} pseudo-labels is accepted: "

@@ -56,8 +56,10 @@ class UShape(nn.Module):
         self.bottom = unit(widths[-2], widths[-1])
         self.up = nn.ModuleList(resampling.upsample(up, widths[i + 1], widths[i]) for i in levels)
         self.join = nn.ModuleList(join() for _ in levels if join)
-        raised = [widths[i] if up == "transposed" else widths[i + 1] for i in levels]
-        self.decoder = nn.ModuleList(unit(raised[i] + (widths[i] if join else 0), widths[i], **extra) for i in levels)
+        upsampled = [widths[i] if up == "transposed" else widths[i + 1] for i in levels]
+        self.decoder = nn.ModuleList(
+            unit(upsampled[i] + (widths[i] if join else 0), widths[i], **extra) for i in levels
+        )
         self.head = blocks.head(widths[0], outputs)
 
     def forward(self, images: Tensor) -> Tensor:

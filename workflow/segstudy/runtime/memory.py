@@ -41,7 +41,7 @@ def exhausted(error: BaseException) -> bool:
 
 
 @contextmanager
-def explained(
+def explain_errors(
     batch_size: int,
     canvas: Sequence[int],
     accumulate: int,

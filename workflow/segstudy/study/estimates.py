@@ -70,7 +70,7 @@ class Record(NamedTuple):
     host_mb: float
     parameters: int
     gpu: bool
-    beside: float = 1.0  # of `beside_each`
+    work: float = 1.0  # of a training image, see `work_per_image`
 
 
 class Estimates:
@@ -88,7 +88,7 @@ class Estimates:
         self.cell: Callable[[str, str, str], Estimate] = cache(self._cell)
         self.size: Callable[[str], DataSize] = cache(lambda dataset: data_size(study, dataset, results))
         self.cost: Callable[[str, str], Cost] = cache(self._cost)
-        self._found: Callable[[str], list[Record]] = cache(lambda pattern: list(self._read(pattern)))
+        self._earlier: Callable[[str], list[Record]] = cache(lambda pattern: list(self._read(pattern)))
 
     def _cost(self, dataset: str, model: str) -> Cost:
         size = self.size(dataset)
@@ -99,28 +99,31 @@ class Estimates:
         size, cost, options = self.size(dataset), self.cost(dataset, model), self.study.recipe(dataset, recipe)
         pixels = float(math.prod(options.crop or size.canvas))
         canvas = float(math.prod(size.canvas))
-        own = [record for record in self._found(f"{dataset}/{model}/*/*") if self._same(record, model)]
-        near = own or [record for record in self._found(f"*/{model}/*/*") if self._same(record, model)]
-        others = near or self._found("*/*/*/*")
-        train, val = size.train, size.val
+        same_dataset = self._same_network(f"{dataset}/{model}/*/*", model)
+        same_network = same_dataset or self._same_network(f"*/{model}/*/*", model)
+        others = same_network or self._earlier("*/*/*/*")
+        train_images, val_images = size.train, size.val
         if options.denoising:  # all images that are not measured, divided anew
-            val = round(options.denoising.validation * (size.train + size.unlabelled))
-            train = size.train + size.unlabelled - val
+            val_images = round(options.denoising.validation * (size.train + size.unlabelled))
+            train_images = size.train + size.unlabelled - val_images
         else:
-            train = max(1, round(options.labels * train))
-        if options.pseudo_labels and options.pseudo_labels.real is None:  # at most: all of them believed
-            train += self.size(options.pseudo_labels.unlabelled).learnable
-        visits, beside = options.crops_per_epoch or max(1, train) * options.crops_per_image, beside_each(options)
+            train_images = max(1, round(options.labels * train_images))
+        if options.pseudo_labels and options.pseudo_labels.real is None:  # at most: all are accepted
+            train_images += self.size(options.pseudo_labels.unlabelled).learnable
+        visits, work = (
+            options.crops_per_epoch or max(1, train_images) * options.crops_per_image,
+            work_per_image(options),
+        )
         # Validation is one forward pass over whole images.
-        more = beside - 1 + val * canvas / (PASSES * visits * pixels * options.validate_every)
-        if near:
-            per_image = fmean(r.per_image * pixels / r.pixels * beside / r.beside for r in near)
+        more = work - 1 + val_images * canvas / (PASSES * visits * pixels * options.validate_every)
+        if same_network:
+            per_image = fmean(r.per_image * pixels / r.pixels * work / r.work for r in same_network)
         elif speeds := [record.speed for record in others if record.speed]:
             per_image = PASSES * cost.flops * pixels / fmean(speeds) * (1 + more)
         else:
             speed = GPU_SPEED if self.gpu else CPU_SPEED * self.threads
             per_image = PASSES * cost.flops * pixels / speed * (1 + more)
-        alike = [r for r in own if r.pixels == pixels and r.batch == options.batch_size]
+        alike = [r for r in same_dataset if r.pixels == pixels and r.batch == options.batch_size]
         basis = BASES[0] if alike else BASES[1] if others else BASES[2]
         images = options.epochs * visits
         prediction = self.study.datasets[dataset].prediction
@@ -150,8 +153,10 @@ class Estimates:
         forward = operations / (GPU_SPEED if self.gpu else CPU_SPEED * self.threads)
         return START + size.learnable * (forward + size.pixels * WRITING)
 
-    def _same(self, record: Record, model: str) -> bool:
-        return record.model == self.study.model_settings(model)
+    def _same_network(self, pattern: str, model: str) -> list[Record]:
+        """Return the earlier cells below `pattern` whose network has the settings of `model`."""
+        settings = self.study.model_settings(model)
+        return [record for record in self._earlier(pattern) if record.model == settings]
 
     def _views(self) -> int:
         """Return how often each image is predicted."""
@@ -192,8 +197,8 @@ class Estimates:
 
     def _read(self, pattern: str) -> Iterator[Record]:
         """Yield the first records of cells below `pattern` that ran on the same kind of machine."""
-        found = (_record(path) for path in self.results.glob(f"{paths.CELLS}/{pattern}/seed*/run.json"))
-        yield from islice((record for record in found if record and record.gpu == self.gpu), RECORDS)
+        records = (_record(path) for path in self.results.glob(f"{paths.CELLS}/{pattern}/seed*/run.json"))
+        yield from islice((record for record in records if record and record.gpu == self.gpu), RECORDS)
 
 
 def predicted_pixels(canvas: tuple[int, int], prediction: Prediction) -> float:
@@ -205,8 +210,8 @@ def predicted_pixels(canvas: tuple[int, int], prediction: Prediction) -> float:
     return math.prod(tile * (1 + max(0.0, side / tile - 1) / step) for side, tile in sides)
 
 
-def beside_each(recipe: Recipe) -> float:
-    """Return the work of a training image and of what is seen beside it, in steps of an image.
+def work_per_image(recipe: Recipe) -> float:
+    """Return the work for a training image, with the unlabelled images beside it, in steps of one image.
 
     With a mean teacher an unlabelled image takes what a labelled one does, and each of both another forward pass by
     the mean network.
@@ -231,7 +236,7 @@ def _record(path: Path) -> Record | None:
             host_mb=run["peak_memory_mb"]["host"],
             parameters=run["parameters"],
             gpu="cuda" in run["peak_memory_mb"],
-            beside=beside_each(Recipe.model_validate(recipe)),
+            work=work_per_image(Recipe.model_validate(recipe)),
         )
     return None
 

@@ -140,7 +140,7 @@ def encoder(study: Study, model: str) -> str | list[str]:
     return f"{paths.ENCODERS}/{name}.safetensors" if name else []
 
 
-def given_encoder(name: str) -> str | list[str]:
+def prepared_encoder(name: str) -> str | list[str]:
     """Return the state dict that a person has put beside the place of the weights, for machines without internet."""
     pattern = re.compile(re.escape(name) + r"(-[0-9a-f]{8,64})?\.(pth|pt|bin)")
     given = [str(path) for path in sorted(paths.ENCODERS.glob("*")) if pattern.fullmatch(path.name)]

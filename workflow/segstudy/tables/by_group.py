@@ -19,7 +19,7 @@ from segstudy.evaluation.aggregate import MEAN, headline_classes, summarise
 from segstudy.evaluation.metrics import COUNTS, METRICS
 from segstudy.tables.captions import BOLD, MEAN_OF_IMAGE, average_words, count, several_seeds, threshold_words
 from segstudy.tables.content import (
-    Missing,
+    UndefinedValue,
     best_of,
     experiment_table,
     name_columns,
@@ -227,15 +227,17 @@ def _stratum_heads(networks: pd.DataFrame) -> dict[str, str]:
 
 
 def _stratum_notes(rows: pd.DataFrame, metric: str, names: Sequence[str]) -> list[str]:
-    missing = []
+    undefined_values = []
     for row in rows.to_dict("records"):
         where, total = f"{short_name(row, names)} on {row['stratum']}", round(row["images"] * row["seeds"])
         undefined, mean = int(row[f"{metric}_undefined"]), row[f"{metric}_mean"]
-        missing.append(Missing(metric, where, undefined, total, pd.isna(mean)))
+        undefined_values.append(UndefinedValue(metric, where, undefined, total, pd.isna(mean)))
     networks = rows[rows["row"] == "cell"]
     seeds, most = networks.groupby("stratum")["seeds"].max(), networks["seeds"].max()
     rare = [f"{_words(name)} ({seeds[name]} of {most})" for name in _stratum_heads(networks) if seeds[name] < most]
-    return undefined_notes(missing) + [f"Not in the test images of every seed: {', '.join(rare)}."] * bool(rare)
+    return undefined_notes(undefined_values) + [f"Not in the test images of every seed: {', '.join(rare)}."] * bool(
+        rare
+    )
 
 
 def _class_heads(networks: pd.DataFrame) -> dict[str, str]:

@@ -109,7 +109,7 @@ def count(number: float) -> str:
     return f"{number:.0f}" if float(number).is_integer() else f"{number:.1f}"
 
 
-ABOVE = ("data", "chains")  # folders of checks: of data sets and splits, of chains
+CHECK_FOLDERS = ("data", "chains")  # folders of checks: of data sets and splits, of chains
 WRITTEN_OUT = 3  # accepted findings of one kind and reason that a caption writes out
 
 
@@ -140,10 +140,12 @@ def protocol(options: DatasetConfig, checks: Sequence[str | Path], sources: str 
 def protocols(
     datasets: Mapping[str, DatasetConfig], checks: Sequence[str | Path], sources: Mapping[str, str] | None = None
 ) -> dict[str, Protocol]:
-    """Return the protocol of each data set; the paths of its checks have its name below one of `ABOVE`."""
+    """Return the protocol of each data set; the paths of its checks have its name below one of `CHECK_FOLDERS`."""
 
     def checks_of(name: str) -> list[str | Path]:
-        return [path for path in checks if any(f"/{above}/{name}/" in Path(path).as_posix() for above in ABOVE)]
+        return [
+            path for path in checks if any(f"/{folder}/{name}/" in Path(path).as_posix() for folder in CHECK_FOLDERS)
+        ]
 
     return {
         name: protocol(options, checks_of(name), (sources or {}).get(name, "")) for name, options in datasets.items()

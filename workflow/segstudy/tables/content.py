@@ -26,7 +26,7 @@ SUBSETS = {"test": "Test images", "val": "Validation images", "train": "Training
 NAMED = 12  # rows that a footnote names; more would bury the table
 
 
-class Missing(NamedTuple):
+class UndefinedValue(NamedTuple):
     """A value of the table that is not defined for some images."""
 
     metric: str
@@ -204,7 +204,7 @@ def _notes(
     rows: Sequence[Mapping[Any, Any]], subset: str, columns: Sequence[Column], names: Sequence[str]
 ) -> list[str]:
     """Return the footnotes: which values are not defined for how many images, and why."""
-    missing: list[Missing] = []
+    undefined_values: list[UndefinedValue] = []
     unmeasured: dict[str, list[str]] = {}
     metrics = [column.metric for column in columns if column.averaging == "image" and not column.interval]
     for row in rows:
@@ -214,8 +214,8 @@ def _notes(
             if pd.isna(undefined):
                 unmeasured.setdefault(short_name(row, names), []).append(METRICS[metric].label)
             else:
-                missing.append(Missing(metric, where, int(undefined), total, pd.isna(mean)))
-    notes = undefined_notes(missing)
+                undefined_values.append(UndefinedValue(metric, where, int(undefined), total, pd.isna(mean)))
+    notes = undefined_notes(undefined_values)
     by_labels: dict[str, list[str]] = {}
     for name, labels in unmeasured.items():
         by_labels.setdefault(", ".join(dict.fromkeys(labels)), []).append(name)
@@ -231,7 +231,7 @@ def short_name(row: Mapping[Any, Any], names: Sequence[str]) -> str:
     return "/".join(part for part in row_names(row, names) if part not in ("", "control"))
 
 
-def undefined_notes(values: Sequence[Missing]) -> list[str]:
+def undefined_notes(values: Sequence[UndefinedValue]) -> list[str]:
     """Return a footnote for each metric that is not defined for some images, and for each that is for none."""
     some: dict[str, list[str]] = {}
     none: dict[str, list[str]] = {}

@@ -10,11 +10,11 @@ import pandas as pd
 from segstudy.config.cell import Cell
 from segstudy.tables.render import DASH, Entry, Line, Panel, Table, title_of
 
-Missing = Sequence[tuple[Cell, str]]  # with the reason
+MissingCells = Sequence[tuple[Cell, str]]  # with the reason
 KEYS = ["dataset", "model", "loss", "recipe"]
 
 
-def with_missing_rows(wide: pd.DataFrame, missing: Missing) -> pd.DataFrame:
+def with_missing_rows(wide: pd.DataFrame, missing: MissingCells) -> pd.DataFrame:
     """Return the table's csv with a column `missing`, the number of seeds missing, and a row where all seeds are."""
     numbers = Counter(cell[:4] for cell, _ in missing)
     lost = pd.DataFrame([(*key, number) for key, number in numbers.items()], columns=[*KEYS, "missing"])
@@ -24,12 +24,12 @@ def with_missing_rows(wide: pd.DataFrame, missing: Missing) -> pd.DataFrame:
     return rows.fillna({"row": "cell", "seeds": 0, "missing": 0}).astype({"missing": int, "seeds": int})
 
 
-def missing_table(missing: Missing) -> pd.DataFrame:
+def missing_table(missing: MissingCells) -> pd.DataFrame:
     """Return the missing cells, one a row, with the reason."""
     return pd.DataFrame([(*cell, text) for cell, text in missing], columns=[*Cell._fields, "reason"])
 
 
-def with_missing_cells(table: Table, missing: Missing, cells: int) -> Table:
+def with_missing_cells(table: Table, missing: MissingCells, cells: int) -> Table:
     """Return a table that names the missing cells; where there are none, the table as it is.
 
     Args:

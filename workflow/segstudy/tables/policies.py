@@ -12,7 +12,7 @@ import pandas as pd
 from segstudy.config.evaluation import FIXED, Evaluation
 from segstudy.evaluation.aggregate import ARGMAX, ORACLE
 from segstudy.evaluation.metrics import METRICS
-from segstudy.tables.content import Missing, best_of, name_columns, row_names, short_name, undefined_notes
+from segstudy.tables.content import UndefinedValue, best_of, name_columns, row_names, short_name, undefined_notes
 from segstudy.tables.counts import KEYS, headline, image_scores
 from segstudy.tables.render import Entry, Line, Panel
 from segstudy.tables.variants import Variant
@@ -109,18 +109,18 @@ def policy_panels(
     groups = scores.groupby(["dataset", "policy"])["mean"]
     best = {i for _, values in groups for i in best_of(values, METRICS[metric].direction)}
     tuned = [policy for policy in policies if policy in NAMES]
-    lines, missing = [], []
+    lines, undefined = [], []
     for _, rows in scores.groupby([*KEYS, "class"], sort=False):
         of_policy = {row["policy"]: row for row in rows.assign(best=rows.index.isin(best)).to_dict("records")}
         first = rows.iloc[0].to_dict()
         entries = [_entry(of_policy.get(policy)) for policy in policies]
         entries += [_between(of_policy.get(policy)) for policy in tuned]
         lines.append(Line(first["dataset"], row_names(first, names), False, tuple(entries)))
-        missing += [_missing(row, metric, names) for row in of_policy.values()]
+        undefined += [_undefined_value(row, metric, names) for row in of_policy.values()]
     heads = [_head(policy, label, scores) for policy in policies] + [f"Threshold, {HEADS[policy]}" for policy in tuned]
     said = list(order_sentences(scores, metric, headline_policy, phantoms).values())
     title = f"Test images: {label} by threshold"
-    return [Panel("test:thresholds", title, tuple(heads), lines, undefined_notes(missing), said)]
+    return [Panel("test:thresholds", title, tuple(heads), lines, undefined_notes(undefined), said)]
 
 
 def order_sentences(
@@ -189,6 +189,6 @@ def _between(row: Mapping[Any, Any] | None) -> Entry:
     return Entry(text=low if low == high else f"{low} to {high}")
 
 
-def _missing(row: Mapping[Any, Any], metric: str, names: Sequence[str]) -> Missing:
+def _undefined_value(row: Mapping[Any, Any], metric: str, names: Sequence[str]) -> UndefinedValue:
     where = f"{short_name(row, names)} on {row['dataset']}"
-    return Missing(metric, where, int(row["undefined"]), int(row["images"]), pd.isna(row["mean"]))
+    return UndefinedValue(metric, where, int(row["undefined"]), int(row["images"]), pd.isna(row["mean"]))

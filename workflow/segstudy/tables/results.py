@@ -19,7 +19,7 @@ from segstudy.tables.columns import SEVEN, upper_bounds
 from segstudy.tables.content import SUBSETS, readable
 from segstudy.tables.counts import KEYS, headline, image_scores
 from segstudy.tables.inputs import ExperimentInputs
-from segstudy.tables.missing import Missing, with_missing_cells, with_missing_rows
+from segstudy.tables.missing import MissingCells, with_missing_cells, with_missing_rows
 from segstudy.tables.policies import policy_panels, policy_scores
 from segstudy.tables.render import write_formats
 from segstudy.tables.timing import time_words, training_times
@@ -36,7 +36,7 @@ def compare(
     runs: Sequence[str | Path],
     metrics: Sequence[str] = SEVEN,
     tolerance: float = 2,
-    missing: Missing = (),
+    missing: MissingCells = (),
 ) -> None:
     """Compare the cells of an experiment with each other and with the controls.
 

@@ -38,7 +38,7 @@ MARGIN = 3
 
 
 class Plan(NamedTuple):
-    """The changes of a batch of B images, drawn but not yet carried out."""
+    """The changes of a batch of B images, drawn but not yet applied."""
 
     size: tuple[int, int]  # of the result: height, width
     window: tuple[int, int]  # of the part of the source that is needed: height, width
@@ -71,13 +71,13 @@ def augment(
         generator: a CPU generator.
         crop: (height, width) of random crops; None keeps whole images.
     """
-    plan = draw(len(images), (images.shape[2], images.shape[3]), options, generator, crop)
+    plan = draw_plan(len(images), (images.shape[2], images.shape[3]), options, generator, crop)
     images, masks, rois = (_windows(batch, plan) for batch in (images, masks, rois))
-    return carry_out(plan, images, masks, rois, options, generator)
+    return apply_plan(plan, images, masks, rois, options, generator)
 
 
 @torch.no_grad()
-def carry_out(
+def apply_plan(
     plan: Plan,
     images: torch.Tensor,
     masks: torch.Tensor,
@@ -85,15 +85,15 @@ def carry_out(
     options: Augmentation,
     generator: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Apply a plan to its windows; `augment` is `draw`, cutting out the windows, and this.
+    """Apply a plan to its windows; `augment` is `draw_plan`, cutting out the windows, and this.
 
     Args:
-        plan: of `draw`, with the same options.
+        plan: of `draw_plan`, with the same options.
         images: (B, C, h, w), the windows; as the next two, in the types of `augment`.
         masks: (B, h, w).
         rois: (B, h, w).
-        options: as `draw` had them.
-        generator: that of `draw`, from which the noise is drawn next.
+        options: as `draw_plan` had them.
+        generator: that of `draw_plan`, from which the noise is drawn next.
     """
     if plan.affine is None:
         image, mask, roi = (_sliced(batch, plan) for batch in (images, masks, rois))
@@ -104,7 +104,7 @@ def carry_out(
     return image, mask, roi
 
 
-def draw(
+def draw_plan(
     samples: int,
     source: tuple[int, int],
     options: Augmentation,

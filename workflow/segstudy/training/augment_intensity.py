@@ -14,7 +14,7 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, the weights of Pillow's "L"
 
 
 class Colours(NamedTuple):
-    """The changes of a batch of B images, drawn but not yet carried out; noise is drawn when it is added."""
+    """The changes of a batch of B images, drawn but not yet applied; noise is drawn when it is added."""
 
     brightness: torch.Tensor  # (B,), as the next two: factors
     contrast: torch.Tensor

@@ -109,7 +109,7 @@ def train_cell(
     check_crop(recipe, inputs.arrays[0].shape[1:3])
     work = estimate_work(model, inputs, recipe, device)
     loss = inputs.task.adapt_loss(build.build_loss(settings["loss"], inputs.statistics))
-    with memory.explained(recipe.batch_size, work.canvas, recipe.accumulate, device, work.bytes_per_image):
+    with memory.explain_errors(recipe.batch_size, work.canvas, recipe.accumulate, device, work.bytes_per_image):
         trained = train(model, loss, inputs, recipe.in_training, seed, device, checkpoint)
 
     meta = model_meta(settings, store, seed, trained, inputs.outputs)
@@ -165,7 +165,7 @@ def estimate_work(model: nn.Module, inputs: TrainingInputs, recipe: Recipe, devi
     images, amp_dtype = inputs.arrays[0], choose_precision(recipe.precision, device)
     height, width = canvas = recipe.crop or (images.shape[1], images.shape[2])
     known = inputs.strata and inputs.strata[: inputs.originals]
-    strata = stratum_counts(np.asarray(inputs.train), known, recipe.crops_per_image, recipe.crops_per_epoch)
+    strata = stratum_counts(np.asarray(inputs.train_rows), known, recipe.crops_per_image, recipe.crops_per_epoch)
     flops = cost.count_flops(model, images.shape[3], height, width)
     images_seen = recipe.epochs * sum(counts["per_epoch"] for counts in strata.values())
     peak = peak_for(provenance.TRAINING_PASSES * flops * images_seen, device, amp_dtype)

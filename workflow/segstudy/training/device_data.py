@@ -101,11 +101,11 @@ def augmented_batch(
         rows: of the images.
         recipe: its crop and augmentation.
         draws: a CPU generator.
-        image_boxes: where on the canvas the images lie, see `augment_geometry.draw`; None: anywhere.
+        image_boxes: where on the canvas the images lie, see `augment_geometry.draw_plan`; None: anywhere.
     """
-    plan = augment_geometry.draw(len(rows), data.canvas, recipe.augmentation, draws, recipe.crop, image_boxes)
+    plan = augment_geometry.draw_plan(len(rows), data.canvas, recipe.augmentation, draws, recipe.crop, image_boxes)
     windows = data.fetch(rows, Windows(plan.corners, plan.window))
-    return augment_geometry.carry_out(plan, *windows, recipe.augmentation, draws)
+    return augment_geometry.apply_plan(plan, *windows, recipe.augmentation, draws)
 
 
 def normalisation(images: np.ndarray, rois: np.ndarray, rows: Rows) -> dict[str, list[float]]:

@@ -37,8 +37,8 @@ class TrainingInputs:
     """The data of a training. The loop uses the first fields; the others serve the network's head and the record."""
 
     arrays: Arrays  # images uint8 (N, H, W, C), masks uint8 (N, H, W) class ids, and where they count
-    train: Rows  # a row given twice counts twice
-    val: Rows  # the best epoch is chosen by these; may be empty
+    train_rows: Rows  # a row given twice counts twice
+    val_rows: Rows  # the best epoch is chosen by these; may be empty
     names: Sequence[str] | None = None  # sample of every row of the arrays, for messages
     strata: Sequence[str] | None = None  # of every training row, to be visited equally often
     task: Task = field(default_factory=Task)
@@ -54,7 +54,7 @@ class TrainingInputs:
     @property
     def originals(self) -> int:
         """Number of training rows that are no added copies; these follow them."""
-        return len(self.train) - self.further_images.get("copies", 0)
+        return len(self.train_rows) - self.further_images.get("copies", 0)
 
 
 class Unlabelled(NamedTuple):
@@ -91,19 +91,19 @@ def load_inputs(
     """
     if recipe.denoising:
         return _for_denoising(store, split, recipe, seed, index)
-    every, val = (subset_rows(store, split, name) for name in ("train", "val"))
-    train = share_of(store, index, every, recipe.labels)
+    every_row, val_rows = (subset_rows(store, split, name) for name in ("train", "val"))
+    train_rows = share_of(store, index, every_row, recipe.labels)
     classes = len(store.meta["classes"]) + 1
     inputs = TrainingInputs(
         arrays=(store.images, store.masks, store.counted),
-        train=train,
-        val=val,
+        train_rows=train_rows,
+        val_rows=val_rows,
         names=names_of(store),
-        strata=strata_of(store, index, train) if recipe.balance != "none" else None,
-        statistics=build.class_statistics(store.masks, store.counted, train, classes),
+        strata=strata_of(store, index, train_rows) if recipe.balance != "none" else None,
+        statistics=build.class_statistics(store.masks, store.counted, train_rows, classes),
         outputs=1 if classes == 2 else classes,
         index_read=recipe.balance != "none" or recipe.labels < 1,
-        labels=labels_used(store, train, len(every)),
+        labels=labels_used(store, train_rows, len(every_row)),
     )
     if recipe.adds_copies:
         return _with_copies(inputs, recipe, seed)
@@ -115,13 +115,13 @@ def load_inputs(
 def _with_copies(inputs: TrainingInputs, recipe: Recipe, seed: int) -> TrainingInputs:
     """Return the inputs with augmented copies of the images of small strata."""
     assert inputs.strata is not None and inputs.names is not None
-    rows = copied_rows(inputs.train, inputs.strata, seed)
+    rows = copied_rows(inputs.train_rows, inputs.strata, seed)
     added = len(inputs.names) + np.arange(len(rows))
-    stratum = dict(zip(np.asarray(inputs.train).tolist(), inputs.strata, strict=True))
+    stratum = dict(zip(np.asarray(inputs.train_rows).tolist(), inputs.strata, strict=True))
     return replace(
         inputs,
         arrays=with_copies(inputs.arrays, rows, recipe.augmentation, seed),
-        train=np.concatenate([inputs.train, added]),
+        train_rows=np.concatenate([inputs.train_rows, added]),
         names=[*inputs.names, *(f"{inputs.names[row]} (copy)" for row in rows)],
         strata=[*inputs.strata, *(stratum[row] for row in rows.tolist())],
         further_images={"copies": len(rows)},
@@ -162,7 +162,7 @@ def _with_mean_teacher(
     others, split = open_store(unlabelled.store), files.read_csv(unlabelled.split)
     rows = others.rows(split.loc[split["subset"].isin(LEARNABLE), "sample"])
     if _same_file(others.images, store.images):
-        rows = np.setdiff1d(rows, inputs.train)  # their masks are used
+        rows = np.setdiff1d(rows, inputs.train_rows)  # their masks are used
     name = recipe.consistency.unlabelled if recipe.consistency else ""
     if not len(rows):
         raise StudyError(
@@ -201,11 +201,11 @@ def _for_denoising(store: Store, split: Path, recipe: Recipe, seed: int, index: 
             allowed="images of the subsets train and unlabelled, of at least two groups",
             remedy="give the data set more images, or larger shares to train or unlabelled under its 'split:'",
         )
-    train, val = split_rows(store.rows(samples), groups, recipe.denoising.validation, seed)
+    train_rows, val_rows = split_rows(store.rows(samples), groups, recipe.denoising.validation, seed)
     return TrainingInputs(
         arrays=(store.images, store.masks, store.rois),
-        train=train,
-        val=val,
+        train_rows=train_rows,
+        val_rows=val_rows,
         names=names_of(store),
         outputs=store.images.shape[3],
         task=RemoveNoise(recipe.denoising, seed),

@@ -127,7 +127,7 @@ def record_fields(
     """
     return {
         "dataset": store.meta,
-        "images": {"train": inputs.originals, "val": len(inputs.val), **inputs.further_images},
+        "images": {"train": inputs.originals, "val": len(inputs.val_rows), **inputs.further_images},
         "strata": dict(strata) if inputs.strata else {},
         "class_pixels": list(inputs.statistics.pixels),
         "loss_weights": build.weights_used(settings["loss"], inputs.statistics),

@@ -86,8 +86,8 @@ def training_step(
             problem = first_line(error)
         if not problem:
             break
-        accumulate = _twice(accumulate, max(len(batch[0]) for _, batch in losses), problem)
-        _undo(model, optimizer, buffers)
+        accumulate = _doubled_parts(accumulate, max(len(batch[0]) for _, batch in losses), problem)
+        _restore_buffers(model, optimizer, buffers)
     # Outside of the attempt: a step that the optimizer has begun cannot be repeated, and needs no images.
     if recipe.gradient_clip is not None:
         nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
@@ -119,7 +119,7 @@ def mean_loss(loss: Loss, logits: Tensor | Sequence[Tensor], target: Tensor, roi
     return torch.stack([loss(one, target, roi) for one in logits]).mean()
 
 
-def _twice(accumulate: int, count: int, problem: str) -> int:
+def _doubled_parts(accumulate: int, count: int, problem: str) -> int:
     if accumulate >= count:
         raise StudyError(
             f"out of memory with a single image at a time, of a batch of {count} ({problem})",
@@ -135,7 +135,7 @@ def _twice(accumulate: int, count: int, problem: str) -> int:
 
 
 @torch.no_grad()
-def _undo(model: nn.Module, optimizer: torch.optim.Optimizer, buffers: list[Tensor]) -> None:
+def _restore_buffers(model: nn.Module, optimizer: torch.optim.Optimizer, buffers: list[Tensor]) -> None:
     for buffer, before in zip(model.buffers(), buffers, strict=True):
         buffer.copy_(before)
     optimizer.zero_grad(set_to_none=True)

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from segstudy.config.recipes import CurveStopping, Recipe
+from segstudy.config.recipes import CurveStopping, EarlyStopping, Recipe
 from segstudy.core import rng
 from segstudy.losses.build import Loss
 from segstudy.runtime.device import choose_precision, compiled, describe
@@ -31,7 +31,7 @@ from segstudy.training.reporter import Reporter, raise_diverged
 from segstudy.training.sampler import Sampler
 from segstudy.training.state import TrainingState
 from segstudy.training.step import make_forward, training_step
-from segstudy.training.validation import random_crops, validate
+from segstudy.training.validation import images_to_validate, validate
 
 HISTORY = ["epoch", "learning_rate", "train_loss", "val_loss", "val_dice", "slope", "best"]
 
@@ -79,7 +79,7 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
     """
     task, stopping = inputs.task, recipe.early_stopping
     images, _, rois = inputs.arrays
-    scaling = dict(inputs.scaling or normalisation(images, rois, inputs.train))
+    scaling = dict(inputs.scaling or normalisation(images, rois, inputs.train_rows))
     data = DeviceData(*inputs.arrays, device)
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     amp_dtype = choose_precision(recipe.precision, device)
@@ -89,7 +89,7 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
     optimizer = build_optimizer(model, recipe, device, inputs.pretrained_names)
     frozen = frozen_parts(model, recipe, inputs.pretrained_names)
 
-    sampler = Sampler(inputs.train, inputs.strata, task, recipe, seed)
+    sampler = Sampler(inputs.train_rows, inputs.strata, task, recipe, seed)
     sizes = [len(rows) for rows in sampler.epoch(1)]
     steps = len(sizes)
     schedule = partial(learning_rate_factor, recipe.schedule, epochs=recipe.epochs, steps_per_epoch=steps)
@@ -98,7 +98,7 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
     state = TrainingState(model, optimizer, task, losses, recipe.accumulate)
     published_like = task.eval_model(model).state_dict()
     problem_with = partial(
-        problem_of, fresh=state.state_dict(), network=model, optimiser=optimizer, best=published_like, columns=HISTORY
+        problem_of, fresh=state.state_dict(), model=model, optimizer=optimizer, best=published_like, columns=HISTORY
     )
     if checkpoint and (saved := checkpoint.load(problem_with)):
         state.load_state_dict(saved)
@@ -108,12 +108,9 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
 
     forward, eval_model = to_forward(compiled_model), task.eval_model(model)
     eval_forward = to_forward(eval_model)
-    val_rows, val_windows = inputs.val, None
-    if recipe.validation_crops and recipe.crop and len(val_rows):
-        val_rows, val_windows = random_crops(val_rows, recipe.validation_crops, recipe.crop, data.canvas, task, seed)
-    # Validation takes no gradients: batches of small images are as large as one of 512 x 512 pixels.
-    pixels = max(max(sizes) * math.prod(recipe.crop or data.canvas), 2**18)
-    val_batch_size = max(1, pixels // math.prod(val_windows.size if val_windows else data.canvas))
+    val_rows, val_windows, val_batch_size = images_to_validate(
+        inputs.val_rows, recipe, data.canvas, max(sizes), task, seed
+    )
     with caught_signals() as stop:
         while state.epoch <= recipe.epochs and not early_stopping.reason(state.history, stopping):
             epoch = state.epoch
@@ -139,23 +136,22 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
 
             with state.timed("steps"):
                 train_loss = math.fsum(x * n for x, n in zip(check_losses(), sizes, strict=True)) / sum(sizes)
-            row = dict.fromkeys(HISTORY, math.nan) | {"epoch": epoch, "train_loss": train_loss, "best": 0}
-            row["learning_rate"] = highest_lr(optimizer, schedule(state.global_step(steps - 1)))
-            curve = [done["train_loss"] for done in [*state.history, row]]
-            # The history has a slope whether or not it stops the training.
-            row["slope"] = early_stopping.curve_slope(curve, (stopping.curve or CurveStopping()).window)
+            rate = highest_lr(optimizer, schedule(state.global_step(steps - 1)))
+            row = history_row(state, train_loss, rate, stopping)
             last = epoch == recipe.epochs or early_stopping.reason([*state.history, row], stopping)
             with state.timed("validation"):
-                if len(inputs.val) and (last or epoch % recipe.validate_every == 0):
+                if len(inputs.val_rows) and (last or epoch % recipe.validate_every == 0):
                     eval_model.eval()
                     batch_size = max(1, val_batch_size * recipe.accumulate // state.accumulate)
                     scores = validate(eval_forward, loss, data, val_rows, batch_size, stop, task, val_windows)
                     row["val_loss"], row["val_dice"] = scores
                     save_if_due(checkpoint, state, check_losses, stop)
                     if not math.isfinite(row["val_loss"]):
-                        raise_diverged(row["val_loss"], "the validation", inputs.val, inputs.names, state, checkpoint)
+                        raise_diverged(
+                            row["val_loss"], "the validation", inputs.val_rows, inputs.names, state, checkpoint
+                        )
                     row["best"] = int(row["val_loss"] < early_stopping.best_loss(state.history))
-                if recipe.keep == "last" or not len(inputs.val):
+                if recipe.keep == "last" or not len(inputs.val_rows):
                     row["best"] = int(bool(last))  # no validation loss chooses an epoch
                 if row["best"]:
                     state.best = {k: v.to("cpu", copy=True) for k, v in eval_model.state_dict().items()}
@@ -172,6 +168,16 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
         starts=state.starts,
         accumulate=state.accumulate,
     )
+
+
+def history_row(state: TrainingState, train_loss: float, rate: float, stopping: EarlyStopping) -> dict[str, Any]:
+    """Return the row of the epoch in progress, not validated yet."""
+    row = dict.fromkeys(HISTORY, math.nan) | {"epoch": state.epoch, "train_loss": train_loss, "best": 0}
+    row["learning_rate"] = rate
+    curve = [*(done["train_loss"] for done in state.history), train_loss]
+    # The history has a slope whether or not it stops the training.
+    row["slope"] = early_stopping.curve_slope(curve, (stopping.curve or CurveStopping()).window)
+    return row
 
 
 def finite_losses(

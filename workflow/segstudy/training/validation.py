@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from segstudy.config.recipes import Augmentation
+from segstudy.config.recipes import Augmentation, Recipe
 from segstudy.core import rng
 from segstudy.training import augment_geometry
 from segstudy.training.device_data import DeviceData, Rows, Windows
 from segstudy.training.sampler import resample_to
 from segstudy.training.tasks.base import Task
+
+
+def images_to_validate(
+    rows: Rows, recipe: Recipe, canvas: tuple[int, int], batch_size: int, task: Task, seed: int
+) -> tuple[Rows, Windows | None, int]:
+    """Return rows, windows and batch size of every validation; whole images have no windows.
+
+    Args:
+        rows: of the validation images.
+        recipe: its `crop` and `validation_crops`.
+        canvas: (height, width) of what the rows hold.
+        batch_size: images of the largest training batch.
+        task: of the training.
+        seed: of the training.
+    """
+    windows = None
+    if recipe.validation_crops and recipe.crop and len(rows):
+        rows, windows = random_crops(rows, recipe.validation_crops, recipe.crop, canvas, task, seed)
+    # Validation takes no gradients: batches of small images are as large as one of 512 x 512 pixels.
+    pixels = max(batch_size * math.prod(recipe.crop or canvas), 2**18)
+    return rows, windows, max(1, pixels // math.prod(windows.size if windows else canvas))
 
 
 def random_crops(
@@ -31,7 +53,7 @@ def random_crops(
     """
     chosen = np.sort(resample_to(np.asarray(rows, np.int64), number, rng.numpy_generator(seed, "validation crops")))
     draws, boxes = rng.generator(seed, "validation crops"), task.image_boxes(chosen)
-    plan = augment_geometry.draw(number, canvas, Augmentation(), draws, size, boxes)
+    plan = augment_geometry.draw_plan(number, canvas, Augmentation(), draws, size, boxes)
     return chosen, Windows(plan.corners, plan.window)
 
 
@@ -69,10 +91,10 @@ def validate(
             return float("nan"), float("nan")
         part = rows[first : first + batch_size]
         if windows:
-            shown: Windows | None = windows._replace(corners=windows.corners[first : first + batch_size])
+            part_windows: Windows | None = windows._replace(corners=windows.corners[first : first + batch_size])
         else:
-            shown = task.validation_windows(len(part))
-        images, target, roi = task.validation_batch(data.fetch(part, shown), part)
+            part_windows = task.validation_windows(len(part))
+        images, target, roi = task.validation_batch(data.fetch(part, part_windows), part)
         logits = forward(images)
         losses += [loss(*(tensor[i : i + 1] for tensor in (logits, target, roi))) for i in range(len(images))]
         if task.scored:

@@ -27,7 +27,7 @@ CODE = 64  # numbers in a code
 BLOCK, WIDE = 64, 256  # pictures coded in all their movements at once, and codes they are compared with: bounds memory
 BATCH = 1024
 
-Rows = NDArray[np.intp]
+RowNumbers = NDArray[np.intp]
 
 
 class Prepared(NamedTuple):
@@ -41,7 +41,7 @@ class Prepared(NamedTuple):
 
 
 def moved_copies(
-    thumbnails: NDArray[np.floating], sides: Iterable[tuple[Rows, Rows]], threshold: float = THRESHOLD
+    thumbnails: NDArray[np.floating], sides: Iterable[tuple[RowNumbers, RowNumbers]], threshold: float = THRESHOLD
 ) -> Iterator[tuple[int, int, float]]:
     """Yield (row, row, correlation) of pictures that are the same once one is moved a little.
 
@@ -114,7 +114,7 @@ def _moving() -> list[tuple[Pictures, Pictures]]:
     return found
 
 
-def _moved_codes(prepared: Prepared, rows: Rows) -> Pictures:
+def _moved_codes(prepared: Prepared, rows: RowNumbers) -> Pictures:
     """Return the codes of pictures in all positions and movements: (8 * movements, rows, code)."""
     codes = []
     for position in positions(prepared.blurred[rows]):
@@ -125,7 +125,7 @@ def _moved_codes(prepared: Prepared, rows: Rows) -> Pictures:
     return np.stack(codes)
 
 
-def _candidates(prepared: Prepared, few: Rows, many: Rows) -> Iterator[tuple[int, int, int]]:
+def _candidates(prepared: Prepared, few: RowNumbers, many: RowNumbers) -> Iterator[tuple[int, int, int]]:
     """Yield (row of few, row of many, movement) of the pairs worth registering."""
     codes = _moved_codes(prepared, few)
     likeness = np.full((len(few), 0), 0, dtype=np.float32)

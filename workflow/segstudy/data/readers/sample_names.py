@@ -13,10 +13,10 @@ from anyascii import anyascii
 from segstudy.core.names import LONGEST, readable
 from segstudy.data.readers.discovery import counted, few
 
-Rows = list[dict[str, str]]
+SampleRows = list[dict[str, str]]
 
 
-def named(rows: Rows, repairs: list[str]) -> Rows:
+def named(rows: SampleRows, repairs: list[str]) -> SampleRows:
     """Return the rows with names in `sample` that are unique and fit for files, and the original ones in `title`.
 
     Equal names get the official subset before them, or the folders in which the images differ, or their endings.

@@ -51,7 +51,7 @@ class Task:
         """
 
     def image_boxes(self, rows: Rows) -> Tensor | None:
-        """Return the boxes that crops of these rows lie in (see `augment_geometry.draw`); None: the whole canvas."""
+        """Return the boxes that crops of these rows lie in (see `augment_geometry.draw_plan`); None: anywhere."""
         return None
 
     def training_batch(self, batch: Batch, epoch: int, step: int) -> Batch:

@@ -84,14 +84,14 @@ def add_noise(images: Tensor, noise: Sequence[Noise], draws: torch.Generator) ->
         noise: kind and level of each.
         draws: a CPU generator, from which one of the images' device is seeded.
     """
-    field = torch.Generator(images.device).manual_seed(int(torch.randint(2**62, (), generator=draws)))
+    generator = torch.Generator(images.device).manual_seed(int(torch.randint(2**62, (), generator=draws)))
     result = []
     for x, (kind, level) in zip(images, noise, strict=True):
         if kind == "salt_and_pepper":
-            u = torch.rand(x.shape[1:], generator=field, device=x.device)
+            u = torch.rand(x.shape[1:], generator=generator, device=x.device)
             result.append(x.masked_fill(u < level / 2, 0.0).masked_fill(u >= 1 - level / 2, 1.0))
         else:
-            n = torch.randn(x.shape, generator=field, device=x.device)
+            n = torch.randn(x.shape, generator=generator, device=x.device)
             result.append((x + level * n if kind == "gaussian" else x * (1 + level * n)).clamp_(0, 1))
     return torch.stack(result)
 

@@ -70,15 +70,15 @@ class MeanTeacher(Task):
         """
         rows = self._rows(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
         options, draws = self.recipe.augmentation, rng.generator(self.seed, "unlabelled", epoch, step)
-        plan = augment_geometry.draw(len(rows), self.canvas, options, draws, self.recipe.crop)
+        plan = augment_geometry.draw_plan(len(rows), self.canvas, options, draws, self.recipe.crop)
         windows = self.data.fetch(rows, Windows(plan.corners, plan.window))
-        student_view, _, roi = augment_geometry.carry_out(plan, *windows, options, draws)
+        student_view, _, roi = augment_geometry.apply_plan(plan, *windows, options, draws)
         draws = rng.generator(self.seed, "mean teacher", epoch, step)
-        other = augment_geometry.draw(len(rows), self.canvas, options, draws, self.recipe.crop)
+        other = augment_geometry.draw_plan(len(rows), self.canvas, options, draws, self.recipe.crop)
         plan = other._replace(
             **{name: getattr(plan, name) for name in ("size", "window", "corners", "flips", "affine")}
         )
-        teacher_view, _, _ = augment_geometry.carry_out(plan, *windows, options, draws)
+        teacher_view, _, _ = augment_geometry.apply_plan(plan, *windows, options, draws)
         weight = self.weight(epoch, step)
         return [
             (
