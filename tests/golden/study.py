@@ -134,6 +134,7 @@ def _trained(study, cell, root, index, split, store, folder):
     from segstudy.core.files import read_csv, read_json
     from segstudy.data.readers.registry import labels_of
     from segstudy.evaluation.measure import measure
+    from segstudy.inference.inputs import PredictionInputs, PredictionOutputs
     from segstudy.inference.predict import predict_cell
     from segstudy.training.cell import TrainingFiles, train_cell
 
@@ -149,14 +150,8 @@ def _trained(study, cell, root, index, split, store, folder):
     predict_cell(
         outputs["model"],
         store,
-        tables[1],
-        tables[0],
-        root,
-        folder / "probabilities",
-        folder / "masks",
-        folder / "thresholds.json",
-        study.evaluation,
-        labels,
+        PredictionInputs(tables[1], tables[0], root, study.evaluation, labels),
+        PredictionOutputs(folder / "probabilities", folder / "masks", folder / "thresholds.json"),
     )
     thresholds = read_json(folder / "thresholds.json")
     measured = measure(folder / "probabilities", folder / "masks", thresholds, *tables, root, labels, threads=1)

@@ -13,6 +13,7 @@ from segstudy.core.files import write_csv, write_json
 from segstudy.data.images.label_map import binary, several
 from segstudy.data.store import build_store
 from segstudy.evaluation.measure import measure
+from segstudy.inference.inputs import PredictionInputs, PredictionOutputs
 from segstudy.inference.predict import predict_cell
 from segstudy.inference.preprocessing import usage_record
 from tests.helpers import small_cell
@@ -69,9 +70,9 @@ def make(folder, *, classes=("square",), size="native", colour="rgb", tile=None,
     small_cell.run((store, folder / "split.csv"), cell, settings, resume=folder / "resume")
     evaluation, prediction = Evaluation(headline="validation"), Prediction(tile=tile)
     paths = [cell / name for name in ("probabilities", "masks", "thresholds.json")]
-    where = cell / "model.safetensors", store, split, index, folder
-    predict_cell(*where, *paths, evaluation, labels, tile=prediction.tile)
-    record = usage_record(store, split, index, evaluation, labels, prediction, phantom=True)
+    inputs = PredictionInputs(split, index, folder, evaluation, labels)
+    predict_cell(cell / "model.safetensors", store, inputs, PredictionOutputs(*paths), tile=prediction.tile)
+    record = usage_record(store, inputs, prediction, phantom=True)
     write_json(cell / "usage.json", record)
     thresholds = {"argmax": None} if len(classes) > 1 else pd.read_json(paths[2], typ="series").to_dict()
     write_csv(cell / "counts.csv", measure(*paths[:2], thresholds, index, split, folder, labels).counts)

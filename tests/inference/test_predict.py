@@ -19,6 +19,7 @@ from segstudy.data.images.read_masks import read_mask
 from segstudy.data.store import build_store, open_store
 from segstudy.evaluation.measure import measure
 from segstudy.evaluation.thresholds import binarise, otsu_of, tune
+from segstudy.inference.inputs import PredictionInputs, PredictionOutputs
 from segstudy.inference.predict import predict_canvas, predict_cell
 from segstudy.models import model_file, registry
 from tests.helpers.known_probability import META, PLAIN, Oracle, write_images
@@ -40,14 +41,8 @@ def predict(cell, monkeypatch=None, network=None, meta=META, size="native", head
     predict_cell(
         folder / "model.safetensors",
         folder / "store",
-        split,
-        index,
-        folder / "raw",
-        folder / "probabilities",
-        folder / "masks",
-        folder / "thresholds.json",
-        Evaluation(headline=headline, **evaluation),
-        binary("cell"),
+        PredictionInputs(split, index, folder / "raw", Evaluation(headline=headline, **evaluation), binary("cell")),
+        PredictionOutputs(folder / "probabilities", folder / "masks", folder / "thresholds.json"),
     )
     return json.loads((folder / "thresholds.json").read_text())
 
@@ -81,8 +76,9 @@ def test_a_cell_is_predicted_in_the_tiles_it_is_told(cell, monkeypatch):
     assert set(seen) == {(48, 48)}
     seen.clear()
     paths = [folder / name for name in ("tiled", "tiled_masks", "tiled.json")]
-    inputs = (folder / "model.safetensors", folder / "store", split, index, folder / "raw")
-    predict_cell(*inputs, *paths, Evaluation(), binary("cell"), tile=(16, 32), overlap=0.25)
+    inputs = PredictionInputs(split, index, folder / "raw", Evaluation(), binary("cell"))
+    model, outputs = folder / "model.safetensors", PredictionOutputs(*paths)
+    predict_cell(model, folder / "store", inputs, outputs, tile=(16, 32), overlap=0.25)
     assert set(seen) == {(16, 32)}
     tiled = [read_probability(path) for path in sorted(paths[0].iterdir())]
     assert all(np.abs(a - b).max() < 3e-5 for a, b in zip(tiled, whole, strict=True))
@@ -320,7 +316,8 @@ def predict_several(cell, monkeypatch, size="native", outputs=3):
         model_file, "load_model", lambda path, device, **_: (LargestChannel(), META | {"outputs": outputs})
     )
     paths = [folder / name for name in ("probabilities", "masks", "thresholds.json")]
-    predict_cell(folder / "model", folder / "store", split, index, folder / "raw", *paths, Evaluation(), RGB)
+    inputs = PredictionInputs(split, index, folder / "raw", Evaluation(), RGB)
+    predict_cell(folder / "model", folder / "store", inputs, PredictionOutputs(*paths))
     thresholds = json.loads(paths[2].read_text())
     return thresholds, measure(*paths[:2], thresholds, index, split, folder / "raw", RGB).counts
 

@@ -13,7 +13,8 @@ from segstudy.core.errors import StudyError
 from segstudy.data.images.label_map import binary, several
 from segstudy.data.images.prediction_files import read_probability, write_probability
 from segstudy.evaluation.thresholds import binarise, tune
-from segstudy.inference.ensemble import predict_together
+from segstudy.inference.ensemble import average_predictions
+from segstudy.inference.inputs import PredictionInputs, PredictionOutputs
 from segstudy.inference.predict import predict_canvas
 from segstudy.tables.variants import variant_of, variant_words, variants_of
 
@@ -71,7 +72,8 @@ def together(members, labels=LABELS):
     folder, index, split = members
     outputs = [folder / name for name in ("probabilities", "masks", "thresholds.json")]
     evaluation = Evaluation(policies=["fixed", "validation"], headline="validation")
-    predict_together([folder / name for name in "abc"], split, index, folder, *outputs, evaluation, labels)
+    inputs = PredictionInputs(split, index, folder, evaluation, labels)
+    average_predictions([folder / name for name in "abc"], inputs, PredictionOutputs(*outputs))
     return outputs
 
 

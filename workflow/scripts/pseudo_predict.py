@@ -5,11 +5,10 @@ from segstudy.runtime.job import job
 with job(snakemake):
     from pathlib import Path
 
-    from segstudy.config.datasets import Prediction
     from segstudy.core.files import read_csv
+    from segstudy.inference.inputs import network_options
     from segstudy.inference.pseudo_labels import label_images
 
-    prediction = Prediction.model_validate(snakemake.params.prediction)
     label_images(
         Path(snakemake.input.model),
         Path(snakemake.input.store),
@@ -18,7 +17,5 @@ with job(snakemake):
         Path(snakemake.params.root),
         {name: Path(path) for name, path in snakemake.output.items()},
         dataset=snakemake.wildcards.unlabelled,
-        tile=prediction.tile,
-        overlap=prediction.overlap,
-        network=snakemake.params.network,
+        **network_options(snakemake),
     )

@@ -6,29 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from segstudy.config.evaluation import Evaluation
 from segstudy.core import files
 from segstudy.core.errors import StudyError
 from segstudy.core.progress import track
-from segstudy.data.ground_truth import labelled
-from segstudy.data.images.label_map import Labels
 from segstudy.data.images.prediction_files import read_probability, write_probability
+from segstudy.inference.inputs import PredictionInputs, PredictionOutputs
 from segstudy.inference.masks import choose_thresholds, write_masks
 
 
-def predict_together(
-    members: Sequence[Path],
-    split: pd.DataFrame,
-    index: pd.DataFrame,
-    root: Path,
-    out_probabilities: Path,
-    out_masks: Path,
-    out_thresholds: Path,
-    evaluation: Evaluation,
-    labels: Labels,
-) -> None:
+def average_predictions(members: Sequence[Path], inputs: PredictionInputs, outputs: PredictionOutputs) -> None:
     """Average the stored probabilities of several cells, and choose thresholds of the mean's own.
 
     Writes what `segstudy.inference.predict.predict_cell` writes. For one foreground class: of several only the winner
@@ -36,28 +23,28 @@ def predict_together(
 
     Args:
         members: folders of probabilities, of cells with the same split.
-        split: theirs.
+        inputs: of any of these cells.
+        outputs: of the mean.
 
     Raises:
         StudyError: with several classes, or if a member lacks an image or has it at another size.
     """
-    if labels.several:
+    if inputs.labels.several:
         raise StudyError(
             "several classes cannot be put together: only the probability of each pixel's own class is stored",
             remedy="set evaluation.ensemble to false, or leave the data set out",
         )
-    rows = labelled(index, split)
+    rows, evaluation = inputs.rows(), inputs.evaluation
     with (
-        files.atomic_folder(out_probabilities, sealed=True) as probabilities,
-        files.atomic_folder(out_masks, sealed=True) as masks,
+        files.atomic_folder(outputs.probabilities, sealed=True) as probabilities,
+        files.atomic_folder(outputs.masks, sealed=True) as masks,
     ):
         for row in track(rows, "seeds together"):
-            write_probability(
-                probabilities / f"{row['sample']}.png", _mean([m / f"{row['sample']}.png" for m in members])
-            )
-        thresholds = choose_thresholds(rows, root, probabilities, evaluation, labels)
+            name = f"{row['sample']}.png"
+            write_probability(probabilities / name, _mean([member / name for member in members]))
+        thresholds = choose_thresholds(rows, inputs.root, probabilities, evaluation, inputs.labels)
         write_masks(rows, probabilities, masks, thresholds[evaluation.headline])
-    files.write_json(out_thresholds, thresholds)
+    files.write_json(outputs.thresholds, thresholds)
 
 
 def _mean(paths: Sequence[Path]) -> np.ndarray:

@@ -11,18 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from segstudy.config.evaluation import Evaluation
 from segstudy.core import files
 from segstudy.core.errors import StudyError
 from segstudy.core.progress import track
-from segstudy.data.ground_truth import Row, labelled, roi_of
+from segstudy.data.ground_truth import Row, roi_of
 from segstudy.data.images.geometry import Geometry, to_original
-from segstudy.data.images.label_map import Labels
 from segstudy.data.images.prediction_files import write_classes, write_probability
 from segstudy.data.store import Store, open_store
 from segstudy.evaluation.aggregate import ARGMAX
+from segstudy.inference.inputs import PredictionInputs, PredictionOutputs
 from segstudy.inference.masks import choose_thresholds, write_masks, writing
 
 if TYPE_CHECKING:
@@ -38,14 +36,8 @@ VIEWS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
 def predict_cell(
     model: Path,
     store: Path,
-    split: pd.DataFrame,
-    index: pd.DataFrame,
-    root: Path,
-    out_probabilities: Path,
-    out_masks: Path,
-    out_thresholds: Path,
-    evaluation: Evaluation,
-    labels: Labels,
+    inputs: PredictionInputs,
+    outputs: PredictionOutputs,
     flips: bool = False,
     tile: tuple[int, int] | None = None,
     overlap: float | None = 0.5,
@@ -75,8 +67,8 @@ def predict_cell(
     from segstudy.runtime.memory import keep_freed_memory
 
     keep_freed_memory()
-    opened = open_store(store)
-    rows = labelled(index, split)
+    opened, rows = open_store(store), inputs.rows()
+    root, labels = inputs.root, inputs.labels
     if not rows:
         raise StudyError("no image of the split has a mask, so there is nothing to predict", where=root)
     device = choose_device()
@@ -84,8 +76,8 @@ def predict_cell(
     _check_model(meta, opened, model, 1 if len(labels.names) == 2 else len(labels.names))
     thresholds: dict[str, float | None] = {ARGMAX: None}
     with (
-        files.atomic_folder(out_probabilities, sealed=True) as probabilities,
-        files.atomic_folder(out_masks, sealed=True) as masks,
+        files.atomic_folder(outputs.probabilities, sealed=True) as probabilities,
+        files.atomic_folder(outputs.masks, sealed=True) as masks,
     ):
 
         def write(row: Row, geometry: Geometry, canvas: np.ndarray) -> None:
@@ -107,10 +99,10 @@ def predict_cell(
             for row, position, canvas in track(pairs, "predict", total=len(rows)):
                 submit(write, row, opened.geometry_of(position), canvas)
         if not labels.several:
-            chosen = choose_thresholds(rows, root, probabilities, evaluation, labels)
-            write_masks(rows, probabilities, masks, chosen[evaluation.headline])
+            chosen = choose_thresholds(rows, root, probabilities, inputs.evaluation, labels)
+            write_masks(rows, probabilities, masks, chosen[inputs.evaluation.headline])
             thresholds = {**chosen}
-    files.write_json(out_thresholds, thresholds)
+    files.write_json(outputs.thresholds, thresholds)
 
 
 def most_probable(canvas: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
@@ -171,24 +163,24 @@ def predict_canvas(
 
     mean, std = channel_statistics(normalisation, device)
 
-    def fitting(size: Sequence[int]) -> int:
+    def per_pass(size: Sequence[int]) -> int:
         return max(1, PIXELS_PER_PASS // (size[0] * size[1]))
 
     def predict(x: torch.Tensor) -> torch.Tensor:
         return _mean_of_views(network, x, VIEWS if flips else VIEWS[:1])
 
-    together = fitting(images.shape[1:3]) if tile else batch or fitting(images.shape[1:3])
+    images_per_pass = per_pass(images.shape[1:3]) if tile else batch or per_pass(images.shape[1:3])
     network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for first in range(0, len(rows), together):
-        content = np.stack([images[row] for row in rows[first : first + together]])
+    for first in range(0, len(rows), images_per_pass):
+        content = np.stack([images[row] for row in rows[first : first + images_per_pass]])
         with torch.inference_mode(), _plain_float32(device):
             # (B, H, W, C) seen as (B, C, H, W) is channels-last already.
             x = torch.from_numpy(content).to(device).permute(0, 3, 1, 2).float().div_(255).sub_(mean).div_(std)
             if tile:  # a weighted mean of ones may be 1.0000001
-                found = predict_tiles(predict, x, tile, overlap, batch or fitting(tile)).clamp_(0, 1)
+                probability = predict_tiles(predict, x, tile, overlap, batch or per_pass(tile)).clamp_(0, 1)
             else:
-                found = predict(x)
-            result = found.cpu().numpy()
+                probability = predict(x)
+            result = probability.cpu().numpy()
         yield from result
 
 
@@ -220,12 +212,12 @@ def _plain_float32(device: torch.device | str) -> Iterator[None]:
     """Keep autocast off, and TF32 too: on a GPU it would round float32 inputs to 10 bits of mantissa."""
     import torch
 
-    kind = torch.device(device).type
+    device_type = torch.device(device).type
     before = torch.backends.cuda.matmul.allow_tf32
     cudnn = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
     try:
         torch.backends.cuda.matmul.allow_tf32 = False
-        with torch.autocast(kind, enabled=False), cudnn:
+        with torch.autocast(device_type, enabled=False), cudnn:
             yield
     finally:
         torch.backends.cuda.matmul.allow_tf32 = before

@@ -11,43 +11,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from segstudy.config.datasets import Prediction
-from segstudy.config.evaluation import Evaluation
-from segstudy.data.ground_truth import labelled
 from segstudy.data.images.geometry import Geometry
-from segstudy.data.images.label_map import Labels
 from segstudy.data.store import Store, open_store
 from segstudy.evaluation.aggregate import ARGMAX
 from segstudy.inference import out_of_distribution
+from segstudy.inference.inputs import PredictionInputs
 from segstudy.inference.predict import PIXELS_PER_PASS
 
 SEEN = 500  # training images whose looks are summed up; of more every so many-th
 
 
-def usage_record(
-    store: Path,
-    split: pd.DataFrame,
-    index: pd.DataFrame,
-    evaluation: Evaluation,
-    labels: Labels,
-    prediction: Prediction,
-    phantom: bool,
-) -> dict[str, Any]:
+def usage_record(store: Path, inputs: PredictionInputs, prediction: Prediction, phantom: bool) -> dict[str, Any]:
     """Return the content of usage.json as plain values.
 
     Args:
         store: of the cell's data set.
-        split: of the cell.
-        index: index.csv.
-        evaluation: whose headline policy made the masks.
-        labels: of the data set.
+        inputs: of the cell's prediction.
         prediction: in which tiles the cell was predicted.
         phantom: whether the images are drawn stand-ins.
     """
-    opened = open_store(store)
-    rows = labelled(index, split)
+    opened, rows, labels = open_store(store), inputs.rows(), inputs.labels
     height, width = opened.meta["canvas"]
     train = opened.rows(row["sample"] for row in rows if row["subset"] == "train")
     return {
@@ -62,8 +47,8 @@ def usage_record(
         "overlap": prediction.overlap,
         # Sums of floats depend on how many images a pass holds, in the last bits: as many make the same bytes.
         "images_per_pass": min(len(rows), max(1, PIXELS_PER_PASS // (height * width))),
-        "headline": ARGMAX if labels.several else evaluation.headline,
-        "field_of_view": bool((index["roi"] != "").any()),
+        "headline": ARGMAX if labels.several else inputs.evaluation.headline,
+        "field_of_view": bool((inputs.index["roi"] != "").any()),
         "subsets": {name: sum(row["subset"] == name for row in rows) for name in ("train", "val", "test")},
         **({"reading": opened.meta["reading"]} if "reading" in opened.meta else {}),
         "training_images": out_of_distribution.summary(_looks(opened, train), opened.meta["colour"]),

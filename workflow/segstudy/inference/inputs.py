@@ -1,0 +1,60 @@
+"""What a prediction reads and writes, unpacked from Snakemake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from segstudy.config.datasets import Prediction
+from segstudy.config.evaluation import Evaluation
+from segstudy.core.files import read_csv
+from segstudy.data.ground_truth import Row, labelled
+from segstudy.data.images.label_map import Labels
+
+
+@dataclass(frozen=True)
+class PredictionInputs:
+    """The images of a data set that are predicted, and how thresholds are chosen."""
+
+    split: pd.DataFrame  # sample, subset
+    index: pd.DataFrame  # index.csv
+    root: Path  # folder of the raw files
+    evaluation: Evaluation
+    labels: Labels
+
+    def rows(self) -> list[Row]:
+        """Return the rows of the train, val and test images that have a mask."""
+        return labelled(self.index, self.split)
+
+
+class PredictionOutputs(NamedTuple):
+    """The files that a prediction writes."""
+
+    probabilities: Path  # folder of <sample>.png
+    masks: Path  # folder of <sample>.png
+    thresholds: Path  # JSON: policy -> threshold
+
+
+def prediction_inputs(snakemake: Any, labels: Labels) -> PredictionInputs:
+    """Return the inputs of a prediction from the `snakemake` of its script."""
+    return PredictionInputs(
+        read_csv(snakemake.input.split),
+        read_csv(snakemake.input.index),
+        Path(snakemake.params.root),
+        Evaluation.model_validate(snakemake.params.evaluation),
+        labels,
+    )
+
+
+def prediction_outputs(snakemake: Any) -> PredictionOutputs:
+    """Return the outputs of a prediction from the `snakemake` of its script."""
+    return PredictionOutputs(*(Path(snakemake.output[name]) for name in PredictionOutputs._fields))
+
+
+def network_options(snakemake: Any) -> dict[str, Any]:
+    """Return `tile`, `overlap` and `network` (its name in the study) from the `snakemake` of a script that predicts."""
+    prediction = Prediction.model_validate(snakemake.params.prediction)
+    return {"tile": prediction.tile, "overlap": prediction.overlap, "network": snakemake.params.network}
