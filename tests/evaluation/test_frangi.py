@@ -6,7 +6,7 @@ from skimage.filters import frangi
 
 from segstudy.data.images.label_map import binary
 from segstudy.evaluation.aggregate import per_image
-from segstudy.evaluation.baselines import measure_controls
+from segstudy.evaluation.controls import measure_controls
 from segstudy.evaluation.frangi import LONG_SIDE, SCALES, ridgeness
 
 SIZE = (90, 120)

@@ -18,8 +18,8 @@ from segstudy.core.files import read_csv, write_csv
 from segstudy.data.images.label_map import binary, several
 from segstudy.data.images.prediction_files import write_classes, write_probability
 from segstudy.evaluation.aggregate import per_image, summarise
-from segstudy.evaluation.baselines import measure_controls
 from segstudy.evaluation.calibration import COARSE
+from segstudy.evaluation.controls import measure_controls
 from segstudy.evaluation.measure import measure
 from segstudy.evaluation.metrics import COUNTS, LINES, MEASURES, METRICS, SUMMABLE, measured
 from segstudy.evaluation.shape_metrics import Measures, compared, shape_of

@@ -9,7 +9,7 @@ import pytest
 
 from segstudy.data.images.label_map import binary
 from segstudy.evaluation.aggregate import per_image, summarise
-from segstudy.evaluation.baselines import measure_controls
+from segstudy.evaluation.controls import measure_controls
 
 DATA = Path(os.environ.get("SEGSTUDY_REAL_DATA", Path(__file__).resolve().parents[2] / "../shared/data"))
 ROOT = DATA / "DRIVE"

@@ -4,7 +4,7 @@ from segstudy.runtime.job import job
 
 with job(snakemake):
     from segstudy.data.readers.registry import labels_of
-    from segstudy.figures.training_samples import draw_augmented
+    from segstudy.figures.augmented import draw_augmented
 
     draw_augmented(
         snakemake.input.store,

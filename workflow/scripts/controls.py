@@ -7,7 +7,7 @@ with job(snakemake):
 
     from segstudy.core.files import read_csv, write_csv
     from segstudy.data.readers.registry import labels_of
-    from segstudy.evaluation.baselines import measure_controls
+    from segstudy.evaluation.controls import measure_controls
     from segstudy.evaluation.shape_metrics import Measures
 
     names, tolerance = snakemake.params.measures

@@ -5,7 +5,7 @@ from pathlib import Path
 from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.figures.denoising import measure_denoising
+    from segstudy.figures.denoised import measure_denoising
 
     measure_denoising(
         Path(snakemake.input.model),

@@ -3,7 +3,7 @@
 from segstudy.runtime.job import job
 
 with job(snakemake):
-    from segstudy.figures.pseudo_labels import draw_contact_sheet
+    from segstudy.figures.pseudo_sheet import draw_contact_sheet
 
     draw_contact_sheet(
         snakemake.input.accepted,

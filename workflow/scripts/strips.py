@@ -5,7 +5,7 @@ from segstudy.runtime.job import job
 with job(snakemake):
     from segstudy.config.cell import Cell
     from segstudy.data.readers.registry import labels_of
-    from segstudy.figures.error_strips import Source, draw_strips
+    from segstudy.figures.strips import Source, draw_strips
 
     params, inputs = snakemake.params, snakemake.input
     sources = {

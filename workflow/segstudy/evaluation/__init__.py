@@ -1,3 +1,3 @@
-"""Numbers of a prediction: counts, metrics, shapes, thresholds, baselines, intervals and tests.
+"""Numbers of a prediction: counts, metrics, shapes, thresholds, controls, intervals and tests.
 Reads no config and formats nothing.
 """

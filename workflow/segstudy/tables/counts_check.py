@@ -21,7 +21,7 @@ OF_CELL = re.compile(r"(?:(.*)/)?cells/([^/]+)/[^/]+/[^/]+/[^/]+/seed(\d+)(?:/tt
 OF_CONTROLS = re.compile(r"(?:(.*)/)?controls/([^/]+)/seed(\d+)\.csv")
 
 COLUMNS = ("sample", "subset", "class", "region", "policy", *COUNTS)
-SECOND_HUMAN = "second_human"  # of `segstudy.evaluation.baselines`
+SECOND_HUMAN = "second_human"  # of `segstudy.evaluation.controls`
 Pairs = frozenset[tuple[str, str]]  # sample and subset
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from segstudy.config.cell import Cell
 from segstudy.core.errors import StudyError
 from segstudy.data.images.drawing import GAP, MARGIN
-from segstudy.figures import error_strips, gallery
+from segstudy.figures import gallery, strips
 from tests.helpers.figures import LESION, make_cell
 
 NAMES = [("unet", "bce"), ("unet", "dice"), ("encdec", "bce")]
@@ -23,7 +23,7 @@ def rows_of(folder, qualities):
         worse = {name: value - 0.1 * i for name, value in qualities.items()}
         counts, masks, index, root, _ = make_cell(own, worse)
         found.append((Cell("ph2", model, loss, "default", 0), counts, masks))
-        source = source or error_strips.Source(index, root, LESION, "full", False)
+        source = source or strips.Source(index, root, LESION, "full", False)
     return found, source
 
 
@@ -35,21 +35,19 @@ def shifted(value):
 def test_the_images_are_the_worst_the_median_and_the_best_of_each_stratum():
     dice = pd.Series({"a": 0.5, "b": 0.9, "c": 0.1, "d": 0.7, "e": 0.6, "f": np.nan})
     none = dict.fromkeys("abcdef", "")
-    assert error_strips.chosen(dice, none) == [("c", "worst"), ("e", "median"), ("b", "best")]
-    assert error_strips.chosen(dice[["a", "b"]], none) == [("a", "worst"), ("b", "best")]
-    assert (
-        error_strips.chosen(dice[["a", "f"]], none) == [("a", "worst")] and error_strips.chosen(dice[["f"]], none) == []
-    )
+    assert strips.chosen(dice, none) == [("c", "worst"), ("e", "median"), ("b", "best")]
+    assert strips.chosen(dice[["a", "b"]], none) == [("a", "worst"), ("b", "best")]
+    assert strips.chosen(dice[["a", "f"]], none) == [("a", "worst")] and strips.chosen(dice[["f"]], none) == []
     two = dict.fromkeys("abdf", "benign") | dict.fromkeys("ce", "melanoma")
-    assert error_strips.chosen(dice, two) == [
+    assert strips.chosen(dice, two) == [
         *[("c", "worst"), ("e", "best")],  # the stratum with the worst image first
         *[("a", "worst"), ("d", "median"), ("b", "best")],
     ]
     many = {name: name for name in "abcdef"}
-    assert error_strips.chosen(dice, many) == [(name, "worst") for name in "caedb"]
+    assert strips.chosen(dice, many) == [(name, "worst") for name in "caedb"]
     long = pd.Series({f"s{i}": i / 20 for i in range(20)})
-    assert error_strips.chosen(long, {name: name for name in long.index}) == [
-        (f"s{i}", "worst") for i in range(error_strips.IMAGES)
+    assert strips.chosen(long, {name: name for name in long.index}) == [
+        (f"s{i}", "worst") for i in range(strips.IMAGES)
     ]
 
 
@@ -58,12 +56,12 @@ def test_the_strips_have_a_column_for_each_row_and_its_errors(tmp_path, phantom)
     cells, source = rows_of(tmp_path, {"a": 0.9, "b": 0.6, "c": 0.8, "d": 0.7})
     source = source._replace(phantom=phantom)
     png = tmp_path / "strips.png"
-    error_strips.draw_strips(cells, {"ph2": source}, "losses", png, policy="fixed")
+    strips.draw_strips(cells, {"ph2": source}, "losses", png, policy="fixed")
     before = png.read_bytes()
-    error_strips.draw_strips(cells, {"ph2": source}, "losses", png, policy="fixed")
+    strips.draw_strips(cells, {"ph2": source}, "losses", png, policy="fixed")
     assert png.read_bytes() == before
     page = np.asarray(Image.open(png)).astype(int)
-    assert page.shape[1] == 5 * error_strips.SIDE + 4 * GAP + 2 * MARGIN
+    assert page.shape[1] == 5 * strips.SIDE + 4 * GAP + 2 * MARGIN
     scores = pd.DataFrame(
         [
             {"sample": name, "model": model, "loss": loss, "recipe": "default", "dice": shifted(value - 0.1 * i)}
@@ -71,7 +69,7 @@ def test_the_strips_have_a_column_for_each_row_and_its_errors(tmp_path, phantom)
             for i, (model, loss) in enumerate(NAMES)
         ]
     )
-    (section,) = error_strips._sections("ph2", {cell: masks for cell, _, masks in cells}, scores, source)
+    (section,) = strips._sections("ph2", {cell: masks for cell, _, masks in cells}, scores, source)
     assert section.heads == [("image",), ("truth",), *NAMES]
     assert [strip.words for strip in section.strips] == [
         "worst: b, mean Dice 0.500",
@@ -81,7 +79,7 @@ def test_the_strips_have_a_column_for_each_row_and_its_errors(tmp_path, phantom)
     assert section.strips[2].below == ["", "", "Dice 0.900", "Dice 0.800", "Dice 0.700"]
     # Of the third row's best image 6 of 20 columns are missed on the left, and as many false on the right.
     tile = np.asarray(section.strips[2].tiles[4]).astype(int)
-    scale = error_strips.SIDE / 60
+    scale = strips.SIDE / 60
     for column, colour in ((22, gallery.FN), (33, gallery.TP), (44, gallery.FP)):
         assert np.abs(tile[int(20 * scale), int(column * scale)] - colour).max() < 40
     assert ("PHANTOM" in section.title) == phantom
@@ -95,15 +93,15 @@ def test_data_sets_stand_below_each_other_with_their_own_keys(tmp_path):
     other.mkdir()
     counts, masks, index, root, _ = make_cell(other, {"x": 0.9})
     second = (Cell("drive", "unet", "bce", "long", 0), counts, masks)
-    (alone,) = error_strips._sections(
+    (alone,) = strips._sections(
         "drive", {second[0]: masks}, scores_of(second), one._replace(index_csv=index, root=root)
     )
     assert alone.heads[-1] == ("unet", "bce") and alone.legend == gallery.LEGEND
     png = tmp_path / "two.png"
     sources = {"ph2": one, "drive": one._replace(index_csv=index, root=root)}
-    error_strips.draw_strips([*first, second], sources, "losses", png, policy="fixed")
+    strips.draw_strips([*first, second], sources, "losses", png, policy="fixed")
     both = Image.open(png).size
-    error_strips.draw_strips(first, {"ph2": one}, "losses", png, policy="fixed")
+    strips.draw_strips(first, {"ph2": one}, "losses", png, policy="fixed")
     assert both[0] == Image.open(png).size[0] and both[1] > Image.open(png).size[1]
 
 
@@ -112,8 +110,8 @@ def test_many_rows_are_drawn_in_parts_of_the_same_images(tmp_path):
     _, counts, masks = cells[0]
     many = [(Cell("ph2", f"net{i}", "bce", "default", 0), counts, masks) for i in range(17)]
     png = tmp_path / "many.png"
-    error_strips.draw_strips(many, {"ph2": source}, "losses", png, policy="fixed")
-    assert Image.open(png).width <= (2 + error_strips.ACROSS) * (error_strips.SIDE + GAP) - GAP + 2 * MARGIN
+    strips.draw_strips(many, {"ph2": source}, "losses", png, policy="fixed")
+    assert Image.open(png).width <= (2 + strips.ACROSS) * (strips.SIDE + GAP) - GAP + 2 * MARGIN
     scores = pd.DataFrame(
         [
             {"sample": name, "model": f"net{i}", "loss": "bce", "recipe": "default", "dice": value}
@@ -121,7 +119,7 @@ def test_many_rows_are_drawn_in_parts_of_the_same_images(tmp_path):
             for i in range(17)
         ]
     )
-    parts = error_strips._sections("ph2", {cell: masks for cell, _, masks in many}, scores, source)
+    parts = strips._sections("ph2", {cell: masks for cell, _, masks in many}, scores, source)
     assert [head[0] for part in parts for head in part.heads[2:]] == [f"net{i}" for i in range(17)]
     assert [part.title for part in parts] == [
         f"ph2, seed 0, rows {rows} of 17" for rows in ("1 to 6", "7 to 12", "13 to 17")
@@ -131,7 +129,7 @@ def test_many_rows_are_drawn_in_parts_of_the_same_images(tmp_path):
     ]
     strata = dict.fromkeys("ab", "benign") | dict.fromkeys("cd", "melanoma")
     dice = pd.Series({"a": 0.9, "b": 0.6, "c": 0.8, "d": 0.7})
-    assert error_strips.chosen(dice, strata, error_strips.FEW) == [("b", "worst"), ("d", "worst")]
+    assert strips.chosen(dice, strata, strips.FEW) == [("b", "worst"), ("d", "worst")]
 
 
 def scores_of(cell):
@@ -143,5 +141,5 @@ def test_a_data_set_without_test_images_is_named(tmp_path):
     for _, path, _ in cells:
         pd.read_csv(path).assign(subset="train").to_csv(path, index=False)
     with pytest.raises(StudyError, match="no test image of data set 'ph2' has a Dice"):
-        error_strips.draw_strips(cells, {"ph2": source}, "losses", tmp_path / "x.png", policy="fixed")
+        strips.draw_strips(cells, {"ph2": source}, "losses", tmp_path / "x.png", policy="fixed")
     assert not (tmp_path / "x.png").exists()

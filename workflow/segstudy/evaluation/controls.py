@@ -46,7 +46,7 @@ logger = logging.getLogger("segstudy")
 Rule = tuple[str, str]  # channel and side that make an image's Otsu segmentation
 SIDES = ("dark", "bright")
 RULES: tuple[Rule, ...] = tuple(product(("grey", "green"), SIDES))
-TUBULAR = "vessel"  # the class for which a ridge filter is a fair rival
+VESSEL = "vessel"  # the class for which a ridge filter is a fair rival
 
 
 class Ridges(NamedTuple):
@@ -70,10 +70,10 @@ class Control(NamedTuple):
 
     predict: Callable[[Row, Path, Truth, Learned, int], tuple[np.ndarray, float]]
     learns: bool = False  # from the training images
-    one: bool = True  # for data sets of one foreground class
-    several: bool = False  # for those of several
-    line: bool = True  # has a centre line that says anything: that of a full frame says how large the frame is
-    tubular: bool = False  # for those of vessels alone
+    binary: bool = True  # for data sets of one foreground class
+    multiclass: bool = False  # for data sets of several
+    centre_line: bool = True  # is measured by its centre line; that of a full frame says only how large the frame is
+    vessels_only: bool = False
 
 
 def measure_controls(
@@ -126,9 +126,9 @@ def measure_controls(
             if control == "second_human" and not row["second_mask"]:
                 continue
             prediction, threshold = CONTROLS[control].predict(row, root, truth, learned, seed)
-            of_control = masks if CONTROLS[control].line else without_lines
-            named = key | {"control": control, "threshold": threshold}
-            lines += counts_of(named, prediction, truth, labels, of_control, shapes if of_control is masks else None)
+            measured = masks if CONTROLS[control].centre_line else without_lines
+            row_key = key | {"control": control, "threshold": threshold}
+            lines += counts_of(row_key, prediction, truth, labels, measured, shapes if measured is masks else None)
         return lines
 
     lines = [line for lines in in_threads(count, rows, threads, "controls of") for line in lines]
@@ -137,9 +137,9 @@ def measure_controls(
 
 
 def _fits(control: Control, labels: Labels) -> bool:
-    if control.tubular and labels.foreground != (TUBULAR,):
+    if control.vessels_only and labels.foreground != (VESSEL,):
         return False
-    return control.several if labels.several else control.one
+    return control.multiclass if labels.several else control.binary
 
 
 def _learn(names: Sequence[str], rows: Sequence[Row], root: Path, labels: Labels, threads: int) -> Learned:
@@ -154,7 +154,7 @@ def _learn(names: Sequence[str], rows: Sequence[Row], root: Path, labels: Labels
             remedy="use another split, or leave these out of evaluation.controls",
         )
 
-    def look(row: Row) -> tuple[np.ndarray, list[float]]:
+    def class_pixels(row: Row) -> tuple[np.ndarray, list[float]]:
         truth = truth_of(row, root, labels)
         pixels = np.bincount(truth.ids[truth.inside], minlength=len(labels.names))
         scores = [float("nan")] * len(RULES)
@@ -164,7 +164,7 @@ def _learn(names: Sequence[str], rows: Sequence[Row], root: Path, labels: Labels
             scores = [float(dice(confusion(mask, truth.mask, truth.inside))) for mask in masks]
         return pixels, scores
 
-    pixels, scores = zip(*in_threads(look, training, threads, "controls learn from"), strict=True)
+    pixels, scores = zip(*in_threads(class_pixels, training, threads, "controls learn from"), strict=True)
     rule = _best_rule(np.array(scores)) if "otsu" in names else RULES[0]
     total = np.sum(pixels, axis=0)
     ridges = _best_ridges(training, root, labels, threads) if "frangi" in names else Ridges(SIDES[0], 1.0)
@@ -188,12 +188,13 @@ def _best_rule(scores: np.ndarray) -> Rule:
 def _best_ridges(training: Sequence[Row], root: Path, labels: Labels, threads: int) -> Ridges:
     """Return side and rank with the best mean Dice over the training images."""
 
-    def look(row: Row, side: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def ridges_of(row: Row, side: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         truth = truth_of(row, root, labels)
         return ridgeness(_image_of(row, root, truth)[..., 1], truth.field, side), truth.mask, truth.inside
 
     curves = {
-        side: dice_curve(in_threads(partial(look, side=side), training, threads, f"{side} ridges of")) for side in SIDES
+        side: dice_curve(in_threads(partial(ridges_of, side=side), training, threads, f"{side} ridges of"))
+        for side in SIDES
     }
     side = max(SIDES, key=lambda name: curves[name].max())
     ridges = Ridges(side, best_of(curves[side]))
@@ -214,9 +215,9 @@ def _majority(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -
 
 
 def _random(row: Row, root: Path, truth: Truth, learned: Learned, seed: int) -> tuple[np.ndarray, float]:
-    drawn = numpy_generator(seed, f"random control of {row['sample']}").random(truth.ids.shape, dtype=np.float32)
+    uniform = numpy_generator(seed, f"random control of {row['sample']}").random(truth.ids.shape, dtype=np.float32)
     # The first stretch of 0..1 is that of class 1, and so on; what is left above the last one is background.
-    places = np.searchsorted(learned.shares[1:].cumsum(), drawn, side="right") + 1
+    places = np.searchsorted(learned.shares[1:].cumsum(), uniform, side="right") + 1
     return (places % len(learned.shares)).astype(np.uint8), float("nan")
 
 
@@ -253,11 +254,11 @@ def _otsu(image: np.ndarray, truth: Truth, rule: Rule) -> tuple[np.ndarray, floa
 
 
 CONTROLS: dict[str, Control] = {
-    "all_background": Control(_all_background, several=True),
-    "all_foreground": Control(_all_foreground, line=False),
-    "majority": Control(_majority, learns=True, one=False, several=True, line=False),
-    "random": Control(_random, learns=True, several=True),
+    "all_background": Control(_all_background, multiclass=True),
+    "all_foreground": Control(_all_foreground, centre_line=False),
+    "majority": Control(_majority, learns=True, binary=False, multiclass=True, centre_line=False),
+    "random": Control(_random, learns=True, multiclass=True),
     "otsu": Control(_best_otsu, learns=True),
-    "frangi": Control(_frangi, learns=True, tubular=True),
+    "frangi": Control(_frangi, learns=True, vessels_only=True),
     "second_human": Control(_second_human),
 }

@@ -8,8 +8,8 @@ from PIL import Image
 
 from segstudy.config.semi_supervised import Denoising
 from segstudy.core import rng
-from segstudy.figures import denoising
-from segstudy.figures.denoising import HEADS, PictureRow, draw_denoised
+from segstudy.figures import denoised
+from segstudy.figures.denoised import HEADS, PictureRow, draw_denoised
 from segstudy.training.tasks.denoising import middle_levels
 from tests.helpers import small_cell
 from tests.helpers.denoising import SETTINGS, unlabelled  # noqa: F401 - a fixture
@@ -24,10 +24,10 @@ def test_psnr_by_hand_and_ssim_of_equal_images():
     image = CLEAN.copy()
     image[inside] += 0.1
     image[~inside] = 0
-    psnr, ssim = denoising.quality(CLEAN, image, inside)
+    psnr, ssim = denoised.quality(CLEAN, image, inside)
     assert psnr == pytest.approx(-10 * np.log10(0.1**2), abs=1e-3)  # 20 dB
     assert ssim < 1
-    assert denoising.quality(CLEAN, CLEAN + 1e-7, inside)[1] == pytest.approx(1)
+    assert denoised.quality(CLEAN, CLEAN + 1e-7, inside)[1] == pytest.approx(1)
 
 
 def test_ssim_is_the_published_formula_in_windows_of_seven():
@@ -43,7 +43,7 @@ def test_ssim_is_the_published_formula_in_windows_of_seven():
             upper = (2 * a.mean() * b.mean() + 0.01**2) * (2 * covariance[0, 1] + 0.03**2)
             lower = (a.mean() ** 2 + b.mean() ** 2 + 0.01**2) * (covariance[0, 0] + covariance[1, 1] + 0.03**2)
             values.append(upper / lower)
-    assert denoising.quality(CLEAN, image, inside)[1] == pytest.approx(np.mean(values), abs=1e-5)
+    assert denoised.quality(CLEAN, image, inside)[1] == pytest.approx(np.mean(values), abs=1e-5)
 
 
 def test_levels_are_the_middles_of_the_ranges_asked_for():
@@ -52,19 +52,19 @@ def test_levels_are_the_middles_of_the_ranges_asked_for():
 
 
 def test_a_few_rows_spread_evenly():
-    assert denoising.evenly(np.arange(10, 111), 3).tolist() == [10, 60, 110]
-    assert denoising.evenly(np.arange(2), 3).tolist() == [0, 1]
+    assert denoised.evenly(np.arange(10, 111), 3).tolist() == [10, 60, 110]
+    assert denoised.evenly(np.arange(2), 3).tolist() == [0, 1]
 
 
 def test_the_padding_is_cut_off():
     roi = np.zeros((9, 8), np.uint8)
     roi[2, 3] = roi[5, 6] = 1
-    assert denoising.rectangle(roi) == (slice(2, 6), slice(3, 7))
+    assert denoised.rectangle(roi) == (slice(2, 6), slice(3, 7))
 
 
 def test_what_a_network_says_is_the_sigmoid_of_its_logits():
     image = (CLEAN * 255).astype(np.uint8)
-    pair = denoising.removed(lambda x: x * 0, image, ("gaussian", 0.1), rng.generator(0, "a"), torch.device("cpu"))
+    pair = denoised.removed(lambda x: x * 0, image, ("gaussian", 0.1), rng.generator(0, "a"), torch.device("cpu"))
     assert (pair.denoised == 0.5).all()
     assert np.std(pair.noisy - image / 255) == pytest.approx(0.1, rel=0.2)
 
@@ -73,16 +73,16 @@ def test_a_cell_is_measured_and_drawn(unlabelled, tmp_path):  # noqa: F811
     small_cell.run(unlabelled[:2], tmp_path, SETTINGS, index=unlabelled[2])
     outputs = {"table": tmp_path / "denoising.csv", "png": tmp_path / "a.png"}
     model = tmp_path / "model.safetensors"
-    denoising.measure_denoising(model, *unlabelled, outputs, title="discs", phantom=True)
+    denoised.measure_denoising(model, *unlabelled, outputs, title="discs", phantom=True)
     table = pd.read_csv(outputs["table"])
-    assert list(table.columns) == denoising.COLUMNS
+    assert list(table.columns) == denoised.COLUMNS
     assert table["noise"].tolist() == ["gaussian", "salt_and_pepper"] * 2
     assert set(table["level"]) == {0.125, 0.06}
     assert table.notna().all(axis=None)
     gaussian = table[table["noise"] == "gaussian"]
     assert gaussian["psnr_noisy"].to_numpy() == pytest.approx(-20 * np.log10(0.125), abs=0.5)
     first = outputs["table"].read_bytes(), outputs["png"].read_bytes()
-    denoising.measure_denoising(model, *unlabelled, outputs, title="discs", phantom=True)
+    denoised.measure_denoising(model, *unlabelled, outputs, title="discs", phantom=True)
     assert (outputs["table"].read_bytes(), outputs["png"].read_bytes()) == first
 
 

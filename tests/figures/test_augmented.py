@@ -15,8 +15,8 @@ from segstudy.core.files import write_csv
 from segstudy.data.images import drawing
 from segstudy.data.images.label_map import binary, several
 from segstudy.data.store import open_store
-from segstudy.figures import training_samples
-from segstudy.figures.training_samples import Sample, draw_augmented, first_samples
+from segstudy.figures import augmented
+from segstudy.figures.augmented import Sample, draw_augmented, first_samples
 from segstudy.training import trainer
 from tests.helpers import small_cell
 
@@ -102,9 +102,9 @@ def test_mask_and_roi_are_outlined_and_what_does_not_count_is_dimmed():
     image = np.full((100, 100, 1), 200 / 255, np.float32)
     mask, roi = np.zeros((100, 100), np.uint8), np.ones((100, 100), np.uint8)
     mask[20:80, 20:60], roi[:, 90:] = 1, 0
-    tile = np.asarray(training_samples._picture(Sample("a", image, mask, roi), DISC))
+    tile = np.asarray(augmented._picture(Sample("a", image, mask, roi), DISC))
     assert tile.shape == (400, 400, 3)  # four display pixels for one
-    is_mask, is_roi = (np.all(tile == colour, axis=2) for colour in (training_samples.MASK, training_samples.ROI))
+    is_mask, is_roi = (np.all(tile == colour, axis=2) for colour in (augmented.MASK, augmented.ROI))
     expected = np.zeros((400, 400), bool)
     expected[80:320, 80:240] = True
     expected[82:318, 82:238] = False
@@ -118,14 +118,14 @@ def test_a_thin_vessel_keeps_its_inside_and_survives_shrinking():
     mask = np.zeros((800, 800), np.uint8)
     mask[:, 401] = 1  # half of a display pixel
     sample = Sample("a", np.zeros((800, 800, 3), np.float32), mask, np.ones_like(mask))
-    tile = np.asarray(training_samples._picture(sample, DISC))
-    assert (tile[:, 200] == training_samples.MASK).all()
+    tile = np.asarray(augmented._picture(sample, DISC))
+    assert (tile[:, 200] == augmented.MASK).all()
     wide = np.zeros((400, 400), np.uint8)
     wide[:, 200:204] = 1
     tile = np.asarray(
-        training_samples._picture(Sample("a", np.zeros((400, 400, 3), np.float32), wide, np.ones_like(wide)), DISC)
+        augmented._picture(Sample("a", np.zeros((400, 400, 3), np.float32), wide, np.ones_like(wide)), DISC)
     )
-    assert [bool((tile[:, x] == training_samples.MASK).all()) for x in range(199, 205)] == [0, 1, 0, 0, 1, 0]
+    assert [bool((tile[:, x] == augmented.MASK).all()) for x in range(199, 205)] == [0, 1, 0, 0, 1, 0]
 
 
 def test_several_classes_lie_over_the_image_in_their_own_colours(tmp_path):
@@ -133,10 +133,10 @@ def test_several_classes_lie_over_the_image_in_their_own_colours(tmp_path):
     image = np.full((100, 100, 1), 200 / 255, np.float32)
     mask, roi = np.zeros((100, 100), np.uint8), np.ones((100, 100), np.uint8)
     mask[20:80, 20:60], mask[40:60, 30:50], roi[:, 90:] = 2, 1, 0
-    tile = np.asarray(training_samples._picture(Sample("a", image, mask, roi), labels)).astype(int)
+    tile = np.asarray(augmented._picture(Sample("a", image, mask, roi), labels)).astype(int)
     for y, x, colour in ((200, 160, labels.colours[1]), (100, 100, labels.colours[2])):
         assert np.abs(tile[y, x] - (0.55 * 200 + 0.45 * np.array(colour))).max() <= 1
-    assert (tile[10, 10] == 200).all() and (tile[:, 359] == training_samples.ROI).all()
+    assert (tile[10, 10] == 200).all() and (tile[:, 359] == augmented.ROI).all()
     inputs = small_cell.write_inputs(tmp_path / "inputs", classes=("core", "rim"))
     draw_augmented(*inputs, WHOLE, tmp_path / "x.png", seed=0, title="discs", labels=labels)
     page = np.asarray(Image.open(tmp_path / "x.png"))
@@ -159,7 +159,7 @@ def test_a_split_without_training_images_is_refused(inputs, tmp_path):
 
 
 def test_a_long_name_keeps_its_end(inputs):
-    font = training_samples.ImageFont.load_default(drawing.TEXT)
+    font = augmented.ImageFont.load_default(drawing.TEXT)
     assert drawing.fitting("IMD002", font, 400) == "IMD002"
     cut = drawing.fitting("patient-" * 12 + "0042", font, 400)
     assert cut.startswith("...") and cut.endswith("0042") and font.getlength(cut) <= 400
@@ -180,5 +180,5 @@ def test_void_is_painted_where_the_mask_goes(inputs, tmp_path):
         np.testing.assert_array_equal(one.roi > 0, (two.roi > 0) | two.void)
         assert one.void is None
     shown = next(sample for sample in void if sample.void.sum() > 20)
-    tile = np.asarray(training_samples._picture(shown, DISC))
+    tile = np.asarray(augmented._picture(shown, DISC))
     assert (tile == drawing.VOID).all(axis=2).mean() == pytest.approx(shown.void.mean(), abs=0.1)

@@ -9,8 +9,8 @@ from PIL import Image
 
 from segstudy.data.images import drawing
 from segstudy.data.images.prediction_files import write_probability
-from segstudy.figures import pseudo_labels
-from segstudy.figures.pseudo_labels import draw_contact_sheet, evenly
+from segstudy.figures import pseudo_sheet
+from segstudy.figures.pseudo_sheet import draw_contact_sheet, evenly
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def draw(sheet, name="sheet.png", **more):
 @pytest.fixture
 def pages(monkeypatch):
     made = []
-    page = pseudo_labels._page
-    monkeypatch.setattr(pseudo_labels, "_page", lambda *parts: made.append(parts) or page(*parts))
+    page = pseudo_sheet._page
+    monkeypatch.setattr(pseudo_sheet, "_page", lambda *parts: made.append(parts) or page(*parts))
     return made
 
 
@@ -66,7 +66,7 @@ def test_eight_of_each_kind_at_most_evenly_over_the_range(sheet, pages):
 def test_the_outline_lies_where_the_image_has_the_object(sheet, pages):
     draw(sheet)
     tile = np.asarray(pages[0][2][0][1][0].picture)
-    cyan = (tile == pseudo_labels.OUTLINE).all(axis=2)
+    cyan = (tile == pseudo_sheet.OUTLINE).all(axis=2)
     rows, columns = np.nonzero(cyan)
     assert tile.shape[:2] == (300, 400)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (100, 199, 50, 149)

@@ -9,7 +9,7 @@ from segstudy.core.errors import StudyError
 from segstudy.data.images.label_map import binary, several
 from segstudy.evaluation import aggregate
 from segstudy.evaluation.aggregate import per_image
-from segstudy.evaluation.baselines import CONTROLS, measure_controls
+from segstudy.evaluation.controls import CONTROLS, measure_controls
 from segstudy.evaluation.metrics import dice
 
 SIZE = (60, 80)
