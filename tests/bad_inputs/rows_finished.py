@@ -263,7 +263,7 @@ LATER = [
     asked(
         "added-loss-misspelt",
         f"{SNAKEMAKE}",
-        "names 'focla', which nothing defines",
+        "names 'focla', which is not defined",
         "Did you mean 'focal'?",
         base="finished",
         setup=value("experiments.lesion_losses.losses", ["bce", "dice", "focla"]),

@@ -59,7 +59,7 @@ RECIPES = [
         "crops_per_epoch says how many crops",
     ),
     wrong(
-        "start-unknown", "recipes.default.start_from", {"recipe": "pretrain"}, "names 'pretrain', which nothing defines"
+        "start-unknown", "recipes.default.start_from", {"recipe": "pretrain"}, "names 'pretrain', which is not defined"
     ),
     said(
         "start-in-a-circle",
@@ -69,7 +69,7 @@ RECIPES = [
     said(
         "denoising-measured",
         value("recipes.default.denoising", {}),
-        "names 'default', which learns to remove noise and predicts no masks",
+        "names 'default', a denoising recipe, which predicts no masks",
     ),
     wrong(
         "denoising-no-noise",
@@ -80,7 +80,7 @@ RECIPES = [
     said(
         "pseudo-unlabelled",
         value("recipes.pseudo", {"pseudo_labels": {"teacher": {"recipe": "default"}, "unlabelled": "more"}}),
-        "recipes.pseudo.pseudo_labels.unlabelled names 'more', which nothing defines",
+        "recipes.pseudo.pseudo_labels.unlabelled names 'more', which is not defined",
     ),
     wrong(
         "accept-white",

@@ -143,7 +143,7 @@ EXPERIMENTS = [
     said(
         "experiment-dataset",
         value("experiments.lesion_losses.datasets", ["leisons"]),
-        "experiments.lesion_losses.datasets names 'leisons', which nothing defines",
+        "experiments.lesion_losses.datasets names 'leisons', which is not defined",
         "Did you mean 'lesions'?",
         "define it under 'datasets:'",
     ),
@@ -156,7 +156,7 @@ EXPERIMENTS = [
     said(
         "experiment-loss",
         value("experiments.lesion_losses.losses", ["bce", "dcie"]),
-        "names 'dcie', which nothing defines",
+        "names 'dcie', which is not defined",
         "Did you mean 'dice'?",
     ),
     said(
@@ -260,31 +260,33 @@ CLASSES = [
     said(
         "class-without-value",
         replaced("study.yaml", "disc: 1", "disc: #ff0000"),
-        "disc has no value; a colour stands in quotes",
+        "disc has no value; put colours in quotes",
     ),
-    wrong("class-value-twice", "datasets.kinds.classes", {"disc": 1, "square": 1}, "1 stands for disc and square"),
-    wrong("class-background-alone", "datasets.kinds.classes", {"background": 0}, "background alone is no class"),
+    wrong(
+        "class-value-twice", "datasets.kinds.classes", {"disc": 1, "square": 1}, "value 1 is given to disc and square"
+    ),
+    wrong("class-background-alone", "datasets.kinds.classes", {"background": 0}, "'background' is the only class"),
     wrong(
         "class-value-0",
         "datasets.kinds.classes",
         {"disc": 0},
-        "0 stands for disc and, unless other values are given, for background",
+        "value 0 is given to disc, but is also the default of background",
     ),
     wrong(
         "class-mean",
         "datasets.kinds.classes",
         {"mean": 1, "disc": 2},
-        "'mean' is what tables call the mean over the classes",
+        "tables use the name 'mean' for the mean over classes",
     ),
     wrong("class-case", "datasets.kinds.classes", {"disc": 1, "Disc": 2}, "'disc' and 'Disc' differ in case only"),
     wrong(
         "class-colour-and-value",
         "datasets.kinds.classes",
         {"disc": "#ff0000", "square": 2},
-        "colours (disc) or values (square), not both",
+        "colours and numbers cannot be mixed: disc has a colour, square a number",
     ),
-    said("ignore-a-class", value("datasets.kinds.ignore", 1), "ignore: 1 stands for disc and is ignored"),
-    said("ignore-bare-colour", value("datasets.kinds.ignore", None), "a colour stands in quotes"),
+    said("ignore-a-class", value("datasets.kinds.ignore", 1), "ignore: value 1 is given to disc and is also ignored"),
+    said("ignore-bare-colour", value("datasets.kinds.ignore", None), "put colours in quotes"),
     said("inverted-classes", value("datasets.kinds.inverted", True), "'inverted' is for masks without 'classes'"),
     said(
         "loss-of-one-class",

@@ -23,18 +23,18 @@ def parsed(text):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{wall: 1, door: 1}", "1 stands for wall and door"),
-        ("{wall: [1, 2], door: [3, 2]}", "2 stands for wall and door"),
-        ("{wall: [1, 1]}", "1 stands twice for wall"),
-        ("{wall: '#FF0000', door: '#ff0000'}", "#ff0000 stands for wall and door"),
-        ("{wall: 1, door: '#ff0000'}", r"colours \(door\) or values \(wall\), not both"),
-        ("{sky: 0, wall: 1}", "0 stands for sky and, unless other values are given, for background"),
-        ("{sky: '#000000', wall: '#0000ff'}", "#000000 stands for sky and"),
-        ("{mean: 1, wall: 2}", "'mean' is what tables call the mean over the classes"),
-        ("{background: 0}", "background alone is no class"),
+        ("{wall: 1, door: 1}", "value 1 is given to wall and door"),
+        ("{wall: [1, 2], door: [3, 2]}", "value 2 is given to wall and door"),
+        ("{wall: [1, 1]}", "value 1 is given twice to wall"),
+        ("{wall: '#FF0000', door: '#ff0000'}", "value #ff0000 is given to wall and door"),
+        ("{wall: 1, door: '#ff0000'}", "cannot be mixed: door has a colour, wall a number"),
+        ("{sky: 0, wall: 1}", "value 0 is given to sky, but is also the default of background"),
+        ("{sky: '#000000', wall: '#0000ff'}", "value #000000 is given to sky, but"),
+        ("{mean: 1, wall: 2}", "tables use the name 'mean' for the mean over classes"),
+        ("{background: 0}", "'background' is the only class"),
         ("{Wall: 1, wall: 2}", "'Wall' and 'wall' differ in case only"),
         ("{Background: 0, wall: 1}", "'background' and 'Background' differ in case only"),
-        ("{wall: #ff0000\n}", "wall has no value; a colour stands in quotes"),
+        ("{wall: #ff0000\n}", "wall has no value; put colours in quotes"),
         ("{wall: []}", "wall has no value"),
         ("{wall: -1}", "greater than or equal to 0"),
         ("{wall: 70000}", "less than or equal to 65535"),
@@ -49,7 +49,7 @@ def test_classes_that_cannot_be_meant_are_refused(text, words):
 
 def test_no_more_classes_than_a_byte_can_tell_apart():
     parsed(str({f"c{n}": n for n in range(1, 256)}))
-    with pytest.raises(ValidationError, match="256 classes are more than the 255"):
+    with pytest.raises(ValidationError, match="256 foreground classes; masks can hold 255"):
         parsed(str({f"c{n}": n for n in range(1, 257)}))
 
 
@@ -66,7 +66,7 @@ def test_the_message_names_the_key_of_the_config():
         "models": {"unet": {}},
         "losses": {"bce": {}},
     }
-    with pytest.raises(StudyError, match=r"datasets\.mine\.classes: 1 stands for wall and door"):
+    with pytest.raises(StudyError, match=r"datasets\.mine\.classes: value 1 is given to wall and door"):
         load_study(config)
 
 
@@ -105,12 +105,12 @@ def test_ignored_values_are_no_class_and_absent_where_none_is_named():
     for given in (255, [0, 255], "#e0e0c0", []):
         assert block(ignore=given).model_dump(mode="json", include={"ignore"}) == {"ignore": given}
     for keys, words in (
-        ({"ignore": None}, "a colour stands in quotes"),
+        ({"ignore": None}, "put colours in quotes"),
         ({"ignore": [255, 255]}, "twice"),
-        ({"ignore": [255, "#ffffff"]}, "colours or values, not both"),
-        ({"ignore": 9, "classes": {"wall": [8, 9]}}, "ignore: 9 stands for wall and is ignored"),
-        ({"ignore": 9, "classes": {"wall": "#ff0000"}}, "colours or values, not both: 9 is ignored"),
-        ({"ignore": 0, "classes": {"wall": 1}}, "no pixel is left as background beside wall"),
+        ({"ignore": [255, "#ffffff"]}, "colours and numbers cannot be mixed"),
+        ({"ignore": 9, "classes": {"wall": [8, 9]}}, "ignore: value 9 is given to wall and is also ignored"),
+        ({"ignore": 9, "classes": {"wall": "#ff0000"}}, "colours and numbers cannot be mixed: 9 is ignored"),
+        ({"ignore": 0, "classes": {"wall": 1}}, "so wall has no background"),
         ({"ignore": 0, "classes": {f"c{n}": n for n in range(1, 255)}}, "253 classes at most"),
         ({"ignore": -1}, "greater than or equal to 0"),
     ):

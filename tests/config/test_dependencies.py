@@ -66,7 +66,7 @@ def test_an_unlabelled_data_set_needs_no_validation_images():
 
 CHAIN = {"recipe": "pseudo"}
 REFUSED = {
-    "nothing defines": {"recipes__finetuned__start_from__recipe": "denoisign"},
+    "is not defined": {"recipes__finetuned__start_from__recipe": "denoisign"},
     "Did you mean 'rfmid'": {"recipes__mean_teacher__consistency__unlabelled": "rfmd"},
     "in a circle: default -> pseudo -> default": {"recipes__default__start_from": CHAIN},
     "in a circle: pseudo_labels50": {
@@ -76,7 +76,7 @@ REFUSED = {
     },
     "predicts no masks": {"experiments__few__recipes": ["denoising"]},
     "a denoising recipe, which predicts no masks": {"recipes__pseudo__pseudo_labels__teacher__recipe": "denoising"},
-    "cannot teach": {"recipes__finetuned__start_from__loss": "dice"},
+    "does not support": {"recipes__finetuned__start_from__loss": "dice"},
     "reads no labels": {"recipes__denoising__labels": 0.5},
     "needs a kind of noise": {
         "recipes__denoising__denoising": {"gaussian": None, "salt_and_pepper": None, "speckle": None}

@@ -212,7 +212,7 @@ def test_a_loss_that_does_not_fit_the_number_of_classes_stops_before_any_job(dat
 
 def test_nothing_is_chosen_on_validation_images_where_there_are_none():
     config = changed(("datasets", "ph2", "split"), {"validation": 0})
-    with pytest.raises(StudyError, match="'validation', which needs validation images; datasets"):
+    with pytest.raises(StudyError, match="'validation', which needs validation images, but datasets"):
         load_study(config)
     config["evaluation"] = {"policies": ["training", "otsu"], "headline": "training"}
     with pytest.raises(StudyError, match="'otsu', which needs validation images"):

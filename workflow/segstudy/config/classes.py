@@ -1,4 +1,4 @@
-"""What the values in the masks of a data set stand for: `classes:` names classes, `ignore:` what counts for nothing."""
+"""Values in the masks of a data set: `classes:` gives those of each class, `ignore:` those of void pixels."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Colour = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$"), WithJsonSchema({"typ
 Value = Annotated[int, Field(ge=0, le=65535)] | Colour
 
 
-def _none_left_out(classes: Any) -> Any:
-    """Say what YAML does with an unquoted colour, which pydantic would call a missing value."""
+def _check_given(classes: Any) -> Any:
+    """Explain an unquoted colour, which YAML reads as a missing value."""
     if isinstance(classes, dict):
         empty = [name for name, values in classes.items() if values is None or values == [] or _holds_none(values)]
         if empty:
             raise ValueError(
-                f"{empty[0]} has no value; a colour stands in quotes, '#ff0000', or YAML takes it for a comment"
+                f"{empty[0]} has no value; put colours in quotes, '#ff0000': without them YAML reads # as a comment"
             )
         for name, values in classes.items():
             if any(isinstance(value, bool) for value in (values if isinstance(values, list) else [values])):
-                raise ValueError(f"{name} has the value true or false; a class has numbers or colours")
+                raise ValueError(f"{name} has the value true or false; values of a class are numbers or colours")
     return classes
 
 
@@ -37,14 +37,14 @@ def _holds_none(values: Any) -> bool:
     return isinstance(values, list) and None in values
 
 
-def _checked(classes: dict[str, int | str | list[int | str]]) -> dict[str, int | str | list[int | str]]:
+def _check_classes(classes: dict[str, int | str | list[int | str]]) -> dict[str, int | str | list[int | str]]:
     if not classes:
         return classes
     foreground = [name for name in classes if name != BACKGROUND]
     if not foreground:
-        raise ValueError(f"{BACKGROUND} alone is no class; name what is to be found")
+        raise ValueError(f"'{BACKGROUND}' is the only class; add the classes to segment")
     if len(foreground) > MOST:
-        raise ValueError(f"{len(foreground)} classes are more than the {MOST} that masks can hold")
+        raise ValueError(f"{len(foreground)} foreground classes; masks can hold {MOST} at most")
     _check_names(list(classes))
     listed = [
         (name, value.lower() if isinstance(value, str) else value)
@@ -57,7 +57,7 @@ def _checked(classes: dict[str, int | str | list[int | str]]) -> dict[str, int |
 
 def _check_names(names: list[str]) -> None:
     if MEAN in names:
-        raise ValueError(f"'{MEAN}' is what tables call the mean over the classes; give the class another name")
+        raise ValueError(f"tables use the name '{MEAN}' for the mean over classes; give the class another name")
     seen = {BACKGROUND: BACKGROUND}
     for name in names:
         other = seen.setdefault(name.casefold(), name)
@@ -70,40 +70,42 @@ def _check_values(listed: list[tuple[str, int | str]], implied: bool) -> None:
     colours = [pair for pair in listed if isinstance(pair[1], str)]
     if 0 < len(colours) < len(listed):
         number = next(pair for pair in listed if isinstance(pair[1], int))
-        raise ValueError(f"masks hold colours ({colours[0][0]}) or values ({number[0]}), not both")
+        raise ValueError(f"colours and numbers cannot be mixed: {colours[0][0]} has a colour, {number[0]} a number")
     owners: dict[int | str, str] = {}
     for name, value in listed:
         if value in owners:
             other = owners[value]
             raise ValueError(
-                f"{value} stands twice for {name}" if other == name else f"{value} stands for {other} and {name}"
+                f"value {value} is given twice to {name}"
+                if other == name
+                else f"value {value} is given to {other} and {name}"
             )
         owners[value] = name
-    nothing: int | str = "#000000" if colours else 0
-    if implied and nothing in owners:
+    zero: int | str = "#000000" if colours else 0
+    if implied and zero in owners:
         raise ValueError(
-            f"{nothing} stands for {owners[nothing]} and, unless other values are given, for {BACKGROUND}: "
-            f"name the values of '{BACKGROUND}' too"
+            f"value {zero} is given to {owners[zero]}, but is also the default of {BACKGROUND}: "
+            f"give the values of '{BACKGROUND}' too"
         )
 
 
 Classes = Annotated[
     dict[Name, Value | Annotated[list[Value], Field(min_length=1)]],
-    BeforeValidator(_none_left_out),
-    AfterValidator(_checked),
+    BeforeValidator(_check_given),
+    AfterValidator(_check_classes),
 ]
 
 
-def _ignored_given(values: Any) -> Any:
+def _check_ignored_given(values: Any) -> Any:
     if values is None or _holds_none(values):
-        raise ValueError("no value is given; a colour stands in quotes, '#ff0000', or YAML takes it for a comment")
+        raise ValueError("no value is given; put colours in quotes, '#ff0000': without them YAML reads # as a comment")
     return values
 
 
-def _ignored_checked(values: int | str | list[int | str]) -> int | str | list[int | str]:
+def _check_ignored_types(values: int | str | list[int | str]) -> int | str | list[int | str]:
     listed = values_of(values)
     if len({type(value) for value in listed}) > 1:
-        raise ValueError("masks hold colours or values, not both")
+        raise ValueError("colours and numbers cannot be mixed")
     return values
 
 
@@ -123,22 +125,22 @@ def check_ignored(ignored: list[int | str], classes: dict[str, int | str | list[
     owners = {value: name for name, values in classes.items() for value in values_of(values)}
     for value in ignored:
         if value in owners:
-            raise ValueError(f"{value} stands for {owners[value]} and is ignored")
+            raise ValueError(f"value {value} is given to {owners[value]} and is also ignored")
         other = next((known for known in owners if type(known) is not type(value)), None)
         if other is not None:
-            raise ValueError(f"masks hold colours or values, not both: {value} is ignored, {other} is {owners[other]}")
+            raise ValueError(f"colours and numbers cannot be mixed: {value} is ignored, {other} is {owners[other]}")
     if ignored and len(set(classes) - {BACKGROUND}) > MOST_WITH_VOID:
-        raise ValueError(f"beside ignored values there may be {MOST_WITH_VOID} classes at most")
-    nothing: int | str = "#000000" if any(isinstance(value, str) for value in ignored) else 0
-    if len(classes) == 1 and nothing in ignored:
+        raise ValueError(f"with ignored values there can be {MOST_WITH_VOID} classes at most")
+    zero: int | str = "#000000" if any(isinstance(value, str) for value in ignored) else 0
+    if len(classes) == 1 and zero in ignored:
         raise ValueError(
-            f"{nothing} is ignored, so no pixel is left as {BACKGROUND} beside {next(iter(classes))}: name the values "
-            f"of '{BACKGROUND}' under classes"
+            f"{zero} is ignored, so {next(iter(classes))} has no {BACKGROUND}: give the values of '{BACKGROUND}' "
+            "under classes"
         )
 
 
 Ignored = Annotated[
     Value | Annotated[list[Value], Distinct] | None,
-    BeforeValidator(_ignored_given),
-    AfterValidator(_ignored_checked),
+    BeforeValidator(_check_ignored_given),
+    AfterValidator(_check_ignored_types),
 ]

@@ -1,6 +1,6 @@
-"""What the parts of a config may not ask of each other.
+"""Checks across the blocks of a config.
 
-Names that nothing defines, choices on validation images that are not there, and chains of cells that cannot work.
+Names that are not defined, choices by validation images where there are none, and cells that cannot build on others.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def check_validation(study: Study, files: Sequence[Path]) -> None:
         StudyError: a threshold policy, or a recipe that stops early by the validation loss, needs them.
     """
     measured = {cell.dataset for cell in study.cells}
-    # What learns to remove noise divides its images itself.
+    # Denoising recipes make a validation part of their own.
     trained = [cell for cell in [*study.cells, *ancestors(study)] if not study.recipes[cell.recipe].denoising]
     for dataset in dict.fromkeys(cell.dataset for cell in trained):
         if study.datasets[dataset].split.validation:
@@ -36,18 +36,18 @@ def check_validation(study: Study, files: Sequence[Path]) -> None:
         needed = [policy for policy in study.evaluation.policies if policy in TUNED]
         if needed and dataset in measured and not study.datasets[dataset].several:
             raise StudyError(
-                f"evaluation.policies has '{needed[0]}', which needs validation images; {where}",
+                f"evaluation.policies has '{needed[0]}', which needs validation images, but {where}",
                 where=place(("evaluation", "policies"), files),
                 allowed="fixed, training (the threshold with the best Dice on the training images)",
-                remedy=f"name these in evaluation.policies and as its headline, or give {dataset} validation images",
+                remedy=f"use these in evaluation.policies and as its headline, or give {dataset} validation images",
             )
         for recipe in dict.fromkeys(cell.recipe for cell in trained if cell.dataset == dataset):
             if study.recipe(dataset, recipe).early_stopping.patience is not None:
                 raise StudyError(
-                    f"recipe '{recipe}' stops early by the validation loss; {where}",
+                    f"recipe '{recipe}' stops early by the validation loss, but {where}",
                     where=place(("recipes", recipe, "early_stopping", "patience"), files),
-                    remedy=f"take out early_stopping.patience, for {dataset} alone under its 'training:', or give it "
-                    "validation images",
+                    remedy=f"remove early_stopping.patience (for {dataset} alone: set it to null under its 'training:'), or "
+                    "give it validation images",
                 )
 
 
@@ -59,20 +59,20 @@ def check_references(study: Study, files: list[Path]) -> None:
     """
     for name, experiment in study.experiments.items():
         for section in ("datasets", "models", "losses", "recipes"):
-            known = getattr(study, section)
+            defined = getattr(study, section)
             for item in getattr(experiment, section):
-                if item not in known:
+                if item not in defined:
                     raise StudyError(
-                        f"experiments.{name}.{section} names '{item}', which nothing defines.{nearest(item, known)}",
+                        f"experiments.{name}.{section} names '{item}', which is not defined.{nearest(item, defined)}",
                         where=place(("experiments", name, section), files),
-                        allowed=", ".join(known),
+                        allowed=", ".join(defined),
                         remedy=f"define it under '{section}:' or use one of these names",
                     )
         for dataset in experiment.datasets:
-            split, last = study.datasets[dataset].split, max(experiment.seeds)
-            if split.repeat == "kfold" and last >= split.folds:
+            split, last_seed = study.datasets[dataset].split, max(experiment.seeds)
+            if split.repeat == "kfold" and last_seed >= split.folds:
                 raise StudyError(
-                    f"experiments.{name}.seeds asks for fold {last} of {dataset}",
+                    f"experiments.{name}.seeds asks for fold {last_seed} of {dataset}",
                     where=place(("experiments", name, "seeds"), files),
                     allowed=f"0 to {split.folds - 1}, since datasets.{dataset}.split.folds is {split.folds}",
                 )
@@ -87,19 +87,19 @@ def check_references(study: Study, files: list[Path]) -> None:
 
 
 def check_chains(study: Study, files: Sequence[Path]) -> None:
-    """Check that what recipes name exists and fits, and that no cell needs itself.
+    """Check that names in recipes are defined, and that the cells they build on can be trained.
 
     Raises:
         StudyError: naming the key.
     """
     for name, recipe in study.recipes.items():
         for key, section, item in _references(recipe):
-            known = getattr(study, section)
-            if item not in known:
+            defined = getattr(study, section)
+            if item not in defined:
                 raise StudyError(
-                    f"recipes.{name}.{'.'.join(key)} names '{item}', which nothing defines.{nearest(item, known)}",
+                    f"recipes.{name}.{'.'.join(key)} names '{item}', which is not defined.{nearest(item, defined)}",
                     where=place(("recipes", name, *key), files),
-                    allowed=", ".join(known),
+                    allowed=", ".join(defined),
                     remedy=f"define it under '{section}:' or use one of these names",
                 )
         if recipe.pseudo_labels and study.recipes[recipe.pseudo_labels.teacher.recipe].denoising:
@@ -112,22 +112,23 @@ def check_chains(study: Study, files: Sequence[Path]) -> None:
         for item in experiment.recipes:
             if study.recipes[item].denoising:
                 raise StudyError(
-                    f"experiments.{name}.recipes names '{item}', which learns to remove noise and predicts no masks",
+                    f"experiments.{name}.recipes names '{item}', a denoising recipe, which predicts no masks",
                     where=place(("experiments", name, "recipes"), files),
-                    remedy=f"name a recipe with 'start_from: {{recipe: {item}}}' instead; it is trained for it",
+                    remedy=f"name a recipe with 'start_from: {{recipe: {item}}}' instead; it is then trained as well",
                 )
     for cell in [*study.cells, *ancestors(study)]:
         denoising, kind = study.recipes[cell.recipe].denoising, study.losses[cell.loss].kind
         if denoising and kind not in DENOISING_LOSSES:
             raise StudyError(
-                f"recipe '{cell.recipe}' removes noise, which loss '{cell.loss}' ({kind}) cannot teach",
+                f"recipe '{cell.recipe}' is for denoising, which loss '{cell.loss}' ({kind}) does not support",
                 where=place(("recipes", cell.recipe, "denoising"), files),
                 allowed=f"a loss of the kind {' or '.join(DENOISING_LOSSES)}",
-                remedy="define one ('losses: {mse: {}}') or name it as the 'loss' of start_from",
+                remedy="define one ('losses: {mse: {}}'), or name one as the 'loss' of start_from",
             )
         if study.recipe(cell.dataset, cell.recipe).pseudo_labels and study.datasets[cell.dataset].several:
             raise StudyError(
-                f"recipe '{cell.recipe}' uses pseudo-labels, which are binary; {cell.dataset} has several classes",
+                f"recipe '{cell.recipe}' uses pseudo-labels, which have one foreground class, but "
+                f"{cell.dataset} has several",
                 where=place(("recipes", cell.recipe, "pseudo_labels"), files),
             )
 

@@ -1,4 +1,4 @@
-"""What a study may not exceed: numbers of cells and seeds, lengths of names, crops within their canvas."""
+"""Limits of a study: number of cells, length of names, crops no larger than the canvas."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def check_limits(study: Study, files: Sequence[Path]) -> None:
     Raises:
         StudyError: naming the key.
     """
-    asked = sum(len(experiment.cells) for experiment in study.experiments.values())
-    if asked > MOST_CELLS and len(study.cells) > MOST_CELLS:
+    listed = sum(len(experiment.cells) for experiment in study.experiments.values())
+    if listed > MOST_CELLS and len(study.cells) > MOST_CELLS:
         raise StudyError(
-            f"the experiments make {len(study.cells):,} cells",
+            f"the experiments have {len(study.cells):,} cells",
             where=place(("experiments",), files),
-            allowed=f"{MOST_CELLS:,} cells of a study",
-            remedy="divide it into several studies",
+            allowed=f"{MOST_CELLS:,} cells in a study",
+            remedy="split it into several studies",
         )
     for section in ("datasets", "models", "losses", "recipes", "experiments"):
         _check_case(section, getattr(study, section), files)
@@ -40,14 +40,14 @@ def check_limits(study: Study, files: Sequence[Path]) -> None:
                 f"the names of a cell have {len(''.join(cell[:4]))} characters together: {', '.join(cell[:4])}",
                 where=place(("experiments",), files),
                 allowed=f"{LONGEST_CELL} characters of data set, model, loss and recipe together",
-                remedy="shorten the longest of them",
+                remedy="use shorter names",
             )
     folder = len(os.fsencode(Path.cwd() / "results" / study.study))
     if folder + BELOW_RESULTS > LONGEST_PATH:
         raise StudyError(
-            f"the path of the results has {folder} bytes, too many for files below it",
+            f"the path of the results folder is too long: {folder} bytes",
             where=Path.cwd(),
-            remedy="work in a folder that is less deep, or shorten the name of the study",
+            remedy="work in a folder with a shorter path, or shorten the name of the study",
         )
 
 
@@ -75,12 +75,12 @@ def check_crops(study: Study, files: Sequence[Path]) -> None:
         crop, canvas = study.recipe(dataset, name).crop, _canvas(study.datasets[dataset])
         if crop is None or canvas is None or (crop[0] <= canvas[0] and crop[1] <= canvas[1]):
             continue
-        own = "crop" in study.datasets[dataset].training
+        in_dataset = "crop" in study.datasets[dataset].training
         raise StudyError(
             f"the crops of recipe '{name}' are larger than the images of {dataset}: {list(crop)}, [height, width]",
-            where=place(("datasets", dataset, "training", "crop") if own else ("recipes", name, "crop"), files),
+            where=place(("datasets", dataset, "training", "crop") if in_dataset else ("recipes", name, "crop"), files),
             allowed=f"at most {list(canvas)}, the canvas of {dataset}",
-            remedy=f"a smaller crop or a larger size; for {dataset} alone under its 'training:'",
+            remedy=f"set a smaller crop (for {dataset} alone: under its 'training:') or a larger size",
         )
 
 
