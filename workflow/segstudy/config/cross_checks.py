@@ -46,8 +46,8 @@ def check_validation(study: Study, files: Sequence[Path]) -> None:
                 raise StudyError(
                     f"recipe '{recipe}' stops early by the validation loss, but {where}",
                     where=place(("recipes", recipe, "early_stopping", "patience"), files),
-                    remedy=f"remove early_stopping.patience (for {dataset} alone: set it to null under its 'training:'), or "
-                    "give it validation images",
+                    remedy=f"remove early_stopping.patience (for {dataset} alone: null under its 'training:'), or give "
+                    "it validation images",
                 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,7 +40,8 @@ class Prepared(NamedTuple):
     warning: str
 
 
-Canvases = Callable[[Sequence[Prepared]], Iterator[np.ndarray]]
+Line = dict[str, Any]
+Predict = Callable[[Sequence[Prepared]], Iterator[np.ndarray]]
 
 
 def predict_images(
@@ -82,46 +84,53 @@ def predict_images(
     pictures = listed(images, out)
     policy, value = chosen_threshold(cell, threshold)
     keep_freed_memory()
-    network, meta = load_model(cell.model, chosen_device(device), trust=trust)
+    torch_device = chosen_device(device)
+    network, meta = load_model(cell.model, torch_device, trust=trust)
     check_belongs(cell, meta)
     if cell.usage["field_of_view"] and roi is None:
         logger.warning(
             "the study predicts nothing outside the field of view; without its masks (--roi) whole frames are predicted"
         )
-    lines: dict[int, list[dict[str, Any]]] = {}
-
-    def failed(place: int, error: StudyError) -> None:
-        picture = pictures[place]
-        problem = _problem(error, picture.path)
-        logger.warning("%s: %s", picture.name, problem)
-        lines[place] = [problem_line(picture.path, problem)]
-
-    def prepared() -> Iterator[Prepared]:
-        for place, picture in enumerate(track(pictures, "images")):
-            report_progress({"done": place, "total": len(pictures)})
-            try:
-                yield prepare(place, picture, cell, as_stored)
-            except StudyError as error:
-                failed(place, error)
-
-    def answers(batch: Sequence[Prepared]) -> Iterator[np.ndarray]:
-        return predict_prepared(network, batch, cell, meta["normalisation"], chosen_device(device))
-
-    for one, canvas in _in_passes(prepared(), cell, answers):
-        if one.warning:
-            logger.warning("%s is unlike the training images: %s", one.picture.name, one.warning)
+    lines: dict[int, list[Line]] = {}
+    note_failure = partial(_note_failure, lines, pictures)
+    predict = partial(predict_prepared, network, cell=cell, scaling=meta["normalisation"], device=torch_device)
+    for image, canvas in _in_passes(_prepared(pictures, cell, as_stored, note_failure), cell, predict):
+        if image.warning:
+            logger.warning("%s is unlike the training images: %s", image.picture.name, image.warning)
         try:
-            inside = field_of_view(roi, one.picture.name, one.picture.plain)
-            prediction = Prediction(one.picture.path, one.picture.name, one.orientation, one.geometry, canvas, inside)
+            inside = field_of_view(roi, image.picture.name, image.picture.plain)
+            prediction = Prediction(
+                image.picture.path, image.picture.name, image.orientation, image.geometry, canvas, inside
+            )
             ids, probability = write_prediction(prediction, cell, out, value, overlays)
         except StudyError as error:
-            failed(one.place, error)
+            note_failure(image.place, error)
             continue
-        lines[one.place] = class_lines(prediction, cell, ids, probability, policy, value, one.warning)
+        lines[image.place] = class_lines(prediction, cell, ids, probability, policy, value, image.warning)
     table = pd.DataFrame([line for place in sorted(lines) for line in lines[place]])
     table = table.astype(dict.fromkeys(WHOLE, "Int64"))  # whole numbers also beside a line that has none
     files.write_csv(Path(out) / "predictions.csv", table, sealed=False)
     return table
+
+
+def _prepared(
+    pictures: Sequence[Picture], cell: CellFiles, as_stored: bool, note_failure: Callable[[int, StudyError], None]
+) -> Iterator[Prepared]:
+    """Yield the images that can be read, on their canvases."""
+    for place, picture in enumerate(track(pictures, "images")):
+        report_progress({"done": place, "total": len(pictures)})
+        try:
+            yield prepare(place, picture, cell, as_stored)
+        except StudyError as error:
+            note_failure(place, error)
+
+
+def _note_failure(lines: dict[int, list[Line]], pictures: Sequence[Picture], place: int, error: StudyError) -> None:
+    """Log why an image has no prediction, and make this its line of the table."""
+    picture = pictures[place]
+    problem = _problem(error, picture.path)
+    logger.warning("%s: %s", picture.name, problem)
+    lines[place] = [problem_line(picture.path, problem)]
 
 
 def _problem(error: StudyError, image: Path) -> str:
@@ -142,9 +151,9 @@ def chosen_device(name: str) -> torch.device:
 
     if name == "auto":
         return choose_device()
-    kind, _, number = name.partition(":")
+    device_type, _, number = name.partition(":")
     count = torch.cuda.device_count()
-    if name == "cpu" or (kind == "cuda" and (number or "0").isdecimal() and int(number or 0) < count):
+    if name == "cpu" or (device_type == "cuda" and (number or "0").isdecimal() and int(number or 0) < count):
         return torch.device(name)
     raise StudyError(f"this machine has no device '{name}'", allowed=f"auto, cpu{', cuda' * bool(count)}")
 
@@ -159,10 +168,10 @@ def predict_prepared(
     """
     usage = cell.usage
     height, width = batch[0].pixels.shape[:2]
-    own = (height, width) == tuple(usage["canvas"])
+    on_study_canvas = (height, width) == tuple(usage["canvas"])
     tile = tuple(usage["tile"]) if usage["tile"] else None
-    if own or height * width <= PIXELS_PER_PASS:
-        count = max(len(batch), usage["images_per_pass"] if own else 1)
+    if on_study_canvas or height * width <= PIXELS_PER_PASS:
+        count = max(len(batch), usage["images_per_pass"] if on_study_canvas else 1)
         rows = [min(place, len(batch) - 1) for place in range(count)]
         content = np.stack([one.pixels for one in batch])
         for place, canvas in enumerate(
@@ -194,12 +203,12 @@ def predict_large(
 
     def predict(tiles: torch.Tensor) -> torch.Tensor:
         content = tiles.permute(0, 2, 3, 1).numpy()
-        answers = predict_canvas(network, content, range(len(content)), scaling, device, batch=len(content))
-        return torch.from_numpy(np.stack(list(answers)))
+        canvases = predict_canvas(network, content, range(len(content)), scaling, device, batch=len(content))
+        return torch.from_numpy(np.stack(list(canvases)))
 
     canvas = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
-    together = max(1, PIXELS_PER_PASS // (tile[0] * tile[1]))
-    result: np.ndarray = predict_tiles(predict, canvas, tile, overlap, together)[0].clamp_(0, 1).numpy()
+    tiles_per_pass = max(1, PIXELS_PER_PASS // (tile[0] * tile[1]))
+    result: np.ndarray = predict_tiles(predict, canvas, tile, overlap, tiles_per_pass)[0].clamp_(0, 1).numpy()
     return result
 
 
@@ -213,24 +222,24 @@ def prepare(place: int, picture: Picture, cell: CellFiles, as_stored: bool) -> P
     orientation = 1 if as_stored else orientation_of(picture.path)
     image = np.ascontiguousarray(turned_upright(read_image(picture.path, cell.reading), orientation))
     original = (image.shape[0], image.shape[1])
-    own, needed = (usage["canvas"][0], usage["canvas"][1]), canvas_size([original], usage["size"])
-    canvas = own if needed[0] <= own[0] and needed[1] <= own[1] else needed
+    study_canvas, needed = (usage["canvas"][0], usage["canvas"][1]), canvas_size([original], usage["size"])
+    canvas = study_canvas if needed[0] <= study_canvas[0] and needed[1] <= study_canvas[1] else needed
     geometry = fit(original, canvas, usage["size"])
     pixels = to_canvas(in_colour(image, usage["colour"]), geometry, canvas, "image")
     warning = unlike(pixels[geometry.rectangle], original, usage["training_images"], usage)
     return Prepared(place, picture, orientation, pixels, geometry, warning)
 
 
-def _in_passes(images: Iterator[Prepared], cell: CellFiles, answers: Canvases) -> Iterator[tuple[Prepared, np.ndarray]]:
+def _in_passes(images: Iterator[Prepared], cell: CellFiles, predict: Predict) -> Iterator[tuple[Prepared, np.ndarray]]:
     """Yield each image with its probabilities; those on the study's canvas go through the network together."""
     waiting: list[Prepared] = []
     for one in images:
         if list(one.pixels.shape[:2]) != cell.usage["canvas"]:
-            yield one, next(answers([one]))
+            yield one, next(predict([one]))
             continue
         waiting.append(one)
         if len(waiting) == cell.usage["images_per_pass"]:
-            yield from zip(waiting, answers(waiting), strict=True)
+            yield from zip(waiting, predict(waiting), strict=True)
             waiting = []
     if waiting:
-        yield from zip(waiting, answers(waiting), strict=True)
+        yield from zip(waiting, predict(waiting), strict=True)

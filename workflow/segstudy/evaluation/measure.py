@@ -6,7 +6,8 @@ Of several classes each one is counted against all others, the background being 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,29 +73,9 @@ def measure(
             allowed=f"'{ARGMAX}' alone for several foreground classes, and not for one",
             remedy="the predictions were made with other classes: run the cell's 'predict' again",
         )
-    folder = Path(masks if labels.several else probabilities)
-
-    def read(row: Row) -> tuple[np.ndarray, Truth]:
-        path = folder / f"{row['sample']}.png"
-        if not path.exists():
-            raise StudyError(
-                f"no prediction of sample {row['sample']}",
-                where=path,
-                remedy="delete the cell's probabilities and run the same command again",
-            )
-        prediction = read_classes(path, len(labels.names)) if labels.several else read_probability(path)
-        truth = truth_of(row, root, labels)
-        check_same_size(prediction, truth.ids, path, Path(root) / row["mask"])
-        return prediction, truth
-
-    def test_pairs() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        for row in rows:
-            if row["subset"] == "test":
-                probability, truth = read(row)
-                yield probability, truth.mask, truth.inside
-
+    read = partial(_read, folder=Path(masks if labels.several else probabilities), root=Path(root), labels=labels)
     rows = labelled(index, split)
-    best = {ORACLE: best_of(dice_curve(test_pairs()))} if oracle and not labels.several else {}
+    best = {ORACLE: best_of(dice_curve(_test_pairs(rows, read)))} if oracle and not labels.several else {}
 
     def count(row: Row) -> tuple[list[Line], list[Line]]:
         prediction, truth = read(row)
@@ -107,20 +88,49 @@ def measure(
         lines = []
         for policy, threshold in (dict(thresholds) | (best if row["subset"] == "test" else {})).items():
             ids = prediction if threshold is None else binarise(prediction, threshold)
-            named = key | {"policy": policy, "threshold": math.nan if threshold is None else threshold}
-            counted_lines = counts_of(named, ids, truth, labels, measures, shapes)
+            line_key = key | {"policy": policy, "threshold": math.nan if threshold is None else threshold}
+            counted_lines = counts_of(line_key, ids, truth, labels, measures, shapes)
             lines += [line | scored.get(line["region"], {}) for line in counted_lines]
         return lines, [{**key, "region": region, "pixels": coarse(counted)} for region, counted in levels.items()]
 
     results = list(in_threads(count, rows, threads, "measured"))
     lines = [line for of_image, _ in results for line in of_image]
-    bins = [line for _, of_image in results for line in of_image]
-    pixels = np.array([line["pixels"] for line in bins], np.int64).reshape(-1, 2, COARSE)
-    kept = {name: np.array([line[name] for line in bins], str) for name in ("sample", "subset", "region")}
     return Measured(
         pd.DataFrame(lines, columns=[*COLUMNS, *measures.columns]),
-        kept | {"positives": pixels[:, 0], "negatives": pixels[:, 1]},
+        _joined([line for _, of_image in results for line in of_image]),
     )
+
+
+def _read(row: Row, folder: Path, root: Path, labels: Labels) -> tuple[np.ndarray, Truth]:
+    """Return the prediction of an image (class ids or probabilities) and its truth, of one size."""
+    path = folder / f"{row['sample']}.png"
+    if not path.exists():
+        raise StudyError(
+            f"no prediction of sample {row['sample']}",
+            where=path,
+            remedy="delete the cell's probabilities and run the same command again",
+        )
+    prediction = read_classes(path, len(labels.names)) if labels.several else read_probability(path)
+    truth = truth_of(row, root, labels)
+    check_same_size(prediction, truth.ids, path, root / row["mask"])
+    return prediction, truth
+
+
+def _test_pairs(
+    rows: Sequence[Row], read: Callable[[Row], tuple[np.ndarray, Truth]]
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield probability, mask and counted pixels of each test image."""
+    for row in rows:
+        if row["subset"] == "test":
+            probability, truth = read(row)
+            yield probability, truth.mask, truth.inside
+
+
+def _joined(histogram_lines: Sequence[Line]) -> dict[str, np.ndarray]:
+    """Return the arrays of histograms.npz from a line for each sample and region."""
+    pixels = np.array([line["pixels"] for line in histogram_lines], np.int64).reshape(-1, 2, COARSE)
+    names = {name: np.array([line[name] for line in histogram_lines], str) for name in ("sample", "subset", "region")}
+    return names | {"positives": pixels[:, 0], "negatives": pixels[:, 1]}
 
 
 def counts_of(
@@ -143,17 +153,17 @@ def counts_of(
     """
     shapes = {} if shapes is None else shapes
     for number, name in evaluated_classes(labels):
-        found, wanted = prediction == number, truth.ids == number
-        done: dict[tuple[int, int, int], Line] = {}
+        predicted, wanted = prediction == number, truth.ids == number
+        shape_values: dict[tuple[int, int, int], Line] = {}
         for region, inside in regions(truth).items():
-            counts = confusion(found, wanted, inside)
+            counts = confusion(predicted, wanted, inside)
             # A region's masks are parts of those of the full frame: as many pixels are the same pixels.
-            if measures.names and counts[:3] not in done:
-                cut, true = (mask if inside is None else mask & inside for mask in (found, wanted))
+            if measures.names and counts[:3] not in shape_values:
+                cut, true = (mask if inside is None else mask & inside for mask in (predicted, wanted))
                 if (number, region) not in shapes:
                     shapes[number, region] = shape_of(true, measures.names)
-                done[counts[:3]] = compared(shape_of(cut, measures.names), shapes[number, region], measures)
-            yield {**key, "class": name, "region": region, **counts._asdict(), **done.get(counts[:3], {})}
+                shape_values[counts[:3]] = compared(shape_of(cut, measures.names), shapes[number, region], measures)
+            yield {**key, "class": name, "region": region, **counts._asdict(), **shape_values.get(counts[:3], {})}
 
 
 def regions(truth: Truth) -> dict[str, np.ndarray | None]:
