@@ -146,12 +146,12 @@ def summarise(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     if twice.any():
         raise ValueError(f"counted twice for one ({', '.join(cells)}): {counts.loc[twice].iloc[0].to_dict()}")
     names = list(measured(counts))
-    own = [key for key in cells if key != "class"]
-    images = with_means(per_image(counts), [*own, "sample"])
+    image_keys = [key for key in cells if key != "class"]
+    images = with_means(per_image(counts), [*image_keys, "sample"])
     per_seed = images.groupby(cells, sort=False, dropna=False)
     size = per_seed.size()
     missing = images[names].isna().groupby([images[key] for key in cells], sort=False, dropna=False).sum()
-    sums = with_means(pooled(counts, cells), own).set_index(cells)
+    sums = with_means(pooled(counts, cells), image_keys).set_index(cells)
     sums = sums[[name for name in names if METRICS[name].pooled]]
     parts = [
         _over_seeds(per_seed[names].mean(), missing, size, groups).assign(averaging="image"),

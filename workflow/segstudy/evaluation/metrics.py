@@ -132,9 +132,9 @@ def cldice(counts: Countable) -> Numbers:
     The harmonic mean of the share of the prediction's centre line inside the truth and the share of the truth's
     inside the prediction. 0 where one mask alone has a line, or neither share is above 0; NaN where none has one.
     """
-    inside, found = counts.line_prediction_inside, counts.line_truth_found
-    product = 2 * inside * found
-    total = inside * counts.line_truth + found * counts.line_prediction
+    inside, covered = counts.line_prediction_inside, counts.line_truth_found
+    product = 2 * inside * covered
+    total = inside * counts.line_truth + covered * counts.line_prediction
     none = counts.line_prediction + counts.line_truth == 0
     return ratio(product, total + ((total == 0) & ~np.asarray(none)))
 

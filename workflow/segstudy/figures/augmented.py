@@ -101,10 +101,10 @@ def first_samples(
         StudyError: there is no store, or the split has no labelled training image.
     """
     opened = open_store(store)
-    shown = partial(_changed, opened, split, recipe, seed, number, index)
-    samples, total = shown((opened.images, opened.masks, opened.counted))
+    samples_of = partial(_changed, opened, split, recipe, seed, number, index)
+    samples, total = samples_of((opened.images, opened.masks, opened.counted))
     if opened.counted is not opened.rois:  # the same draws move the region alone
-        fields, _ = shown((opened.images, opened.rois, opened.rois))
+        fields, _ = samples_of((opened.images, opened.rois, opened.rois))
         both = zip(samples, fields, strict=True)
         samples = [sample._replace(void=(field.mask > 0) & (sample.roi == 0)) for sample, field in both]
     return samples, total

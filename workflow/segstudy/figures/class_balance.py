@@ -28,14 +28,14 @@ def stratum_sizes(split: pd.DataFrame, index: pd.DataFrame) -> pd.Series:
     """
     labelled = index.loc[index["mask"].fillna("").ne(""), ["sample", "stratum"]].astype({"sample": str})
     train = split.loc[split["subset"].eq("train"), ["sample"]].astype({"sample": str})
-    found = train.merge(labelled, on="sample")["stratum"].fillna("")
-    if not len(found) or found.eq("").any():
+    strata = train.merge(labelled, on="sample")["stratum"].fillna("")
+    if not len(strata) or strata.eq("").any():
         raise StudyError(
-            f"{int(found.eq('').sum())} of {len(found)} labelled training images have no stratum to balance by",
+            f"{int(strata.eq('').sum())} of {len(strata)} labelled training images have no stratum to balance by",
             allowed="strata come with the data set (a diagnosis, a class): column stratum of its index",
             remedy="set balance: none in the recipe, or for this data set alone under its 'training:' in the config",
         )
-    return found.value_counts().sort_index()
+    return strata.value_counts().sort_index()
 
 
 def draw_class_balance(

@@ -82,12 +82,12 @@ def measure_denoising(
             )
             noisy, denoised = (image[rectangle(opened.rois[row])] for image in pair)
             before, after = (quality(clean, image, inside) for image in (noisy, denoised))
-            kind, level = noise
+            noise_kind, level = noise
             figures = {"psnr_noisy": before[0], "psnr": after[0], "ssim_noisy": before[1], "ssim": after[1]}
-            table.append({"sample": inputs.names[row], "noise": kind, "level": level, **figures})
+            table.append({"sample": inputs.names[row], "noise": noise_kind, "level": level, **figures})
             if row in shown_rows:
                 denoised = denoised * inside[..., None]  # no loss looked at the rest
-                rows.append(PictureRow(inputs.names[row], kind, level, (clean, noisy, denoised), before, after))
+                rows.append(PictureRow(inputs.names[row], noise_kind, level, (clean, noisy, denoised), before, after))
     draw_denoised(rows, outputs["png"], title=title, phantom=phantom)
     files.write_csv(outputs["table"], pd.DataFrame(table, columns=COLUMNS).round(6))
 

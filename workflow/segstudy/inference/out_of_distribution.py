@@ -55,13 +55,13 @@ def summary(images: Iterable[tuple[np.ndarray, Geometry]], colour: str) -> dict[
         images: of each training image the pixels without padding, and how it lies on its canvas.
         colour: what the channels are.
     """
-    found, sides = [], []
+    measured, sides = [], []
     for pixels, geometry in images:
-        found.append(traits(pixels, colour))
+        measured.append(traits(pixels, colour))
         sides.append(max(geometry.original_height, geometry.original_width))
-    columns = {name: np.array([one[name] for one in found]) for name in (found[0] if found else {})}
+    columns = {name: np.array([one[name] for one in measured]) for name in (measured[0] if measured else {})}
     return {
-        "images": len(found),
+        "images": len(measured),
         "long_side": [min(sides), max(sides)] if sides else [],
         "traits": {
             name: {
@@ -90,8 +90,8 @@ def unlike(pixels: np.ndarray, original: tuple[int, int], training: Mapping[str,
         usage: `colour` and `size` of the data set.
     """
     words = [_size_words(max(original), training["long_side"], usage["size"] == "native")]
-    found, n = traits(pixels, usage["colour"]), training["images"]
-    if found.get("colour") == 0 and training["traits"]["colour"]["low"] > 0:
+    values, n = traits(pixels, usage["colour"]), training["images"]
+    if values.get("colour") == 0 and training["traits"]["colour"]["low"] > 0:
         words.append("a grey picture, the training images are in colour")
     if n < 2:
         return "; ".join(filter(None, words))
@@ -99,7 +99,7 @@ def unlike(pixels: np.ndarray, original: tuple[int, int], training: Mapping[str,
 
     reach = float(stdtrit(n - 1, 1 - CHANCE / 2)) * math.sqrt(1 + 1 / n)
     far = []
-    for name, value in found.items():
+    for name, value in values.items():
         known = training["traits"][name]
         spread = max(known["sd"], FLOORS[name.partition(" ")[0]])
         distance = abs(value - known["mean"]) / spread

@@ -157,11 +157,11 @@ def check_teacher(meta: Mapping[str, Any], store: Store, model: Path, dataset: s
             where=model,
             remedy="name a teacher that was trained on a data set with one foreground class",
         )
-    learned, found = list(meta["canvas"]), list(store.images.shape[1:3])
-    if not tile and not meta["settings"]["recipe"].get("crop") and learned != found:
+    learned, canvas = list(meta["canvas"]), list(store.images.shape[1:3])
+    if not tile and not meta["settings"]["recipe"].get("crop") and learned != canvas:
         raise StudyError(
             f"the teacher was trained on whole images of {learned[0]}x{learned[1]} pixels (height x width); "
-            f"those of {dataset} are {found[0]}x{found[1]}",
+            f"those of {dataset} are {canvas[0]}x{canvas[1]}",
             where=model,
             allowed="the same canvas for both, a teacher that was trained on crops, or prediction by tiles",
             remedy=f"set 'datasets.{dataset}.size' to {{height: {learned[0]}, width: {learned[1]}}}, or "

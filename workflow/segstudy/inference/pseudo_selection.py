@@ -130,8 +130,15 @@ def foreground_range(shares: Sequence[float], widen: float) -> dict[str, float]:
     if len(shares) < FEWEST:
         logger.warning("the range of white comes from %d training masks alone: taken wide", len(shares))
     bounds = {"low": max(0.0, q1 - widen * spread), "high": min(1.0, q3 + widen * spread)}
-    found = {"minimum": minimum, "q1": q1, "median": median, "q3": q3, "maximum": maximum, "spread": spread} | bounds
-    return {"images": len(shares)} | {name: round(value, 6) for name, value in found.items()}
+    statistics = {
+        "minimum": minimum,
+        "q1": q1,
+        "median": median,
+        "q3": q3,
+        "maximum": maximum,
+        "spread": spread,
+    } | bounds
+    return {"images": len(shares)} | {name: round(value, 6) for name, value in statistics.items()}
 
 
 def reason(foreground_fraction: float, confidence: float, bounds: Sequence[float] | None, least: float | None) -> str:
@@ -167,9 +174,9 @@ def _none_accepted(table: pd.DataFrame, selection: Mapping[str, Any], place: str
     )
     asked = described(selection)
     if selection["computed"]:
-        found = selection["computed"]
+        masks = selection["computed"]
         asked += (
-            f" (computed from {found['images']} training masks: quartiles {found['q1']:.4f} and {found['q3']:.4f}, "
+            f" (computed from {masks['images']} training masks: quartiles {masks['q1']:.4f} and {masks['q3']:.4f}, "
             f"widen {selection['widen']:g})"
         )
     return StudyError(

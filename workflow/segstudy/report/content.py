@@ -185,7 +185,7 @@ def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experi
         read_json(paths.table(results, name, "protocol.json")),
         any(settings["datasets"][cell.dataset]["phantom"] for cell in cells),
         grids.results(name, table, settings),
-        [grids.reference(f"{name}-reference{i}", own) for i, own in enumerate(block["reference"])],
+        [grids.reference(f"{name}-reference{i}", reference) for i, reference in enumerate(block["reference"])],
         figure(
             "ranking", "Forest plot: every network and control with its 95 % interval; its numbers are in the table"
         ),

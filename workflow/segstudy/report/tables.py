@@ -65,8 +65,8 @@ def words(text: str, sort: float | str | None = None) -> Value:
 def number(value: float, digits: int = 3, text: str = "", bold: bool = False) -> Value:
     """Return a cell that is a number; NaN is a dash and sorts last."""
     value = float(value)
-    shown = text or (DASH if math.isnan(value) else f"{value:.{digits}f}")
-    return Value(shown, "" if math.isnan(value) else value, True, bold)
+    displayed = text or (DASH if math.isnan(value) else f"{value:.{digits}f}")
+    return Value(displayed, "" if math.isnan(value) else value, True, bold)
 
 
 def spread(mean: float, sd: float, digits: int = 3, bold: bool = False) -> Value:

@@ -110,10 +110,10 @@ def remove(removable: Sequence[Leftover]) -> None:
 def _size(path: Path) -> int:
     """Return the bytes that the removal of a file or folder frees: those of files that have no other name."""
     if path.is_symlink() or not path.is_dir():
-        found = [path.lstat()]
+        statuses = [path.lstat()]
     else:
-        found = [Path(folder, name).lstat() for folder, _, names in os.walk(path) for name in names]
-    return sum(status.st_size for status in found if status.st_nlink == 1)
+        statuses = [Path(folder, name).lstat() for folder, _, names in os.walk(path) for name in names]
+    return sum(status.st_size for status in statuses if status.st_nlink == 1)
 
 
 def _cell_folders(above: Path) -> Iterator[tuple[Cell, Path]]:

@@ -96,7 +96,7 @@ def chain(study: Study, rows: Sequence[Planned], estimates: Estimates) -> tuple[
         longest, before = max(ahead, default=(ready[cell.dataset], []))
         return longest + to_do[cell], [*before, cell]
 
-    seconds, cells = max((path(cell) for cell in to_do), key=lambda found: found[0])
+    seconds, cells = max((path(cell) for cell in to_do), key=lambda timed_path: timed_path[0])
     words = "index, describe, check_images, preprocess, split, check_split"
     words += "".join(f", train of {cell.path} ({_hours(to_do[cell])})" for cell in cells[:-1])
     last = cells[-1]

@@ -70,7 +70,9 @@ def _sentences(path: Path) -> list[str]:
     if not path.exists():
         raise StudyError("a comparison of the study is not there yet", where=path, remedy="run the study")
     pairs = read_csv(path)
-    said = [text for _, own in pairs.groupby("dataset", sort=False) for text in spoken(own)[:SENTENCES]][:SENTENCES]
+    said = [text for _, of_dataset in pairs.groupby("dataset", sort=False) for text in spoken(of_dataset)[:SENTENCES]][
+        :SENTENCES
+    ]
     more = len(pairs) - len(said)
     return [*said, f"({more} more: {path.with_suffix('.md')})"] if more else said
 
@@ -97,11 +99,11 @@ def _table(study: Study, experiment: str, path: Path) -> Table:
     for metric in metrics:
         table.add_column(SHORT.get(metric, METRICS[metric].label), justify="right", no_wrap=True)
     for dataset in rows["dataset"].unique():
-        own = rows[rows["dataset"] == dataset]
-        region = study.datasets[dataset].region if (own["region"] == "roi").any() else "full"
-        own = own[own["region"] == region]
+        of_dataset = rows[rows["dataset"] == dataset]
+        region = study.datasets[dataset].region if (of_dataset["region"] == "roi").any() else "full"
+        of_dataset = of_dataset[of_dataset["region"] == region]
         keys = ["row", "model", "loss", "recipe"]
-        for (row, model, loss, _), values in own.groupby(keys, sort=False):
+        for (row, model, loss, _), values in of_dataset.groupby(keys, sort=False):
             means = values.set_index("metric")["mean"].reindex(metrics)
             cells = ["-" if math.isnan(mean) else f"{mean:.3f}" for mean in means]
             name = model.replace("_", " ") if row == "control" else model

@@ -66,7 +66,9 @@ def tables(study: Study, suffix: str = "html") -> list[str]:
     }
     folder = paths.results(study.study)
     return [
-        f"{folder}/{paths.TABLE}{kind}.{suffix}".format(experiment=name) for kind, own in kinds.items() for name in own
+        f"{folder}/{paths.TABLE}{kind}.{suffix}".format(experiment=name)
+        for kind, selected in kinds.items()
+        for name in selected
     ]
 
 
@@ -78,14 +80,14 @@ def figures(study: Study) -> list[str]:
         "threshold_curves": [
             name for name in names if _has_policies(study, name) and "scores" in study.evaluation.measures
         ],
-        "strips": [name for name, own in study.experiments.items() if own.rows > 1],
-        "label_efficiency": [name for name, own in study.experiments.items() if len(own.labels) > 1],
+        "strips": [name for name, selected in study.experiments.items() if selected.rows > 1],
+        "label_efficiency": [name for name, selected in study.experiments.items() if len(selected.labels) > 1],
     }
     of_all = [(name, kind) for name in names for kind in ("curves", "ablation", "ranking")]
     folder = paths.results(study.study)
     return [
         f"{folder}/{paths.FIGURE}/{kind}.png".format(experiment=name)
-        for name, kind in [*of_all, *((name, kind) for kind, own in kinds.items() for name in own)]
+        for name, kind in [*of_all, *((name, kind) for kind, selected in kinds.items() for name in selected)]
     ]
 
 
@@ -183,7 +185,11 @@ def roots(study: Study) -> dict[str, str]:
 
 def drawn_experiments(study: Study) -> list[str]:
     """Return the experiments of which some data set is drawn."""
-    return [name for name, own in study.experiments.items() if any(is_drawn(study, item) for item in own.datasets)]
+    return [
+        name
+        for name, experiment in study.experiments.items()
+        if any(is_drawn(study, item) for item in experiment.datasets)
+    ]
 
 
 def templates() -> list[str]:

@@ -57,15 +57,15 @@ UPPER_BOUND_WORDS = (
 )
 
 
-def upper_bounds(shown: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+def upper_bounds(counts: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Return `keys` and mean and sd over seeds (ddof 1) of the mean Dice over images, as columns of the table's csv.
 
     They are columns of their own, since they are no result.
 
     Args:
-        shown: counts of test images at the policy ORACLE, in the headline's region.
+        counts: of test images at the policy ORACLE, in the headline's region.
         keys: columns that name a row of the table.
     """
-    seeds = per_image(shown).groupby([*keys, "seed"])["dice"].mean().groupby(list(keys))
+    seeds = per_image(counts).groupby([*keys, "seed"])["dice"].mean().groupby(list(keys))
     names = {"test_dice_oracle_mean": seeds.mean(), "test_dice_oracle_sd": seeds.std(ddof=1)}
     return pd.DataFrame(names).reset_index()

@@ -67,14 +67,14 @@ def policy_scores(
     tested = counts[counts["row"].eq("cell") & counts["subset"].eq("test") & ~counts["policy"].isin([ARGMAX, ORACLE])]
     parts = []
     for policy in tested["policy"].unique():
-        shown = headline(tested[tested["policy"] == policy], str(policy), regions)
-        images = image_scores(shown)
+        of_policy = headline(tested[tested["policy"] == policy], str(policy), regions)
+        images = image_scores(of_policy)
         images = images.assign(undefined=images[metric].isna(), images=1)
         seeds = images.groupby([*KEYS, "class", "seed"], sort=False)
         of_row = seeds[[metric]].mean().groupby([*KEYS, "class"], sort=False)[metric]
         table = seeds[["images", "undefined"]].sum().groupby([*KEYS, "class"], sort=False).sum()
         table = table.assign(mean=of_row.mean(), sd=of_row.std())
-        thresholds = shown.groupby([*KEYS, "class"], sort=False)["threshold"]
+        thresholds = of_policy.groupby([*KEYS, "class"], sort=False)["threshold"]
         table = table.assign(threshold_low=thresholds.min(), threshold_high=thresholds.max(), policy=policy)
         parts.append(table.reset_index())
     if not parts:

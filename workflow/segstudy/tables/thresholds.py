@@ -54,11 +54,11 @@ def compare_policies(
             remedy="give its splits a test set",
         )
     tested = counts[counts["row"].eq("cell") & counts["subset"].eq("test")]
-    shown = [
+    by_policy = [
         headline(tested[tested["policy"] == policy], str(policy), inputs.regions)
         for policy in scores["policy"].unique()
     ]
-    wide = pd.concat([wide_rows(part, inputs.phantoms) for part in shown], ignore_index=True)
+    wide = pd.concat([wide_rows(part, inputs.phantoms) for part in by_policy], ignore_index=True)
     wide = wide.merge(scores[[*KEYS, "policy", *THRESHOLDS, "gain"]], on=[*KEYS, "policy"], validate="one_to_one")
     order = {key: place for place, key in enumerate(wide[KEYS].drop_duplicates().itertuples(index=False, name=None))}
     places = [order[key] for key in wide[KEYS].itertuples(index=False, name=None)]

@@ -108,22 +108,22 @@ def take_over(
     wanted, down = network.state_dict(), _way_down(network, meta, path) if take == "encoder" else ()
     heads = () if same else tuple(getattr(network, "head_tensors", ()))
     left = {name: why for name, tensor in wanted.items() if (why := _why_not(name, tensor, weights, down, heads))}
-    taken = {name: weights[name] for name in wanted if name not in left}
+    loaded = {name: weights[name] for name in wanted if name not in left}
     left |= {name: "this network has no such tensor" for name in weights if name not in wanted}
-    if not any(tensor.dim() > 1 for tensor in taken.values()):  # a bias or a counter alone brings nothing
+    if not any(tensor.dim() > 1 for tensor in loaded.values()):  # a bias or a counter alone brings nothing
         raise StudyError(
             f"no weights of the cell to start from fit this network: {_listed(left)}",
             where=path,
             allowed="tensors of the same name and shape: networks of the same kind, depth and width",
             remedy="let the recipe's start_from name a cell of the same model",
         )
-    network.load_state_dict({**wanted, **taken})
-    values = sum(tensor.numel() for tensor in taken.values())
-    logger.info("%d tensors, %.3f million values, are taken from %s (%s)", len(taken), values / 1e6, path, take)
+    network.load_state_dict({**wanted, **loaded})
+    values = sum(tensor.numel() for tensor in loaded.values())
+    logger.info("%d tensors, %.3f million values, are taken from %s (%s)", len(loaded), values / 1e6, path, take)
     logger.info("not taken: %s", _listed(left) if left else "nothing")
-    facts = {"sha256": file_hash(path), "take": take, "tensors": len(taken), "values": values}
-    facts |= {"taken": list(taken), "left": left}
-    return LoadedWeights(frozenset(taken), meta["normalisation"], {"start": facts}, {"start": Path(path)})
+    facts = {"sha256": file_hash(path), "take": take, "tensors": len(loaded), "values": values}
+    facts |= {"taken": list(loaded), "left": left}
+    return LoadedWeights(frozenset(loaded), meta["normalisation"], {"start": facts}, {"start": Path(path)})
 
 
 def output_classes(recipe: Mapping[str, Any], classes: Sequence[str]) -> list[str]:

@@ -119,13 +119,13 @@ def annotation_files(
             where=root,
             remedy="name the annotation file, or the folder of such files, by layout.masks",
         )
-    found = [
+    matching = [
         path
         for folder in folders(place, 3)
         for path in folder.iterdir()
         if path.suffix.casefold() == suffix and not path.name.startswith(".") and path.is_file() and looks(path)
     ]
-    return sorted(found, key=lambda path: natural(relative(path, root)))
+    return sorted(matching, key=lambda path: natural(relative(path, root)))
 
 
 def any_file(root: Path, suffix: str, looks: Callable[[Path], bool], most: int = 20) -> bool:
@@ -194,18 +194,20 @@ class Pictures:
             StudyError: several pictures fit equally well.
         """
         parts = PurePosixPath(PureWindowsPath(unquote(name) if "%" in name else name).as_posix()).parts
-        found = self.by_name.get(parts[-1], []) if parts else []
-        found = _best(found, lambda path: _common(path.parts[::-1], parts[::-1]))
-        found = _best(found, lambda path: int(beside in path.parents))
-        found = _best(found, lambda path: int(bool(subset) and subset_in(relative(path.parent, self.root)) == subset))
-        if len(found) > 1:
+        candidates = self.by_name.get(parts[-1], []) if parts else []
+        candidates = _best(candidates, lambda path: _common(path.parts[::-1], parts[::-1]))
+        candidates = _best(candidates, lambda path: int(beside in path.parents))
+        candidates = _best(
+            candidates, lambda path: int(bool(subset) and subset_in(relative(path.parent, self.root)) == subset)
+        )
+        if len(candidates) > 1:
             raise StudyError(
-                f"several pictures fit the name '{name}': {few(relative(path, self.root) for path in found)}",
+                f"several pictures fit the name '{name}': {few(relative(path, self.root) for path in candidates)}",
                 where=beside,
                 remedy="name the folder of the pictures by layout.images, or keep one of them",
             )
-        self.used.update(found)
-        return found[0] if found else None
+        self.used.update(candidates)
+        return candidates[0] if candidates else None
 
     def left_out(self) -> list[str]:
         """Return the pictures that no annotation file has named."""

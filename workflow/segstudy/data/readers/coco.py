@@ -160,10 +160,10 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
 
 
 def _files(root: Path, layout: Layout) -> list[Path]:
-    found = annotation_files(root, layout, ".json", _looks)
-    if not found:
+    files = annotation_files(root, layout, ".json", _looks)
+    if not files:
         raise StudyError("no JSON file with images and categories", where=root, allowed=LAYOUT)
-    return found
+    return files
 
 
 def _looks(path: Path) -> bool:

@@ -98,10 +98,10 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
 
 
 def _files(root: Path, layout: Layout) -> list[Path]:
-    found = annotation_files(root, layout, ".xml", _looks)
-    if not found:
+    files = annotation_files(root, layout, ".xml", _looks)
+    if not files:
         raise StudyError("no XML file of CVAT's layout", where=root, allowed=LAYOUT)
-    return found
+    return files
 
 
 def _looks(path: Path) -> bool:

@@ -43,7 +43,7 @@ def folders(root: Path, depth: int) -> Iterator[Path]:
         yield from (folder for folder, _ in level)
         below = [(path, above) for folder, above in level for path in subfolders(folder) if _open(path)]
         real = [(path, above, os.path.realpath(path)) for path, above in below]
-        level = [(path, (*above, own)) for path, above, own in real if own not in above]
+        level = [(path, (*above, real_path)) for path, above, real_path in real if real_path not in above]
 
 
 def in_circle(folder: Path) -> bool:
@@ -101,8 +101,8 @@ def pictures(folder: Path | None) -> list[Path]:
     """Return the visible image files directly in `folder`, in natural order; none where there is no folder."""
     if folder is None:
         return []
-    found = [p for p in folder.iterdir() if p.suffix.casefold() in SUFFIXES and not p.name.startswith(".")]
-    return sorted((p for p in found if p.is_file()), key=lambda p: natural(p.name))
+    paths = [p for p in folder.iterdir() if p.suffix.casefold() in SUFFIXES and not p.name.startswith(".")]
+    return sorted((p for p in paths if p.is_file()), key=lambda p: natural(p.name))
 
 
 def has_pictures(folder: Path) -> bool:

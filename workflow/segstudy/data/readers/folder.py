@@ -86,9 +86,9 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
 def _listed(root: Path, top: Path, layout: Layout, repairs: list[str], masks_needed: bool) -> list[dict[str, str]]:
     """Return a row for each image in the folders, with what its name tells."""
     rows = []
-    found = bases(top, layout)
+    subset_folders = bases(top, layout)
     repairs += no_subset(top, layout)
-    for subset, base in found:
+    for subset, base in subset_folders:
         folder, masks = place(base, "images", layout), place(base, "masks", layout)
         if folder is None:
             continue
@@ -98,7 +98,7 @@ def _listed(root: Path, top: Path, layout: Layout, repairs: list[str], masks_nee
         if strange:  # masks are often not what is called so: DRIVE's `mask` is the field of view
             names = few(relative(other, root) for other in strange)
             repairs.append(f"masks are those in {relative(masks, root) or 'no folder'}; nobody looks into {names}")
-        before = f"{readable(base.name)}/" if len(found) > 1 and not subset else ""
+        before = f"{readable(base.name)}/" if len(subset_folders) > 1 and not subset else ""
         for inner in image_folders(folder, _others(base, folder, layout)):
             below = inner.relative_to(folder)
             start = "" if inner == folder else f"{readable(below.as_posix())}/"
@@ -146,15 +146,15 @@ def _in_one_folder(
     wanted = [("mask", inner["masks"], first), ("roi", inner["rois"], Affixes())]
     if layout.second_masks or layout.second_suffix:
         wanted.append(("second_mask", inner["second_masks"] or inner["masks"], second))
-    found = {}
+    by_column = {}
     for column, drawn, affixes in wanted:
         if drawn is not None:
-            found[column], said = pair(bare, drawn, root, affixes)
+            by_column[column], said = pair(bare, drawn, root, affixes)
             repairs += said
     return {
         name: {
             "image": relative(path, root),
-            **{column: files.get(name.removeprefix(layout.image_prefix), "") for column, files in found.items()},
+            **{column: files.get(name.removeprefix(layout.image_prefix), "") for column, files in by_column.items()},
         }
         for name, path in images.items()
     }
@@ -162,9 +162,9 @@ def _in_one_folder(
 
 def _places(root: Path, top: Path, layout: Layout) -> dict[str, list[Path]]:
     """Return the folders in which a table's files of each kind are looked for."""
-    found = {kind: [p for _, b in bases(top, layout) if (p := place(b, kind, layout))] for kind in NAMES}
-    found["second_masks"] += found["masks"]
-    return {kind: list(dict.fromkeys((root, top, *folders))) for kind, folders in found.items()}
+    by_role = {kind: [p for _, b in bases(top, layout) if (p := place(b, kind, layout))] for kind in NAMES}
+    by_role["second_masks"] += by_role["masks"]
+    return {kind: list(dict.fromkeys((root, top, *folders))) for kind, folders in by_role.items()}
 
 
 def _left_out(rows: list[dict[str, str]], top: Path, root: Path, layout: Layout, table: Path | None) -> list[str]:

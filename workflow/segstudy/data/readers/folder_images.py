@@ -19,16 +19,16 @@ def images_in(folder: Path, masks: Path | None, root: Path, layout: Layout) -> d
     Where the masks lie in the same folder, those with their prefix or suffix are masks; without one, what is lossless
     beside a JPEG of its name.
     """
-    found: dict[str, list[Path]] = {}
-    told = layout.mask_suffix or layout.mask_prefix
+    paths_by_name: dict[str, list[Path]] = {}
+    has_affix = layout.mask_suffix or layout.mask_prefix
     for path in pictures(folder):
         name = readable(path.stem)
         if name.startswith(layout.image_prefix) and not (folder == masks and _is_mask(name, layout)):
-            found.setdefault(name, []).append(path)
-    for name, paths in found.items():
+            paths_by_name.setdefault(name, []).append(path)
+    for name, paths in paths_by_name.items():
         lossy = [path for path in paths if path.suffix.casefold() in LOSSY_SUFFIXES]
-        if folder == masks and not told and len(lossy) == 1 and len(paths) == 2:
-            found[name] = lossy
+        if folder == masks and not has_affix and len(lossy) == 1 and len(paths) == 2:
+            paths_by_name[name] = lossy
         elif len(paths) > 1:
             raise StudyError(
                 f"several images are called '{name}': {few(relative(path, root) for path in paths)}",
@@ -36,7 +36,7 @@ def images_in(folder: Path, masks: Path | None, root: Path, layout: Layout) -> d
                 remedy="keep one of them, or give them different names; where one is the mask of the other, give masks "
                 "a folder of their own, or a suffix and layout.mask_suffix",
             )
-    return {name: paths[0] for name, paths in found.items()}
+    return {name: paths[0] for name, paths in paths_by_name.items()}
 
 
 def _is_mask(name: str, layout: Layout) -> bool:

@@ -44,10 +44,10 @@ def bases(top: Path, layout: Layout) -> list[tuple[str, Path]]:
         return [("", top)]
     below = subfolders(top)
     halves = {plain(folder.name): folder for folder in below}
-    found = [(subset, halves[name]) for subset, names in _HALVES.items() for name in names if name in halves]
-    found = [(subset, folder) for subset, folder in found if place(folder, "images", layout)]
-    if found:
-        return found
+    subset_folders = [(subset, halves[name]) for subset, names in _HALVES.items() for name in names if name in halves]
+    subset_folders = [(subset, folder) for subset, folder in subset_folders if place(folder, "images", layout)]
+    if subset_folders:
+        return subset_folders
     parts = [("", p) for p in below if place(p, "images", layout) and place(p, "masks", layout)]
     return parts if len(parts) > 1 else []
 
@@ -90,10 +90,10 @@ def no_folder(base: Path, kind: str, layout: Layout, looks: str = "") -> StudyEr
     """Return the error about a folder of images or masks that is not there, or empty."""
     given: str | None = getattr(layout, kind)
     known = [folder.name for folder in subfolders(base)]
-    found = place(base, kind, layout)
-    if found:
+    folder_there = place(base, kind, layout)
+    if folder_there:
         return StudyError(
-            f"there are no {kind} in this folder{looks}", where=found, allowed="files " + ", ".join(SUFFIXES)
+            f"there are no {kind} in this folder{looks}", where=folder_there, allowed="files " + ", ".join(SUFFIXES)
         )
     what = f"there is no folder '{given}'.{nearest(given, known)}" if given else f"there is no folder of {kind}"
     return StudyError(

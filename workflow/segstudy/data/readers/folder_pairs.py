@@ -50,19 +50,21 @@ def pair(images: Mapping[str, Path], folder: Path, root: Path, affixes: Affixes)
     whole: dict[str, list[Path]] = {}
     objects: dict[str, list[Path]] = {}
     repairs: list[str] = []
-    own, told = set(images.values()), affixes.suffix is not None
+    image_paths, fixed_suffix = set(images.values()), affixes.suffix is not None
     suffixes = SUFFIXES if affixes.suffix is None else (affixes.suffix,)
     for path in pictures(folder):
         stem = readable(path.stem)
-        if path in own or not stem.startswith(affixes.prefix) or stem.endswith(affixes.others or ("\0",)):
+        if path in image_paths or not stem.startswith(affixes.prefix) or stem.endswith(affixes.others or ("\0",)):
             continue
         stem = stem.removeprefix(affixes.prefix)
-        name = _image_of(stem, images, suffixes, plain=not told)
+        name = _image_of(stem, images, suffixes, plain=not fixed_suffix)
         if name is not None:
             whole.setdefault(name, []).append(path)
-        elif not told and (name := _object_of(stem, images)) is not None:
+        elif not fixed_suffix and (name := _object_of(stem, images)) is not None:
             objects.setdefault(name, []).append(path)
-    inside = {} if told else {n: p for p in subfolders(folder) if (n := readable(p.name)) in images and pictures(p)}
+    inside = (
+        {} if fixed_suffix else {n: p for p in subfolders(folder) if (n := readable(p.name)) in images and pictures(p)}
+    )
     masks = {name: relative(_one(paths, name, root, repairs), root) for name, paths in whole.items()}
     for name, paths in objects.items():
         _check_alone(name, paths, [*whole.get(name, []), *([inside[name]] if name in inside else [])], root)

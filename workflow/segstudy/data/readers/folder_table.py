@@ -22,17 +22,17 @@ def find_table(root: Path, top: Path, layout: Layout) -> Path | None:
         StudyError: there are two, or the one that the config names is missing.
     """
     name = layout.table or "samples.csv"
-    found = [folder / name for folder in dict.fromkeys((root, top)) if (folder / name).is_file()]
-    if len(found) > 1:
+    tables = [folder / name for folder in dict.fromkeys((root, top)) if (folder / name).is_file()]
+    if len(tables) > 1:
         raise StudyError(
             f"there are two tables '{name}'",
-            where=", ".join(map(str, found)),
+            where=", ".join(map(str, tables)),
             remedy="put what they say into one, and remove the other",
         )
-    if layout.table and not found:
+    if layout.table and not tables:
         known = [p.name for p in top.iterdir() if p.is_file()]
         raise StudyError(f"there is no table '{name}'.{nearest(name, known)}", where=top)
-    return found[0] if found else None
+    return tables[0] if tables else None
 
 
 def says(rows: Iterable[Row], column: str) -> bool:
@@ -61,7 +61,7 @@ def with_table(
     by_image = {row["image"]: row for row in rows}
     by_name = names_of(rows)
     where = dict(zip(FILE_COLUMNS, ("images", "masks", "rois", "second_masks"), strict=True))
-    found: dict[str, int] = {}
+    line_of_image: dict[str, int] = {}
     result = []
     for line in lines:
         files = {
@@ -69,17 +69,17 @@ def with_table(
             for column in FILE_COLUMNS
             if column in line.cells
         }
-        own = by_image.get(files["image"], {}) if "image" in files else row_of(line, by_name, table)
-        row = {"sample": Path(files.get("image", "")).stem, **own, **files}
+        from_names = by_image.get(files["image"], {}) if "image" in files else row_of(line, by_name, table)
+        row = {"sample": Path(files.get("image", "")).stem, **from_names, **files}
         row |= {key: line.cells[key] for key in ("group", "stratum") if key in line.cells}
         row |= {"sample": line.cells["sample"]} if {"sample", "image"} <= set(line.cells) else {}
         row["official_subset"] = line.cells.get("subset", row.get("official_subset", ""))
-        if row["image"] in found:
+        if row["image"] in line_of_image:
             column = "image" if "image" in files else "sample"
-            raise problem(table, line.line, column, f"row {found[row['image']]} names this image too")
-        found[row["image"]] = line.line
+            raise problem(table, line.line, column, f"row {line_of_image[row['image']]} names this image too")
+        line_of_image[row["image"]] = line.line
         result.append(row)
-    left = [row["image"] for row in rows if row["image"] not in found]
+    left = [row["image"] for row in rows if row["image"] not in line_of_image]
     if left:
         repairs.append(f"{table.name} does not name {len(left)} of {len(rows)} images, left out: {few(left)}")
     return result
@@ -102,15 +102,15 @@ def row_of(line: Row, by_name: Mapping[str, list[dict[str, str]]], table: Path) 
         StudyError: none or several are called so.
     """
     name = readable(line.cells["sample"])
-    found = by_name.get(name, [])
-    if not found and (number := re.fullmatch(r"(\d+)(\.0+)?", name)):  # what a spreadsheet or pandas makes of 001
-        found = [rows[0] for other, rows in by_name.items() if other.isdecimal() and int(other) == int(number[1])]
-        found = list({row["image"]: row for row in found}.values())
-        name = found[0]["sample"] if len(found) == 1 else name
-    if len(found) == 1:
-        return found[0] if "/" in found[0]["sample"] else {**found[0], "sample": name}
-    if found:
-        files = few(row["image"] for row in found)
+    matches = by_name.get(name, [])
+    if not matches and (number := re.fullmatch(r"(\d+)(\.0+)?", name)):  # what a spreadsheet or pandas makes of 001
+        matches = [rows[0] for other, rows in by_name.items() if other.isdecimal() and int(other) == int(number[1])]
+        matches = list({row["image"]: row for row in matches}.values())
+        name = matches[0]["sample"] if len(matches) == 1 else name
+    if len(matches) == 1:
+        return matches[0] if "/" in matches[0]["sample"] else {**matches[0], "sample": name}
+    if matches:
+        files = few(row["image"] for row in matches)
         raise problem(table, line.line, "sample", f"several images are called '{name}': {files}; add a column image")
     raise problem(table, line.line, "sample", f"no image is called '{name}'.{nearest(name, by_name)}")
 

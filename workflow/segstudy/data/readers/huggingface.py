@@ -87,11 +87,13 @@ def tables(root: Path) -> list[Path]:
     Raises:
         StudyError: there is none.
     """
-    found = [path for folder in folders(root, 3) for path in folder.iterdir() if path.suffix.casefold() in SUFFIXES]
-    shown = [path for path in found if not path.name.startswith(("cache-", ".")) and path.is_file()]
-    if not shown:
+    candidates = [
+        path for folder in folders(root, 3) for path in folder.iterdir() if path.suffix.casefold() in SUFFIXES
+    ]
+    tables = [path for path in candidates if not path.name.startswith(("cache-", ".")) and path.is_file()]
+    if not tables:
         raise StudyError("no table in Parquet or Arrow", where=root, allowed=LAYOUT)
-    return sorted(shown, key=lambda path: natural(relative(path, root)))
+    return sorted(tables, key=lambda path: natural(relative(path, root)))
 
 
 def columns(path: Path, layout: Layout) -> tuple[str, str | None]:

@@ -125,10 +125,10 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
 
 
 def _files(root: Path, layout: Layout) -> list[Path]:
-    found = annotation_files(root, layout, ".json", _looks)
-    if not found:
+    files = annotation_files(root, layout, ".json", _looks)
+    if not files:
         raise StudyError("no JSON export of Label Studio", where=root, allowed=LAYOUT)
-    return found
+    return files
 
 
 def _looks(path: Path) -> bool:
@@ -231,9 +231,9 @@ def unpacked(packed: bytes, count: int) -> NDArray[np.uint8]:
             raise StudyError("run lengths that are cut")
         return int(text[place - width : place], 2)
 
-    told, word = number(32), number(5) + 1
-    if told != count:
-        raise StudyError(f"run lengths of {told} values, the image has {count}: four for each pixel")
+    stated_count, word = number(32), number(5) + 1
+    if stated_count != count:
+        raise StudyError(f"run lengths of {stated_count} values, the image has {count}: four for each pixel")
     if word > 8:
         raise StudyError(f"run lengths of values of {word} bits", allowed="8 bits")
     widths = [number(4) + 1 for _ in range(4)]

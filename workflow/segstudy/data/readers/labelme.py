@@ -110,10 +110,10 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
 
 
 def _files(root: Path, layout: Layout) -> list[Path]:
-    found = annotation_files(root, layout, ".json", _looks)
-    if not found:
+    files = annotation_files(root, layout, ".json", _looks)
+    if not files:
         raise StudyError("no JSON file of LabelMe's layout", where=root, allowed=LAYOUT)
-    return found
+    return files
 
 
 def _looks(path: Path) -> bool:

@@ -79,11 +79,11 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
     affixes = Affixes(layout.mask_prefix, layout.mask_suffix) if layout else Affixes()
     for images, masks in _pairs(top):
         files = {path.stem: path for path in pictures(images)}
-        found, said = pair(files, masks, root, affixes) if masks else ({}, [])
+        mask_of, said = pair(files, masks, root, affixes) if masks else ({}, [])
         repairs += said
         for name, path in files.items():
             subset = subset_in(images.name)
-            row = {"sample": name, "image": relative(path, root), "mask": found.get(name, "")}
+            row = {"sample": name, "image": relative(path, root), "mask": mask_of.get(name, "")}
             rows.append(row | {"official_subset": subset if masks else "unlabelled"})
     set_groups(rows, layout or Layout(), root)
     return frame(named(rows, repairs), repairs)

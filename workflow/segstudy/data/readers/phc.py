@@ -91,8 +91,10 @@ def _group_names(numbers: Iterable[int]) -> dict[int, str]:
 
 def _bases(root: Path) -> list[Path]:
     """Return `root` where it holds the data set, otherwise the folders directly below that do."""
-    found = [folder for folder in folders(root, 1) if any(_is_labelled(half) for half in _halves(folder).values())]
-    return found[:1] if root in found else found
+    with_labels = [
+        folder for folder in folders(root, 1) if any(_is_labelled(half) for half in _halves(folder).values())
+    ]
+    return with_labels[:1] if root in with_labels else with_labels
 
 
 def _halves(folder: Path) -> dict[str, Path]:

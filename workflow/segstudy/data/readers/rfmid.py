@@ -78,12 +78,12 @@ def _set_name(text: str) -> str:
 
 def _sets(root: Path) -> dict[str, list[Path]]:
     """Return the folders that hold photographs named by a number alone, by set."""
-    found: dict[str, list[Path]] = {}
+    folders_of_set: dict[str, list[Path]] = {}
     for folder in folders(root, _DEPTH):
         name = _set_name(folder.name)
         if name and not _has_set_below(folder) and any(path.stem.isdecimal() for path in pictures(folder)):
-            found.setdefault(name, []).append(folder)
-    return {name: found[name] for name in _HALVES if name in found}
+            folders_of_set.setdefault(name, []).append(folder)
+    return {name: folders_of_set[name] for name in _HALVES if name in folders_of_set}
 
 
 def _has_set_below(folder: Path) -> bool:
@@ -93,11 +93,11 @@ def _has_set_below(folder: Path) -> bool:
 def _tables(root: Path) -> dict[str, Path]:
     """Return the label tables, RFMiD_<set>_Labels.csv, by set."""
     files = (path for folder in folders(root, _DEPTH) for path in sorted(folder.glob("*.csv")))
-    found: dict[str, Path] = {}
+    table_of_set: dict[str, Path] = {}
     for path in files:
         if re.match(r"(?:[a-c]\.\s*)?rfmid.*labels", path.stem, re.IGNORECASE) and _set_name(path.stem):
-            found.setdefault(_set_name(path.stem), path)
-    return found
+            table_of_set.setdefault(_set_name(path.stem), path)
+    return table_of_set
 
 
 def _risks(path: Path) -> dict[int, str]:
@@ -114,7 +114,7 @@ def _risks(path: Path) -> dict[int, str]:
                 remedy="use the table of the release",
             )
     key, risk = header.index("ID"), header.index("Disease_Risk")
-    found = {}
+    stratum_of = {}
     for line, values in enumerate(lines[1:], start=2):
         cells = [value.strip() for value in values]
         if not any(cells):
@@ -125,5 +125,5 @@ def _risks(path: Path) -> dict[int, str]:
                 where=path,
                 allowed="ID a number, Disease_Risk 0 or 1",
             )
-        found[int(cells[key])] = STRATA[cells[risk]]
-    return found
+        stratum_of[int(cells[key])] = STRATA[cells[risk]]
+    return stratum_of

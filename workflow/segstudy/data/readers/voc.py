@@ -58,10 +58,10 @@ def classes(root: Path, layout: Layout) -> dict[str, int | str]:
         StudyError: labelmap.txt is no list of names and colours.
     """
     top = _top(root)
-    found = {name: value for name, value in _labels(top).items() if name not in (*_BACKGROUND, *VOID_NAMES)}
-    if not found and _YEAR.fullmatch(top.name):
+    foreground = {name: value for name, value in _labels(top).items() if name not in (*_BACKGROUND, *VOID_NAMES)}
+    if not foreground and _YEAR.fullmatch(top.name):
         return {name: value for value, name in enumerate(CLASSES, start=1)}
-    return found
+    return foreground
 
 
 def void(root: Path, layout: Layout) -> list[int | str]:
@@ -116,15 +116,17 @@ def _mask_folder(top: Path) -> Path | None:
 
 def _subsets(top: Path) -> dict[str, str]:
     """Return {image: official subset} of the lists train.txt, val.txt and test.txt."""
-    found: dict[str, str] = {}
+    subset_of: dict[str, str] = {}
     for path in sorted((top / "ImageSets" / "Segmentation").glob("*.txt")):
         subset = subset_in(path.name)
         for name in read_bounded(path).decode("utf-8", "replace").split() if subset else ():
-            if found.setdefault(name, subset) != subset:
+            if subset_of.setdefault(name, subset) != subset:
                 raise StudyError(
-                    f"{name} is listed as {found[name]} and as {subset}", where=path, remedy="take it out of one list"
+                    f"{name} is listed as {subset_of[name]} and as {subset}",
+                    where=path,
+                    remedy="take it out of one list",
                 )
-    return found
+    return subset_of
 
 
 def _labels(top: Path) -> dict[str, int | str]:
