@@ -15,5 +15,5 @@ with job(snakemake):
         {name: Path(path) for name, path in snakemake.output.items()},
         title=snakemake.params.title,
         phantom=snakemake.params.phantom,
-        network=snakemake.params.network,
+        network_name=snakemake.params.network,
     )

@@ -85,7 +85,7 @@ def predict_images(
     policy, value = chosen_threshold(cell, threshold)
     keep_freed_memory()
     torch_device = chosen_device(device)
-    network, meta = load_model(cell.model, torch_device, trust=trust)
+    model, meta = load_model(cell.model, torch_device, trust=trust)
     check_belongs(cell, meta)
     if cell.usage["field_of_view"] and roi is None:
         logger.warning(
@@ -93,7 +93,7 @@ def predict_images(
         )
     lines: dict[int, list[Line]] = {}
     note_failure = partial(_note_failure, lines, pictures)
-    predict = partial(predict_prepared, network, cell=cell, scaling=meta["normalisation"], device=torch_device)
+    predict = partial(predict_prepared, model, cell=cell, scaling=meta["normalisation"], device=torch_device)
     for image, canvas in _in_passes(_prepared(pictures, cell, as_stored, note_failure), cell, predict):
         if image.warning:
             logger.warning("%s is unlike the training images: %s", image.picture.name, image.warning)
@@ -159,7 +159,7 @@ def chosen_device(name: str) -> torch.device:
 
 
 def predict_prepared(
-    network: torch.nn.Module, batch: Sequence[Prepared], cell: CellFiles, scaling: Any, device: torch.device
+    model: torch.nn.Module, batch: Sequence[Prepared], cell: CellFiles, scaling: Any, device: torch.device
 ) -> Iterator[np.ndarray]:
     """Yield the probabilities (K, H, W) of images on canvases of one size.
 
@@ -175,17 +175,17 @@ def predict_prepared(
         rows = [min(place, len(batch) - 1) for place in range(count)]
         content = np.stack([one.pixels for one in batch])
         for place, canvas in enumerate(
-            predict_canvas(network, content, rows, scaling, device, tile=tile, overlap=usage["overlap"])
+            predict_canvas(model, content, rows, scaling, device, tile=tile, overlap=usage["overlap"])
         ):
             if place < len(batch):
                 yield canvas
         return
     for one in batch:
-        yield predict_large(network, one.pixels, scaling, device, tile or tuple(usage["canvas"]), usage["overlap"])
+        yield predict_large(model, one.pixels, scaling, device, tile or tuple(usage["canvas"]), usage["overlap"])
 
 
 def predict_large(
-    network: torch.nn.Module,
+    model: torch.nn.Module,
     pixels: np.ndarray,
     scaling: Any,
     device: torch.device,
@@ -203,7 +203,7 @@ def predict_large(
 
     def predict(tiles: torch.Tensor) -> torch.Tensor:
         content = tiles.permute(0, 2, 3, 1).numpy()
-        canvases = predict_canvas(network, content, range(len(content)), scaling, device, batch=len(content))
+        canvases = predict_canvas(model, content, range(len(content)), scaling, device, batch=len(content))
         return torch.from_numpy(np.stack(list(canvases)))
 
     canvas = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)

@@ -45,7 +45,7 @@ def measure_denoising(
     outputs: Mapping[str, Path],
     title: str,
     phantom: bool = False,
-    network: str = "",
+    network_name: str = "",
 ) -> None:
     """Measure a denoising cell on the images that chose its best epoch; draw some of them.
 
@@ -60,10 +60,10 @@ def measure_denoising(
         outputs: `table` (CSV with COLUMNS) and `png`.
         title: stands above the picture.
         phantom: whether the images are drawn stand-ins.
-        network: that the study names for this cell.
+        network_name: that the study names for this cell.
     """
     device = choose_device()
-    trained, meta = load_model(model, device, named=network)
+    trained, meta = load_model(model, device, named=network_name)
     check_told(meta, model, "seed")
     opened, recipe = open_store(store), Recipe.model_validate(meta["settings"]["recipe"])
     assert recipe.denoising is not None

@@ -55,6 +55,6 @@ def prediction_outputs(snakemake: Any) -> PredictionOutputs:
 
 
 def network_options(snakemake: Any) -> dict[str, Any]:
-    """Return `tile`, `overlap` and `network` (its name in the study) from the `snakemake` of a script that predicts."""
+    """Return `tile`, `overlap` and `network_name` from the `snakemake` of a script that predicts."""
     prediction = Prediction.model_validate(snakemake.params.prediction)
-    return {"tile": prediction.tile, "overlap": prediction.overlap, "network": snakemake.params.network}
+    return {"tile": prediction.tile, "overlap": prediction.overlap, "network_name": snakemake.params.network}

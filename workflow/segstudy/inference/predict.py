@@ -41,7 +41,7 @@ def predict_cell(
     flips: bool = False,
     tile: tuple[int, int] | None = None,
     overlap: float | None = 0.5,
-    network: str = "",
+    network_name: str = "",
 ) -> None:
     """Predict every train, val and test image that has a mask, and choose the cell's thresholds.
 
@@ -56,8 +56,8 @@ def predict_cell(
     class; and the only policy is `argmax`, whose threshold is None.
 
     With `flips` all of this is made of the mean over the image and its mirror images, with a `tile` the canvas is
-    predicted in pieces (see `predict_canvas`). `network` is the one that the study names for this cell: a model file
-    may name no other module of one's own (see `model_checks.check_network`).
+    predicted in pieces (see `predict_canvas`). `network_name` is the one in the study's config:
+    a model file may name no other module of one's own (see `model_checks.check_network`).
 
     Raises:
         StudyError: where model, store, split and index do not belong together.
@@ -72,7 +72,7 @@ def predict_cell(
     if not rows:
         raise StudyError("no image of the split has a mask, so there is nothing to predict", where=root)
     device = choose_device()
-    trained, meta = load_model(model, device, named=network)
+    trained, meta = load_model(model, device, named=network_name)
     _check_model(meta, opened, model, 1 if len(labels.names) == 2 else len(labels.names))
     thresholds: dict[str, float | None] = {ARGMAX: None}
     with (
@@ -125,7 +125,7 @@ def most_probable(canvas: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, n
 
 
 def predict_canvas(
-    network: torch.nn.Module,
+    model: torch.nn.Module,
     images: np.ndarray,
     rows: Sequence[int] | np.ndarray,
     normalisation: Mapping[str, Sequence[float]],
@@ -140,7 +140,7 @@ def predict_canvas(
     Always in float32: single images move by up to 0.011 Dice between bf16 and float32 evaluation.
 
     Args:
-        network: (B, C, H, W) -> logits (B, K, H, W), on `device`.
+        model: (B, C, H, W) -> logits (B, K, H, W), on `device`.
         images: uint8 (N, H, W, C); may be memory-mapped.
         rows: which of them.
         normalisation: `mean` and `std` of each channel, intensities in 0..1.
@@ -167,10 +167,10 @@ def predict_canvas(
         return max(1, PIXELS_PER_PASS // (size[0] * size[1]))
 
     def predict(x: torch.Tensor) -> torch.Tensor:
-        return _mean_of_views(network, x, VIEWS if flips else VIEWS[:1])
+        return _mean_of_views(model, x, VIEWS if flips else VIEWS[:1])
 
     images_per_pass = per_pass(images.shape[1:3]) if tile else batch or per_pass(images.shape[1:3])
-    network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for first in range(0, len(rows), images_per_pass):
         content = np.stack([images[row] for row in rows[first : first + images_per_pass]])
         with torch.inference_mode(), _plain_float32(device):
@@ -184,20 +184,20 @@ def predict_canvas(
         yield from result
 
 
-def logits_of(network: torch.nn.Module, batch: torch.Tensor) -> torch.Tensor:
+def logits_of(model: torch.nn.Module, batch: torch.Tensor) -> torch.Tensor:
     """Return float32 logits (B, K, H, W) of a normalised batch (B, C, H, W)."""
-    logits: torch.Tensor = network(batch).float()
+    logits: torch.Tensor = model(batch).float()
     return logits
 
 
-def _mean_of_views(network: torch.nn.Module, x: torch.Tensor, views: Sequence[tuple[int, ...]]) -> torch.Tensor:
+def _mean_of_views(model: torch.nn.Module, x: torch.Tensor, views: Sequence[tuple[int, ...]]) -> torch.Tensor:
     """Return the mean over views of the probabilities (B, K, H, W) of a normalised batch."""
     import torch
 
     from segstudy.models.probabilities import probabilities
 
     def view(axes: tuple[int, ...]) -> torch.Tensor:
-        logits = logits_of(network, torch.flip(x, axes) if axes else x)
+        logits = logits_of(model, torch.flip(x, axes) if axes else x)
         probability = probabilities(logits)
         return torch.flip(probability, axes) if axes else probability
 

@@ -39,7 +39,7 @@ def label_images(
     dataset: str,
     tile: tuple[int, int] | None = None,
     overlap: float | None = 0.5,
-    network: str = "",
+    network_name: str = "",
 ) -> None:
     """Let a teacher label the images of a data set; masks, where there are any, are not read.
 
@@ -61,7 +61,7 @@ def label_images(
         dataset: its name, for messages.
         tile: (height, width) of the tiles in pixels of the canvas; None predicts the whole canvas at once.
         overlap: of tiles; None: side by side, without blending.
-        network: that the study names for the teacher.
+        network_name: that the study names for the teacher.
 
     Raises:
         StudyError: there is no image to label, or the teacher cannot label those of this store.
@@ -72,7 +72,7 @@ def label_images(
     rows = images_to_label(index, split, dataset)
     opened = open_store(store)
     device = choose_device()
-    trained, meta = load_model(model, device, named=network)
+    trained, meta = load_model(model, device, named=network_name)
     check_told(meta, model, "canvas")
     check_teacher(meta, opened, model, dataset, tile)
     positions = opened.rows(row["sample"] for row in rows)

@@ -30,14 +30,14 @@ class LoadedWeights(NamedTuple):
 
 
 def start_from(
-    network: nn.Module, recipe: Recipe, encoder: Path | None, start: Path | None, channels: int, classes: Sequence[str]
+    model: nn.Module, recipe: Recipe, encoder: Path | None, start: Path | None, channels: int, classes: Sequence[str]
 ) -> LoadedWeights:
     """Load the weights that the network's options and the recipe ask for, in place; return what was loaded.
 
     Weights of a cell are loaded last, over those of an encoder; the scaling of the images is theirs too.
 
     Args:
-        network: to be trained.
+        model: to be trained.
         recipe: its `start_from`, `transfer` and `denoising`.
         encoder: weights learned on ImageNet, for a network whose options ask for them.
         start: model file of the cell that the recipe starts from.
@@ -48,17 +48,17 @@ def start_from(
         StudyError: a file is missing or does not fit.
     """
     loaded = LoadedWeights(frozenset(), None, {}, {})
-    if getattr(network, "wants_pretrained", False):
+    if getattr(model, "wants_pretrained", False):
         path = _given(encoder, "pretrained weights", "give the file that rule encoder makes, or set weights: none")
-        encoder_weights = network.load_pretrained(path)  # type: ignore[operator]
-        prefixes = tuple(network.encoder_tensors)  # type: ignore[arg-type]
-        names = frozenset(name for name in network.state_dict() if name.startswith(prefixes))
+        encoder_weights = model.load_pretrained(path)  # type: ignore[operator]
+        prefixes = tuple(model.encoder_tensors)  # type: ignore[arg-type]
+        names = frozenset(name for name in model.state_dict() if name.startswith(prefixes))
         facts = {"encoder": encoder_weights.facts}
         loaded = LoadedWeights(names, encoder_weights.normalisation, facts, {"encoder": path})
     if recipe.start_from:
         path = _given(start, "weights of another cell", "give the model file of the cell that start_from names")
         outputs = output_classes(recipe.model_dump(), classes)
-        cell = take_over(network, path, recipe.start_from.take, channels=channels, outputs=outputs)
+        cell = take_over(model, path, recipe.start_from.take, channels=channels, outputs=outputs)
         facts, sources = loaded.facts | cell.facts, loaded.files | cell.files
         loaded = LoadedWeights(loaded.names | cell.names, cell.normalisation, facts, sources)
     if not loaded.names and recipe.transfer != Transfer():
@@ -73,7 +73,7 @@ def _given(path: Path | None, what: str, remedy: str) -> Path:
 
 
 def take_over(
-    network: nn.Module,
+    model: nn.Module,
     path: Path,
     take: Literal["all", "encoder"],
     *,
@@ -85,7 +85,7 @@ def take_over(
     Tensors of the head are loaded only from a network that predicts the same: equal shapes need not mean that.
 
     Args:
-        network: changed in place; its attributes `encoder_tensors` and `head_tensors` are prefixes of names.
+        model: changed in place; its attributes `encoder_tensors` and `head_tensors` are prefixes of names.
         path: model file, see `model_file.save_model`.
         take: every tensor that fits, or those of the encoder alone.
         channels: of the images that the network will see.
@@ -105,8 +105,8 @@ def take_over(
             remedy="give both data sets the same 'colour', or start from another cell",
         )
     same = list(outputs) == output_classes(meta["settings"]["recipe"], meta["classes"])
-    wanted, down = network.state_dict(), _way_down(network, meta, path) if take == "encoder" else ()
-    heads = () if same else tuple(getattr(network, "head_tensors", ()))
+    wanted, down = model.state_dict(), _way_down(model, meta, path) if take == "encoder" else ()
+    heads = () if same else tuple(getattr(model, "head_tensors", ()))
     left = {name: why for name, tensor in wanted.items() if (why := _why_not(name, tensor, weights, down, heads))}
     loaded = {name: weights[name] for name in wanted if name not in left}
     left |= {name: "this network has no such tensor" for name in weights if name not in wanted}
@@ -117,7 +117,7 @@ def take_over(
             allowed="tensors of the same name and shape: networks of the same kind, depth and width",
             remedy="let the recipe's start_from name a cell of the same model",
         )
-    network.load_state_dict({**wanted, **loaded})
+    model.load_state_dict({**wanted, **loaded})
     values = sum(tensor.numel() for tensor in loaded.values())
     logger.info("%d tensors, %.3f million values, are taken from %s (%s)", len(loaded), values / 1e6, path, take)
     logger.info("not taken: %s", _listed(left) if left else "nothing")
@@ -145,11 +145,11 @@ def _why_not(
     return "" if saved.shape == tensor.shape else f"shape: {_shape(saved)} there, {_shape(tensor)} here"
 
 
-def _way_down(network: nn.Module, meta: Mapping[str, Any], path: Path) -> tuple[str, ...]:
-    prefixes = tuple(getattr(network, "encoder_tensors", ()))
+def _way_down(model: nn.Module, meta: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    prefixes = tuple(getattr(model, "encoder_tensors", ()))
     if not prefixes:
         raise StudyError(
-            f"this network ({type(network).__name__}) does not say which of its tensors lie on the way down",
+            f"this network ({type(model).__name__}) does not say which of its tensors lie on the way down",
             where=path,
             remedy="write 'take: all' in the recipe's start_from; a network of your own may have an attribute "
             "encoder_tensors: the beginnings of their names",

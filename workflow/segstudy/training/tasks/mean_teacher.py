@@ -150,9 +150,9 @@ class MeanTeacher(Task):
 
 
 @contextmanager
-def _batch_statistics(network: nn.Module) -> Iterator[None]:
+def _batch_statistics(model: nn.Module) -> Iterator[None]:
     """Let batch normalisations use the statistics of the batch, without a change of their running ones."""
-    norms = [part for part in network.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
+    norms = [part for part in model.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
     for norm in norms:
         norm.track_running_stats = False
         norm.train()
