@@ -16,12 +16,14 @@ from segstudy.data.images.decode import opened
 from segstudy.data.images.reading import parsed
 from segstudy.data.readers.discovery import few
 
+LATER_FACTS = ("range", "value_maps", "orientation")  # that cards of older results do not have; empty: nothing to say
 PICTURE = "![examples](examples.png)"
 SUBSET_NAMES = {"": "not assigned", "train": "training", "val": "validation", "test": "test"}
 
 
 def card_text(card: dict[str, Any]) -> str:
     """Return the card as Markdown."""
+    card = dict.fromkeys(LATER_FACTS, "") | card
     escaped = markdown_text
     lines = [f"# {escaped(card['title'])}" + (" (PHANTOM)" if card["phantom"] else ""), ""]
     if card["phantom"]:
