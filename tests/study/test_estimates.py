@@ -7,11 +7,10 @@ import sys
 
 import pytest
 
-from segstudy.config.datasets import DatasetConfig, Prediction
+from segstudy.config.datasets import Prediction
 from segstudy.config.load import load_study, read_config
 from segstudy.config.networks import NETWORKS
 from segstudy.models import cost, registry
-from segstudy.study import dataset_size
 from segstudy.study.estimates import PARTS, START, Estimates, predicted_pixels
 from segstudy.study.flops import network_cost
 from tests.helpers.estimates import FILES, ROOT, RUNS, put
@@ -20,14 +19,6 @@ from tests.helpers.estimates import FILES, ROOT, RUNS, put
 @pytest.fixture
 def study():
     return load_study(read_config(*FILES), FILES)
-
-
-def test_the_canvas_is_that_of_the_store_also_where_images_are_enlarged(tmp_path):
-    """766 to 1532 is twice the size: 575 becomes 1150; sides are rounded up to multiples of 16."""
-    options = DatasetConfig(reader="ph2", size={"long_side": 1532})
-    assert dataset_size._canvas(tmp_path / "store.json", options, [(766, 575)]) == (1152, 1536)
-    box = DatasetConfig(reader="ph2", size={"height": 96, "width": 128})
-    assert dataset_size._canvas(tmp_path / "store.json", box, []) == (96, 128)
 
 
 def seconds(run):

@@ -124,6 +124,12 @@ def _canvas(store: Path, options: DatasetConfig, rows: list[tuple[int, int]]) ->
     with suppress(*DAMAGED):
         height, width = map(int, json.loads(checksums.content(store))["canvas"])
         return height, width
-    from segstudy.data.images.geometry import canvas_size  # imports Pillow: not for every call of Snakemake
-
-    return canvas_size([(height, width) for width, height in rows] or [(16, 16)], options.size)
+    width, height = (max((size[side] for size in rows), default=16) for side in (0, 1))
+    size = options.size
+    if not isinstance(size, str):
+        if size.height is not None and size.width is not None:
+            return size.height, size.width
+        assert size.long_side is not None
+        factor = min(1.0, size.long_side / max(height, width))
+        height, width = round(height * factor), round(width * factor)
+    return -(-height // 16) * 16, -(-width // 16) * 16
