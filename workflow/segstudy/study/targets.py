@@ -10,12 +10,12 @@ from segstudy.config.datasets import WITHOUT_STRATA
 from segstudy.config.study import Study
 from segstudy.runtime.fingerprint import PACKAGE
 from segstudy.study.cell_inputs import of_cells, seen, sources
-from segstudy.study.experiments import binary_cells, variants
+from segstudy.study.experiments import binary_cells, first_of_rows, variants
 from segstudy.study.lookups import is_drawn, root
 
 
 def all_results(study: Study) -> list[str]:
-    """Return the tables, figures, data cards and pictures of all experiments."""
+    """Return the tables, figures, data cards and pictures of all experiments; galleries of the first seeds alone."""
     folder = paths.results(study.study)
     datasets = dependencies.used_datasets(study)
     networks = dict.fromkeys((cell.dataset, cell.model) for cell in study.cells)
@@ -27,7 +27,7 @@ def all_results(study: Study) -> list[str]:
         *tables(study),
         *figures(study),
         *(f"{folder}/{paths.DATA}/card.md".format(dataset=name) for name in datasets),
-        *of_cells(study, paths.GALLERY, study.cells),
+        *of_cells(study, paths.GALLERY, first_of_rows(study.cells)),
         *of_cells(study, paths.PSEUDO_SHEET, students),
         *of_cells(study, paths.DENOISING, denoisers),
         *(f"{folder}/{paths.SKETCH}.png".format(dataset=dataset, model=model) for dataset, model in networks),

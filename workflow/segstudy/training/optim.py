@@ -5,6 +5,7 @@ No scheduler object holds any state: a training continued at step n has the rate
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Collection
 from typing import Any, NamedTuple
@@ -48,15 +49,28 @@ def build_optimizer(
         groups.append({"params": [trainable[name] for name in slower], "lr": rate})
     fused = torch.device(device).type in FUSED_ON
     rate, decay = recipe.learning_rate, recipe.weight_decay
-    optimizer: torch.optim.Optimizer
-    if recipe.optimiser == "sgd":
-        optimizer = torch.optim.SGD(groups, lr=rate, momentum=recipe.momentum, weight_decay=decay, fused=fused)
-    else:
-        adam = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimiser]
-        optimizer = adam(groups, lr=rate, weight_decay=decay, fused=fused)
+    kind: Any = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimiser]
+    kind = kind if recipe.compile else _without_compiler(kind)
+    momentum = {"momentum": recipe.momentum} if recipe.optimiser == "sgd" else {}
+    optimizer: torch.optim.Optimizer = kind(groups, lr=rate, weight_decay=decay, fused=fused, **momentum)
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]  # as torch's own schedulers keep it
     return optimizer
+
+
+def _without_compiler(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """Return an optimizer class of torch that does not load torch's compiler; its steps are the same.
+
+    torch's optimizers import `torch._dynamo` to take themselves out of what is compiled (`torch._compile`,
+    `torch.optim.optimizer`). Where nothing is compiled that is a second of processor time for nothing, at the start
+    of every training. A version of torch that does this in another way only loads it again.
+    """
+    for method in vars(torch.optim.Optimizer).values():
+        plain = getattr(method, "__wrapped__", None)
+        if plain is not None:
+            plain.__dict__.setdefault("__dynamo_disable", plain)
+    step = torch.no_grad()(inspect.unwrap(kind.step))
+    return type(kind.__name__, (kind,), {"step": step})
 
 
 def set_lr(optimizer: torch.optim.Optimizer, factor: float) -> None:
