@@ -24,6 +24,7 @@ from segstudy.config.load import load_study
 from segstudy.runtime.environment import caches
 from segstudy.core.errors import StudyError
 from segstudy.runtime import locks
+from segstudy.runtime.raw_folder import check_triggers
 from segstudy.study import cell_inputs, experiments, lookups, targets
 from segstudy.study.job_requests import GALLERY_MINUTES, GPU, JobRequests
 
@@ -60,6 +61,7 @@ elif workflow.is_main_process and not workflow.dryrun:
 
 JOBS = JobRequests(STUDY, workflow.resource_settings)
 PHANTOMS = lookups.drawn(STUDY)
+CONVERTED = lookups.converted(STUDY)
 
 RESULTS = str(paths.results(STUDY.study))
 DATA = f"{RESULTS}/{paths.DATA}"
@@ -135,6 +137,15 @@ def of_seeds(pattern):
         ]
 
     return asked
+
+
+def manifest(wildcards):
+    """The manifest of a drawn data set; whatever is planned, this is asked, and only now the triggers are known."""
+    try:
+        check_triggers([str(trigger) for trigger in workflow.rerun_triggers])
+    except StudyError as error:
+        sys.exit(f"\nError: {error}\n")
+    return lookups.manifest(STUDY, wildcards.dataset)
 
 
 # What reading the images and masks of a data set takes.

@@ -16,10 +16,27 @@ rule phantom:
         "../workflow/scripts/phantom.py"
 
 
+rule convert:
+    """Draw the masks of annotation files (COCO, LabelMe, ...), and link the images beside them."""
+    output:
+        manifest=f"{RESULTS}/{paths.CONVERTED}/{paths.CONVERTED_MANIFEST}",
+    wildcard_constraints:
+        dataset=one_of(CONVERTED) or "(?!)",
+    resources:
+        **JOBS.per_attempt(mb=8000, minutes=120),
+    params:
+        root=of_dataset(lookups.raw_root),
+        reader=of_dataset(lookups.reader),
+        layout=of_dataset(lookups.block, "layout"),
+        raw=of_dataset(lookups.raw_files),
+    script:
+        "../workflow/scripts/convert.py"
+
+
 rule index:
     """List the images of a data set, with their masks, strata, groups and hashes."""
     input:
-        of_dataset(lookups.manifest),
+        manifest,
     output:
         index=INDEX,
     threads: 2
@@ -29,6 +46,7 @@ rule index:
         root=of_dataset(lookups.root),
         reader=of_dataset(lookups.reader),
         layout=of_dataset(lookups.block, "layout"),
+        reading=of_dataset(lookups.blocks, "range", "channels", "orientation"),
         raw=of_dataset(lookups.raw_files),
     script:
         "../workflow/scripts/index.py"

@@ -205,6 +205,31 @@ rule augmented:
         "../workflow/scripts/augmented.py"
 
 
+rule class_balance:
+    """Training images of each stratum before and after balancing."""
+    input:
+        split=SPLIT,
+        index=INDEX,
+    output:
+        svg=f"{RESULTS}/{paths.BALANCE}.svg",
+        png=report_file(
+            f"{RESULTS}/{paths.BALANCE}.png",
+            "class_balance",
+            "Data",
+            data_set="{dataset}",
+            recipe="{recipe}",
+            seed="{seed}",
+        ),
+    resources:
+        **JOBS.per_attempt(mb=2000, minutes=30),
+    params:
+        recipe=of_recipe(lookups.samples),
+        title="{dataset}: training images by stratum, recipe {recipe}",
+        phantom=of_dataset(lookups.is_drawn),
+    script:
+        "../workflow/scripts/class_balance.py"
+
+
 rule sketch:
     """The network drawn with the sizes of its feature maps, and its table of layers."""
     input:

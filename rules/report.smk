@@ -1,4 +1,5 @@
 # The report: one page of everything, and the same tables and figures for LaTeX.
+from segstudy.config.dependencies import used_datasets
 from segstudy.report.settings import settings_of as report_settings
 
 
@@ -28,17 +29,25 @@ rule study_report:
 
 
 rule paper:
-    """Tables and figures for a LaTeX document, with a file that takes them in."""
+    """What a report hands in, for LaTeX: data, networks, tables and figures of every experiment, pictures."""
     input:
+        cards=targets.cards(STUDY, "json"),
+        splits=targets.splits(STUDY),
+        layers=targets.networks(STUDY, f"{paths.LAYERS}.csv"),
+        sketches=targets.networks(STUDY, f"{paths.SKETCH}.png"),
         tables=targets.tables(STUDY, "tex"),
         figures=targets.figures(STUDY),
+        pictures=targets.first_pictures(STUDY),
     output:
         folder=directory(f"{RESULTS}/{paths.PAPER}"),
     resources:
         **JOBS.per_attempt(mb=1000, minutes=30),
     params:
         study=STUDY.study,
+        datasets=used_datasets(STUDY),
+        metrics=STUDY.evaluation.metrics,
         questions={name: own.question for name, own in STUDY.experiments.items()},
         phantoms=targets.drawn_experiments(STUDY),
+        drawn=PHANTOMS,
     script:
         "../workflow/scripts/paper.py"

@@ -25,7 +25,7 @@ ALLOWED = {
     "training": "core config runtime losses data.images data models",
     "tables": "core config data.images data evaluation",
     "inference": "core config runtime data.images data models evaluation training",
-    "study": "core config runtime evaluation tables",
+    "study": "core config runtime data evaluation tables",
     "figures": "core config runtime data.images data models evaluation training inference tables",
     "report": "core config data.images data.readers data evaluation tables",
     "deploy": "core config runtime data.images data.readers data models evaluation inference tables",

@@ -93,7 +93,7 @@ def _change(path: Path, change: Callable[[bytes], bytes]) -> None:
 def job(rule: str, target: str) -> str:
     """The command that runs one job alone."""
     return (
-        "snakemake --cores 1 --rerun-triggers mtime --configfile study.yaml "
+        "snakemake --cores 1 --rerun-triggers mtime params --configfile study.yaml "
         f"--allowed-rules {rule} --force -- {RESULTS}/{target}"
     )
 

@@ -129,6 +129,12 @@ BLOCKS = [
     wrong("models-a-word", "models.unet", "big", "must be a block of 'name: options' lines", "'big'"),
     said("losses-a-list", value("losses", ["bce"]), "'losses' must be a block", "['bce']"),
     said("datasets-a-word", value("datasets", "lesions"), "'datasets' must be a block", "'lesions'"),
+    wrong(
+        "reference-metric",
+        "experiments.lesion_losses.reference",
+        [{"source": "a thesis, table 1", "rows": [{"row": "U-Net", "values": {"dcie": 0.7}}]}],
+        "'dice', 'iou'",
+    ),
     wrong("experiment-a-word", "experiments.lesion_losses", "yes", "experiments.lesion_losses"),
     wrong("recipe-a-number", "recipes.default", 5, "recipes.default"),
 ]
@@ -277,6 +283,8 @@ CLASSES = [
         {"disc": "#ff0000", "square": 2},
         "colours (disc) or values (square), not both",
     ),
+    said("ignore-a-class", value("datasets.kinds.ignore", 1), "ignore: 1 stands for disc and is ignored"),
+    said("ignore-bare-colour", value("datasets.kinds.ignore", None), "a colour stands in quotes"),
     said("inverted-classes", value("datasets.kinds.inverted", True), "'inverted' is for masks without 'classes'"),
     said(
         "loss-of-one-class",

@@ -6,7 +6,7 @@ import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 
-from segstudy.cli.run import SHORT_LINES, is_short
+from segstudy.cli.run import SHORT_LINES, is_short, snakemake
 
 
 @pytest.fixture
@@ -59,3 +59,10 @@ def test_failures_warnings_and_a_finished_study_are_said(logger, capsys):
 )
 def test_a_dry_run_and_asked_for_lines_are_snakemakes_own(options, short):
     assert is_short(options) == short
+
+
+def test_a_target_is_not_taken_for_a_logger():
+    """Snakemake's --logger takes every word up to the next option."""
+    words = snakemake([], ["results/demo/report.html"], SHORT_LINES)
+    behind = words[words.index(SHORT_LINES[-1]) + 1]
+    assert behind.startswith("--") and words[-1] == "results/demo/report.html"

@@ -56,6 +56,7 @@ def study(tmp_path_factory):
     folder = copy.file("results/tiny/cells")
     bytes_of = {f"{cell}/{name}": (folder / cell / name).read_bytes() for cell in CELLS for name in SAME}
     shutil.rmtree(folder)
+    copy.forget_trainings()
     return copy, bytes_of
 
 

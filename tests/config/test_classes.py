@@ -111,6 +111,7 @@ def test_ignored_values_are_no_class_and_absent_where_none_is_named():
         ({"ignore": 9, "classes": {"wall": [8, 9]}}, "ignore: 9 stands for wall and is ignored"),
         ({"ignore": 9, "classes": {"wall": "#ff0000"}}, "colours or values, not both: 9 is ignored"),
         ({"ignore": 0, "classes": {"wall": 1}}, "no pixel is left as background beside wall"),
+        ({"ignore": 0, "classes": {f"c{n}": n for n in range(1, 255)}}, "253 classes at most"),
         ({"ignore": -1}, "greater than or equal to 0"),
     ):
         with pytest.raises(ValidationError, match=words):
@@ -124,3 +125,15 @@ def test_void_of_a_reader_stands_unless_the_config_says_otherwise(monkeypatch):
     assert labels_of("folder", {"a": 1, "b": 2}).void == (255,)
     assert labels_of("folder", {"a": 1, "b": 255}).void == (), "a class that is named is one"
     assert labels_of("folder", {"a": 1, "b": 2}, ignore=[0, 3]) == several({"a": 1, "b": 2}, void=[0, 3])
+
+
+def test_jobs_are_told_what_is_ignored_only_where_something_is():
+    def settings(**keys):
+        block = {"reader": "folder", "root": "x", **keys}
+        experiment = {"question": "why so?", "datasets": ["d"], "models": ["unet"]}
+        experiment |= {"losses": ["bce"], "recipes": ["short"]}
+        config = {"study": "s", "datasets": {"d": block}, "models": {"unet": {}}, "losses": {"bce": {}}}
+        return load_study(config | {"recipes": {"short": {}}, "experiments": {"a": experiment}}).label_settings("d")
+
+    assert "ignore" not in settings()
+    assert labels_of("folder", **settings(ignore=[7, 255])).void == (7, 255)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from segstudy.cli.run import check_room
 from segstudy.core import arrays, files
-from segstudy.data.store import open_array
+from segstudy.core.arrays import open_array
 from segstudy.runtime.job import explain, job
 
 NOISE = np.random.default_rng(0).integers(0, 255, (300, 300), dtype=np.uint8)

@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageFilter
 
-from segstudy.config.datasets import Phantom
+from segstudy.config.datasets import DeclaredException, Phantom
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
 from segstudy.data.card import describe
+from segstudy.data.checks.image_checks import check_images
+from segstudy.data.images.drawing import VOID
 from segstudy.data.images.read import read_image
 from segstudy.data.images.read_masks import read_mask
 from segstudy.data.images.thumbnails import thumbnail
@@ -33,7 +35,7 @@ COLUMNS = [
         "foreground_roi",
         "roi_share",
     ),
-    *("red", "green", "blue", "mask_counts"),
+    *("red", "green", "blue", "mask_counts", "classes"),
 ]
 
 
@@ -193,17 +195,49 @@ def test_same_inputs_same_bytes(copy, tmp_path):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
 
 
-def test_images_that_are_scaled_differently_are_a_remark(tmp_path):
+@pytest.mark.parametrize("shallow", [False, True])
+def test_deep_images_have_one_range_and_those_of_8_bits_beside_them_are_a_remark(tmp_path, shallow):
     root = tmp_path / "mine"
     for part in ("images", "masks"):
         (root / part).mkdir(parents=True)
-    ramp = np.linspace(0, 65535, 24 * 32).reshape(24, 32)
-    for name, largest in (("a", 65535), ("b", 4000)):
-        Image.fromarray((ramp * largest / 65535).astype(np.uint16)).save(root / "images" / f"{name}.png")
-        Image.fromarray((ramp > 40000).astype(np.uint8) * 255).save(root / "masks" / f"{name}.png")
-    _, _, card, text = card_of("folder", root, tmp_path / "out")
-    assert card["encodings"]["image"] == {"PNG I;16: 0..4095 becomes 0..255": 1, "PNG I;16: 0..65535 becomes 0..255": 1}
-    assert "images of different depth (0..4095 becomes 0..255, 0..65535 becomes 0..255)" in text
+    ramp = np.linspace(0, 6000, 24 * 32).reshape(24, 32)
+    for name, divisor in (("a", 1), ("b", 2), *([("c", 24)] if shallow else [])):
+        dtype = np.uint16 if divisor < 24 else np.uint8
+        Image.fromarray((ramp / divisor).astype(dtype)).save(root / "images" / f"{name}.png")
+        Image.fromarray((ramp > 4000).astype(np.uint8) * 255).save(root / "masks" / f"{name}.png")
+    index, samples, card, text = card_of("folder", root, tmp_path / "out")
+    assert set(index["reading"]) == {"range 0 8191"}
+    assert card["encodings"]["image"]["PNG I;16: 0..8191 becomes 0..255"] == 2
+    assert "| values of images | 0 to 8191 become 0 to 255, in all images alike |" in text
+    np.testing.assert_allclose(samples["red"][:2], [3000 * 255 / 8191, 1500 * 255 / 8191], atol=0.5)
+    assert ("1 images of 8 bits beside deeper ones: 255 is white in those, 8191 in these" in text) == shallow
+
+
+def test_void_is_on_the_card_and_in_no_share(tmp_path):
+    """Three masks of 0, 1 and a void border of 255: one without border, one of border alone."""
+    root, mask = tmp_path / "raw", np.zeros((20, 30), np.uint8)
+    mask[5:15, 5:15], mask[4, 4:16], mask[:, 0] = 1, 255, 255  # 100 pixels of object, 12 + 20 of void
+    for name, values in (("a", mask), ("b", np.where(mask == 255, 0, mask)), ("c", np.full_like(mask, 255))):
+        for folder, array in (("images", np.full((20, 30, 3), ord(name), np.uint8)), ("masks", values)):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(array).save(root / folder / f"{name}.png")
+    index, labels = build_index("folder", root), labels_of("folder", ignore=255)
+    describe(index, root, "folder", labels, "mine", tmp_path / "out")
+    samples = read_csv(tmp_path / "out/samples.csv").set_index("sample")
+    assert samples["void"].to_list() == pytest.approx([32 / 600, 0, 1], abs=1e-6)
+    assert samples["foreground"].to_list()[:2] == pytest.approx([100 / 568, 100 / 600], abs=1e-6)
+    assert np.isnan(samples.loc["c", "foreground"]) and samples.loc["a", "foreground_border"] == 0
+    text = (tmp_path / "out/card.md").read_text()
+    assert "void (255 in the masks), share of the image | mean 0.351, from 0.000 to 1.000, in 2 images" in text
+    with pytest.raises(StudyError, match="mask_constant: c: no pixel of the mask counts: all are void"):
+        check_images(samples.reset_index(), index, labels=labels)
+    known = DeclaredException(kind="mask_constant", samples=["c"], reason="nobody looked at it")
+    record = check_images(samples.reset_index(), index, [known], labels=labels)
+    assert record["void"] == {"values": "255", "images": 2}
+    picture = np.asarray(Image.open(tmp_path / "out/examples.png").convert("RGB"))
+    assert (picture == VOID).all(axis=2).sum() > 20
+    describe(index, root, "folder", labels_of("folder", ignore=77), "mine", tmp_path / "none")
+    assert "no pixel of any mask: 77 is ignored for nothing" in (tmp_path / "none/card.md").read_text()
 
 
 def test_an_index_that_was_cut_between_rows_is_not_described(copy, tmp_path, monkeypatch):

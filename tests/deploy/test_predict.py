@@ -30,6 +30,7 @@ KINDS = {
     "grey": {"colour": "grey", "size": {"long_side": 32}},
     "classes": {"classes": ("left", "right"), "size": {"height": 48, "width": 64}},
     "roi": {"roi": True},
+    "deep": {"reading": "range 0 2047"},  # of one file alone it would be 0..1023
 }
 
 

@@ -242,3 +242,33 @@ def test_random_classes_score_what_a_stratified_dummy_classifier_scores(classes)
         row = own.loc[name]
         assert row["tp"] + row["fp"] == pytest.approx(expected.tp + expected.fp, abs=4 * masks[3].size ** 0.5)
         assert row["dice"] == pytest.approx(dice(expected), abs=0.06)
+
+
+def test_void_has_no_say_in_what_a_control_learns_or_scores(study):
+    """Whatever the images show where masks are void, and whatever class that were, all rows stay what they are."""
+    root, changes = study["root"], np.zeros(SIZE, bool)
+    changes[40:, 50:] = True
+    study["index"]["second_mask"] = "second.png"
+    study["labels"] = study["labels"]._replace(void=(128,))
+    save(root / "second.png", np.where(changes, 128, 255).astype(np.uint8))
+    for number in range(len(SUBSETS)):
+        mask = np.asarray(Image.open(root / f"masks/{number}.png"))
+        save(root / f"masks/{number}.png", np.where(changes, 128, mask).astype(np.uint8))
+    names = ["random", "otsu", "second_human", "all_foreground"]
+    found = measure_controls(**study, names=names)
+    assert set(found[["tp", "fp", "fn", "tn"]].sum(axis=1)) == {(~changes).sum()}
+    foreground = found[found["control"] == "all_foreground"].set_index("sample")
+    assert foreground["tp"].equals(found[found["control"] == "second_human"].set_index("sample")["tp"])
+    for number in range(len(SUBSETS)):
+        image = np.array(Image.open(root / f"images/{number}.png"))
+        image[changes] = 255 * (number % 2)
+        save(root / f"images/{number}.png", image)
+    pd.testing.assert_frame_equal(measure_controls(**study, names=names), found)
+
+
+def test_an_image_of_void_alone_has_rows_without_a_score(study):
+    study["labels"] = study["labels"]._replace(void=(128,))
+    save(study["root"] / "masks/3.png", np.full(SIZE, 128, np.uint8))
+    found = scores(study, "random", "otsu").set_index(["control", "sample"])
+    assert found.loc[("otsu", "3"), ["tp", "fp", "fn", "tn"]].sum() == 0 and np.isnan(found.loc[("otsu", "3"), "dice"])
+    assert found.loc[("otsu", "2"), "dice"] > 0.9

@@ -417,3 +417,20 @@ def test_a_legend_that_is_too_long_goes_on_in_the_next_line():
     colours = {tuple(colour) for colour in np.asarray(page).reshape(-1, 3).tolist()}
     assert {colour for _, colour in entries} <= colours
     assert (np.asarray(page)[:, 900 + drawing.MARGIN :] == 255).all()
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_void_has_a_colour_of_its_own_in_truth_and_errors(tmp_path, classes):
+    _, masks, index, root, _ = make_cell(tmp_path, {"a": 0.5})
+    truth = np.array(Image.open(root / "truth/a.png"))
+    truth[8:12, :] = 128  # across the upper edge of the object; the prediction covers a part of it
+    labels = LESION._replace(void=(128,)) if classes == 1 else several({"x": 255, "y": 7}, void=128)
+    Image.fromarray(truth).save(root / "truth/a.png")
+    if classes == 2:
+        write_classes(masks / "a.png", (np.asarray(Image.open(masks / "a.png")) > 0).astype(np.uint8), labels.colours)
+    row = pd.read_csv(index, dtype=str).fillna("").to_dict("records")[0]
+    tiles = gallery.tiles_of(row, [masks / "a.png"], root, "roi", labels, side=60)
+    image, of_truth, predicted, errors = (np.asarray(tile)[9] for tile in tiles)
+    assert (of_truth == drawing.VOID).all() and (errors == drawing.VOID).all()
+    assert not (image == drawing.VOID).all(axis=1).any() and not (predicted == drawing.VOID).all(axis=1).any()
+    assert gallery.legend_of(labels)[-1] == drawing.VOID_ENTRY and drawing.VOID_ENTRY not in gallery.legend_of(LESION)

@@ -1,6 +1,8 @@
 """The picture of training samples shows what the training gets, and marks mask, roi and drawn data."""
 
 import copy
+import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -161,3 +163,22 @@ def test_a_long_name_keeps_its_end(inputs):
     assert drawing.fitting("IMD002", font, 400) == "IMD002"
     cut = drawing.fitting("patient-" * 12 + "0042", font, 400)
     assert cut.startswith("...") and cut.endswith("0042") and font.getlength(cut) <= 400
+
+
+def test_void_is_painted_where_the_mask_goes(inputs, tmp_path):
+    """The same draws move void and region: together they are what a store without void has as its region."""
+    shutil.copytree(inputs[0], tmp_path / "store")
+    counted = np.load(tmp_path / "store/rois.npy")
+    counted[:, 8:16, 4:24] = 0
+    np.save(tmp_path / "store/counted.npy", counted)
+    meta = json.loads((tmp_path / "store/store.json").read_text())
+    (tmp_path / "store/store.json").write_text(json.dumps(meta | {"void": [255]}))
+    recipe = Recipe.model_validate(CROPS)
+    plain, void = (first_samples(path, inputs[1], recipe, 3)[0] for path in (inputs[0], tmp_path / "store"))
+    for one, two in zip(plain, void, strict=True):
+        np.testing.assert_array_equal(one.image, two.image)
+        np.testing.assert_array_equal(one.roi > 0, (two.roi > 0) | two.void)
+        assert one.void is None
+    shown = next(sample for sample in void if sample.void.sum() > 20)
+    tile = np.asarray(training_samples._picture(shown, DISC))
+    assert (tile == drawing.VOID).all(axis=2).mean() == pytest.approx(shown.void.mean(), abs=0.1)

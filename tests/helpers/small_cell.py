@@ -80,7 +80,7 @@ def outputs(folder):
 def run(inputs, folder, settings=SETTINGS, **changes):
     from segstudy.training.cell import TrainingFiles, train_cell
 
-    names = ("resume", "index", "encoder", "start", "unlabelled", "kept")
+    names = ("resume", "index", "encoder", "start", "unlabelled", "kept", "trained")
     paths = {"resume": folder / "resume"} | {name: changes.pop(name) for name in names if name in changes}
     files = TrainingFiles(*inputs, outputs=outputs(folder), **paths)
     arguments = {"seed": 1, "threads": 1, "code": "code", "command": "snakemake --force the/model"}

@@ -97,6 +97,10 @@ class Copy:
     def file(self, path: str) -> Path:
         return self.folder / path
 
+    def forget_trainings(self) -> None:
+        """Remove what is kept of finished trainings: a cell that is asked for again is trained, not taken over."""
+        shutil.rmtree(self.folder / "results/.trained", ignore_errors=True)
+
     def append(self, path: str, text: str) -> None:
         file = self.file(path)
         file.write_text(file.read_text() + text)

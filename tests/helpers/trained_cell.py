@@ -16,6 +16,7 @@ from segstudy.evaluation.measure import measure
 from segstudy.inference.predict import predict_cell
 from segstudy.inference.preprocessing import usage_record
 from tests.helpers import small_cell
+from tests.helpers.png16 import write_png
 
 SUBSETS = ["train", "train", "val", "train", "test", "train", "train", "val", "test", "train"]
 
@@ -29,8 +30,11 @@ def picture(draw, height, width):
     return colour.clip(0, 255).astype(np.uint8), mask
 
 
-def make(folder, *, classes=("square",), size="native", colour="rgb", tile=None, roi=False):
-    """Train and predict a cell in `folder`/results/..., its raw images in `folder`/raw; return its folder."""
+def make(folder, *, classes=("square",), size="native", colour="rgb", tile=None, roi=False, reading=""):
+    """Train and predict a cell in `folder`/results/..., its raw images in `folder`/raw; return its folder.
+
+    With a `reading`, the images are stored as 16 bits, three times as bright.
+    """
     draw = np.random.default_rng(3)
     (folder / "raw").mkdir(parents=True)
     rows = []
@@ -39,7 +43,10 @@ def make(folder, *, classes=("square",), size="native", colour="rgb", tile=None,
         image, mask = picture(draw, height, width)
         ids = mask.astype(np.uint8)
         ids[:, width // 2 :] *= len(classes)  # of two classes the right half is the second
-        Image.fromarray(image).save(folder / f"raw/im{number}.png")
+        if reading:
+            write_png(folder / f"raw/im{number}.png", image.astype(np.uint16) * 3, 2)
+        else:
+            Image.fromarray(image).save(folder / f"raw/im{number}.png")
         Image.fromarray(ids if len(classes) > 1 else ids * np.uint8(255)).save(folder / f"raw/im{number}_label.png")
         inside = np.zeros((height, width), np.uint8)
         inside[3:-3, 5:-5] = 255
@@ -49,7 +56,7 @@ def make(folder, *, classes=("square",), size="native", colour="rgb", tile=None,
         rows.append(
             {"sample": f"im{number}", "image": f"raw/im{number}.png", **names, "width": width, "height": height}
         )
-    index = pd.DataFrame(rows)
+    index = pd.DataFrame(rows).assign(**({"reading": reading} if reading else {}))
     split = pd.DataFrame({"sample": index["sample"], "subset": SUBSETS})
     write_csv(folder / "split.csv", split)
     labels = several({name: k for k, name in enumerate(classes, 1)}) if len(classes) > 1 else binary(classes[0])

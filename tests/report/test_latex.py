@@ -3,19 +3,33 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL import Image
 
-from segstudy.report.latex import gather
+from segstudy.evaluation.metrics import METRICS
+from segstudy.report import latex as paper
+from segstudy.report.latex_tables import BLIND_TO, dataset_table, layer_table, metric_table, split_table
 from segstudy.tables.render import LONG, WIDE, Entry, Line, Panel, Table, latex
 
 NEEDED = ("booktabs.sty", "adjustbox.sty", "rotating.sty")
+CARD = {
+    **{"phantom": True, "images": 1200, "labelled": 40, "sizes": {"565x584": 40}, "groups": 20, "classes": ["vessel"]},
+    **{"official_subsets": {"train": {"images": 20}}, "strata": {"left_eye & more": {"images": 3}}},
+    "foreground": {"mean": 0.1, "minimum": 0.05, "maximum": 0.2},
+    "foreground_roi": None,
+}
+LAYERS = pd.DataFrame(
+    [("encoder.0.0", "conv", "3×3 convolution", 8, 64, 96, 224, ""), ("head", "output", "1×1", 1, 64, 96, 9, "")],
+    columns=["name", "kind", "operation", "channels", "height", "width", "parameters", "source"],
+)
 DOCUMENT = r"""\documentclass[11pt,a4paper]{article}
 \usepackage{booktabs,adjustbox,graphicx,rotating}
 \newcommand{\paper}{paper}
 \begin{document}
-\input{paper/report.tex}
+\input{paper/content.tex}
 \end{document}
 """
 
@@ -65,13 +79,28 @@ def test_a_document_takes_everything_in_without_anything_sticking_out(tmp_path):
         Image.new("RGB", size, "grey").save(tmp_path / f"a/{name}.png")
     tables = [tmp_path / name for name in ("a.tex", "a.strata.tex", "a.comparisons.tex")]
     figures = [tmp_path / f"a/{name}.png" for name in pictures]
-    gather("s", {"a": "Is 5 % of {all} enough?"}, tables, figures, ["a"], tmp_path / "paper")
+    (tmp_path / "figures/gallery/ph2/unet_x").mkdir(parents=True)
+    Image.new("RGB", (800, 600)).save(tmp_path / "figures/gallery/ph2/unet_x/seed0.jpg")
+    splits = {("ph2", 0): pd.DataFrame({"subset": ["train", "train", "test"]})}
+    of_data = {
+        "datasets.tex": dataset_table({"ph2": CARD, "drive_2": CARD}),
+        "splits.tex": split_table(splits),
+        "layers.tex": layer_table("ph2", "unet_x", pd.concat([LAYERS] * 30)),
+        "metrics.tex": metric_table(list(METRICS)),
+    }
+    sections = [
+        paper.Section("Data_& more", "100 % of it", of_data),
+        *paper.experiment_sections({"a": "Is 5 % of {all} enough?"}, tables, figures, ["a"]),
+        *paper.picture_sections([str(tmp_path / "figures/gallery/ph2/unet_x/seed0.jpg")], ["ph2"]),
+    ]
+    paper.gather("s_1", sections, tmp_path / "paper")
     (tmp_path / "document.tex").write_text(DOCUMENT)
-    for _ in range(2):  # the second time references are known
+    # The study's own document once; one that takes the content in twice, then references are known.
+    for folder, name in ((tmp_path / "paper", "report.tex"), (tmp_path, "document.tex"), (tmp_path, "document.tex")):
         done = subprocess.run(
-            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "document.tex"],
+            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", name],
             check=False,
-            cwd=tmp_path,
+            cwd=folder,
             stdout=subprocess.PIPE,
             text=True,
             errors="replace",
@@ -82,3 +111,26 @@ def test_a_document_takes_everything_in_without_anything_sticking_out(tmp_path):
     log = (tmp_path / "document.log").read_text(errors="replace")
     assert not re.findall(r"Float too large.*|.*undefined.*|.*multiply defined.*", log)
     assert not [width for width in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log) if float(width) > 5]
+
+
+def test_tables_of_what_a_study_uses():
+    text = dataset_table({"drive": CARD | {"foreground_roi": CARD["foreground"], "phantom": False}})
+    assert r"images & 1,200 \\" in text and r"left\_eye \& more 3" in text and "PHANTOM" not in text
+    assert r"foreground & 10.0\% (5.0\% to 20.0\%) in the field of view" in text
+    split = pd.DataFrame({"subset": ["train", "train", "test"]})
+    assert r"ph2 & 1 & 2 & 0 & 1 & 0 \\" in split_table({("ph2", 1): split})
+    layers = layer_table("ph2", "unet", LAYERS)
+    assert r"encoder.0.0 & 3$\times$3 convolution & 8 & 64 $\times$ 96 & 224 \\" in layers and "233 weights" in layers
+    assert "missing the whole object" in metric_table(["specificity"])
+
+
+def test_every_metric_says_what_it_is_blind_to():
+    assert set(BLIND_TO) == set(METRICS)
+    page = Path("docs/metrics.md").read_text(encoding="utf-8")
+    for name in ("dice", "sensitivity", "specificity", "precision"):
+        assert f"| {BLIND_TO[name]} |" in page
+
+
+def test_sections_without_anything_are_left_out(tmp_path):
+    paper.gather("s", paper.picture_sections([], []), tmp_path / "paper")
+    assert "section" not in (tmp_path / "paper/content.tex").read_text()

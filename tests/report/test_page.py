@@ -16,12 +16,13 @@ from PIL import Image
 
 from segstudy.config.cell import Cell
 from segstudy.config.load import load_study
+from segstudy.data.ground_truth import Truth
 from segstudy.data.images.label_map import binary
 from segstudy.report import embed, gallery
 from segstudy.report import tables as grids
 from segstudy.report.cost import Point, Scores, Spent, cost_grid, pareto, spent
 from segstudy.report.embed import Picture
-from segstudy.report.latex import gather
+from segstudy.report.latex import experiment_sections, gather
 from segstudy.report.page import embedded, render
 from segstudy.report.provenance import Made, Remark, code_of
 from segstudy.report.semi_supervised import FewLabels, by_share, few_labels
@@ -32,6 +33,25 @@ SETTINGS = {
     "datasets": {"real": {"several": False, "phantom": None}, "drawn": {"several": False, "phantom": {"images": 9}}},
     "evaluation": {"metrics": ["dice", "pixel_error"], "headline": "fixed"},
 }
+
+
+PUBLISHED = {
+    "source": "a thesis, table <3>",
+    "note": "one run",
+    "rows": [
+        {"row": "all", "stratum": "", "values": {"pixel_error": 0.05, "dice": 0.7}},
+        {"row": "one class", "stratum": "polyp", "values": {"dice": 0.8}},
+    ],
+}
+
+
+def test_published_numbers_stand_with_their_source_and_as_not_measured_here():
+    grid = grids.reference("x", PUBLISHED)
+    assert grid.caption == "Published, not measured here: a thesis, table <3>." and grid.notes == ["one run"]
+    assert grid.heads == ["Published row", "Stratum", "Dice", "Pixel error"]
+    texts = [[value.text for value in row.values] for row in grid.rows]
+    assert texts == [["all", "all", "0.700", "0.050"], ["one class", "polyp", "0.800", "–"]]
+    assert grid.filters == {"stratum": ["all", "polyp"]} and not any(row.values[2].bold for row in grid.rows)
 
 
 def decoded(uri):
@@ -313,8 +333,9 @@ def content(phantoms=()):
 
     picture = Picture("data:image/webp;base64,AAAA", 8, 6, 'curves of "losses" <1>')
     (grid,) = grids.results("losses", table(), SETTINGS)
+    published = grids.reference("losses-reference0", PUBLISHED)
     experiment = Experiment(
-        *("losses", "Which <loss>?", "words", bool(phantoms), [grid], picture, picture, picture),
+        *("losses", "Which <loss>?", "words", bool(phantoms), [grid], [published], picture, picture, picture),
         *(
             grid._replace(key="losses-shares"),
             {"real": [f"sentence {i}" for i in range(7)]},
@@ -334,7 +355,7 @@ def content(phantoms=()):
         *(
             "s",
             list(phantoms),
-            [Facts("real", "Real", "task", bool(phantoms), [("images", "9")], Markup("<p>card</p>"), picture)],
+            [Facts("real", "Real", "task", bool(phantoms), [("images", "9")], Markup("<p>card</p>"), picture, [])],
         ),
         *(
             [picture],
@@ -390,11 +411,23 @@ def test_the_paper_takes_in_every_table_and_figure(tmp_path):
         (tmp_path / experiment / "ranking.png").write_bytes(b"png")
     tables = [tmp_path / name for name in ("a.tex", "a.strata.tex", "ab.tex")]
     figures = [tmp_path / experiment / "ranking.png" for experiment in ("a", "ab")]
-    gather("s", {"a": "Is 5 % enough?", "ab": "Why?"}, tables, figures, ["ab"], tmp_path / "paper")
-    text = (tmp_path / "paper/report.tex").read_text()
+    sections = experiment_sections({"a": "Is 5 % enough?", "ab": "Why?"}, tables, figures, ["ab"])
+    gather("s", sections, tmp_path / "paper")
+    text = (tmp_path / "paper/content.tex").read_text()
     inputs = re.findall(r"\\input\{\\paper/([^}]*)\}", text)
     pictures = re.findall(r"\\includegraphics\[.*\]\{\\paper/([^}]*)\}", text)
     assert inputs == ["tables/a.tex", "tables/a.strata.tex", "tables/ab.tex"]
     assert pictures == ["figures/a-ranking.png", "figures/ab-ranking.png"]
     assert all((tmp_path / "paper" / path).is_file() for path in inputs + pictures)
     assert r"Is 5 \% enough?" in text and text.count("PHANTOM data.") == 1
+
+
+def test_the_gallery_tells_void_from_what_lies_outside():
+    ids = np.array([[1, 1, 0, 0], [1, 1, 0, 0]], np.uint8)
+    void, roi = ids < 0, np.ones(ids.shape, bool)
+    void[:, 1:3], roi[:, 2:] = True, False
+    labels = binary("disc")._replace(void=(255,))
+    for region, expected in (("roi", [1, 254, 255, 255]), ("full", [1, 254, 254, 0])):
+        levels = gallery.truth_levels(Truth(ids, roi, void), region, labels, (4, 2))
+        assert levels.dtype == np.uint8 and levels.tolist() == [expected] * 2
+    assert gallery.truth_levels(Truth(ids, None), "roi", labels, (4, 2)).tolist() == ids.tolist()

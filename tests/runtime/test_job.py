@@ -42,13 +42,15 @@ def test_information_goes_to_both_details_to_the_log_alone(rule, capsys):
     assert "half way" in log_of(rule) and "every step" in log_of(rule) and "from a library" in log_of(rule)
 
 
-def test_a_quiet_job_says_warnings_alone(rule, capsys, monkeypatch):
+def test_a_quiet_job_says_warnings_and_what_is_notable_alone(rule, capsys, monkeypatch):
     monkeypatch.setenv("SEGSTUDY_QUIET", "1")
     with job(rule):
+        logging.getLogger("segstudy").info("taken over", extra={"notable": True})
         logging.getLogger("segstudy").info("half way")
         logging.getLogger("segstudy").warning("left out")
     shown = capsys.readouterr().err
     assert "half way" not in shown and "[train drive/seed0] left out" in shown and "half way" in log_of(rule)
+    assert "[train drive/seed0] taken over" in shown
 
 
 def test_libraries_get_the_threads_of_the_rule(rule):

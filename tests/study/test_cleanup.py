@@ -41,6 +41,7 @@ GOES = {
     ],
     "phantoms": ["resources/phantoms/small/drive"],
     "half-written": ["tables/.all.77.partial.csv"],
+    "trained": ["results/.trained/0123", "results/.trained/.4567.ab.partial"],
     "logs": [f".snakemake/log/{number}.snakemake.log" for number in range(3)],
 }
 
@@ -67,6 +68,8 @@ def stays(tmp_path, monkeypatch):
     for number in range(LOGS + 3):
         put(Path(f".snakemake/log/{number}.snakemake.log"))
         os.utime(f".snakemake/log/{number}.snakemake.log", (number, number))
+    for folder in GOES["trained"]:
+        put(Path(folder, "model"))
     put(Path("raw/a.png"))
     kept = [f"resume/{BEGUN.path}/state.pt", f"resume/{TRAINED.path}.published/model.safetensors"]
     kept += [f"cells/{cell.path}/{name}" for cell in (DONE, TRAINED) for name in ("run.json", "model.safetensors")]
@@ -80,7 +83,9 @@ def stays(tmp_path, monkeypatch):
 
 
 def expected(kind):
-    return [Path(name) if name.startswith((".snakemake", "resources")) else RESULTS / name for name in GOES[kind]]
+    return [
+        Path(name) if name.startswith((".snakemake", "resources", "results")) else RESULTS / name for name in GOES[kind]
+    ]
 
 
 def invoke(*words, **how):
@@ -104,7 +109,7 @@ def test_all_of_it_goes_and_the_rest_stays(stays):
 
 def test_sizes_add_up_and_a_dry_run_removes_nothing(stays):
     before = sorted(Path().rglob("*"))
-    done = invoke("--dry-run", "--paths")
+    done = invoke("--dry-run", "--paths", *(word for kind in KINDS for word in ("--only", kind)))
     assert done.exit_code == 0 and sorted(Path().rglob("*")) == before
     files = [
         path for kind in KINDS for place in expected(kind) for path in [place, *place.rglob("*")] if path.is_file()
@@ -118,6 +123,21 @@ def test_unasked_no_training_goes_unless_it_is_named(stays):
     assert invoke("--yes").exit_code == 0
     assert (RESULTS / "cells" / OLD / "run.json").exists()
     assert not (RESULTS / "partial").exists()
+
+
+def test_trainings_that_can_be_taken_over_go_only_where_they_are_named(stays):
+    """What counts is what they take: bytes that a cell has too are free."""
+    os.link(RESULTS / f"cells/{DONE.path}/model.safetensors", "results/.trained/0123/history")
+    said = (
+        "results/.trained keeps the files of 2 trainings of all studies here, 10 B of them nowhere else: --only trained"
+    )
+    for words in (["--dry-run"], ["--yes"]):
+        done = invoke(*words)
+        assert said in done.output and Path("results/.trained/0123/model").exists()
+    done = invoke("--yes", "--only", "trained")
+    assert "removed: 10 B" in done.output and not Path("results/.trained").exists()
+    assert (RESULTS / f"cells/{DONE.path}/model.safetensors").read_text() == "12345"
+    assert "keeps the files" not in invoke("--dry-run").output
 
 
 def test_predictions_stay_where_the_study_keeps_them(stays):

@@ -1,15 +1,16 @@
 """Captions say how the images were used."""
 
+import pandas as pd
 import pytest
 
 from segstudy.config.datasets import DatasetConfig
 from segstudy.core.files import write_json
-from segstudy.tables.captions import protocol
+from segstudy.tables.captions import dataset_words, protocol
 from tests.helpers.captions import MET
 
 
-def words(tmp_path, official=True, accepted=(), leaked=(0, 0), met=({}, {}), **options):
-    rule = {"val": "carved", "test": "official" if official else "carved"}
+def words(tmp_path, official=True, val="carved", accepted=(), leaked=(0, 0), met=({}, {}), **options):
+    rule = {"val": val, "test": "official" if official else "carved"}
     splits = [{"rule": rule, "test_in_training": n, "subsets": {"test": 20}} for n in leaked]
     write_json(tmp_path / "images.json", {"accepted": []})
     for seed in (0, 1):
@@ -21,6 +22,8 @@ def words(tmp_path, official=True, accepted=(), leaked=(0, 0), met=({}, {}), **o
 def test_an_official_test_set_is_named(tmp_path):
     assert words(tmp_path)["split"].startswith("official test set; validation 20% of the training images")
     assert "official" not in words(tmp_path, official=False)["split"]
+    text = words(tmp_path, val="official")["split"]
+    assert text.startswith("official test set; official validation set, new split per seed") and "20%" not in text
 
 
 def test_a_declared_exception_is_printed_once_with_its_reason(tmp_path):
@@ -79,3 +82,15 @@ def test_tiles_of_the_prediction_are_said(tmp_path):
 def test_drawn_data_is_said(tmp_path):
     assert words(tmp_path, phantom={})["phantom"] is True
     assert words(tmp_path)["phantom"] is False
+
+
+def test_void_and_a_missing_background_are_said(tmp_path):
+    write_json(tmp_path / "images.json", {"accepted": [], "void": {"values": "0", "images": 3}})
+    said = protocol(DatasetConfig.model_validate({"reader": "folder"}), [tmp_path / "images.json"])
+    row = {"dataset": "d", "row": "cell", "subset": "test", "model": "m", "loss": "l", "recipe": "r", "seed": 0}
+    rows = [row | {"class": name, "sample": "a", "region": "full", "own_region": "full"} for name in ("wall", "roof")]
+    text = dataset_words("d", pd.DataFrame(rows), said)
+    assert "; 2 classes; " in text and text.endswith("over the full frame without void (0 in the masks).")
+    rows.append(rows[0] | {"class": "background"})
+    text = dataset_words("d", pd.DataFrame(rows), {**said, "void": ""})
+    assert "3 classes, the background among them; " in text and "void" not in text

@@ -18,9 +18,9 @@ def finished(tmp_path_factory) -> Copy:
 
 @pytest.fixture
 def changed(finished, tmp_path) -> Copy:
-    """A copy of the finished study, with its results, that a test may change."""
-    folder = tmp_path / "changed"
-    shutil.copytree(finished.folder, folder, symlinks=True, copy_function=shutil.copy2)
+    """A copy of the finished study, with its results, that a test may change; without what is kept of its trainings."""
+    folder, kept = tmp_path / "changed", shutil.ignore_patterns(".trained")
+    shutil.copytree(finished.folder, folder, symlinks=True, ignore=kept, copy_function=shutil.copy2)
     return Copy(folder)
 
 

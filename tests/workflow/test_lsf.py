@@ -40,6 +40,7 @@ def study(tmp_path_factory):
     folder = copy.file("results/tiny/cells")
     bytes_of = {f"{cell}/{name}": (folder / cell / name).read_bytes() for cell in CELLS for name in SAME}
     shutil.rmtree(folder)
+    copy.forget_trainings()
     return copy, bytes_of
 
 
@@ -136,6 +137,7 @@ def test_ctrl_c_and_a_dropped_session(study, tmp_path):
     copy, bytes_of = study
     folder = copy.file("results/tiny/cells")
     shutil.rmtree(folder, ignore_errors=True)
+    copy.forget_trainings()
     status = copy.file(f"results/tiny/resume/{CELLS[0]}/status.json")
     trains = lambda: (live_status.read(status) or {}).get("epoch", 0) > 3
     with Lsf(tmp_path / "lsf", slots=2, interval=5) as lsf:

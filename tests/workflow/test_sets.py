@@ -26,6 +26,8 @@ def sets(fresh):
 def test_tiles_with_whole_cases_and_without_and_large_fundi_reach_the_store(sets):
     data = {name: f"results/tiny/data/{name}" for name in sets.study["datasets"]}
     wanted = [f"{folder}/{part}" for folder in data.values() for part in ("store", "checks/seed1.json", "card.md")]
+    sets.study["recipes"]["default"]["balance"] = "strata"
+    wanted.append("results/tiny/figures/balance/ebhi_cases/default/seed0.png")
     outcome = sets.snakemake(*wanted)
     assert outcome.code == 0, outcome.text
     records = {name: json.loads(sets.file(f"{folder}/checks/seed1.json").read_text()) for name, folder in data.items()}

@@ -103,6 +103,7 @@ def test_the_command_of_a_run_gives_the_same_bytes_again(changed):
     paths = [changed.file(f"{CELL}/{name}") for name in ("model.safetensors", "history.csv")]
     before = [path.read_bytes() for path in paths]
     command = json.loads(changed.file(f"{CELL}/run.json").read_text())["command"]
+    assert not changed.file("results/.trained").exists(), "the cell is trained, not taken over"
     outcome = changed.run(*command.split())
     assert outcome.code == 0, outcome.text
     assert outcome.trained == {"drive/unet/focal/0"}

@@ -51,9 +51,12 @@ def test_the_report_is_there_with_its_paper(finished):
     assert len(text) < 25_000_000
     assert "PHANTOM data: the images of ph2, drive are drawn" in text
     paper = finished.file("results/tiny/paper")
-    latex = (paper / "report.tex").read_text()
+    latex = (paper / "content.tex").read_text()
     taken = re.findall(r"\{\\paper/([^}]*)\}", latex)
     assert {"tables/losses.tex", "tables/losses.comparisons.tex", "figures/losses-ranking.png"} <= set(taken)
+    assert {"tables/datasets.tex", "tables/splits.tex", "tables/metrics.tex"} <= set(taken)
+    kinds = {Path(path).name.partition("-")[0] for path in taken}
+    assert {"examples", "sketch", "layers", "augmented", "gallery"} <= kinds
     assert all((paper / path).stat().st_size for path in taken)
 
 

@@ -93,6 +93,32 @@ def test_comments_and_docstrings_redo_nothing(changed):
     assert not plan.jobs, plan.text
 
 
+def test_a_cell_of_another_study_with_the_same_data_is_taken_over(finished, fresh):
+    """Its images are drawn anew, in another folder: what counts is what they hold."""
+    names = ("model.safetensors", "history.csv")
+    cell = "cells/drive/unet/bce/default/seed0"
+    shutil.copytree(finished.file("results/.trained"), fresh.file("results/.trained"))
+    fresh.study["study"] = "other"
+    outcome = fresh.snakemake(f"results/other/{cell}/{names[0]}")
+    assert outcome.code == 0, outcome.text
+    assert "trained before with the same data, settings and code: taken over" in outcome.text
+    for name in names:
+        content = [
+            copy.file(f"results/{study}/{cell}/{name}") for copy, study in ((finished, "tiny"), (fresh, "other"))
+        ]
+        assert content[0].read_bytes() == content[1].read_bytes()
+    run = json.loads(fresh.file(f"results/other/{cell}/run.json").read_text())
+    assert "results/other" in run["command"] and "results/tiny" in run["trained_as"]
+
+
+def test_triggers_that_hide_changed_images_are_refused(finished):
+    """Also where nothing is to be done: that is what Snakemake would say, rightly or not."""
+    outcome = finished.snakemake("-n", "--rerun-triggers", "mtime")
+    assert outcome.code == 1
+    assert "Error: without the trigger 'params' Snakemake sees no changed image" in outcome.text
+    assert "Nothing to be done" not in outcome.text and "Traceback" not in outcome.text
+
+
 def raw(changed):
     return changed.file("resources/phantoms/tiny/drive")
 

@@ -7,12 +7,14 @@ with job(snakemake):
 
     from segstudy.config.datasets import Layout
     from segstudy.core.files import write_csv
+    from segstudy.data.images.reading import configured
     from segstudy.data.index import build_index
 
     index = build_index(
         snakemake.params.reader,
         Path(snakemake.params.root),
         layout=Layout.model_validate(snakemake.params.layout),
+        reading=configured(**snakemake.params.reading),
         dataset=snakemake.wildcards.dataset,
         threads=snakemake.threads,
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 from segstudy.runtime.job import job, repeating_command
 
 with job(snakemake, resume=Path(snakemake.params.resume)):
+    from segstudy.config import paths
     from segstudy.training.cell import TrainingFiles, train_cell
     from segstudy.training.inputs import Unlabelled
     from segstudy.training.kept_outputs import KeptOutputs
@@ -25,6 +26,7 @@ with job(snakemake, resume=Path(snakemake.params.resume)):
         start=given.get("start"),
         unlabelled=unlabelled,
         kept=KeptOutputs.of_training(resume),
+        trained=paths.TRAINED,
     )
     train_cell(
         files,

@@ -45,7 +45,7 @@ def data():
         }
     )
     samples = pd.DataFrame({"sample": names, "readable": 1, "problem": "", "mask_values": 2, "foreground": 0.2})
-    samples["mask_counts"] = "0=80 255=20"
+    samples["mask_counts"], samples["foreground_roi"], samples["classes"] = "0=80 255=20", np.nan, ""
     samples["foreground_border"] = 0.0
     split = pd.DataFrame({"sample": names, "subset": ["train"] * 6 + ["val"] * 3 + ["test"] * 3})
     return index, samples, np.stack([thumbnail(p) for p in pictures()]), split
@@ -84,6 +84,8 @@ def break_image(kind, index, samples):
         samples.loc[3, "problem"] = "unknown_label: m.png holds 13 (0.10% of its pixels), which is no class"
     elif kind == "no_class_values":
         samples.loc[3, "problem"] = "no_class_values: mask m.png: a picture of mode RGB holds no class values"
+    elif kind in ("orientation", "image_range", "roi_empty"):
+        samples.loc[3, "problem"] = f"{kind}: words"
     elif kind == "mask_constant":
         samples.loc[3, "foreground"] = 1.0
     elif kind == "mask_missing":
@@ -93,7 +95,7 @@ def break_image(kind, index, samples):
 
 IMAGE_KINDS = [
     *("unreadable", "size_mismatch", "mask_not_binary", "no_class_values", "unknown_label"),
-    *("mask_constant", "mask_missing"),
+    *("orientation", "image_range", "roi_empty", "mask_constant", "mask_missing"),
 ]
 
 
@@ -118,6 +120,10 @@ def break_split(kind, index, samples, thumbnails, split):
         thumbnails[9] = np.rot90(thumbnails[0]) * 0.9 + 10
     elif kind == "group_straddles":
         index.loc[[0, 9], "group"] = "patient7"
+    elif kind == "no_foreground":
+        samples.loc[6:8, "foreground"] = 0.0
+    elif kind == "class_missing":
+        samples["classes"] = ["wall"] * 9 + ["wall door"] * 3
     elif kind == "stratum_empty":
         index["stratum"] = ["rare"] * 4 + ["b"] * 8
 
@@ -126,6 +132,8 @@ SUBJECTS = {
     "duplicate": ["00", "09"],
     "near_duplicate": ["00", "09"],
     "group_straddles": ["patient7"],
+    "no_foreground": ["val"],
+    "class_missing": ["door"],
     "stratum_empty": ["rare"],
 }
 

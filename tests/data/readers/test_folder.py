@@ -405,7 +405,7 @@ def study(**dataset):
 
 def test_layout_belongs_to_the_reader_folder_alone():
     assert study(layout={"images": "raw"}).datasets["mine"].layout == Layout(images="raw")
-    with pytest.raises(StudyError, match="layout is for the reader 'folder'; the reader 'drive' knows its files"):
+    with pytest.raises(StudyError, match="those of annotation files; the reader 'drive' knows its files"):
         study(reader="drive", layout={"images": "raw"})
 
 

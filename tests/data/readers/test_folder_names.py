@@ -142,8 +142,8 @@ def test_every_other_file_is_named_with_the_reason(tmp_path, monkeypatch):
     os.symlink(tmp_path, tmp_path / "self")
     frame = listed(tmp_path)
     assert list(frame.index) == ["a", "b"]
-    assert said(frame, "images: 1 files left out, no image format", "(.xyz)", "c.xyz")
-    assert said(frame, "masks: 1 files left out", "notes.txt")
+    assert said(frame, "images: 1 file left out, no image format", "(.xyz)", "c.xyz")
+    assert said(frame, "masks: 1 file left out", "notes.txt")
     assert said(frame, "folders in it are not read", "images/old")
     assert said(frame, "folders in it are not read", "masks/f")
     assert said(frame, "links that lead nowhere or in a circle, left out: h, images/g.png, self")

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from segstudy.cli import check_config, clean, compare, describe, run, study_commands
+from segstudy.cli import check_config, clean, compare, describe, init, run, study_commands
 from segstudy.cli import export as exporting
 from segstudy.cli import predict as predicting
 from segstudy.core.terminal_text import say
@@ -21,13 +21,14 @@ from segstudy.core.terminal_text import say
 app = typer.Typer(
     name="segstudy",
     help="Compare image-segmentation networks: plan a study, run it, look at its results, use its models.\n\n"
-    "The usual order: check-config, plan, run, status, summary. To try it without any data: "
-    "`segstudy run studies/demo.yaml`. Help on one command: `segstudy run --help`.",
+    "The usual order: init (for a folder of your own), check-config, plan, run, status, summary. "
+    "To try it without any data: `segstudy run studies/demo.yaml`. Help on one command: `segstudy run --help`.",
     no_args_is_help=True,
     rich_markup_mode="markdown",  # otherwise the lines of a docstring end where they end in the source
     pretty_exceptions_enable=False,  # a defect keeps its plain traceback
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(init.init)
 app.command()(check_config.check_config)
 app.command()(describe.describe)
 app.command()(study_commands.plan)

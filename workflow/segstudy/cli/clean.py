@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segstudy.cli.config_files import Files, open_study
+from segstudy.config import paths
 from segstudy.core.errors import StudyError
 from segstudy.core.terminal_text import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from rich.table import Table
 
+    from segstudy.config.study import Study
     from segstudy.study.cleanup import Leftover
 
 LISTED = 3  # paths of each kind, without --paths
@@ -26,7 +29,7 @@ class Kind(StrEnum):
     """Kinds of files that can be removed; `segstudy.study.cleanup` finds them."""
 
     resume, predictions, partial, cells, phantoms = "resume", "predictions", "partial", "cells", "phantoms"
-    half_written, logs = "half-written", "logs"
+    half_written, trained, logs = "half-written", "trained", "logs"
 
 
 def clean(
@@ -54,6 +57,9 @@ def clean(
     if not dry_run:
         check_idle(study, results)
     kinds = list(only or Kind)
+    if not only:
+        kinds.remove(Kind.trained)
+        _tell_of_trained(study, results)
     if yes and not only:  # hours of training are not to go because a config file was forgotten
         kinds.remove(Kind.cells)
     removable = leftovers(study, results, [kind.value for kind in kinds])
@@ -80,6 +86,17 @@ def clean(
         check_idle(study, results)  # a moment may have passed
     remove(removable)
     say(f"removed: {_size(sum(item.size for item in removable))}")
+
+
+def _tell_of_trained(study: Study, results: Path) -> None:
+    """Say what the kept files of trainings take: being hours of training, they go only where they are named."""
+    from segstudy.study.cleanup import leftovers
+
+    if kept := leftovers(study, results, [Kind.trained.value]):
+        say(
+            f"{paths.TRAINED} keeps the files of {len(kept)} trainings of all studies here, "
+            f"{_size(sum(item.size for item in kept))} of them nowhere else: --only {Kind.trained.value} removes them"
+        )
 
 
 def _table(removable: Sequence[Leftover], every: bool) -> Table:

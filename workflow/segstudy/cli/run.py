@@ -79,7 +79,7 @@ def run(
         say(released, error=True)
     short = not verbose and is_short(options)
     os.environ.update({QUIET: "1"} if short else {})
-    command = snakemake(files, [*SHORT_LINES, *options] if short else options)
+    command = snakemake(files, options, SHORT_LINES if short else ())
     terminal = console(stderr=True)
     sys.stdout.flush()
     if not terminal.is_terminal:  # nobody to show it to: nothing stands between Snakemake and its reader
@@ -134,11 +134,11 @@ def check_room(folder: Path = Path(".snakemake"), size: int = 2**16) -> None:
         place.unlink(missing_ok=True)
 
 
-def snakemake(files: Sequence[Path], options: Sequence[str]) -> list[str]:
+def snakemake(files: Sequence[Path], options: Sequence[str], lines: Sequence[str] = ()) -> list[str]:
     """Return the command that runs a study.
 
-    `--configfile` takes every word up to the next option: it stands first, and an option (the profile) always
-    follows. Of a profile that the options name, that one alone is left.
+    `--configfile` and the choice of `lines` take every word up to the next option: they stand first, and an option
+    (the profile) always follows. Of a profile that the options name, that one alone is left.
     """
     rest = list(options)
     before = own(rest)
@@ -155,4 +155,4 @@ def snakemake(files: Sequence[Path], options: Sequence[str]) -> list[str]:
     overlays = [str(file) for file in files if file != BASE]
     chosen = ["--configfile", *overlays] if overlays else []
     # What a killed run has left incomplete is made again, whatever the profile says.
-    return [sys.executable, "-m", "snakemake", *chosen, "--profile", profile, "--rerun-incomplete", *rest]
+    return [sys.executable, "-m", "snakemake", *lines, *chosen, "--profile", profile, "--rerun-incomplete", *rest]

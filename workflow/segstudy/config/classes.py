@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from segstudy.config.base import Distinct, Name
 
 BACKGROUND = "background"
 MEAN = "mean"
 MOST = 255  # foreground classes: masks hold their ids in one byte, 0 being background
+MOST_WITH_VOID = 253  # of them beside `ignore`: the report's pictures need two more numbers
 
-Value = Annotated[int, Field(ge=0, le=65535)] | Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")]
+# A name of a class in annotation files has become its value before this is checked (`config.classes_in_files`); an
+# editor, which knows the schema alone, sees the name.
+Colour = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$"), WithJsonSchema({"type": "string"})]
+Value = Annotated[int, Field(ge=0, le=65535)] | Colour
 
 
 def _none_left_out(classes: Any) -> Any:
@@ -113,8 +117,8 @@ def check_ignored(ignored: list[int | str], classes: dict[str, int | str | list[
     """Check the values that are ignored against those of the classes.
 
     Raises:
-        ValueError: a value is ignored and stands for a class, one is a number and the other a colour, or one class is
-            left without any background to tell it from.
+        ValueError: a value is ignored and stands for a class, one is a number and the other a colour, there are
+            too many classes, or one class is left without any background to tell it from.
     """
     owners = {value: name for name, values in classes.items() for value in values_of(values)}
     for value in ignored:
@@ -123,6 +127,8 @@ def check_ignored(ignored: list[int | str], classes: dict[str, int | str | list[
         other = next((known for known in owners if type(known) is not type(value)), None)
         if other is not None:
             raise ValueError(f"masks hold colours or values, not both: {value} is ignored, {other} is {owners[other]}")
+    if ignored and len(set(classes) - {BACKGROUND}) > MOST_WITH_VOID:
+        raise ValueError(f"beside ignored values there may be {MOST_WITH_VOID} classes at most")
     nothing: int | str = "#000000" if any(isinstance(value, str) for value in ignored) else 0
     if len(classes) == 1 and nothing in ignored:
         raise ValueError(

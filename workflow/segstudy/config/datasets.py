@@ -7,14 +7,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
-from segstudy.config.base import LARGEST_SEED, Below, Options, added_key
+from segstudy.config.base import LARGEST_SEED, Below, Distinct, Options, added_key
 from segstudy.config.classes import BACKGROUND, Classes, Ignored, check_ignored, values_of
 from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 
 # One line a reader; the module of the same name in `segstudy.data.readers` does the reading.
-READERS: tuple[str, ...] = ("ph2", "drive", "cmp", "ebhi", "hrf", "phc", "rfmid", "folder")
-# Readers that need `layout:` where names alone do not say which file is what.
-WITH_LAYOUT: tuple[str, ...] = ("folder",)
+READERS: tuple[str, ...] = (
+    *("ph2", "drive", "cmp", "ebhi", "hrf", "phc", "rfmid", "folder"),
+    *("coco", "labelme", "cvat", "label_studio", "voc", "mmseg", "nnunet", "huggingface"),
+)
+# Readers of annotations that rule `convert` converts first: masks are drawn, images linked (see data/convert.py).
+CONVERTED: tuple[str, ...] = ("coco", "labelme", "cvat", "label_studio", "nnunet", "huggingface")
+# Readers of files that name the classes: `classes:` may pick them by name (see config/classes_in_files.py).
+CLASSES_IN_FILES: tuple[str, ...] = ("coco", "labelme", "cvat", "label_studio", "voc", "mmseg", "nnunet")
+# Readers that follow `layout:` where names alone do not say which file is what.
+WITH_LAYOUT: tuple[str, ...] = ("folder", "voc", "mmseg", *CONVERTED)
 # Readers whose data sets can be drawn, with `phantom:`.
 DRAWN: tuple[str, ...] = ("ph2", "drive", "ebhi", "phc", "folder")
 # Readers whose index never has strata: an experiment on these alone has no table by stratum.
@@ -29,18 +36,23 @@ EXCEPTION_KINDS = (
     "mask_of_values",
     "no_class_values",
     "unknown_label",
+    "orientation",
+    "image_range",
+    "roi_empty",
     "mask_constant",
     "mask_missing",
     "duplicate",
     "near_duplicate",
     "group_straddles",
+    "no_foreground",
+    "class_missing",
     "stratum_empty",
     "seen_by_source",
 )
 
 
 # Keys that are younger than results; see `DatasetConfig._as_before`.
-YOUNGER = ("above_zero", "ignore")
+YOUNGER = ("above_zero", "ignore", "range", "channels", "orientation")
 
 
 class Size(Options):
@@ -124,10 +136,17 @@ class Phantom(Options):
 
 
 class Layout(Options):
-    """Names of folders and files for the reader `folder`; all are below the root."""
+    """Names of folders and files; all are below the root. Readers of annotation files follow those that they have."""
 
-    images: Below | None = Field(None, description="folder of the images; by default images, image, imgs or img")
-    masks: Below | None = Field(None, description="folder of the masks; by default masks, mask, labels, label, ...")
+    images: Below | None = Field(
+        None,
+        description="folder of the images; by default images, image, imgs or img. Reader huggingface: column of images",
+    )
+    masks: Below | None = Field(
+        None,
+        description="folder of the masks; by default masks, mask, labels, label, ... Readers of annotation files: the "
+        "file, or the folder of such files. Reader huggingface: column of masks",
+    )
     rois: Below | None = Field(
         None, description="folder of the regions of interest; by default rois or roi, if it exists"
     )
@@ -198,7 +217,22 @@ class DatasetConfig(Options):
         description="binary masks in which 0 (or black) is background and every other value is object: numbered "
         "objects, palettes; lossless files only",
     )
-    layout: Layout = Field(Layout(), description="reader 'folder' only: which folders and files to read")
+    range: tuple[float, float] | None = Field(
+        None,
+        description="[low, high]: stored values that become black and white, of images of more than 8 bits a channel; "
+        "by default one range that holds the values of all images",
+    )
+    channels: Annotated[list[Annotated[int, Field(ge=1, le=1000)]], Distinct] = Field(
+        [],
+        description="which channels of an image are red, green and blue, or the one that is grey, counted from 1; "
+        "needed for files of other channels than grey or RGB",
+    )
+    orientation: Literal["apply", "ignore"] | None = Field(
+        None,
+        description="the orientation that files note (EXIF, TIFF): 'apply' turns every image and mask upright as its "
+        "own note says, 'ignore' takes all pixels as stored; by default as stored, if that fits",
+    )
+    layout: Layout = Field(Layout(), description="own data: which folders and files to read")
     phantom: Phantom | None = None
 
     @model_validator(mode="after")
@@ -225,6 +259,20 @@ class DatasetConfig(Options):
             if name not in YOUNGER or value != type(self).model_fields[name].default
         }
 
+    @field_validator("range")
+    @classmethod
+    def _range_rises(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value and not value[0] < value[1]:
+            raise ValueError(f"the range [{value[0]:g}, {value[1]:g}] does not rise: the first value becomes black")
+        return value
+
+    @field_validator("channels")
+    @classmethod
+    def _grey_or_rgb(cls, value: list[int]) -> list[int]:
+        if len(value) not in (0, 1, 3):
+            raise ValueError(f"{len(value)} channels are named: three (red, green, blue), or one (grey)")
+        return value
+
     @model_validator(mode="after")
     def _above_zero_is_binary(self) -> DatasetConfig:
         for key in ("classes", "inverted"):
@@ -250,8 +298,8 @@ class DatasetConfig(Options):
     def _layout_of_folder(self) -> DatasetConfig:
         if self.layout != Layout(table=self.layout.table) and self.reader not in WITH_LAYOUT:
             raise ValueError(
-                f"layout is for the reader 'folder'; the reader '{self.reader}' knows its files, and takes "
-                "layout.table alone"
+                f"layout is for the reader 'folder' and those of annotation files; the reader '{self.reader}' knows "
+                "its files, and takes layout.table alone"
             )
         return self
 

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from segstudy.config.base import LARGEST_SEED, MOST_CELLS, MOST_SEEDS, Distinct, Options
 from segstudy.config.cell import Cell
+from segstudy.config.evaluation import COUNTED
 from segstudy.core.errors import nearest
+
+
+class ReferenceRow(Options):
+    """One row of a published table: numbers that were not measured here."""
+
+    row: str = Field(min_length=1, description="its name in the document")
+    stratum: str = Field("", description="the class or diagnosis that it is about; left out: all images")
+    values: dict[Literal[COUNTED], Annotated[float, Field(ge=-1, le=1)]] = Field(  # type: ignore[valid-type]
+        min_length=1, description="metric: number, as shares from 0 to 1"
+    )
+
+
+class Reference(Options):
+    """A published table that the report shows beside the experiment's own."""
+
+    source: str = Field(min_length=5, description="document and table")
+    note: str = Field("", description="how it was measured, where that differs")
+    rows: list[ReferenceRow] = Field(min_length=1)
 
 
 class Experiment(Options):
@@ -29,6 +48,11 @@ class Experiment(Options):
         [1.0],
         min_length=1,
         description="shares of the training labels; each recipe is trained with each share",
+    )
+
+    reference: list[Reference] = Field(
+        [],
+        description="published numbers to compare with; the report shows them, with their source, in own tables",
     )
 
     @field_validator("seeds", mode="before")

@@ -8,6 +8,7 @@ from typing import Any
 
 from segstudy.config import cross_checks, dependencies
 from segstudy.config.base import _update
+from segstudy.config.classes_in_files import with_classes
 from segstudy.config.datasets import READERS
 from segstudy.config.library_networks import is_library
 from segstudy.config.limits import check_crops, check_limits
@@ -43,8 +44,9 @@ def _loaded(config: Mapping[str, Any], paths: list[Path]) -> Study:
     for section, key, registry in (("models", "network", REGISTERED), ("losses", "loss", LOSSES)):
         entries = _mapping(blocks.get(section), (section,), paths)
         blocks[section] = {name: _choice(name, entry, section, key, registry, paths) for name, entry in entries.items()}
+    data_root = blocks.get("data_root", Study.model_fields["data_root"].default)
     blocks["datasets"] = {
-        name: {"reader": name, **_dataset(name, entry, paths)}
+        name: with_classes(name, {"reader": name, **_dataset(name, entry, paths)}, data_root, paths)
         for name, entry in _mapping(blocks.get("datasets"), ("datasets",), paths).items()
     }
     study = dependencies.with_rounds(validated(Study, blocks, (), paths))

@@ -16,6 +16,8 @@ from pathlib import Path
 from segstudy.config.cell import Cell
 
 RESULTS = Path("results")  # of all studies
+RAW = RESULTS / ".raw"  # what is remembered of raw files: their hashes, by size and time
+TRAINED = RESULTS / ".trained"  # the published files of all trainings, to be taken over by a cell that is the same
 PHANTOMS = "resources/phantoms/{study}/{dataset}"  # drawn data sets
 PHANTOM_MANIFEST = "phantom.json"
 ENCODERS = Path("resources/encoders")  # weights that encoders start from
@@ -27,6 +29,8 @@ SEEDS = "{dataset}/{model}/{loss}/{recipe}/seeds{seeds}"
 
 DATASETS = "data"
 DATA = f"{DATASETS}/{{dataset}}"
+CONVERTED = f"{DATA}/converted"  # masks and links to images of a data set that comes as annotations
+CONVERTED_MANIFEST = "converted.json"
 INDEX = f"{DATA}/index.csv"
 STORE = f"{DATA}/store"
 SPLIT = f"{DATA}/splits/seed{{seed}}.csv"
@@ -50,6 +54,7 @@ GALLERY = f"{FIGURES}/gallery/{NAMES}.jpg"
 DENOISING = f"{FIGURES}/denoising/{NAMES}.png"
 PSEUDO_SHEET = f"{FIGURES}/pseudo/{NAMES}.png"
 SAMPLES = f"{FIGURES}/augmented/{{dataset}}/{{recipe}}/seed{{seed}}.png"
+BALANCE = f"{FIGURES}/balance/{{dataset}}/{{recipe}}/seed{{seed}}"  # without its suffix
 SKETCH = f"{FIGURES}/networks/{{dataset}}/{{model}}"  # without its suffix
 LAYERS = f"{TABLES}/networks/{{dataset}}/{{model}}"  # without its suffix
 REPORT = "report.html"

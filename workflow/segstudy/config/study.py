@@ -59,7 +59,8 @@ class Study(Options):
         """Return how the masks of a data set are read: the arguments of `data.readers.registry.labels_of`."""
         options = self.datasets[dataset]
         strays = any(exception.kind == "unknown_label" for exception in options.exceptions)
-        return self.dataset_settings(dataset, "classes", "inverted", "above_zero", "ignore") | {"strays": strays}
+        keys = ("classes", "inverted", "above_zero", "ignore", "orientation")
+        return self.dataset_settings(dataset, *keys) | {"strays": strays}
 
     def measures(self, dataset: str) -> list[str]:
         """Return what is measured of a data set beside counts of pixels."""

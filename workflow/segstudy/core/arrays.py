@@ -7,8 +7,10 @@ import math
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -103,3 +105,41 @@ def check_archive(path: str | Path, largest: int) -> None:
         raise StudyError(
             f"the file takes {size / 1e6:,.0f} MB when it is unpacked", where=path, allowed=f"{largest / 1e6:,.0f} MB"
         )
+
+
+class Rows(NamedTuple):
+    """An .npy file that is written row by row.
+
+    Not through a memory map: its pages would count as the job's memory, and a full disk would be a bus error
+    instead of a message.
+    """
+
+    descriptor: int
+    offset: int
+    row_shape: tuple[int, ...]
+
+    def write(self, row: int, content: np.ndarray) -> None:
+        """Write one row; several threads may write different ones at once.
+
+        Raises:
+            ValueError: the content is of another shape or type.
+        """
+        if content.shape != self.row_shape or content.dtype != np.uint8:
+            raise ValueError(f"row is {content.dtype} {content.shape}, the array takes uint8 {self.row_shape}")
+        left = np.ascontiguousarray(content).data.cast("B")
+        position = self.offset + row * content.nbytes
+        while left:
+            written = os.pwrite(self.descriptor, left, position)
+            left, position = left[written:], position + written
+
+
+@contextmanager
+def open_array(path: Path, shape: tuple[int, ...]) -> Iterator[Rows]:
+    """Yield an .npy file of uint8 zeros, open for writing; flush it to disk at the end."""
+    offset = np.lib.format.open_memmap(path, "w+", np.uint8, shape).offset  # writes header and length
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        yield Rows(descriptor, offset, shape[1:])
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -30,6 +30,9 @@ from segstudy.core.removal import remove_tree
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+# pandas keeps text in pyarrow where that is installed; with an extra for data sets, tables would be made by other code.
+pd.set_option("mode.string_storage", "python")
+
 SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")  # numpy's message
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -34,19 +34,23 @@ def report_progress(facts: Mapping[str, Any]) -> None:
 
 
 def track(items: Iterable[Item], what: str, total: int | None = None, every: float = 5.0) -> Iterator[Item]:
-    """Yield `items` and log '<what> 120/400, 0:12 left' at most once in `every` seconds, and at the end."""
-    count = len(items) if total is None else total  # type: ignore[arg-type]
+    """Yield `items` and log '<what> 120/400, 0:12 left' at most once in `every` seconds, and at the end.
+
+    Where neither `total` nor the length of `items` is known, the number alone is logged.
+    """
+    count = total if total is not None else len(items) if isinstance(items, Sized) else None
+    of = "" if count is None else f"/{count}"
     started = last = time.monotonic()
     done = 0
     for item in items:
         yield item
         done += 1
         now = time.monotonic()
-        if now - last >= every and done < count:
+        if now - last >= every and done != count:
             last = now
-            left = (now - started) / done * (count - done)
-            logger.info("%s %d/%d, %s left", what, done, count, clock(left))
-    logger.info("%s %d/%d done in %s", what, done, count, clock(time.monotonic() - started))
+            left = "" if count is None else f", {clock((now - started) / done * (count - done))} left"
+            logger.info("%s %d%s%s", what, done, of, left)
+    logger.info("%s %d%s done in %s", what, done, of, clock(time.monotonic() - started))
 
 
 def clock(seconds: float) -> str:

@@ -19,6 +19,7 @@ from segstudy.data.examples import draw_examples
 from segstudy.data.images.label_map import Labels, looks_inverted, spelt
 from segstudy.data.index import repairs
 from segstudy.data.inspect_files import SAMPLE_COLUMNS, VOID_COLUMN, Decoded, decode
+from segstudy.data.orientation_notes import remark
 from segstudy.data.readers.registry import reader_module
 from segstudy.data.value_maps import value_maps
 
@@ -112,6 +113,8 @@ def _card(
         "problems": {row["sample"]: row["problem"] for row in samples.to_dict("records") if row["problem"]},
         "looks_inverted": looks_inverted(samples, labels),
         "repairs": repaired,
+        "orientation": remark([samples["image_turn"], samples["mask_turn"]], labels.orientation),
+        "range": next((str(told) for told in table.get("reading", ())), ""),
         "value_maps": maps.text if (maps := value_maps(samples)) else "",
         **({"titles": titles} if titles else {}),
     }

@@ -12,6 +12,7 @@ from segstudy.core.html_page import page
 from segstudy.core.markup import element, html_of_markdown, markdown_text
 from segstudy.data.class_shares import class_table, with_swatches
 from segstudy.data.images.decode import opened
+from segstudy.data.images.reading import parsed
 from segstudy.data.readers.discovery import few
 
 PICTURE = "![examples](examples.png)"
@@ -76,6 +77,8 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
     if card["second_human_dice"]:
         what = f"{card['second_masks']} images; Dice with the first, full frame: {_range(card['second_human_dice'], 4)}"
         facts += [("second human", what)]
+    if (told := parsed(card["range"])).ranged:
+        facts += [("values of images", f"{told.low:g} to {told.high:g} become 0 to 255, in all images alike")]
     if card["groups"]:
         largest = "one image each" if card["largest_group"] == 1 else f"at most {card['largest_group']} images each"
         facts += [("groups", f"{card['groups']}, {largest}")]
@@ -114,12 +117,11 @@ def _remarks(card: dict[str, Any]) -> list[str]:
     def named(samples: Iterable[str]) -> list[str]:
         return [card.get("titles", {}).get(sample, sample) for sample in samples]
 
-    remarks = [said for said in (card["value_maps"], *card["repairs"], card["looks_inverted"]) if said]
-    scales = {mode.rpartition(": ")[2] for mode in card["encodings"]["image"] if mode.endswith("becomes 0..255")}
-    if len(scales) > 1:
-        remarks.append(
-            f"images of different depth ({', '.join(sorted(scales))}): one stored value is not one brightness in all"
-        )
+    said = (card["value_maps"], card["orientation"], *card["repairs"], card["looks_inverted"])
+    remarks = [sentence for sentence in said if sentence]
+    shallow = sum(count for mode, count in card["encodings"]["image"].items() if mode.endswith("as RGB"))
+    if (told := parsed(card["range"])).ranged and shallow:
+        remarks.append(f"{shallow} images of 8 bits beside deeper ones: 255 is white in those, {told.high:g} in these")
     if card["mask_missing"]:
         remarks.append(f"{len(card['mask_missing'])} images without a mask: {few(named(card['mask_missing']))}")
     if card["mask_constant"]:

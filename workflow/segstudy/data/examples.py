@@ -10,8 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from segstudy.data.images.label_map import Labels, binary, read_ids
+from segstudy.core.names import drawn_title
+from segstudy.data.images import drawing
+from segstudy.data.images.label_map import Labels, read_ids
 from segstudy.data.images.read import read_image
+from segstudy.data.images.read_masks import read_mask
+from segstudy.data.images.reading import reading_of
 
 TILE = 320  # pixels, the longer side of an example
 GAP = 12
@@ -26,7 +30,7 @@ def draw_examples(rows: pd.DataFrame, root: Path, title: str, labels: Labels) ->
     """Return a sheet with, for each row of an index, the image above and again with its mask below.
 
     The mask of one class is outlined in cyan, those of several are laid over the image in their colours, background
-    left as it is; the region of interest is outlined in white.
+    left as it is; the region of interest is outlined in white, void painted.
     """
     tiles = [_tile(row, root, labels) for row in rows.to_dict("records")]
     width = max([tile.width for tile in tiles], default=TILE)
@@ -41,7 +45,8 @@ def draw_examples(rows: pd.DataFrame, root: Path, title: str, labels: Labels) ->
     pen = ImageDraw.Draw(sheet)
     pen.text((GAP, GAP), title, fill=(190, 0, 0) if "PHANTOM" in title else _INK, font=ImageFont.load_default(18))
     mask = "colours: classes, background as it is; outline:" if labels.several else "outlines: mask cyan,"
-    note = f"{mask} region of interest white" if tiles else "no readable image"
+    void = ", void filled" if labels.void else ""
+    note = f"{mask} region of interest white{void}" if tiles else "no readable image"
     pen.text((GAP, GAP + LINE + 4), note, fill=_INK, font=ImageFont.load_default(13))
     for position, tile in enumerate(tiles):
         line, column = divmod(position, columns)
@@ -50,42 +55,49 @@ def draw_examples(rows: pd.DataFrame, root: Path, title: str, labels: Labels) ->
 
 
 def _legend(labels: Labels, width: int) -> Image.Image:
-    """Return the colours of several foreground classes with their names, in rows; nothing for one class."""
+    """Return the colours of several foreground classes and of void with their names, in rows; may be empty."""
     font, places, x, y = ImageFont.load_default(13), [], GAP, 0
-    names = labels.foreground if labels.several else ()
-    for name in names:
+    entries = [*zip(labels.foreground, labels.colours[1:], strict=True)] if labels.several else []
+    entries += [drawing.VOID_ENTRY] if labels.void else []
+    for name, _ in entries:
         length = LINE + round(font.getlength(name)) + GAP
         if x + length > width and x > GAP:
             x, y = GAP, y + LINE
         places.append((x, y))
         x += length
-    legend = Image.new("RGB", (width, y + LINE + GAP if names else 0), "white")
+    legend = Image.new("RGB", (width, y + LINE + GAP if entries else 0), "white")
     pen = ImageDraw.Draw(legend)
-    for (x, y), name, colour in zip(places, names, labels.colours[1 : len(names) + 1], strict=True):
+    for (x, y), (name, colour) in zip(places, entries, strict=True):
         pen.rectangle((x, y + 2, x + 14, y + 16), fill=colour, outline=_INK)
         pen.text((x + LINE - 3, y + 1), name, fill=_INK, font=font)
     return legend
 
 
 def _tile(row: dict[Any, Any], root: Path, labels: Labels) -> Image.Image:
-    image = Image.fromarray(read_image(root / row["image"]))
+    image = Image.fromarray(read_image(root / row["image"], reading_of(row)))
     scale = TILE / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = image.resize(size, Image.Resampling.LANCZOS)
     drawn = np.array(small)
     caption = [row["stratum"].replace("_", " ")] if row["stratum"] else []
-    ids = read_ids(root / row["mask"], labels).array if row["mask"] else None
+    mask = read_ids(root / row["mask"], labels) if row["mask"] else None
+    ids, void = (None, None) if mask is None else (mask.array, mask.void)
+    counted = np.zeros(1, np.uint8) if ids is None else ids if void is None or void.all() else ids[~void]
     if ids is not None and labels.several:
         drawn = _painted(drawn, ids, labels)
-        caption.append(f"{len(np.unique(ids))} of {len(labels.names)} classes")
+        caption.append(f"{len(np.unique(counted))} of {sum(map(bool, labels.values))} classes")
+    if void is not None and void.any():
+        drawn[_shrunk(void, size)] = drawing.VOID
+        caption.append(f"{void.mean():.1%} void")
     if row["roi"]:
-        drawn[_outline(_shrunk(read_ids(root / row["roi"], binary("inside")).array > 0, size))] = _ROI
+        inside = read_mask(root / row["roi"], upright=labels.upright).array
+        drawn[_outline(_shrunk(inside, size))] = _ROI
     if ids is not None and not labels.several:
         drawn[_outline(_shrunk(ids > 0, size))] = _MASK
-        caption.append(f"{np.mean(ids > 0):.1%} foreground")
+        caption.append(f"{np.mean(counted > 0):.1%} foreground")
     head = 2 * LINE  # two lines: the names of some data sets fill one
     tile = Image.new("RGB", (size[0], 2 * size[1] + head), "white")
-    words = f"{row['sample']}\n{', '.join(caption)}"
+    words = f"{drawn_title(row)}\n{', '.join(caption)}"
     ImageDraw.Draw(tile).text((0, 2), words, fill=_INK, font=ImageFont.load_default(14))
     tile.paste(small, (0, head))
     tile.paste(Image.fromarray(drawn), (0, head + size[1]))

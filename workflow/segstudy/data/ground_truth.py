@@ -15,6 +15,7 @@ from segstudy.core.errors import StudyError
 from segstudy.core.progress import track
 from segstudy.data.images.label_map import Labels, known_labels
 from segstudy.data.images.read_masks import read_mask
+from segstudy.data.images.reading import reading_of
 
 MEASURED = ("train", "val", "test")
 
@@ -72,7 +73,7 @@ def roi_of(row: Row, root: Path) -> np.ndarray | None:
     if not row["roi"]:
         return None
     path = Path(root) / row["roi"]
-    roi = read_mask(path).array
+    roi = read_mask(path, upright=reading_of(row).upright).array
     if not roi.any():
         raise StudyError("the field of view is empty: no pixel counts", where=path, remedy="replace this file")
     return roi

@@ -13,7 +13,8 @@ from typing import TypeVar
 
 import pandas as pd
 
-from segstudy.config.datasets import READERS, WITH_LAYOUT, Layout
+from segstudy.config.datasets import CONVERTED, READERS, WITH_LAYOUT, Layout
+from segstudy.config.paths import CONVERTED_MANIFEST
 from segstudy.core.checksums import damaged
 from segstudy.core.errors import StudyError
 from segstudy.core.names import check_sample_names
@@ -21,10 +22,12 @@ from segstudy.core.progress import track
 from segstudy.data.images.decode import TooLarge, no_permission
 from segstudy.data.images.locate import locate
 from segstudy.data.images.read import files_of, image_size
+from segstudy.data.images.reading import AS_STORED, Reading
 from segstudy.data.readers.discovery import COLUMNS, closed, few, natural, relative
 from segstudy.data.readers.groups_table import with_groups
 from segstudy.data.readers.left_out import broken_links, links_said
 from segstudy.data.readers.registry import reader_module
+from segstudy.data.value_range import value_range
 
 FILES = ("image", "mask", "roi", "second_mask")
 MOST_NAMED = 50  # files in one message
@@ -35,12 +38,19 @@ logger = logging.getLogger("segstudy")
 
 
 def build_index(
-    reader: str, root: str | Path, *, layout: Layout | None = None, dataset: str = "", threads: int | None = None
+    reader: str,
+    root: str | Path,
+    *,
+    layout: Layout | None = None,
+    reading: Reading = AS_STORED,
+    dataset: str = "",
+    threads: int | None = None,
 ) -> pd.DataFrame:
     """Return the index of a raw data set: one row per image, columns as in docs/file-formats.md.
 
-    `layout` is the data set's in the config, `dataset` its name there (the reader's, unless told), for the messages.
-    Only headers are decoded; every file is read once for its SHA-256.
+    `layout` and `reading` are the data set's in the config, `dataset` its name there (the reader's, unless told), for
+    the messages. Only headers are decoded, and images of more than 8 bits a channel, for the range of their values;
+    every file is read once for its SHA-256.
 
     Raises:
         StudyError: the root is missing or holds something else, a sample name is not unique or not usable as a
@@ -48,22 +58,27 @@ def build_index(
             pixels than are allowed.
     """
     module, root = reader_module(reader), Path(root)
-    _check_root(module, root, dataset or reader)
-    frame = _listed(reader, root, layout)
+    check_root(module, root, dataset or reader)
+    frame = list_samples(reader, root, layout)
     repairs = list(frame.attrs.get("repairs", []))
     _validate(frame, root, module.TITLE)
     frame = frame.sort_values("sample", key=lambda names: names.map(natural)).reset_index(drop=True)
     paths = [root / path for path in frame["image"]]
-    sizes = _sizes(paths, module.TITLE, threads)
+    sizes = _sizes(paths, reading, module.TITLE, threads)
     frame["width"] = [width for width, _ in sizes]
     frame["height"] = [height for _, height in sizes]
     masks = [path for column in FILES[1:] for path in frame[column] if path]
     _in_threads(_check_large, [root / path for path in masks], f"{module.TITLE}: headers of masks", threads)
     present = [path for column in FILES for path in frame[column] if path]
-    sums = _in_threads(_sha256, [root / path for path in present], f"{module.TITLE}: checksums", threads)
+    sums = _in_threads(hash_of, [root / path for path in present], f"{module.TITLE}: checksums", threads)
     known = dict(zip(present, sums, strict=True))
     for column in FILES:
         frame[f"{column}_sha256"] = [known.get(path, "") for path in frame[column]]
+    if not reading.ranged:
+        low, high = value_range(paths, reading, f"{module.TITLE}: values", threads or _threads()) or (0, 0)
+        reading = reading._replace(low=low, high=high)
+    if reading != AS_STORED:
+        frame["reading"] = str(reading)
     frame.attrs["repairs"] = repairs
     for repair in repairs:
         logger.warning("%s: %s", module.TITLE, repair)
@@ -87,7 +102,7 @@ def repairs(
     Raises:
         StudyError: the index does not list the images that the reader does.
     """
-    listed = _listed(reader, Path(root), layout)
+    listed = list_samples(reader, Path(root), layout)
     names, present = [str(name) for name in index["sample"]], set(listed["sample"])
     lost, strange = sorted(present - set(names), key=natural), sorted(set(names) - present, key=natural)
     if lost or strange or len(names) > len(present):
@@ -98,11 +113,16 @@ def repairs(
     return list(listed.attrs.get("repairs", []))
 
 
-def _listed(reader: str, root: Path, layout: Layout | None) -> pd.DataFrame:
+def list_samples(reader: str, root: Path, layout: Layout | None) -> pd.DataFrame:
+    """Return the samples that a reader lists under `root`, before their files are looked at.
+
+    Raises:
+        StudyError: there is nothing that it can list.
+    """
     module, shut, broken = reader_module(reader), closed(root), broken_links(root)
     try:
         frame: pd.DataFrame = module.index(root, layout) if reader in WITH_LAYOUT else module.index(root)
-        if layout and layout.table and reader not in WITH_LAYOUT:
+        if layout and layout.table and reader not in ("folder", *CONVERTED):  # those follow it themselves
             frame = with_groups(frame, root / layout.table)
     except StudyError as error:
         if shut:
@@ -118,7 +138,7 @@ def _listed(reader: str, root: Path, layout: Layout | None) -> pd.DataFrame:
     return frame
 
 
-def _sizes(paths: list[Path], title: str, threads: int | None) -> list[tuple[int, int]]:
+def _sizes(paths: list[Path], reading: Reading, title: str, threads: int | None) -> list[tuple[int, int]]:
     """Return (width, height) of images.
 
     Raises:
@@ -127,7 +147,7 @@ def _sizes(paths: list[Path], title: str, threads: int | None) -> list[tuple[int
 
     def size(path: Path) -> tuple[int, int] | StudyError:
         try:
-            return image_size(path)
+            return image_size(path, reading)
         except StudyError as error:
             return error
 
@@ -152,15 +172,21 @@ def _no_permission(shut: Sequence[Path], root: Path, without: str) -> StudyError
     return StudyError(f"{error.what}{more}; without it: {without}", where=shut[0], remedy=error.remedy)
 
 
-def _check_root(module: ModuleType, root: Path, dataset: str) -> None:
+def check_root(module: ModuleType, root: Path, dataset: str) -> None:
+    """Check that a folder holds what a reader's module reads.
+
+    Raises:
+        StudyError: it is not there, may not be entered, or holds something else.
+    """
     keys = f"set datasets.{dataset}.root (relative roots lie below data_root) to the folder that holds {module.TITLE}"
     if not root.is_dir():
         problem = "is a file, not a folder" if root.exists() else "does not exist"
         raise StudyError(f"the folder of {module.TITLE} {problem}", where=root, allowed=module.LAYOUT, remedy=keys)
     if closed(root, 0):
         raise no_permission(root)
-    if module.recognises(root) or module.__name__.rpartition(".")[2] in WITH_LAYOUT:
-        return  # a reader that is told its layout says itself what it misses
+    own_words = module.__name__.endswith(".folder")  # this reader says itself what it misses
+    if own_words or (root / CONVERTED_MANIFEST).is_file() or module.recognises(root):
+        return
     others = [other for name in READERS if (other := reader_module(name)) is not module and other.recognises(root)]
     looks = f"; this looks like {others[0].TITLE}" if others else ""
     if shut := closed(root):
@@ -210,7 +236,7 @@ def _check_large(path: Path) -> None:
             pass
 
 
-def _sha256(path: Path) -> str:
+def hash_of(path: Path) -> str:
     """Return the hash of a file; of several that are one mask, that of their hashes; of a page, with its number."""
     sums = []
     for one in files_of(path):
@@ -222,6 +248,10 @@ def _sha256(path: Path) -> str:
     return sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
 
 
+def _threads() -> int:
+    return min(8, os.cpu_count() or 1)
+
+
 def _in_threads(work: Callable[[Path], Result], paths: list[Path], what: str, threads: int | None) -> list[Result]:
-    with ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(threads or _threads()) as pool:
         return list(track(pool.map(work, paths), what, total=len(paths)))

@@ -15,7 +15,9 @@ from segstudy.core.progress import track
 from segstudy.data.images.label_map import Ids, Labels, binary, read_ids, spelt
 from segstudy.data.images.read import read_picture
 from segstudy.data.images.read_masks import NoClassValues
+from segstudy.data.images.reading import reading_of
 from segstudy.data.images.thumbnails import SIDE, thumbnail
+from segstudy.data.orientation_notes import notes_of, settle
 
 # A mask with a larger share of half-tones is none. Seen: soft-edged masks of EBHI-SEG up to 0.06, lossy JPEG masks of
 # PH2 0.00; photographs taken for masks 0.08 to 1.0, on average 0.56 (DRIVE) to 0.90 (EBHI-SEG).
@@ -24,12 +26,15 @@ HALFTONES = 0.2
 # The columns of samples.csv; the encodings of the other masks and the second human's Dice are for the card alone.
 SAMPLE_COLUMNS = (
     *("sample", "readable", "problem", "mask_mode", "mask_values"),
-    *("foreground", "foreground_border", "foreground_roi", "roi_share", "red", "green", "blue", "mask_counts"),
+    *("foreground", "foreground_border", "foreground_roi", "roi_share", "red", "green", "blue"),
+    *("mask_counts", "classes"),
 )
 VOID_COLUMN = "void"  # of samples.csv too, where masks may hold void: its share of the mask
 _FIELD = binary("inside")  # how fields of view are read
 MOST_COUNTS = 32  # values of a mask that are written down, the most frequent ones
-CARD_COLUMNS = ("image_mode", "roi_mode", "second_mask_mode", "second_dice")
+# Parts of 255: images of more than 8 bits whose brightest (darkest) thousandth is not above (below) are black (white).
+DARK, BRIGHT = 24, 231
+CARD_COLUMNS = ("image_turn", "mask_turn", "image_mode", "roi_mode", "second_mask_mode", "second_dice")
 
 
 class Decoded(NamedTuple):
@@ -56,6 +61,8 @@ def decode(index: pd.DataFrame, root: Path, labels: Labels, threads: int) -> Dec
 
     with ThreadPoolExecutor(threads) as pool:
         records = list(track(pool.map(work, range(len(rows))), "decoding", total=len(rows)))
+    if not labels.orientation:
+        settle(records)
     columns = [*SAMPLE_COLUMNS, *([VOID_COLUMN] if labels.void else []), *CARD_COLUMNS]
     return Decoded(pd.DataFrame(records, columns=columns), thumbnails, pixels)
 
@@ -66,29 +73,22 @@ def _sample(
     problems: list[str] = []
     modes = ("image_mode", "mask_mode", "roi_mode", "second_mask_mode")
     record: dict[str, Any] = {"sample": row["sample"], **dict.fromkeys(modes, "")}
-    size = (row["height"], row["width"])
-    try:
-        image, mode, note = read_picture(root / row["image"])
-    except StudyError as error:
-        problems.append(f"unreadable: image {row['image']}: {error.what}")
-    else:
-        size = image.shape[:2]
-        record["image_mode"] = f"{mode}: {note}"
-        small[:] = thumbnail(image)
-        for channel, colour in enumerate(("red", "green", "blue")):
-            record[colour] = round(float(image[..., channel].mean()), 4)
-        del image
+    size = _image(row, root, small, record, problems)
     masks: dict[str, NDArray[np.bool_]] = {}
     void = None
+    field = _FIELD._replace(orientation=labels.orientation)
     for part in ("mask", "roi", "second_mask"):
-        mask = _mask(row, part, root, _FIELD if part == "roi" else labels, size, problems)
+        mask = _mask(row, part, root, field if part == "roi" else labels, size, problems)
         if mask is not None:
             record[f"{part}_mode"] = f"{mask.mode}: {mask.note}"
             if part == "mask":
                 record["mask_values"] = mask.values
                 record["mask_counts"] = _counts(mask)
+                record |= notes_of(root, row, size, mask.array, small)
             if mask.array.shape == size:
                 masks[part] = mask.array > 0
+                if part == "roi" and not mask.array.any():
+                    problems.append(f"roi_empty: no pixel of {row[part]} lies inside the field of view")
                 if part == "mask":
                     void = mask.void
                     counted = mask.array.ravel() if void is None else mask.array[~void]
@@ -99,9 +99,29 @@ def _sample(
             where = " inside the field of view" if "roi" in masks else ""
             problems.append(f"mask_constant: no pixel of the mask{where} counts: all are void")
     record |= _shares(masks, void)
+    if labels.several:
+        record["classes"] = " ".join(name for name, count in zip(labels.foreground, pixels[1:], strict=True) if count)
     record["readable"] = int(not any(problem.startswith("unreadable") for problem in problems))
     record["problem"] = "; ".join(problems)
     return record
+
+
+def _image(
+    row: dict[Any, Any], root: Path, small: NDArray[np.float32], record: dict[str, Any], problems: list[str]
+) -> tuple[int, ...]:
+    """Describe the image of a row in its record and thumbnail; return its (height, width)."""
+    try:
+        image, mode, note, scaled = read_picture(root / row["image"], reading_of(row))
+    except StudyError as error:
+        problems.append(f"unreadable: image {row['image']}: {error.what}")
+        return row["height"], row["width"]
+    record["image_mode"] = f"{mode}: {note}"
+    small[:] = thumbnail(image)
+    if scaled:
+        problems += _black_or_white(image, row)
+    for channel, colour in enumerate(("red", "green", "blue")):
+        record[colour] = round(float(image[..., channel].mean()), 4)
+    return image.shape[:2]
 
 
 def _mask(
@@ -126,6 +146,15 @@ def _mask(
         stray = f"{row[part]} holds {spelt(mask.unknown)} ({mask.stray:.2%} of its pixels)"
         problems.append(f"unknown_label: {stray}, which is no class")
     return mask
+
+
+def _black_or_white(image: NDArray[np.uint8], row: dict[Any, Any]) -> list[str]:
+    """Return a problem where a scaled image (H, W, 3) shows next to nothing."""
+    darkest, brightest = np.percentile(image, (0.1, 99.9), method="nearest")
+    if brightest > DARK and darkest < BRIGHT:
+        return []
+    tone, value = ("black", f"at most {brightest}") if brightest <= DARK else ("white", f"at least {darkest}")
+    return [f"image_range: {row['image']} becomes nearly {tone}: 99.9% of it is {value} of 255, by {row['reading']}"]
 
 
 def _counts(mask: Ids) -> str:

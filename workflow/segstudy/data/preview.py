@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from segstudy.config import paths
+from segstudy.config.datasets import CONVERTED
 from segstudy.config.study import Study
 from segstudy.core.files import read_json
 
@@ -24,6 +25,8 @@ def look(study: Study, dataset: str, threads: int) -> dict[str, Any]:
     """
     from segstudy.core.pixel_limit import allowing
     from segstudy.data.card import describe
+    from segstudy.data.convert import convert
+    from segstudy.data.images.reading import configured
     from segstudy.data.index import build_index
     from segstudy.data.readers.registry import labels_of
 
@@ -39,6 +42,12 @@ def look(study: Study, dataset: str, threads: int) -> dict[str, Any]:
         out.mkdir()
         drawn = options.phantom is not None
         with allowing(options.max_megapixels, f"datasets.{dataset}.max_megapixels"):
-            index = build_index(options.reader, root, layout=options.layout, dataset=dataset, threads=threads)
+            if options.reader in CONVERTED:
+                convert(options.reader, root, options.layout, Path(temporary, "converted"), dataset)
+                root = Path(temporary, "converted")
+            reading = configured(**study.dataset_settings(dataset, "range", "channels", "orientation"))
+            index = build_index(
+                options.reader, root, layout=options.layout, reading=reading, dataset=dataset, threads=threads
+            )
             describe(index, root, options.reader, labels, dataset, out, drawn, threads, options.layout)
         return dict(read_json(out / "card.json"))

@@ -5,7 +5,6 @@ Layout in docs/file-formats.md. No tensor library is needed to build or to open 
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from segstudy.core import checksums, files
-from segstudy.core.arrays import read_array
+from segstudy.core.arrays import Rows, open_array, read_array
 from segstudy.core.errors import StudyError
 from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 from segstudy.core.progress import logger, track
@@ -25,6 +24,7 @@ from segstudy.data.images.geometry import Geometry, SizeOption, canvas_size, fit
 from segstudy.data.images.label_map import Labels, Value, known_labels
 from segstudy.data.images.read import read_image, read_reduced
 from segstudy.data.images.read_masks import read_mask
+from segstudy.data.images.reading import Reading, reading_of
 
 Colour = Literal["rgb", "grey", "green"]
 
@@ -99,7 +99,8 @@ def build_store(
     places = [fit(original, canvas, size) for original in sizes]
     channels = 3 if colour == "rgb" else 1
     _check_space(out, store_bytes(len(index), canvas, channels, bool(labels.void)))
-    samples = [dict(zip(FILES, row, strict=True)) for row in index[FILES].astype(str).itertuples(index=False)]
+    known = [column for column in (*FILES, "reading") if column in index]
+    samples = [dict(zip(known, row, strict=True)) for row in index[known].astype(str).itertuples(index=False)]
 
     with files.atomic_folder(out, sealed=True) as folder:
         shapes = {"images": (*canvas, channels)} | dict.fromkeys(_regions(labels.void), canvas)
@@ -126,6 +127,8 @@ def build_store(
             "size": plain_size(size),
         }
         meta |= {"void": list(labels.void)} if labels.void else {}
+        if "reading" in index:
+            meta["reading"] = str(index["reading"].iloc[0])
         files.write_json(folder / "store.json", meta, sealed=False)
 
 
@@ -186,44 +189,6 @@ def _check_together(
         raise checksums.damaged(path / "geometry.csv", problem)
 
 
-class Rows(NamedTuple):
-    """An .npy file that is written row by row.
-
-    Not through a memory map: its pages would count as the job's memory, and a full disk would be a bus error
-    instead of a message.
-    """
-
-    descriptor: int
-    offset: int
-    row_shape: tuple[int, ...]
-
-    def write(self, row: int, content: np.ndarray) -> None:
-        """Write one row; several threads may write different ones at once.
-
-        Raises:
-            ValueError: the content is of another shape or type.
-        """
-        if content.shape != self.row_shape or content.dtype != np.uint8:
-            raise ValueError(f"row is {content.dtype} {content.shape}, the array takes uint8 {self.row_shape}")
-        left = np.ascontiguousarray(content).data.cast("B")
-        position = self.offset + row * content.nbytes
-        while left:
-            written = os.pwrite(self.descriptor, left, position)
-            left, position = left[written:], position + written
-
-
-@contextmanager
-def open_array(path: Path, shape: tuple[int, ...]) -> Iterator[Rows]:
-    """Yield an .npy file of uint8 zeros, open for writing; flush it to disk at the end."""
-    offset = np.lib.format.open_memmap(path, "w+", np.uint8, shape).offset  # writes header and length
-    descriptor = os.open(path, os.O_WRONLY)
-    try:
-        yield Rows(descriptor, offset, shape[1:])
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @contextmanager
 def _open_rows(folder: Path, samples: int, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[list[Rows]]:
     """Yield the arrays of a store, of which a row has the given shape, open for writing; flush them at the end."""
@@ -240,7 +205,7 @@ def _row(
 
     Mask and regions are resized alike, by nearest neighbour: what is left beside void is what was there.
     """
-    image, found, lies = _picture(root / sample["image"], place)
+    image, found, lies = _picture(root / sample["image"], place, reading_of(sample))
     _check_size(sample, "image", found, place, root)
     image = to_canvas(_in_colour(image, colour), lies, canvas, "image")
     mask, roi, void = np.zeros(place[:2], np.uint8), np.ones(place[:2], np.uint8), None
@@ -249,7 +214,7 @@ def _row(
         mask, void = known.array, known.void
         _check_size(sample, "mask", mask.shape, place, root)
     if sample["roi"]:
-        roi = read_mask(root / sample["roi"]).array
+        roi = read_mask(root / sample["roi"], upright=labels.upright).array
         _check_size(sample, "roi", roi.shape, place, root)
     planes = [mask, roi]
     if labels.void:
@@ -257,16 +222,16 @@ def _row(
     return [image, *(to_canvas(plane, place, canvas, "mask") for plane in planes)]
 
 
-def _picture(path: Path, place: Geometry) -> tuple[np.ndarray, tuple[int, ...], Geometry]:
+def _picture(path: Path, place: Geometry, reading: Reading) -> tuple[np.ndarray, tuple[int, ...], Geometry]:
     """Return an image (H, W, 3), the (height, width) of its file, and how the array lies on the canvas.
 
     A picture above MAX_MEGAPIXELS, which the config must allow, is resized while it is read, where it shrinks.
     """
     large = place.original_height * place.original_width > MAX_MEGAPIXELS * 1e6
     if large and place.height < place.original_height and place.width < place.original_width:
-        image, found = read_reduced(path, (place.height, place.width))
+        image, found = read_reduced(path, (place.height, place.width), reading)
         return image, found, place._replace(original_height=place.height, original_width=place.width)
-    image = read_image(path)
+    image = read_image(path, reading)
     return image, image.shape[:2], place
 
 

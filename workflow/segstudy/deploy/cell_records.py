@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, field_validator, model_validator
 
 from segstudy.config.datasets import READERS
 from segstudy.core import files
 from segstudy.core.checksums import damaged
+from segstudy.data.images.reading import parsed
 from segstudy.inference.out_of_distribution import CHANNELS
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -59,6 +60,13 @@ class Usage(Record):
     field_of_view: bool
     subsets: dict[str, Count]
     training_images: TrainingImages
+    reading: str = ""
+
+    @field_validator("reading")
+    @classmethod
+    def _is_spelt(cls, value: str) -> str:
+        parsed(value)
+        return value
 
     @model_validator(mode="after")
     def _matching(self) -> Usage:

@@ -93,6 +93,8 @@ def preprocessing(cell: CellFiles, meta: dict[str, Any], done: Sequence[Exported
         "colour": usage["colour"],
         "size": usage["size"],
         "canvas": usage["canvas"],
+        **({"range": [cell.reading.low, cell.reading.high]} if cell.reading.ranged else {}),
+        **({"channels": list(cell.reading.channels)} if cell.reading.channels else {}),
         "place": "resized with Lanczos where a size is set, then in the middle of a canvas of zeros (rounded down)",
         "tile": usage["tile"],
         "overlap": usage["overlap"] if usage["tile"] else None,

@@ -13,7 +13,7 @@ from segstudy.core.names import readable
 from segstudy.core.progress import logger
 from segstudy.data.images.decode import no_permission
 from segstudy.data.images.read import SUFFIXES
-from segstudy.data.readers.discovery import few, natural, relative
+from segstudy.data.readers.discovery import counted, few, natural, relative
 from segstudy.data.readers.left_out import OF_THE_SYSTEM
 
 RESULTS = ("masks", "probabilities", "overlays")  # folders of what is made of each image
@@ -79,7 +79,7 @@ def _images_below(folder: Path, out: Path) -> list[Path]:
             others.append(path)
     if others:
         names = few(relative(path, folder) for path in sorted(others))
-        logger.warning("%d files in %s are no images that are read, left out: %s", len(others), folder, names)
+        logger.warning("%s in %s left out, no image that is read: %s", counted(others, "file"), folder, names)
     return images
 
 

@@ -101,7 +101,7 @@ def write_prediction(
         if prediction.orientation != 1:
             note_orientation(temporary, prediction.orientation)
     if overlays:
-        image = read_image(prediction.path)
+        image = read_image(prediction.path, cell.reading)
         parts = [image, ids] + ([prediction.inside[1]] if prediction.inside else [])
         upright = [np.ascontiguousarray(turned_upright(part, prediction.orientation)) for part in parts]
         names, edge = cell.usage["classes"], upright[2] if prediction.inside else None

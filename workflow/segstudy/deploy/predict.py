@@ -211,7 +211,7 @@ def prepare(place: int, picture: Picture, cell: CellFiles, as_stored: bool) -> P
     """
     usage = cell.usage
     orientation = 1 if as_stored else orientation_of(picture.path)
-    image = np.ascontiguousarray(turned_upright(read_image(picture.path), orientation))
+    image = np.ascontiguousarray(turned_upright(read_image(picture.path, cell.reading), orientation))
     original = (image.shape[0], image.shape[1])
     own, needed = (usage["canvas"][0], usage["canvas"][1]), canvas_size([original], usage["size"])
     canvas = own if needed[0] <= own[0] and needed[1] <= own[1] else needed

@@ -11,6 +11,7 @@ from segstudy.config.cell import Cell
 from segstudy.core import files
 from segstudy.core.checksums import damaged, remake
 from segstudy.core.errors import StudyError
+from segstudy.data.images.reading import Reading, parsed
 from segstudy.deploy.cell_records import read_record
 from segstudy.inference.out_of_distribution import CHANNELS
 
@@ -57,6 +58,11 @@ class CellFiles(NamedTuple):
 
     def _above(self, pattern: str) -> Path | None:
         return paths.of_cell(paths.results_of_cell(self.folder.resolve()), pattern, self.cell) if self.study else None
+
+    @property
+    def reading(self) -> Reading:
+        """How it has read its images, but for their orientation, which new images have of their own."""
+        return parsed(self.usage.get("reading", ""))._replace(upright=False)
 
     @property
     def several(self) -> bool:

@@ -33,6 +33,7 @@ from segstudy.core.rng import numpy_generator
 from segstudy.data.ground_truth import Row, Truth, check_same_size, in_threads, labelled, truth_of
 from segstudy.data.images.label_map import Labels, known_ids
 from segstudy.data.images.read import read_image
+from segstudy.data.images.reading import reading_of
 from segstudy.evaluation.aggregate import confusion
 from segstudy.evaluation.frangi import ridgeness
 from segstudy.evaluation.measure import COLUMNS, Shapes, counts_of
@@ -237,7 +238,7 @@ def _second_human(row: Row, root: Path, truth: Truth, learned: Learned, seed: in
 
 def _image_of(row: Row, root: Path, truth: Truth) -> np.ndarray:
     path = root / row["image"]
-    image = read_image(path)
+    image = read_image(path, reading_of(row))
     check_same_size(image, truth.mask, path, root / row["mask"])
     return image
 
@@ -246,7 +247,7 @@ def _otsu(image: np.ndarray, truth: Truth, rule: Rule) -> tuple[np.ndarray, floa
     """Return an image's Otsu segmentation by `rule`, bool (H, W), and the threshold."""
     channel, side = rule
     values = image[..., 1] if channel == "green" else np.asarray(Image.fromarray(image).convert("L"))
-    threshold = otsu(values[truth.inside])
+    threshold = otsu(values[truth.inside if truth.inside.any() else truth.field])  # the latter is scored nowhere
     bright = binarise(values, threshold)
     return (bright if side == "bright" else ~bright) & truth.field, threshold
 

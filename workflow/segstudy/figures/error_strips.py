@@ -17,7 +17,7 @@ from segstudy.core.names import drawn_title
 from segstudy.data.images import drawing
 from segstudy.data.images.drawing import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN, Entries
 from segstudy.data.images.label_map import Labels
-from segstudy.figures.gallery import LEGEND, tiles_of
+from segstudy.figures.gallery import legend_of, tiles_of
 from segstudy.tables.counts import headline, image_scores, read_counts
 
 SIDE = 240  # pixels of the longer side of a tile: many stand in a row
@@ -153,11 +153,10 @@ def _section(
         strips.append(Strip(words, [*pictures[:2], *pictures[3::2]], below))
     several = len({cell.recipe for cell in cells}) > 1
     names = [(cell.model, cell.loss, *([cell.recipe] if several else [])) for cell in columns]
-    classes = list(zip(source.labels.names, source.labels.colours, strict=True))
     what = "; the wrong pixels in the colour of the truth" if source.labels.several else ""
     of = f", rows {part[0] + 1} to {part[-1] + 1} of {len(cells)}" if len(part) < len(cells) else ""
     title = f"{dataset}{' (PHANTOM)' if source.phantom else ''}, seed {columns[0].seed}{of}{what}"
-    return Section(title, [("image",), ("truth",), *names], strips, classes if source.labels.several else LEGEND)
+    return Section(title, [("image",), ("truth",), *names], strips, legend_of(source.labels))
 
 
 def _page(title: str, sections: Sequence[Section], phantom: bool) -> Image.Image:

@@ -21,6 +21,7 @@ from segstudy.data.images.label_map import Labels
 from segstudy.data.images.prediction_files import read_classes
 from segstudy.data.images.read import read_image
 from segstudy.data.images.read_masks import read_mask
+from segstudy.data.images.reading import reading_of
 from segstudy.evaluation.aggregate import ARGMAX, per_image
 from segstudy.tables.counts_check import in_region, read_measured
 
@@ -58,7 +59,7 @@ def draw_gallery(
     """Draw image, truth, prediction and their overlay for the best, the median and the worst test image by Dice.
 
     In the overlay, on the darkened image, white is found, orange a false alarm and blue missed; the field of view is
-    outlined, and outside it nothing is coloured where it is the region that counts.
+    outlined, and outside it nothing is coloured where it is the region that counts. Void has a colour of its own.
 
     Several classes are drawn in their own colours, and the images ranked by the mean of the classes that truth or
     prediction shows. The last tile then has the wrong pixels alone, in the colour of what they are in truth.
@@ -86,10 +87,16 @@ def draw_gallery(
         strip = tiles_of(rows[choice.sample], [Path(masks) / f"{choice.sample}.png"], Path(root), region, labels, SIDE)
         strips.append((f"{choice.rank}: {drawn_title(rows[choice.sample])}, {score} {value}", strip))
     heads = HEADS_SEVERAL if labels.several else HEADS
-    legend = list(zip(labels.names, labels.colours, strict=True)) if labels.several else LEGEND
-    page = _page(f"PHANTOM data: {title}" if phantom else title, heads, strips, legend, phantom)
+    page = _page(f"PHANTOM data: {title}" if phantom else title, heads, strips, legend_of(labels), phantom)
     with atomic_path(jpg) as temporary:
         write_picture(temporary, page, quality=QUALITY)
+
+
+def legend_of(labels: Labels) -> Entries:
+    """Return the legend of truths and errors of a data set."""
+    classes = zip(labels.names, labels.colours, labels.values or ((),) * len(labels.names), strict=True)
+    entries = tuple((name, colour) for name, colour, values in classes if values) if labels.several else LEGEND
+    return (*entries, drawing.VOID_ENTRY) if labels.void else entries
 
 
 def choose(counts: pd.DataFrame, policy: str, region: str, where: object = "") -> list[Choice]:
@@ -122,14 +129,15 @@ def tiles_of(
     row: Mapping[Any, Any], masks: Sequence[Path], root: Path, region: str, labels: Labels, side: int = drawing.SIDE
 ) -> list[Image.Image]:
     """Return image and truth of one sample, then prediction and errors of each mask, at most `side` pixels long."""
-    image = read_image(root / row["image"])
+    image = read_image(root / row["image"], reading_of(row))
     truth = truth_of(row, root, labels)
     check_same_size(image, truth.ids, root / row["image"], root / row["mask"])
     size = drawing.tile_size(truth.ids.shape, side)
-    inside = truth.inside if region == "roi" else np.ones(truth.ids.shape, bool)
+    field = truth.field if region == "roi" else np.ones(truth.ids.shape, bool)
+    inside = field if truth.void is None else field & ~truth.void
     picture = np.asarray(Image.fromarray(image).resize(size, drawing.resampling(image.shape, size))).astype(np.float32)
     grey = np.repeat(picture.mean(axis=2, keepdims=True), 3, axis=2)
-    dark = 0.45 * grey * (0.5 + 0.5 * drawing.share(inside, size))
+    dark = 0.45 * grey * (0.5 + 0.5 * drawing.share(field, size))
     edge = None if truth.roi is None else drawing.outline(drawing.share(truth.roi, size)[..., 0] > 0.5)
     parts = [picture]
     for mask in masks:
@@ -140,6 +148,7 @@ def tiles_of(
             tiles = _classes(truth, predicted, inside, dark, labels)
         else:
             tiles = _one_class(truth, predicted, inside, dark)
+        tiles[::2] = [drawing.painted(tile, truth.void) for tile in tiles[::2]]  # truth and errors
         parts += tiles[len(parts) > 1 :]  # the truth once
     if edge is not None:
         for part in (parts[0], *parts[3::2]):

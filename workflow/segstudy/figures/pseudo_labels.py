@@ -18,6 +18,7 @@ from segstudy.data.images import drawing
 from segstudy.data.images.drawing import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN
 from segstudy.data.images.prediction_files import read_probability
 from segstudy.data.images.read import read_image
+from segstudy.data.images.reading import reading_of
 from segstudy.evaluation.thresholds import binarise
 from segstudy.inference.pseudo_selection import described
 
@@ -84,7 +85,7 @@ def evenly(table: pd.DataFrame, number: int) -> list[dict[Any, Any]]:
 
 
 def _tile(measured: Mapping[Any, Any], row: Mapping[Any, Any], probabilities: Path, root: Path) -> Tile:
-    image = read_image(root / row["image"])
+    image = read_image(root / row["image"], reading_of(row))
     mask = binarise(read_probability(probabilities / f"{row['sample']}.png"), 0.5)
     size = drawing.tile_size(mask.shape)
     picture = np.array(Image.fromarray(image).resize(size, drawing.resampling(image.shape, size)))

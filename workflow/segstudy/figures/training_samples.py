@@ -7,6 +7,7 @@ from, and that image, mask and roi move together.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,10 +18,11 @@ from PIL import Image, ImageDraw, ImageFont
 from segstudy.config.recipes import Recipe
 from segstudy.core import rng
 from segstudy.core.files import atomic_path
+from segstudy.data.concat_arrays import Arrays
 from segstudy.data.images import drawing
 from segstudy.data.images.drawing import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN, Entries
 from segstudy.data.images.label_map import Labels
-from segstudy.data.store import open_store
+from segstudy.data.store import Store, open_store
 from segstudy.data.subsets import names_of, strata_of, subset_rows
 from segstudy.training.added_copies import copied_rows, with_copies
 from segstudy.training.augment_geometry import augment
@@ -33,12 +35,13 @@ BORDER = ("border of what counts; outside it, dimmed", ROI)
 
 
 class Sample(NamedTuple):
-    """What one training image became: float32 image (h, w, C) in 0..1, uint8 mask and roi (h, w)."""
+    """What one training image became: float32 image (h, w, C) in 0..1, uint8 mask, and where it counts (h, w)."""
 
     name: str
     image: np.ndarray
     mask: np.ndarray
     roi: np.ndarray
+    void: np.ndarray | None = None  # bool (h, w): inside the region, and yet does not count
 
 
 def draw_augmented(
@@ -56,8 +59,8 @@ def draw_augmented(
     """Draw the first sixteen training samples of a seed's first epoch (all of them, if the epoch has fewer).
 
     The mask's outline is cyan, or every class laid over in its own colour, where there are several; the border of the
-    roi is white. What lies outside the roi, or was brought in from outside the image, is dimmed. Below each tile stands
-    its sample.
+    roi is white; void has a colour of its own. What lies outside the roi, or was brought in from outside the image, is
+    dimmed. Below each tile stands its sample.
 
     Args:
         store: folder of the data set's store.
@@ -83,6 +86,7 @@ def draw_augmented(
     pictures = [(sample.name, _picture(sample, labels)) for sample in samples]
     several = [*zip(labels.foreground, labels.colours[1:], strict=True), BORDER]
     legend = several if labels.several else [("outline of the mask", MASK), BORDER]
+    legend += [drawing.VOID_ENTRY] if labels.void else []
     page = _page(f"PHANTOM data: {title}" if phantom else title, words, pictures, legend, phantom)
     with atomic_path(png) as temporary:
         page.save(temporary, format="PNG")
@@ -97,11 +101,20 @@ def first_samples(
         StudyError: there is no store, or the split has no labelled training image.
     """
     opened = open_store(store)
-    arrays, rows, names = (
-        (opened.images, opened.masks, opened.rois),
-        subset_rows(opened, split, "train"),
-        names_of(opened),
-    )
+    shown = partial(_changed, opened, split, recipe, seed, number, index)
+    samples, total = shown((opened.images, opened.masks, opened.counted))
+    if opened.counted is not opened.rois:  # the same draws move the region alone
+        fields, _ = shown((opened.images, opened.rois, opened.rois))
+        both = zip(samples, fields, strict=True)
+        samples = [sample._replace(void=(field.mask > 0) & (sample.roi == 0)) for sample, field in both]
+    return samples, total
+
+
+def _changed(
+    opened: Store, split: Path, recipe: Recipe, seed: int, number: int, index: Path | None, arrays: Arrays
+) -> tuple[list[Sample], int]:
+    """Return the first samples of epoch 1 made of `arrays`, those of the store, and how many the epoch has."""
+    rows, names = subset_rows(opened, split, "train"), names_of(opened)
     if recipe.adds_copies:
         copied = copied_rows(rows, strata_of(opened, index, rows), seed)
         arrays = with_copies(arrays, copied, recipe.augmentation, seed)
@@ -129,8 +142,10 @@ def _picture(sample: Sample, labels: Labels) -> Image.Image:
     size = drawing.tile_size(sample.mask.shape)
     levels = np.broadcast_to((sample.image * 255).round().astype(np.uint8), (*sample.mask.shape, 3))
     resized = Image.fromarray(np.ascontiguousarray(levels)).resize(size, drawing.resampling(levels.shape, size))
-    inside = drawing.share(sample.roi != 0, size)
+    field = sample.roi != 0 if sample.void is None else (sample.roi != 0) | sample.void
+    inside = drawing.share(field, size)
     picture = np.asarray(resized).astype(np.float32) * (0.4 + 0.6 * inside)
+    picture = drawing.painted(picture, sample.void)
     border = drawing.outline((inside[..., 0] > 0.5).astype(np.uint8))
     if labels.several:
         flat = drawing.flat(sample.mask, labels.colours, size)

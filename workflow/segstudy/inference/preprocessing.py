@@ -65,6 +65,7 @@ def usage_record(
         "headline": ARGMAX if labels.several else evaluation.headline,
         "field_of_view": bool((index["roi"] != "").any()),
         "subsets": {name: sum(row["subset"] == name for row in rows) for name in ("train", "val", "test")},
+        **({"reading": opened.meta["reading"]} if "reading" in opened.meta else {}),
         "training_images": out_of_distribution.summary(_looks(opened, train), opened.meta["colour"]),
     }
 

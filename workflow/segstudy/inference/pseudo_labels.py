@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from segstudy.core import checksums, files
+from segstudy.core.arrays import open_array
 from segstudy.core.errors import StudyError
 from segstudy.core.progress import track
 from segstudy.data.ground_truth import Row, roi_of
 from segstudy.data.images.geometry import Geometry, to_original
 from segstudy.data.images.prediction_files import write_probability
 from segstudy.data.split import LEARNABLE
-from segstudy.data.store import Store, open_array, open_store
+from segstudy.data.store import Store, open_store
 from segstudy.evaluation.thresholds import binarise
 from segstudy.inference.masks import writing
 from segstudy.inference.predict import predict_canvas

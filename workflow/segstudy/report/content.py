@@ -40,6 +40,7 @@ class Facts(NamedTuple):
     facts: list[tuple[str, str]]
     card: Markup  # the whole card
     examples: Picture
+    balance: list[Picture]  # training images by stratum, before and after each recipe that balances them
 
 
 class Experiment(NamedTuple):
@@ -50,6 +51,7 @@ class Experiment(NamedTuple):
     grid: str  # what was compared, in words
     phantom: bool
     results: list[Grid]
+    reference: list[Grid]  # published numbers
     ranking: Picture
     ablation: Picture
     labels: Picture | None  # by share of the labels
@@ -125,7 +127,20 @@ def _facts(name: str, settings: Mapping[str, Any], results: Path) -> Facts:
     drawn = settings["datasets"][name]["phantom"] is not None
     alt = f"{'PHANTOM: drawn' if drawn else 'Example'} images of {card['title']} with their masks"
     examples = embed.picture(folder / "examples.png", alt, EXAMPLES)
-    return Facts(name, card["title"], card["task"], drawn, facts, _card(folder / "card.md"), examples)
+    balance = _balance(name, settings, results)
+    return Facts(name, card["title"], card["task"], drawn, facts, _card(folder / "card.md"), examples, balance)
+
+
+def _balance(name: str, settings: Mapping[str, Any], results: Path) -> list[Picture]:
+    """Return the figures of a data set's strata, one for each recipe that balances them."""
+    cells = [Cell(*cell) for e in settings["experiments"].values() for cell in e["cells"] if cell[0] == name]
+    firsts = {cell.recipe: cell.seed for cell in cells[::-1]}
+    balanced = [r for r in firsts if settings["recipes"][f"{r} on {name}"]["balance"] != "none"]
+    places = {
+        r: str(paths.path(results, paths.BALANCE, dataset=name, recipe=r, seed=firsts[r])) for r in balanced[::-1]
+    }
+    alt = "Training images of {} in each stratum, before and after recipe {} balances them"
+    return [embed.figure(f"{p}.svg", f"{p}.png", alt.format(name, recipe)) for recipe, p in places.items()]
 
 
 def _card(path: Path) -> Markup:
@@ -166,6 +181,7 @@ def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experi
         _words(cells),
         any(settings["datasets"][cell.dataset]["phantom"] for cell in cells),
         grids.results(name, table, settings),
+        [grids.reference(f"{name}-reference{i}", own) for i, own in enumerate(block["reference"])],
         figure(
             "ranking", "Forest plot: every network and control with its 95 % interval; its numbers are in the table"
         ),

@@ -1,18 +1,31 @@
-r"""The tables and figures of a study for a LaTeX document: copied together, with a file that \inputs them."""
+r"""A study in LaTeX: tables and figures copied together, `report.tex` that compiles, `content.tex` to \input."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from segstudy.core.files import atomic_folder
+from segstudy.config import paths
+from segstudy.core.files import atomic_folder, read_csv, read_json
+from segstudy.report.latex_tables import dataset_table, layer_table, metric_table, split_table
 from segstudy.tables.render import escape_latex
 
-HEAD = r"""% Every table and figure of study {study}. In the preamble:
+DOCUMENT = r"""\documentclass[11pt,a4paper]{{article}}
+\usepackage[margin=25mm]{{geometry}}
+\usepackage{{booktabs,adjustbox,graphicx,rotating}}
+\title{{Study {study}}}
+\date{{}}
+\begin{{document}}
+\maketitle
+\input{{content.tex}}
+\end{{document}}
+"""
+HEAD = r"""% Every table and figure of study {study}; report.tex compiles them. In a document of your own, preamble:
 %   \usepackage{{booktabs,adjustbox,graphicx,rotating}}
 % and, if this folder does not lie beside the document, \newcommand{{\paper}}{{path/to/paper}} before:
-%   \input{{path/to/paper/report.tex}}
+%   \input{{path/to/paper/content.tex}}
 \providecommand{{\paper}}{{.}}
 """
 WORDS = {
@@ -24,56 +37,171 @@ WORDS = {
     "failures": "Dice by size of the object and by threshold, calibration, ROC and precision-recall",
     "strips": "Test images from worst to best, with the errors of every row side by side",
 }
+# Folders of pictures below the figures, in the order of the document: section, caption.
+PICTURES = {
+    "augmented": ("Training samples", "Training samples as the network gets them, masks drawn over"),
+    "pseudo": ("Pseudo-labels", "Accepted and rejected pseudo-labels"),
+    "denoising": ("Denoising", "Noisy and denoised images"),
+    "gallery": ("Predictions", "Best, median and worst test images"),
+}
 
 
-def gather(
-    study: str,
-    questions: Mapping[str, str],
-    tables: Sequence[str | Path],
-    figures: Sequence[str | Path],
-    phantoms: Sequence[str],
-    folder: str | Path,
-) -> None:
-    r"""Copy tables and figures, and write `report.tex` with one line or one figure for each.
+class Figure(NamedTuple):
+    """A picture of the document: its file, a name without folder and suffix, its caption as plain text."""
+
+    path: Path
+    name: str
+    caption: str
+
+
+class Section(NamedTuple):
+    """A part of the document: a heading, a sentence below it, LaTeX tables by file name, files of tables, figures."""
+
+    title: str
+    sentence: str = ""
+    tables: Mapping[str, str] = {}
+    files: Sequence[Path] = ()
+    figures: Sequence[Figure] = ()
+
+
+def gather(study: str, sections: Sequence[Section], folder: str | Path) -> None:
+    r"""Copy tables and figures into `folder`, which is replaced, and write `report.tex` and `content.tex`.
 
     Args:
         study: its name.
-        questions: experiment -> what it asks, in the order of the document.
-        tables: `tables/<experiment>[.<kind>].tex`.
-        figures: `figures/<experiment>/<kind>.png`.
-        phantoms: experiments of which some data set is drawn: their captions say so.
-        folder: where everything goes; it is replaced.
+        sections: in the order of the document; those without tables and figures are left out.
+        folder: `tables/`, `figures/` and the two files go there.
     """
     with atomic_folder(folder) as temporary:
         (temporary / "tables").mkdir()
         (temporary / "figures").mkdir()
         parts = [HEAD.format(study=study)]
-        for experiment, question in questions.items():
-            parts.append(f"\\section*{{{escape_latex(experiment)}}}\n\\emph{{{escape_latex(question)}}}\n")
-            for path in map(Path, tables):
-                if path.name.partition(".")[0] == experiment:
-                    shutil.copyfile(path, temporary / "tables" / path.name)
-                    parts.append(f"\\input{{\\paper/tables/{path.name}}}")
-            for path in map(Path, figures):
-                if path.parent.name == experiment:
-                    name = f"{experiment}-{path.name}"
-                    shutil.copyfile(path, temporary / "figures" / name)
-                    parts.append(_figure(experiment, path.stem, name, experiment in phantoms))
-            parts.append("\\clearpage\n")  # tables and figures stay with their experiment
-        (temporary / "report.tex").write_text("\n".join(parts) + "\n", encoding="utf-8")
+        for section in sections:
+            if not (section.tables or section.files or section.figures):
+                continue
+            parts.append(f"\\section*{{{escape_latex(section.title)}}}\n\\emph{{{escape_latex(section.sentence)}}}\n")
+            for name, text in section.tables.items():
+                (temporary / "tables" / name).write_text(text + "\n", encoding="utf-8")
+            for path in section.files:
+                shutil.copyfile(path, temporary / "tables" / path.name)
+            names = [*section.tables, *(path.name for path in section.files)]
+            parts += [f"\\input{{\\paper/tables/{name}}}" for name in names]
+            for figure in section.figures:
+                shutil.copyfile(figure.path, temporary / "figures" / f"{figure.name}{figure.path.suffix}")
+                parts.append(_figure(figure))
+            parts.append("\\clearpage\n")  # tables and figures stay with their section
+        (temporary / "content.tex").write_text("\n".join(parts) + "\n", encoding="utf-8")
+        (temporary / "report.tex").write_text(DOCUMENT.format(study=escape_latex(study)), encoding="utf-8")
 
 
-def _figure(experiment: str, kind: str, name: str, phantom: bool) -> str:
-    caption = (
-        f"{'PHANTOM data. ' if phantom else ''}{WORDS.get(kind, kind.replace('_', ' '))}: experiment {experiment}."
-    )
+def data_section(
+    cards: Sequence[str], splits: Sequence[str], metrics: Sequence[str], datasets: Sequence[str]
+) -> list[Section]:
+    """Return the sections on data sets, with their splits and example images, and on metrics.
+
+    Args:
+        cards: `data/<data set>/card.json`; `examples.png` lies beside it.
+        splits: `data/<data set>/splits/seed<seed>.csv`.
+        metrics: names, of `evaluation.metrics`.
+        datasets: names of the data sets, in the order of `cards`.
+    """
+    read = {name: read_json(path) for name, path in zip(datasets, cards, strict=True)}
+    seeds = {_split_name(Path(path)): read_csv(path) for path in splits}
+    tables = {"datasets.tex": dataset_table(read), "splits.tex": split_table(seeds)}
+    examples = [
+        Figure(
+            Path(path).with_name("examples.png"),
+            f"examples-{name}",
+            f"{_drawn(read[name]['phantom'])}Images of {name} with the outline of their masks",
+        )
+        for name, path in zip(datasets, cards, strict=True)
+    ]
+    return [
+        Section("Data", "Images, labels and subsets.", tables, figures=examples),
+        Section(
+            "Metrics", "What each metric rewards, and what it does not see.", {"metrics.tex": metric_table(metrics)}
+        ),
+    ]
+
+
+def network_section(layers: Sequence[str], sketches: Sequence[str]) -> Section:
+    """Return the section on networks: `layers` are `<data set>/<model>.csv`, `sketches` the same as PNG."""
+    named = [(Path(path).parent.name, Path(path).stem, path) for path in layers]
+    tables = {
+        f"layers-{dataset}-{model}.tex": layer_table(dataset, model, read_csv(path)) for dataset, model, path in named
+    }
+    figures = [
+        Figure(
+            path, f"sketch-{path.parent.name}-{path.stem}", f"{path.stem}, with its feature maps on {path.parent.name}"
+        )
+        for path in map(Path, sketches)
+    ]
+    return Section("Networks", "Feature maps and layers of every network.", tables, figures=figures)
+
+
+def experiment_sections(
+    questions: Mapping[str, str], tables: Sequence[str], figures: Sequence[str], phantoms: Sequence[str]
+) -> list[Section]:
+    """Return a section for each experiment.
+
+    Args:
+        questions: experiment -> what it asks, in the order of the document.
+        tables: `tables/<experiment>[.<kind>].tex`.
+        figures: `figures/<experiment>/<kind>.png`.
+        phantoms: experiments of which some data set is drawn: their captions say so.
+    """
+    return [
+        Section(
+            name,
+            question,
+            files=[path for path in map(Path, tables) if path.name.partition(".")[0] == name],
+            figures=[
+                Figure(
+                    path,
+                    f"{name}-{path.stem}",
+                    _drawn(name in phantoms)
+                    + WORDS.get(path.stem, path.stem.replace("_", " "))
+                    + f": experiment {name}.",
+                )
+                for path in map(Path, figures)
+                if path.parent.name == name
+            ],
+        )
+        for name, question in questions.items()
+    ]
+
+
+def picture_sections(pictures: Sequence[str], phantoms: Sequence[str]) -> list[Section]:
+    """Return sections of pictures, `figures/<kind>/<data set>/...`; captions name data set, model, loss, ...
+
+    `phantoms` are the data sets that are drawn.
+    """
+    by_kind: dict[str, list[Figure]] = {kind: [] for kind in PICTURES}
+    for path in map(Path, pictures):
+        kind, *names = path.with_suffix("").parts[path.parts.index(paths.FIGURES) + 1 :]
+        caption = f"{_drawn(names[0] in phantoms)}{PICTURES[kind][1]}: {', '.join(names)}."
+        by_kind[kind].append(Figure(path, "-".join([kind, *names]), caption))
+    return [Section(PICTURES[kind][0], figures=figures) for kind, figures in by_kind.items()]
+
+
+def _split_name(path: Path) -> tuple[str, int]:
+    """Return data set and seed of `data/<data set>/splits/seed<seed>.csv`."""
+    return path.parents[1].name, int(path.stem.removeprefix("seed"))
+
+
+def _drawn(phantom: bool) -> str:
+    return "PHANTOM data. " if phantom else ""
+
+
+def _figure(figure: Figure) -> str:
+    file = f"\\paper/figures/{figure.name}{figure.path.suffix}"
     return "\n".join(
         [
-            r"\begin{figure}[tbp]",
+            r"\begin{figure}[htbp]",
             r"\centering",
-            rf"\includegraphics[width=\linewidth, height=0.8\textheight, keepaspectratio]{{\paper/figures/{name}}}",
-            rf"\caption{{{escape_latex(caption)}}}",
-            rf"\label{{fig:{experiment}:{kind}}}",
+            rf"\includegraphics[width=\linewidth, height=0.8\textheight, keepaspectratio]{{{file}}}",
+            rf"\caption{{{escape_latex(figure.caption)}}}",
+            rf"\label{{fig:{figure.name}}}",
             r"\end{figure}",
         ]
     )

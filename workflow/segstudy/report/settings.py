@@ -20,6 +20,7 @@ def settings_of(study: Study) -> dict[str, Any]:
             name: {
                 "question": experiment.question,
                 "labels": experiment.labels,
+                "reference": [own.model_dump(mode="json") for own in experiment.reference],
                 "cells": [list(cell) for cell in experiment.cells],
             }
             for name, experiment in study.experiments.items()

@@ -143,6 +143,20 @@ def _best(table: pd.DataFrame, column: Column, subset: str) -> set[Any]:
     return set(means.index[means.eq(edge)])
 
 
+def reference(key: str, published: Mapping[str, Any]) -> Grid:
+    """Return a published table (see `config.experiments.Reference`)."""
+    metrics = [name for name in METRICS if any(name in row["values"] for row in published["rows"])]
+    by_stratum = any(row["stratum"] for row in published["rows"])
+    rows = []
+    for row in published["rows"]:
+        names = [words(row["row"]), *([words(row["stratum"] or "all")] if by_stratum else [])]
+        values = [number(row["values"].get(name, math.nan)) for name in metrics]
+        rows.append(Row([*names, *values], True, {"stratum": row["stratum"] or "all"} if by_stratum else {}))
+    heads = ["Published row", *(["Stratum"] if by_stratum else []), *(METRICS[name].label for name in metrics)]
+    grid = plain(key, f"Published, not measured here: {published['source']}.", heads, rows)
+    return grid._replace(notes=[published["note"]] if published["note"] else [])
+
+
 def strata(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
     """Return the table by stratum (`tables/<experiment>.strata.csv`)."""
     metrics = [name for name in ("dice", "iou", "pixel_error") if f"{name}_mean" in table]

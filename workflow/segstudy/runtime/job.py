@@ -57,8 +57,9 @@ def job(snakemake: Any, resume: Path | None = None, remove: str | None = None) -
         if live:  # its line already says what an epoch's line would
             handlers[1].addFilter(lambda record: not (live.drawn and hasattr(record, "epoch")))
         logger = logging.getLogger("segstudy")
-        # The log keeps every line, the terminal those that tell of progress.
-        handlers[1].setLevel(logging.WARNING if os.environ.get(QUIET) else logging.INFO)
+        # The log keeps every line, the terminal those that tell of progress, or only what is `notable`.
+        least = logging.WARNING if os.environ.get(QUIET) else logging.INFO
+        handlers[1].addFilter(lambda record: record.levelno >= least or hasattr(record, "notable"))
         logger.setLevel(logging.DEBUG)
         logger.handlers = handlers
         logging.captureWarnings(True)

@@ -1,13 +1,41 @@
-"""The state of a raw data folder, so that Snakemake sees a file that was added, removed or replaced."""
+"""The state of a raw data folder, so that Snakemake sees a file that was added, removed or replaced.
+
+What counts is what a reader makes of the folder: a file that it does not use, another time of a file and another place
+of the folder redo nothing. No pandas: a study whose folders look as they did is planned without reading them.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from segstudy.core.errors import StudyError
+
+
+def check_triggers(triggers: Collection[str]) -> None:
+    """Check that Snakemake looks at the parameters of jobs, which is where it sees raw files, settings and code.
+
+    Args:
+        triggers: names of what makes Snakemake run a job again (`--rerun-triggers`).
+
+    Raises:
+        StudyError: parameters are not among them.
+    """
+    if "params" not in triggers:
+        raise StudyError(
+            "without the trigger 'params' Snakemake sees no changed image, mask, setting or code: "
+            "it would call results done that are out of date",
+            where=f"--rerun-triggers {' '.join(sorted(triggers))}",
+            allowed="triggers with params among them; by default all count",
+            remedy="leave --rerun-triggers out. Where -n lists trainings that you think are done: one with the same "
+            "data, settings and code as before is taken over in seconds, which -n cannot know",
+        )
 
 
 @cache
@@ -24,6 +52,43 @@ def raw_folder(root: Path, drawn: str = "") -> str:
         if not manifest.exists() or _as_drawn(manifest) == files:
             return hashlib.sha256(drawn.encode()).hexdigest()[:16]
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
+
+
+def raw_content(root: Path, memory: Path, version: str, read: Callable[[Mapping[str, Any]], tuple[str, Any]]) -> str:
+    """Return a hash of what is read of the raw files below `root`, whatever their times and whatever else lies there.
+
+    Args:
+        root: of the raw files.
+        memory: JSON file below the results, by which nothing is read again while the folder looks as before.
+        version: of the code that reads.
+        read: what it remembers of the last time -> hash of the content, and what to remember of it. Where it fails,
+            the hash is that of all files that lie there: the job that reads them will say why.
+    """
+    state, last = raw_folder(root), _remembered(memory)
+    if last.get("state") == [state, version]:
+        return str(last["content"])
+    try:
+        found, files = read(last.get("files", {}))
+    except Exception:  # whatever is wrong with the folder, rule index meets it too, and says it
+        return state
+    with suppress(OSError):  # results that may not be written: it is read again the next time
+        _write(memory, {"state": [state, version], "content": found, "files": files})
+    return found
+
+
+def _remembered(memory: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(memory.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _write(memory: Path, value: Mapping[str, Any]) -> None:
+    """Write the memory at once: several processes may plan at a time."""
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    temporary = memory.with_name(f".{memory.name}.{os.getpid()}.partial")
+    temporary.write_text(json.dumps(value), encoding="utf-8")
+    os.replace(temporary, memory)
 
 
 def _as_drawn(manifest: Path) -> Any:

@@ -33,13 +33,13 @@ class Leftover(NamedTuple):
 
     kind: str  # of KINDS
     path: Path
-    size: int  # bytes
+    size: int  # bytes that its removal frees
     root: Path  # the searched folder that it lies in
 
 
 def roots(study: Study, results: Path) -> list[Path]:
     """Return the folders that are searched. Each may itself be a symbolic link, for instance to a scratch disk."""
-    return [results, Path(paths.phantom(study.study, "")), paths.SNAKEMAKE / "log"]
+    return [results, Path(paths.phantom(study.study, "")), paths.SNAKEMAKE / "log", paths.TRAINED]
 
 
 def leftovers(study: Study, results: Path, kinds: Collection[str]) -> list[Leftover]:
@@ -108,9 +108,12 @@ def remove(removable: Sequence[Leftover]) -> None:
 
 
 def _size(path: Path) -> int:
+    """Return the bytes that the removal of a file or folder frees: those of files that have no other name."""
     if path.is_symlink() or not path.is_dir():
-        return path.lstat().st_size
-    return sum(Path(folder, name).lstat().st_size for folder, _, names in os.walk(path) for name in names)
+        found = [path.lstat()]
+    else:
+        found = [Path(folder, name).lstat() for folder, _, names in os.walk(path) for name in names]
+    return sum(status.st_size for status in found if status.st_nlink == 1)
 
 
 def _cell_folders(above: Path) -> Iterator[tuple[Cell, Path]]:
@@ -195,6 +198,11 @@ def _logs(study: Study, results: Path) -> Iterator[Path]:
     yield from logs[:-LOGS]
 
 
+def _trained(study: Study, results: Path) -> Iterator[Path]:
+    if paths.TRAINED.is_dir():
+        yield from sorted(paths.TRAINED.iterdir())
+
+
 Find = Callable[[Study, Path], Iterator[Path]]
 KINDS: dict[str, tuple[str, Find]] = {
     "resume": ("resume states of cells that are measured", _resume),
@@ -203,5 +211,9 @@ KINDS: dict[str, tuple[str, Find]] = {
     "cells": ("cells that these config files do not have (any more), with their logs and pictures", _strange_cells),
     "phantoms": ("drawn images of data sets that are not drawn any more", _phantoms),
     "half-written": ("files that a killed job has not finished", _half_written),
+    "trained": (
+        "files of all trainings of all studies here; without them, the same cell would be trained again",
+        _trained,
+    ),
     "logs": (f"Snakemake's own logs but the last {LOGS}, of all studies here", _logs),
 }

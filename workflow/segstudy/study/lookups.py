@@ -6,24 +6,45 @@ are asked for every job of a plan: what takes long is remembered.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from segstudy.config import dependencies, paths
+from segstudy.config.datasets import CONVERTED
 from segstudy.config.losses import loss_modules
 from segstudy.config.study import Study
 from segstudy.runtime import fingerprint
-from segstudy.runtime.raw_folder import raw_folder
+from segstudy.runtime.raw_folder import raw_content, raw_folder
 
 # Keys of a recipe that shape the samples of a training.
 SAMPLE_KEYS = {"batch_size", "crop", "augmentation", "balance", "crops_per_image", "crops_per_epoch"}
 
 
 def root(study: Study, dataset: str) -> str:
+    """Return the folder of the images and masks of a data set: raw, drawn, or converted from annotations."""
+    if is_converted(study, dataset):
+        return str(paths.path(paths.results(study.study), paths.CONVERTED, dataset=dataset))
+    return raw_root(study, dataset)
+
+
+def raw_root(study: Study, dataset: str) -> str:
     """Return the folder of the raw or drawn files of a data set."""
     return paths.phantom(study.study, dataset) if is_drawn(study, dataset) else str(study.root(dataset))
+
+
+def is_converted(study: Study, dataset: str) -> bool:
+    """Return whether a data set comes as annotations that are converted first."""
+    return study.datasets[dataset].reader in CONVERTED
+
+
+def converted(study: Study) -> list[str]:
+    """Return the data sets of the config that are converted first."""
+    return [name for name in study.datasets if is_converted(study, name)]
 
 
 def is_drawn(study: Study, dataset: str) -> bool:
@@ -37,15 +58,32 @@ def drawn(study: Study) -> list[str]:
 
 
 def manifest(study: Study, dataset: str) -> str | list[str]:
-    """Return the manifest of a drawn data set; nothing for a real one."""
+    """Return the list of what was drawn or converted; nothing for a data set whose files are read where they lie."""
+    if is_converted(study, dataset):
+        return f"{root(study, dataset)}/{paths.CONVERTED_MANIFEST}"
     return f"{root(study, dataset)}/{paths.PHANTOM_MANIFEST}" if is_drawn(study, dataset) else []
 
 
+@cache
 def raw_files(study: Study, dataset: str) -> str:
-    """Return a hash that changes when a raw file is added, removed or replaced."""
-    options = study.datasets[dataset]
-    drawn_from = f"{options.reader} {options.phantom.model_dump_json()}" if options.phantom else ""
-    return raw_folder(Path(root(study, dataset)), drawn_from)
+    """Return a hash that changes when a raw file that the reader uses is added, removed or replaced.
+
+    Of files that are drawn, or converted first, it changes with the name, size and time of any.
+    """
+    options, folder = study.datasets[dataset], Path(raw_root(study, dataset))
+    if options.phantom:
+        return raw_folder(folder, f"{options.reader} {options.phantom.model_dump_json()}")
+    if is_converted(study, dataset):
+        return raw_folder(folder)
+
+    def read(known: Mapping[str, Any]) -> tuple[str, Any]:
+        from segstudy.data.raw_content import content_hash
+
+        return content_hash(options.reader, folder, options.layout, known)
+
+    names = [str(folder.absolute()), options.reader, options.layout.model_dump_json()]
+    memory = paths.RAW / f"{hashlib.sha256(json.dumps(names).encode()).hexdigest()[:32]}.json"
+    return raw_content(folder, memory, code(study, "index", {"dataset": dataset}), read)
 
 
 def reader(study: Study, dataset: str) -> str:

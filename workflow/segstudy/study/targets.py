@@ -15,18 +15,25 @@ from segstudy.study.lookups import is_drawn, root
 
 
 def all_results(study: Study) -> list[str]:
-    """Return the tables, figures, data cards and pictures of all experiments; galleries of the first seeds alone."""
+    """Return the tables, figures, data cards and pictures of all experiments."""
+    return [*tables(study), *figures(study), *cards(study, "md"), *pictures(study)]
+
+
+def cards(study: Study, suffix: str = "html") -> list[str]:
+    """Return the card of every data set that is used."""
     folder = paths.results(study.study)
-    datasets = dependencies.used_datasets(study)
+    return [f"{folder}/{paths.DATA}/card.{suffix}".format(dataset=name) for name in dependencies.used_datasets(study)]
+
+
+def pictures(study: Study) -> list[str]:
+    """Return galleries of the first seeds, training samples, sketches of networks, denoised images and sheets of pseudo-labels."""
+    folder = paths.results(study.study)
     networks = dict.fromkeys((cell.dataset, cell.model) for cell in study.cells)
     first_seeds = {(cell.dataset, cell.recipe): cell.seed for cell in study.cells[::-1]}
     ancestors = dependencies.ancestors(study)
     students = [cell for cell in [*study.cells, *ancestors] if "teacher" in sources(study, cell)]
     denoisers = [cell for cell in ancestors if study.recipes[cell.recipe].denoising]
     return [
-        *tables(study),
-        *figures(study),
-        *(f"{folder}/{paths.DATA}/card.md".format(dataset=name) for name in datasets),
         *of_cells(study, paths.GALLERY, first_of_rows(study.cells)),
         *of_cells(study, paths.PSEUDO_SHEET, students),
         *of_cells(study, paths.DENOISING, denoisers),
@@ -35,7 +42,15 @@ def all_results(study: Study) -> list[str]:
             f"{folder}/{paths.SAMPLES}".format(dataset=dataset, recipe=recipe, seed=seed)
             for (dataset, recipe), seed in first_seeds.items()
         ),
+        *(f"{folder}/{paths.BALANCE}.png".format(dataset=d, recipe=r, seed=s) for d, r, s in balanced(study)),
     ]
+
+
+def balanced(study: Study) -> list[tuple[str, str, int]]:
+    """Return data set, recipe and first seed of the trainings whose strata are balanced."""
+    firsts = {(cell.dataset, cell.recipe): cell.seed for cell in study.cells[::-1]}
+    pairs = dict.fromkeys((cell.dataset, cell.recipe) for cell in study.cells)
+    return [(*pair, firsts[pair]) for pair in pairs if study.recipe(*pair).balance != "none"]
 
 
 def tables(study: Study, suffix: str = "html") -> list[str]:
@@ -80,6 +95,13 @@ def trained_cells(study: Study) -> list[Cell]:
     return [*study.cells, *dependencies.ancestors(study)]
 
 
+def splits(study: Study) -> list[str]:
+    """Return the splits of all data sets that are trained on."""
+    folder = paths.results(study.study)
+    pairs = dict.fromkeys((cell.dataset, cell.seed) for cell in trained_cells(study))
+    return [str(paths.split(folder, dataset, seed)) for dataset, seed in pairs]
+
+
 def checks(study: Study) -> list[str]:
     """Return the checks of all data sets and splits that are trained on."""
     splits = dict.fromkeys((cell.dataset, cell.seed) for cell in trained_cells(study))
@@ -100,6 +122,22 @@ def cell_files(study: Study, *names: str) -> list[str]:
 def ancestor_records(study: Study) -> list[str]:
     """Return the records of the cells that others build on."""
     return of_cells(study, f"{paths.CELL}/run.json", dependencies.ancestors(study))
+
+
+def networks(study: Study, pattern: str) -> list[str]:
+    """Return this file of every (data set, network), such as `paths.LAYERS` with its suffix."""
+    folder = paths.results(study.study)
+    pairs = dict.fromkeys((cell.dataset, cell.model) for cell in study.cells)
+    return [f"{folder}/{pattern}".format(dataset=dataset, model=model) for dataset, model in pairs]
+
+
+def first_pictures(study: Study) -> list[str]:
+    """Return training samples, denoised images, sheets of pseudo-labels, and the gallery of each row's first seed."""
+    first = {cell._replace(seed=0): cell for cell in study.cells[::-1]}
+    galleries = set(of_cells(study, paths.GALLERY, list(first.values())))
+    every, sketches = pictures(study), set(networks(study, f"{paths.SKETCH}.png"))
+    all_galleries = set(of_cells(study, paths.GALLERY, study.cells))
+    return [path for path in every if path not in sketches and (path in galleries or path not in all_galleries)]
 
 
 def indexes(study: Study) -> list[str]:

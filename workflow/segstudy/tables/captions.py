@@ -31,11 +31,12 @@ class Protocol(TypedDict):
     split: str  # such as "official test set; 20 % of the rest for validation, drawn anew for each seed"
     size: str  # such as "networks see the original pixels", and in which tiles they predict them
     phantom: bool  # drawn stand-ins instead of real images
+    void: NotRequired[str]  # values of the masks whose pixels count for nothing, where there are any
     sources: NotRequired[str]  # what cells were made of beside its training images: weights, labels of a teacher
 
 
 def dataset_words(dataset: str, counts: pd.DataFrame, protocol: Protocol) -> str:
-    """Return the sentence on a data set: split, number of images, size, region that is measured."""
+    """Return the sentence on a data set: split, number of images, size, region that is measured, what is void."""
     counts = counts[counts["dataset"] == dataset]
     networks = counts[counts["row"] == "cell"]
     per_seed = networks.groupby(["subset", *NETWORK, "seed"])["sample"].nunique()
@@ -45,10 +46,13 @@ def dataset_words(dataset: str, counts: pd.DataFrame, protocol: Protocol) -> str
     repeats = f"{seeds} seeds" if seeds > 1 else "1 seed"
     region = REGION_WORDS[counts["region"].iloc[0]]
     number = counts["class"].nunique()
-    classes = f"{number} classes, the background among them; " if number > 1 else ""
+    among = ", the background among them" if "background" in set(counts["class"]) else ""
+    classes = f"{number} classes{among}; " if number > 1 else ""
     full = counts.loc[counts["region"] != counts["own_region"], "sample"].nunique()
     if full:
         region += f" ({full} image{'s' if full > 1 else ''} without one count{'' if full > 1 else 's'} in full)"
+    if void := protocol.get("void"):
+        region += f" without void ({void} in the masks)"
     made = f" {protocol['sources'].rstrip('.')}." if protocol.get("sources") else ""
     return (
         f"{dataset}: {'PHANTOM, drawn stand-ins and no real images; ' if protocol['phantom'] else ''}"
@@ -129,6 +133,7 @@ def protocol(options: DatasetConfig, checks: Sequence[str | Path], sources: str 
         size=_size_words(options.size) + _tile_words(options.prediction),
         phantom=options.phantom is not None,
         sources=sources,
+        void=next((record["void"]["values"] for record in records if "void" in record), ""),
     )
 
 

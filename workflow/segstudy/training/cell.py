@@ -26,7 +26,15 @@ from segstudy.training import transfer
 from segstudy.training.checkpoint import ResumeCheckpoint, sweep
 from segstudy.training.inputs import TrainingInputs, Unlabelled, load_inputs
 from segstudy.training.kept_outputs import KeptOutputs
-from segstudy.training.record import data_hashes, model_meta, record_fields, source_facts, unlabelled_hashes
+from segstudy.training.record import (
+    changed_place,
+    data_hashes,
+    exact_identity,
+    model_meta,
+    record_fields,
+    source_facts,
+    unlabelled_hashes,
+)
 from segstudy.training.trainer import Trained, train
 
 logger = logging.getLogger("segstudy")
@@ -45,6 +53,7 @@ class TrainingFiles:
     start: Path | None = None  # model file of the cell that the recipe starts from
     unlabelled: Unlabelled | None = None  # images that the recipe uses beside the labelled ones
     kept: KeptOutputs | None = None  # published files of this very training are restored, not trained again
+    trained: Path | None = None  # folder of the published files of all trainings, which are taken over
 
 
 def train_cell(
@@ -90,8 +99,12 @@ def train_cell(
     source_record = source_facts(sources, loaded, cell.unlabelled, data)
 
     checkpoint = ResumeCheckpoint(cell.resume, {"settings": settings, "seed": seed, "data": data, "code": code})
-    if cell.kept and cell.kept.restore(cell.outputs, checkpoint.identity):
-        logger.info("trained before, and a later job of the cell failed: the published files are restored")
+    exact = exact_identity(checkpoint.identity, describe(device, choose_precision("auto", device)), source_record)
+    shared = KeptOutputs.of_identity(cell.trained, exact) if cell.trained else None
+    if (shared and shared.take_over(cell.outputs, exact, command)) or (
+        cell.kept and cell.kept.restore(cell.outputs, checkpoint.identity)
+    ):
+        logger.info("trained before with the same data, settings and code: taken over", extra={"notable": True})
         return
     check_crop(recipe, inputs.arrays[0].shape[1:3])
     work = estimate_work(model, inputs, recipe, device)
@@ -117,6 +130,8 @@ def train_cell(
     publish(cell.outputs, trained, meta, record)
     if cell.kept:
         cell.kept.save(cell.outputs, checkpoint.identity)
+    if shared and not changed_place(trained.starts):
+        shared.save(cell.outputs, exact)
     checkpoint.remove()
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import platform
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from segstudy.core import checksums, provenance
@@ -17,6 +19,9 @@ from segstudy.runtime.device import cpu_name
 from segstudy.training.inputs import TrainingInputs, Unlabelled
 from segstudy.training.trainer import Trained
 from segstudy.training.transfer import LoadedWeights
+
+# Whose version may change a bit of a training.
+LIBRARIES = ("torch", "numpy", "scipy", "pandas", "scikit-image", "safetensors")
 
 
 def data_hashes(store: Path, split: Path, **others: Path | None) -> dict[str, str]:
@@ -56,6 +61,27 @@ def source_facts(
     if unlabelled and unlabelled.teacher:
         facts["teacher"] = {"sha256": provenance.file_hash(unlabelled.teacher), "targets": data["pseudo/targets"]}
     return {role: {"cell": cell, **facts.get(role, {})} for role, cell in (sources or {}).items()}
+
+
+def exact_identity(
+    identity: Mapping[str, Any], environment: Mapping[str, Any], sources: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return all that the bytes of a trained cell depend on.
+
+    Args:
+        identity: settings, seed, hashes of data and code, by which an unfinished training is continued.
+        environment: device, threads, torch (`runtime.device.describe`).
+        sources: of `source_facts`: names and hashes of the cells that it builds on.
+    """
+    machine = {"instructions": torch.backends.cpu.get_cpu_capability(), "python": platform.python_version()}
+    versions = provenance.package_versions(LIBRARIES)
+    return {**identity, "environment": {**environment, **machine}, "packages": versions, "sources": dict(sources)}
+
+
+def changed_place(starts: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a training was continued on another device, or with other threads or another torch."""
+    places = [{key: value for key, value in start.items() if key not in ("epoch", "step")} for start in starts]
+    return any(place != places[0] for place in places)
 
 
 def model_meta(settings: Mapping[str, Any], store: Store, seed: int, trained: Trained, outputs: int) -> dict[str, Any]:

@@ -24,6 +24,14 @@ TO_DO = {
     "no_class_values": "use the original label files, whose one channel (or palette) holds the values, one file an "
     "image; or map colours under 'classes', for instance window: '#ff0000'",
     "unknown_label": "correct the file, or name the value under the data set's 'classes', 'background' included",
+    "orientation": "say in the data set's block whether the notes count: 'orientation: apply' turns every image and "
+    "mask as its own file notes, 'orientation: ignore' takes all pixels as stored",
+    "image_range": "say in the data set's block which stored values are black and white, 'range: [0, 4095]', or take "
+    "the images of another depth out",
+    "roi_empty": "replace the field of view, or remove the image",
+    "no_foreground": "move images with objects there: other official subsets, 'split: {official: false}', larger "
+    "shares, or another seed",
+    "class_missing": "move images with it to the training images, or merge it with another class under 'classes'",
     "mask_constant": "look at the mask: was it exported empty, or filled?",
     "mask_missing": "add the mask, or remove the image",
     "duplicate": "remove all but one copy, or give the copies one group",

@@ -15,12 +15,13 @@ import pandas as pd
 
 from segstudy.config.datasets import DeclaredException
 from segstudy.data.checks.findings import Finding, apply_exceptions, check_same_samples
-from segstudy.data.images.label_map import Labels, looks_inverted
+from segstudy.data.images.label_map import Labels, looks_inverted, spelt
+from segstudy.data.inspect_files import VOID_COLUMN
 from segstudy.data.value_maps import value_maps
 
 IMAGE_KINDS = (
     *("unreadable", "size_mismatch", "mask_not_binary", "mask_of_values", "no_class_values", "unknown_label"),
-    *("mask_constant", "mask_missing"),
+    *("orientation", "image_range", "roi_empty", "mask_constant", "mask_missing"),
 )
 logger = logging.getLogger("segstudy")
 
@@ -43,7 +44,8 @@ def check_images(
         dataset: its name in the config, for the message.
 
     Returns:
-        `findings` (empty), `accepted` (kind, subjects, text, reason), `warnings`, `images`.
+        `findings` (empty), `accepted` (kind, subjects, text, reason), `warnings`, `images`; where masks hold void,
+        `void`: its values as text, and the images that have some.
 
     Raises:
         StudyError: listing all findings that no exception covers, and the exceptions that would.
@@ -58,6 +60,8 @@ def check_images(
     if inverted:
         logger.warning("%s: %s", dataset, inverted)
         record["warnings"].append(inverted)
+    void = int((samples[VOID_COLUMN] > 0).sum()) if labels.void else 0
+    record |= {"void": {"values": spelt(labels.void), "images": void}} if void else {}
     return record | {"images": len(index)}
 
 

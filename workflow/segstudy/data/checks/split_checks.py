@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from segstudy.data.checks.findings import Finding, apply_exceptions, check_same_
 from segstudy.data.checks.near_duplicates import Pair, compared, near_duplicates, pairs_compared
 from segstudy.data.split import PARTS, describe_split
 
-SPLIT_KINDS = ("duplicate", "near_duplicate", "group_straddles", "stratum_empty")
+SPLIT_KINDS = ("duplicate", "near_duplicate", "group_straddles", "no_foreground", "class_missing", "stratum_empty")
 
 
 def check_split(
@@ -56,6 +57,8 @@ def check_split(
         *_duplicates(index, split),
         *_near_duplicates(index, pairs, compared_subsets),
         *_straddling(index, split),
+        *_without_foreground(samples, split),
+        *_classes_not_trained(samples, split),
         *_empty_strata(index, split),
     ]
     record = apply_exceptions(findings, exceptions, SPLIT_KINDS, dataset)
@@ -101,6 +104,33 @@ def _straddling(index: pd.DataFrame, split: pd.DataFrame) -> Iterator[Finding]:
         counts = [f"{int((rows['subset'] == part).sum())} in {part}" for part in PARTS if part in set(rows["subset"])]
         if len(counts) > 1:
             yield Finding("group_straddles", (str(group),), f"group {group}: {', '.join(counts)}")
+
+
+def _without_foreground(samples: pd.DataFrame, split: pd.DataFrame) -> Iterator[Finding]:
+    """Subsets none of whose masks has foreground: nothing can be learned, tuned or measured there."""
+    share = pd.to_numeric(samples["foreground_roi"], errors="coerce").fillna(
+        pd.to_numeric(samples["foreground"], errors="coerce")
+    )
+    for part in PARTS:
+        there = share[split["subset"].to_numpy() == part].dropna()
+        if len(there) and not there.any():
+            names = {"train": "trained", "val": "validated", "test": "tested"}
+            text = f"{part}: none of the {len(there)} images that are {names[part]} on has foreground"
+            yield Finding("no_foreground", (part,), text)
+
+
+def _classes_not_trained(samples: pd.DataFrame, split: pd.DataFrame) -> Iterator[Finding]:
+    """Classes that validation or test images show and no training image does."""
+    subset = split["subset"].to_numpy()
+    shown: dict[str, Counter[str]] = {}
+    for part, names in zip(subset, samples["classes"], strict=True):
+        for name in names.split() if isinstance(names, str) else ():
+            shown.setdefault(name, Counter())[part] += 1
+    for name, parts in shown.items():
+        held = [f"{parts[part]} in {part}" for part in ("val", "test") if parts[part]]
+        if held and not parts["train"] and "train" in subset:
+            text = f"class {name}: no training image shows it, but {' and '.join(held)} do"
+            yield Finding("class_missing", (name,), text)
 
 
 def _empty_strata(index: pd.DataFrame, split: pd.DataFrame) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ BYTES = 11  # of memory that a pixel takes at most while a picture is read
 
 BAND = 4_000_000  # pixels that are converted at a time
 
-_UNREADABLE = (OSError, SyntaxError, TypeError, ValueError, EOFError, IndexError, KeyError, OverflowError, struct.error)
+UNREADABLE = (OSError, SyntaxError, TypeError, ValueError, EOFError, IndexError, KeyError, OverflowError, struct.error)
 ORIENTATION = 274  # tag of EXIF and TIFF
 _T = Image.Transpose
 # Pillow turns TIFF files by their orientation tag while loading, and no other format; this turns them back.
@@ -67,13 +67,13 @@ def opened(path: str | Path, drawn: bool = False) -> Iterator[Image.Image]:
         with open(stored_in, "rb") as file, Image.open(file, formats=FORMATS) as image:
             if number is not None:
                 image.seek(number - 1)
-            check_pixels(image, path, drawn)
+            check_pixels(image.width, image.height, path, drawn)
             yield image
     except FileNotFoundError:
         raise StudyError("the file is missing", where=path, remedy="restore it, or index the data again") from None
     except PermissionError:
         raise no_permission(path) from None
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         reason = "it is no image" if isinstance(error, UnidentifiedImageError) else str(error)
         raise StudyError(
             f"the image cannot be read: {reason or type(error).__name__}",
@@ -90,17 +90,16 @@ def no_permission(path: str | Path) -> StudyError:
     )
 
 
-def check_pixels(image: Image.Image, path: str | Path, drawn: bool = False) -> None:
-    """Compare the size in a picture's header with the limit.
+def check_pixels(width: int, height: int, path: str | Path, drawn: bool = False) -> None:
+    """Compare the size in a picture's header, in pixels, with the limit.
 
     Raises:
         TooLarge: it has more pixels.
     """
-    megapixels, limit = image.width * image.height / 1e6, pixel_limit.current()
+    megapixels, limit = width * height / 1e6, pixel_limit.current()
     if megapixels > (max(limit.megapixels, pixel_limit.MAX_MEGAPIXELS) if drawn else limit.megapixels):
         raise TooLarge(
-            f"the picture has {megapixels:.4g} megapixels ({image.width}x{image.height}); {limit.key} allows "
-            f"{limit.megapixels:g}",
+            f"the picture has {megapixels:.4g} megapixels ({width}x{height}); {limit.key} allows {limit.megapixels:g}",
             where=path,
             allowed=f"pictures up to {limit.megapixels:g} megapixels",
             remedy=f"store the picture smaller, or raise {limit.key}; it then takes about "
@@ -133,10 +132,14 @@ def stored(image: Image.Image) -> Image.Image:
     return image.transpose(_UNDO[turned]) if turned in _UNDO else image
 
 
-def checked(array: NDArray[Any], path: str | Path) -> NDArray[Any]:
-    """Return `array`; raise a `StudyError` where it holds numbers that are no intensities."""
+def checked(array: NDArray[Any], path: str | Path, negative: bool = False) -> NDArray[Any]:
+    """Return `array`; raise a `StudyError` where it holds numbers that are no intensities; `negative` ones may be."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise StudyError("the image holds values that are not finite", where=path)
-    if array.dtype.kind in "fi" and array.min(initial=0) < 0:
-        raise StudyError(f"the image holds negative values, down to {array.min()}", where=path, allowed="0 and above")
+    if not negative and array.dtype.kind in "fi" and array.min(initial=0) < 0:
+        raise StudyError(
+            f"the image holds negative values, down to {array.min()}",
+            where=path,
+            allowed="0 and above; in a data set, its images may have them: one range is chosen for all",
+        )
     return array

@@ -19,6 +19,8 @@ INK, MUTED, WARN, PAPER = (27, 31, 36), (91, 101, 112), (176, 0, 32), (255, 255,
 
 Colour = tuple[int, int, int]
 Entries = Sequence[tuple[str, Colour]]
+VOID: Colour = (170, 51, 119)  # Tol's purple, which every kind of colour vision tells from what else is drawn
+VOID_ENTRY = ("void: counts for nothing", VOID)
 
 
 def tile_size(shape: tuple[int, ...], side: int = SIDE) -> tuple[int, int]:
@@ -36,6 +38,14 @@ def share(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return the share of each display pixel that `mask` covers, float32 (h, w, 1): thin vessels fade, not vanish."""
     small = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, resampling(mask.shape, size))
     return np.asarray(small, np.float32)[..., None] / 255
+
+
+def painted(picture: np.ndarray, void: np.ndarray | None) -> np.ndarray:
+    """Return a picture float32 (h, w, 3) with VOID where `void` (H, W) is True; as it is without any."""
+    if void is None:
+        return picture
+    covered = share(void, (picture.shape[1], picture.shape[0]))
+    return picture * (1 - covered) + covered * np.array(VOID, np.float32)
 
 
 def outline(labels: np.ndarray, width: int = 2) -> np.ndarray:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from segstudy.config.classes import BACKGROUND
 from segstudy.core.errors import StudyError
+from segstudy.data.images.orientation import as_noted
 from segstudy.data.images.read_masks import NoClassValues, number, read_colours, read_labels, read_mask
 
 Value = int | str  # a grey value or palette index, or a colour as "#rrggbb"
@@ -36,6 +37,7 @@ class Labels(NamedTuple):
     colours: tuple[Colour, ...] = ()  # for pictures
     inverted: bool = False  # binary masks whose foreground is dark
     above_zero: bool = False  # binary masks: 0 is background, every other value foreground
+    orientation: str = ""  # `orientation:` of the config: of the notes of files (EXIF), "" where it says nothing
     strays: bool = False  # values that are no class are known to the config, and count as background
     void: tuple[Value, ...] = ()  # values whose pixels count for nothing: no loss, no metric
 
@@ -43,6 +45,11 @@ class Labels(NamedTuple):
     def foreground(self) -> tuple[str, ...]:
         """Names of the foreground classes."""
         return self.names[1:]
+
+    @property
+    def upright(self) -> bool:
+        """Whether masks are turned as their files note."""
+        return self.orientation == "apply"
 
     @property
     def several(self) -> bool:
@@ -116,7 +123,7 @@ def read_ids(path: str | Path, labels: Labels) -> Ids:
         StudyError: the file cannot be read, holds colours where values are mapped, or stands for several files.
     """
     if not labels.values:
-        mask = read_mask(path, labels.inverted, labels.above_zero, labels.void)
+        mask = read_mask(path, labels.inverted, labels.above_zero, labels.void, labels.upright)
         read = (mask.mode, mask.note, mask.values, mask.between)
         return Ids(mask.array.astype(np.uint8), *read, (), 0.0, mask.counts, mask.value_map, mask.void)
     if Path(path).name.endswith("*"):
@@ -127,6 +134,7 @@ def read_ids(path: str | Path, labels: Labels) -> Ids:
         )
     by_colour = any(isinstance(value, str) for group in labels.values for value in group)
     stored, mode = read_colours(path) if by_colour else read_labels(path)
+    stored = as_noted(stored, path, labels.upright)
     void_values = [number(value) for value in labels.void]
     void = np.isin(stored, void_values) if void_values else None
     present = [value for value in np.unique(stored).tolist() if value not in void_values]

@@ -30,6 +30,11 @@ def turned_upright(array: np.ndarray, orientation: int) -> np.ndarray:
     return mirrored.swapaxes(0, 1) if orientation in (5, 7) else mirrored
 
 
+def as_noted(array: np.ndarray, path: str | Path, upright: bool) -> np.ndarray:
+    """Return stored pixels (H, W, ...) of a file turned as it notes; as they are unless `upright`."""
+    return np.ascontiguousarray(turned_upright(array, orientation_of(path))) if upright else array
+
+
 def turned_back(array: np.ndarray, orientation: int) -> np.ndarray:
     """Undo `turned_upright`: a mask of the upright picture becomes a mask of the stored pixels."""
     return turned_upright(array, {6: 8, 8: 6}.get(orientation, orientation))

@@ -50,7 +50,7 @@ def _read(path: Path) -> tuple[str, np.ndarray]:
     """
     try:
         with Image.open(io.BytesIO(checksums.content(path)), formats=("PNG",)) as image:
-            check_pixels(image, path)
+            check_pixels(image.width, image.height, path)
             return image.mode, np.array(image)
     except FileNotFoundError:
         raise checksums.damaged(path, "the file is not there") from None

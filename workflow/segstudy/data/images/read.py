@@ -1,12 +1,13 @@
 """Read image files of any encoding, and report the conversion that was applied; masks: `images.read_masks`.
 
-Pixels are taken as they are stored: neither EXIF nor TIFF orientation is applied, because masks are drawn on the
-stored pixels and would no longer fit. Of files with several frames the first is read. A file that cannot be
-read to its last pixel is an error, never a half-grey picture.
+Pixels are taken as they are stored, unless a `Reading` says otherwise: masks are often drawn on the stored pixels,
+and would no longer fit a picture that is turned as its EXIF or TIFF orientation says. Of files with several frames the
+first is read. A file that cannot be read to its last pixel is an error, never a half-grey picture.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segstudy.core.errors import StudyError
 from segstudy.data.images.decode import FORMATS, bands, checked, opened, orientation, page, stored
+from segstudy.data.images.deep import (
+    OtherChannels,
+    declared_range,
+    deep_pixels,
+    is_deep,
+    needs_tifffile,
+    tiff_pixels,
+    tiff_size,
+)
 from segstudy.data.images.locate import locate
+from segstudy.data.images.orientation import orientation_of, turned_upright
+from segstudy.data.images.reading import AS_STORED, Reading
 
 # Lossless formats first: where one picture is there twice, the earlier format is the truer one.
 SUFFIXES = (
@@ -36,6 +47,7 @@ class Picture(NamedTuple):
     array: NDArray[np.uint8]  # (H, W, 3)
     mode: str  # format and Pillow mode of the file, for instance "TIFF I;16"
     note: str  # what was done to it, for instance "0..65535 becomes 0..255"
+    scaled: bool = False  # from more than 8 bits a channel
 
 
 def files_of(path: str | Path) -> list[Path]:
@@ -53,15 +65,18 @@ def files_of(path: str | Path) -> list[Path]:
     return sorted(named)
 
 
-def image_size(path: str | Path) -> tuple[int, int]:
+def image_size(path: str | Path, reading: Reading = AS_STORED) -> tuple[int, int]:
     """Return (width, height) in pixels from the header alone.
 
     Raises:
         StudyError: the file is missing, not an image, or its header is cut off.
     """
-    with opened(path) as image:
-        turned = orientation(image) in (5, 6, 7, 8)
-        return (image.height, image.width) if turned else (image.width, image.height)
+    if _by_tifffile(path, reading):
+        width, height = tiff_size(path, reading.channels)
+    else:
+        with opened(path) as image:
+            width, height = image.size if orientation(image) < 5 else (image.height, image.width)
+    return (height, width) if _turn(path, reading) >= 5 else (width, height)
 
 
 def page_count(path: str | Path) -> int:
@@ -74,34 +89,94 @@ def page_count(path: str | Path) -> int:
         return int(getattr(image, "n_frames", 1))
 
 
-def read_image(path: str | Path) -> NDArray[np.uint8]:
+def read_image(path: str | Path, reading: Reading = AS_STORED) -> NDArray[np.uint8]:
     """Return the image as uint8 (H, W, 3); see `read_picture`."""
-    return read_picture(path).array
+    return read_picture(path, reading).array
 
 
-def read_picture(path: str | Path) -> Picture:
+def read_picture(path: str | Path, reading: Reading = AS_STORED) -> Picture:
     """Return the image as uint8 (H, W, 3), and what was done to make it that.
 
-    Grey, palette, 1-bit, CMYK and other colour spaces become RGB; transparency is dropped. Deeper images are scaled
-    by a constant, never clipped: the smallest of 8, 12 and 16 bits that holds their largest value becomes 0..255;
-    floating-point images up to 1 are taken as 0..1. Of several pages the first is read.
+    Grey, palette, 1-bit, CMYK and other colour spaces become RGB; transparency is dropped. Deeper images (16 bits,
+    32 bits, floating point) are scaled from the range of `reading`, or without one from that which `range_of` gives the
+    file; values outside it are cut off. Of several pages the first is read.
 
     Raises:
-        StudyError: the file is missing or cannot be read to its last pixel, or holds negative values.
+        StudyError: the file is missing or cannot be read to its last pixel, holds numbers that are not finite, or
+            negative ones without a range that says how dark they are; or it has other channels than asked for.
     """
+    array, kind, note = _decoded(path, reading)
+    scaled = array.dtype != np.uint8
+    if scaled:
+        checked(array, path, negative=reading.ranged)
+        low, high = (reading.low, reading.high) if reading.ranged else _own_range(array)
+        array = _to_8_bits(array, low, high)
+        note += "values as they are" if (low, high) == (0, 255) else f"{low:.9g}..{high:.9g} becomes 0..255"
+    if array.ndim == 2:
+        array = np.repeat(array[..., None], 3, axis=2)
+    if (turned := _turn(path, reading)) != 1:
+        array, note = np.ascontiguousarray(turned_upright(array, turned)), f"{note}; turned upright (EXIF {turned})"
+    return Picture(array, kind, note, scaled)
+
+
+def stored_values(path: str | Path, reading: Reading = AS_STORED) -> tuple[NDArray[Any] | None, Any]:
+    """Return the values (H, W) or (H, W, 3) of an image of more than 8 bits, and the range that it declares, or None.
+
+    Raises:
+        StudyError: as `read_picture`.
+    """
+    declared = None
+    if not _by_tifffile(path, reading):
+        with opened(path) as image:
+            if not is_deep(image):
+                return None, None
+            declared = declared_range(image)
+    array, _, _ = _decoded(path, reading)
+    return (None if array.dtype == np.uint8 else array), declared
+
+
+def _decoded(path: str | Path, reading: Reading) -> tuple[NDArray[Any], str, str]:
+    """Return the values of an image, (H, W) or (H, W, 3), its kind, and what was done: RGB of 8 bits, or as stored."""
+    if _by_tifffile(path, reading):
+        array, kind = tiff_pixels(path, reading.channels)
+        what = f"channels {', '.join(map(str, reading.channels))}; " if reading.channels else ""
+        return array, kind, what + ("as RGB" if array.dtype == np.uint8 else "")
     with opened(path) as image:
         kind, note = f"{image.format} {image.mode}", page(image, path)
-        pixels = stored(image)
-        if not is_deep(pixels):
-            return Picture(_as_rgb(pixels), kind, note + "as RGB")
-        array = np.asarray(pixels)
-    grey, top = _to_8_bits(checked(array, path), path)
-    del array, pixels
-    note += f"0..{top} becomes 0..255" if top != 255 else "values as they are"
-    return Picture(np.repeat(grey[..., None], 3, axis=2), kind, note)
+        if is_deep(image):
+            if image.mode in ("RGB", "RGBA"):
+                kind += " of 16 bits"
+            return deep_pixels(image), kind, note
+        array = _as_rgb(stored(image))
+    if reading.channels:
+        array = np.ascontiguousarray(array[..., [_channel(number, path) for number in reading.channels]])
+        array = array[..., 0] if len(reading.channels) == 1 else array
+    return array, kind, note + "as RGB"
 
 
-def read_reduced(path: str | Path, size: tuple[int, int]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+def _channel(number: int, path: str | Path) -> int:
+    if number > 3:
+        raise OtherChannels(
+            f"the image has 3 channels, and channel {number} is asked for",
+            where=path,
+            remedy="correct 'channels' in the data set's block",
+        )
+    return number - 1
+
+
+def _turn(path: str | Path, reading: Reading) -> int:
+    """Return the orientation that is to be mended; what Pillow cannot open lies as it is stored."""
+    return orientation_of(path) if reading.upright and not _by_tifffile(path, AS_STORED) else 1
+
+
+def _by_tifffile(path: str | Path, reading: Reading) -> bool:
+    file = locate(path).file
+    return file.is_file() and os.access(file, os.R_OK) and needs_tifffile(path, reading.channels)
+
+
+def read_reduced(
+    path: str | Path, size: tuple[int, int], reading: Reading = AS_STORED
+) -> tuple[NDArray[np.uint8], tuple[int, int]]:
     """Return a large image resized to `size` (height, width), uint8 (H, W, 3), and its own (height, width).
 
     For pictures that take gigabytes: what `read_picture` and a resize give, up to rounding, without an array of the
@@ -112,21 +187,18 @@ def read_reduced(path: str | Path, size: tuple[int, int]) -> tuple[NDArray[np.ui
         StudyError: as `read_picture`.
     """
     height, width = size
-    own_width, own_height = image_size(path)
-    with opened(path) as image:
-        image.draft(None, (2 * width, 2 * height))  # None keeps the colours
-        pixels = stored(image)
-        if pixels.mode in ("RGB", "L", "CMYK", "YCbCr"):
-            reduced = pixels.resize((width, height), Image.Resampling.LANCZOS).convert("RGB")
-            return np.array(reduced), (own_height, own_width)
-        del pixels
-    whole = Image.fromarray(read_picture(path).array)
+    own_width, own_height = image_size(path, reading)
+    if reading == AS_STORED._replace(low=reading.low, high=reading.high) and not _by_tifffile(path, reading):
+        with opened(path) as image:
+            if not is_deep(image):
+                image.draft(None, (2 * width, 2 * height))  # None keeps the colours
+                pixels = stored(image)
+                if pixels.mode in ("RGB", "L", "CMYK", "YCbCr"):
+                    reduced = pixels.resize((width, height), Image.Resampling.LANCZOS).convert("RGB")
+                    return np.array(reduced), (own_height, own_width)
+                del pixels
+    whole = Image.fromarray(read_picture(path, reading).array)
     return np.array(whole.resize((width, height), Image.Resampling.LANCZOS)), (own_height, own_width)
-
-
-def is_deep(image: Image.Image) -> bool:
-    """Return whether an image has more than 8 bits a channel."""
-    return image.mode in ("I", "F") or image.mode.startswith("I;16")
 
 
 def _as_rgb(image: Image.Image) -> NDArray[np.uint8]:
@@ -137,22 +209,35 @@ def _as_rgb(image: Image.Image) -> NDArray[np.uint8]:
     return array
 
 
-def _to_8_bits(array: NDArray[Any], path: str | Path) -> tuple[NDArray[np.uint8], int]:
-    """Return the array scaled to 0..255, and the value that became 255."""
-    largest = array.max(initial=0)
-    if array.dtype.kind == "f" and largest <= 1:
-        return _converted(array, lambda band: band * 255 + 0.5), 1
-    top = next((t for t in (255, 4095, 65535) if largest <= t), None)
-    if top is None:
-        raise StudyError(f"the image holds values up to {largest}", where=path, allowed="at most 16 bits, 0 to 65535")
-    if array.dtype.kind == "f":
-        return _converted(array, lambda band: band * (255 / top) + 0.5), top
-    return _converted(array, lambda band: (band.astype(np.uint32) * 255 + top // 2) // top), top
+def range_of(lowest: float, highest: float, fractions: bool) -> tuple[float, float]:
+    """Return the range that holds values from `lowest` to `highest`: what becomes 0 and 255.
+
+    From 0, or where there are negative values from a power of 2 below them, to the smallest of 255, 511, 1023, ... that
+    holds the highest: it depends on the depth of a camera rather than on one bright pixel. Of `fractions` (floating
+    point) also 1, 3, 7, ...: values up to 1 are taken as 0..1.
+    """
+    shallowest = 1 if fractions else 8
+    bits = next(bits for bits in range(shallowest, 129) if highest <= 2**bits - 1 or bits == 128)
+    low = -float(2 ** next(bits for bits in range(129) if -lowest <= 2**bits or bits == 128)) if lowest < 0 else 0.0
+    return low, float(2**bits - 1)
+
+
+def _own_range(array: NDArray[Any]) -> tuple[float, float]:
+    return range_of(float(array.min(initial=0)), float(array.max(initial=0)), array.dtype.kind == "f")
+
+
+def _to_8_bits(array: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+    """Return the array with `low`..`high` scaled to 0..255, rounded, and what lies outside cut off."""
+    if array.dtype.kind == "f" or low != int(low) or high != int(high):
+        factor = 255 / (high - low)
+        return _converted(array, lambda band: (np.clip(band, low, high) - low) * factor + 0.5)
+    start, span = int(low), int(high - low)
+    return _converted(array, lambda band: ((band.astype(np.int64) - start).clip(0, span) * 255 + span // 2) // span)
 
 
 def _converted(array: NDArray[Any], convert: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[np.uint8]:
-    """Apply `convert` to an array (H, W) in bands; return uint8."""
+    """Apply `convert` to an array (H, W, ...) in bands; return uint8."""
     result = np.empty(array.shape, np.uint8)
-    for rows in bands(*array.shape):
+    for rows in bands(*array.shape[:2]):
         result[rows] = convert(array[rows]).astype(np.uint8)
     return result

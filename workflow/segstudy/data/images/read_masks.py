@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from segstudy.core.errors import StudyError
 from segstudy.data.images.decode import bands, checked, opened, page, stored
 from segstudy.data.images.mask_values import Levels, is_value_map, levels
+from segstudy.data.images.orientation import as_noted
 from segstudy.data.images.read import LOSSY, files_of
 
 
@@ -34,7 +35,11 @@ class NoClassValues(StudyError):
 
 
 def read_mask(
-    path: str | Path, inverted: bool = False, above_zero: bool = False, void: Sequence[int | str] = ()
+    path: str | Path,
+    inverted: bool = False,
+    above_zero: bool = False,
+    void: Sequence[int | str] = (),
+    upright: bool = False,
 ) -> Mask:
     """Return a binary mask, foreground where the stored value lies above half of its range.
 
@@ -49,6 +54,7 @@ def read_mask(
     Args:
         path: of the file, or of several that are one mask together (see `files_of`): what any of them marks.
         inverted: the foreground is dark: what lies not above half is foreground.
+        upright: turned as the file's note (EXIF, TIFF) says.
         above_zero: all stored values (indices, colours) above 0 are foreground; half of the range means nothing.
         void: values or colours whose pixels count for nothing (see `void_pixels`): the rule looks at the others alone.
             In several files that are one mask, a pixel that one of them marks is foreground.
@@ -59,12 +65,12 @@ def read_mask(
     """
     files = files_of(path)
     if files == [Path(path)]:
-        return _one_mask(path, inverted, above_zero, void)
+        return _one_mask(path, inverted, above_zero, void, upright)
     if not files:
         raise StudyError("no mask file has such a name", where=path, remedy="restore them, or index the data again")
-    first = _one_mask(files[0], inverted, above_zero, void)
+    first = _one_mask(files[0], inverted, above_zero, void, upright)
     for file in files[1:]:  # one at a time: an image may have hundreds of objects
-        mask = _one_mask(file, inverted, above_zero, void)
+        mask = _one_mask(file, inverted, above_zero, void, upright)
         if mask.array.shape != first.array.shape:
             raise StudyError(
                 f"the masks of one image differ in size: {files[0].name} and {file.name}",
@@ -85,16 +91,19 @@ def read_mask(
     return first._replace(note=f"one file an object, joined: {first.note}")
 
 
-def _one_mask(path: str | Path, inverted: bool, above_zero: bool, void: Sequence[int | str]) -> Mask:
-    if not void:
-        return _marked(path, inverted, above_zero, None)
-    nowhere, said = void_pixels(path, void), f"; {', '.join(map(str, void))} is void"
+def _one_mask(path: str | Path, inverted: bool, above_zero: bool, void: Sequence[int | str], upright: bool) -> Mask:
+    """Return the mask of one file, turned as it notes where it is to be `upright`."""
+    nowhere = void_pixels(path, void) if void else None
     mask = _marked(path, inverted, above_zero, nowhere)
-    return mask._replace(array=mask.array & ~nowhere, note=mask.note + said, void=nowhere)
+    if nowhere is not None:
+        said = f"; {', '.join(map(str, void))} is void"
+        mask = mask._replace(array=mask.array & ~nowhere, note=mask.note + said)
+        mask = mask._replace(void=as_noted(nowhere, path, upright))
+    return mask._replace(array=as_noted(mask.array, path, upright))
 
 
 def _marked(path: str | Path, inverted: bool, above_zero: bool, void: NDArray[np.bool_] | None) -> Mask:
-    """Return the mask of one file; nothing is said of void pixels, and they have no say."""
+    """Return the mask of one file as stored; nothing is said of void pixels, and they have no say."""
     with opened(path) as image:
         kind, lossy, source = f"{image.format} {image.mode}", image.format in LOSSY, page(image, path)
         pixels = stored(image)

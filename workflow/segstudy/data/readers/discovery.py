@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sized
 from pathlib import Path
 from typing import TypeVar
 
@@ -181,6 +181,11 @@ def frame(rows: list[dict[str, str]], repairs: list[str]) -> pd.DataFrame:
     table = pd.DataFrame([{column: row.get(column, "") for column in columns} for row in rows], columns=columns)
     table.attrs["repairs"] = repairs
     return table
+
+
+def counted(items: Sized, noun: str) -> str:
+    """Return how many there are, such as `1 file` or `2 files`."""
+    return f"{len(items)} {noun}{'s' * (len(items) != 1)}"
 
 
 def few(names: Iterable[str]) -> str:

@@ -78,7 +78,7 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
     if other:
         repairs.append(f"this looks like {other}, which has a reader of its own that knows more of it than names tell")
     repairs += _left_out(rows, top, root, layout, path)
-    _set_groups(rows, layout, root)
+    set_groups(rows, layout, root)
     repairs += _ungrouped(rows)
     return frame(named(by_page(rows, root) if layout.pages else rows, repairs), repairs)
 
@@ -191,7 +191,7 @@ def _left_out(rows: list[dict[str, str]], top: Path, root: Path, layout: Layout,
     return said
 
 
-def _set_groups(rows: list[dict[str, str]], layout: Layout, root: Path) -> None:
+def set_groups(rows: list[dict[str, str]], layout: Layout, root: Path) -> None:
     """Fill in the groups that names tell, where the table has told none."""
     if layout.group_pattern is None:
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segstudy.core.names import spelled
 from segstudy.data.images.read import SUFFIXES
-from segstudy.data.readers.discovery import few, folders, has_pictures, in_circle, relative, subfolders
+from segstudy.data.readers.discovery import counted, few, folders, has_pictures, in_circle, relative, subfolders
 
 HEIC = (".heic", ".heif")
 OF_THE_SYSTEM = ("thumbs.db", "desktop.ini")  # no person has put them there
@@ -44,11 +44,12 @@ def files_not_read(folder: Path, table: Path | None = None) -> list[str]:
     said = []
     if heic:
         how = "they need the package pillow-heif: pip install -e '.[heic]'"
-        said.append(f"{folder.name}: {len(heic)} HEIC files left out, {how}: {few(map(spelled, heic))}")
+        said.append(f"{folder.name}: {counted(heic, 'HEIC file')} left out, {how}: {few(map(spelled, heic))}")
     if unknown:
         endings = few(sorted({path.suffix or "no ending" for path in unknown}))
         names = few(spelled(path.name) for path in unknown)
-        said.append(f"{folder.name}: {len(unknown)} files left out, no image format that is read ({endings}): {names}")
+        number = counted(unknown, "file")
+        said.append(f"{folder.name}: {number} left out, no image format that is read ({endings}): {names}")
     return said
 
 

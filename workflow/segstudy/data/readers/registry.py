@@ -39,6 +39,7 @@ def labels_of(
     strays: bool = False,
     above_zero: bool = False,
     ignore: Value | Sequence[Value] | None = None,
+    orientation: str | None = None,
 ) -> Labels:
     """Return what the values in the masks of a data set mean: the reader's own labels, or those of the config.
 
@@ -50,6 +51,7 @@ def labels_of(
         above_zero: `above_zero:` of the data set's config.
         ignore: `ignore:` of the data set's config; None where it has none: then void is what the reader knows as such,
             unless `classes` gives it a meaning.
+        orientation: `orientation:` of the data set's config; None where it has none.
     """
     known: Labels = reader_module(reader).LABELS
     if not classes:
@@ -57,4 +59,4 @@ def labels_of(
     else:
         named = {value for group in several(classes).values for value in group}
         labels = several(classes, void=[v for v in known.void if v not in named] if ignore is None else ignore)
-    return labels._replace(inverted=inverted, strays=strays, above_zero=above_zero)
+    return labels._replace(inverted=inverted, strays=strays, above_zero=above_zero, orientation=orientation or "")

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from anyascii import anyascii
 
 from segstudy.core.names import LONGEST, readable
-from segstudy.data.readers.discovery import few
+from segstudy.data.readers.discovery import counted, few
 
 Rows = list[dict[str, str]]
 
@@ -34,7 +34,8 @@ def named(rows: Rows, repairs: list[str]) -> Rows:
         changed += [title] if name != title else []
         result.append(row | {"sample": name, "title": title if name != first else ""})
     if changed:
-        repairs.append(f"{len(changed)} names changed to letters, digits, '.', '_' and '-': {few(changed)}")
+        number = counted(changed, "name")
+        repairs.append(f"{number} changed to letters, digits, '.', '_' and '-': {few(changed)}")
     return result
 
 

@@ -2,7 +2,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("gallery-data").textContent);
   const at = (name) => document.getElementById("g-" + name);
-  const OUTSIDE = 255, FOUND = [255, 255, 255], FALSE_ALARM = [230, 159, 0], MISSED = [86, 180, 233];
+  const OUTSIDE = 255, VOID = 254, FOUND = [255, 255, 255], FALSE_ALARM = [230, 159, 0], MISSED = [86, 180, 233];
   const SUBSETS = { test: "test", val: "validation" };
   const decoded = new Map();
   let order = 0, items = [], open = -1;
@@ -31,14 +31,14 @@
   const paint = (canvas, parts, kind, cut) => {
     const [image, truth, prediction] = parts;
     const { width, height } = image;
-    const { several, colours } = set();
+    const { several, colours, blank } = set();
     canvas.width = width;
     canvas.height = height;
     const context = canvas.getContext("2d", { willReadFrequently: true }); // pixels are put, nothing is drawn: no GPU needed
     const out = context.createImageData(width, height);
     let both = 0, either = 0;
     for (let i = 0; i < width * height; i += 1) {
-      const p = 4 * i, wanted = truth.data[p], level = prediction.data[p], counts = wanted !== OUTSIDE;
+      const p = 4 * i, wanted = truth.data[p], level = prediction.data[p], nothing = blank && wanted === VOID, counts = wanted !== OUTSIDE && !nothing;
       const found = several ? level : level / 255 >= cut ? 1 : 0;
       if (counts && !several) {
         both += 2 * (found && wanted);
@@ -51,6 +51,7 @@
         if (several) colour = found === wanted ? null : colours[wanted];
         else if (found || wanted) colour = found && wanted ? FOUND : found ? FALSE_ALARM : MISSED;
       }
+      if (nothing && kind !== "image" && kind !== "prediction") colour = blank;
       const grey = (image.data[p] + image.data[p + 1] + image.data[p + 2]) / 3;
       for (let c = 0; c < 3; c += 1) {
         const below = kind === "errors" ? (counts ? 0.45 : 0.22) * grey : image.data[p + c];
@@ -121,6 +122,7 @@
     const classes = set().several
       ? set().classes.map((name, i) => [name, set().colours[i]])
       : [["found", FOUND], ["false alarm", FALSE_ALARM], ["missed", MISSED]];
+    if (set().blank) classes.push(["void: counts for nothing", set().blank]);
     at("key").replaceChildren(...classes.map(([name, colour]) => {
       const entry = document.createElement("li"), box = document.createElement("i");
       box.style.background = "rgb(" + colour.join(" ") + ")";

@@ -1,0 +1,108 @@
+"""Find out how a folder may be read: a reader that knows it, or folders whose files are called alike."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from segstudy.config.datasets import READERS, Layout
+from segstudy.core.errors import StudyError
+from segstudy.data.images.read_masks import read_mask
+from segstudy.data.readers.discovery import folders, pictures, relative
+from segstudy.data.readers.registry import reader_module
+
+DEPTH = 3  # levels of folders below the root that are looked into
+MOST = 12  # ways that are named
+
+
+def layouts(root: Path) -> list[tuple[str, Layout, str]]:
+    """Return (reader, layout, words) of every way to read `root`, the surest alone where a reader knows it.
+
+    Raises:
+        StudyError: no way is known; the message of the reader for folders says what it misses.
+    """
+    known = [name for name in READERS if reader_module(name).recognises(root)]
+    if known:
+        return [(name, Layout(), reader_module(name).TITLE) for name in known]
+    pairs = _paired_folders(root)
+    if not pairs:
+        reader_module("folder").index(root, Layout())  # its error says what is missing
+        return [("folder", Layout(), reader_module("folder").TITLE)]
+    best = max(count for count, _, _ in pairs)
+    return [("folder", layout, words) for count, layout, words in pairs if count == best][:MOST]
+
+
+def _paired_folders(root: Path) -> list[tuple[int, Layout, str]]:
+    """Return (pairs, layout, words) of every two folders whose files are called alike, and of suffixes in one."""
+    names = {folder: [path.stem for path in pictures(folder)] for folder in folders(root, DEPTH)}
+    names = {folder: stems for folder, stems in names.items() if stems}
+    found = []
+    masks_alone = {folder for folder in names if _look_like_masks(folder)}
+    for images, stems in names.items():
+        if images in masks_alone:
+            continue
+        for masks, others in names.items():
+            suffix, count = _common_suffix(stems, others, apart=images != masks)
+            if count and _look_like_masks(masks, suffix):
+                places = {"images": relative(images, root) or ".", "masks": relative(masks, root) or "."}
+                layout = Layout(**places, **({"mask_suffix": suffix} if suffix else {}))
+                words = f"images in {places['images']}, masks in {places['masks']}"
+                found.append((count, layout, words + (f", named with {suffix}" if suffix else "")))
+    return found or _prefixed(root, names)
+
+
+def _prefixed(root: Path, names: Mapping[Path, Sequence[str]]) -> list[tuple[int, Layout, str]]:
+    """Return what `_paired_folders` does, of names that differ in what stands before a number: img_1, mask_1."""
+    found = []
+    groups = [(folder, *item) for folder, stems in names.items() for item in _by_prefix(stems).items()]
+    for images, image_prefix, numbers in groups:
+        for masks, mask_prefix, others in groups:
+            count = len(numbers & others) if image_prefix != mask_prefix else 0
+            if (
+                count
+                and _look_like_masks(masks, prefix=mask_prefix)
+                and not _look_like_masks(images, prefix=image_prefix)
+            ):
+                layout = Layout(
+                    images=relative(images, root) or ".",
+                    masks=relative(masks, root) or ".",
+                    image_prefix=image_prefix,
+                    mask_prefix=mask_prefix,
+                )
+                found.append((count, layout, f"images {image_prefix}1, ..., masks {mask_prefix}1, ..."))
+    return found
+
+
+def _by_prefix(stems: Sequence[str]) -> dict[str, set[str]]:
+    """Return the numbers behind each beginning of names."""
+    parts: dict[str, set[str]] = {}
+    for stem in stems:
+        match = re.fullmatch(r"(.*?\D)?(\d+)", stem)
+        if match:
+            parts.setdefault(match[1] or "", set()).add(match[2])
+    return parts
+
+
+def _common_suffix(stems: Sequence[str], others: Sequence[str], apart: bool) -> tuple[str, int]:
+    """Return the suffix that makes most names of images names of masks, and of how many."""
+    known = set(others)
+    counts: Counter[str] = Counter({"": len(known.intersection(stems)) if apart else 0})
+    for stem in stems:
+        rest = {other[len(stem) :] for other in known if other.startswith(stem) and other != stem}
+        counts.update(suffix for suffix in rest if not suffix[0].isalnum())
+    suffix, count = max(counts.items(), key=lambda item: (item[1], -len(item[0])), default=("", 0))
+    return suffix, count
+
+
+def _look_like_masks(folder: Path, suffix: str = "", prefix: str = "") -> bool:
+    """Return whether the first pictures of a folder hold few values, or one channel: photographs do not."""
+    chosen = [path for path in pictures(folder) if path.stem.endswith(suffix) and path.stem.startswith(prefix)][:3]
+    for path in chosen:
+        try:
+            if read_mask(path).between > 0.2:
+                return False
+        except StudyError:
+            return False
+    return bool(chosen)

@@ -1,0 +1,236 @@
+"""What the readers of annotation files share: bounded reading, the pictures that a file names, official subsets.
+
+The pictures' names in an annotation file are compared with the pictures that lie below the root. They are never opened
+as paths, so that no file can lead out of the root.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import NamedTuple, TypeVar
+from urllib.parse import unquote
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from segstudy.config.classes_in_files import class_name
+from segstudy.config.datasets import Layout
+from segstudy.core.errors import StudyError, nearest
+from segstudy.data.images.read_masks import read_colours, read_labels
+from segstudy.data.images.shapes import Drawn
+from segstudy.data.readers.discovery import few, folders, natural, pictures, relative
+
+LARGEST = 2_000_000_000  # bytes of an annotation file: parsed, it takes several times as much memory
+_PEEKED = 65_536  # bytes at each end of a file that `looks_like` sees
+_SUBSETS = {
+    **dict.fromkeys(("train", "training", "tr"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing", "ts"), "test"),
+    **dict.fromkeys(("unlabelled", "unlabeled", "unsupervised"), "unlabelled"),
+}
+Parsed = TypeVar("Parsed")
+
+
+class Block(BaseModel):
+    """A part of an annotation file: what is not declared is passed over."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, frozen=True)
+
+
+class Sample(NamedTuple):
+    """One image of a data set, and where its mask comes from."""
+
+    name: str
+    image: Path | bytes | Sequence[Path] | None  # a file, an encoded picture, a file for each channel; None: not there
+    mask: Path | bytes | Callable[[], Drawn] | None
+    subset: str = ""
+
+
+def read_bounded(path: Path) -> bytes:
+    """Return the content of an annotation file.
+
+    Raises:
+        StudyError: it cannot be read, or is too large to be parsed.
+    """
+    try:
+        size = path.stat().st_size
+        if size > LARGEST:
+            raise StudyError(
+                f"the annotation file has {size / 1e9:.3g} GB",
+                where=path,
+                allowed=f"{LARGEST / 1e9:g} GB at most",
+                remedy="export the annotations in several files",
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise StudyError(f"the annotation file cannot be read: {error.strerror}", where=path) from None
+
+
+def parse_json(path: Path, layout: type[Parsed] | TypeAdapter[Parsed], format_name: str) -> Parsed:
+    """Read a JSON file of a known layout.
+
+    Raises:
+        StudyError: it cannot be read, is no JSON or cut, or has another layout; the message names the entry.
+    """
+    adapter = layout if isinstance(layout, TypeAdapter) else TypeAdapter(layout)
+    try:
+        return adapter.validate_json(read_bounded(path))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        entry = ".".join(map(str, first["loc"]))
+        raise StudyError(
+            f"this is no {format_name} file: {f'{entry}: ' if entry else ''}{first['msg']}",
+            where=path,
+            remedy="the file may be cut off, or of another format: export it again",
+        ) from None
+
+
+def looks_like(path: Path, *words: bytes) -> bool:
+    """Return whether all words stand in the first or last kilobytes of a file."""
+    try:
+        with path.open("rb") as file:
+            seen = file.read(_PEEKED)
+            file.seek(max(file.tell(), path.stat().st_size - _PEEKED))
+            seen += file.read(_PEEKED)
+    except OSError:
+        return False
+    return all(word in seen for word in words)
+
+
+def annotation_files(
+    root: Path, layout: Layout, suffix: str, looks: Callable[[Path], bool], depth: int = 3
+) -> list[Path]:
+    """Return the annotation files of a data set: those under `layout.masks`, or all that look right, sorted.
+
+    Raises:
+        StudyError: `layout.masks` names neither a file nor a folder.
+    """
+    place = root / layout.masks if layout.masks else root
+    if place.is_file():
+        return [place]
+    if not place.is_dir():
+        known = [relative(path, root) for folder in folders(root, 2) for path in sorted(folder.glob(f"*{suffix}"))]
+        raise StudyError(
+            f"there is no file or folder '{layout.masks}'.{nearest(str(layout.masks), known)}",
+            where=root,
+            remedy="name the annotation file, or the folder of such files, by layout.masks",
+        )
+    found = [
+        path
+        for folder in folders(place, 3)
+        for path in folder.iterdir()
+        if path.suffix.casefold() == suffix and not path.name.startswith(".") and path.is_file() and looks(path)
+    ]
+    return sorted(found, key=lambda path: natural(relative(path, root)))
+
+
+def any_file(root: Path, suffix: str, looks: Callable[[Path], bool], most: int = 20) -> bool:
+    """Return whether one of the first files of a folder, at most two levels down, looks right."""
+    for folder in folders(root, 2):
+        with suppress(OSError), os.scandir(folder) as entries:  # a folder may hold 100,000 images
+            named = (Path(entry.path) for entry in entries if entry.name.casefold().endswith(suffix))
+            if any(looks(path) for _, path in zip(range(most), named, strict=False)):
+                return True
+    return False
+
+
+def subset_in(path: str) -> str:
+    """Return the official subset that a file's or folder's name tells: `instances_train2017.json` is `train`."""
+    for name in reversed(PurePosixPath(path).parts):
+        for word in re.findall(r"[a-z]+", name.casefold()):
+            if word in _SUBSETS:
+                return _SUBSETS[word]
+    return ""
+
+
+def classes_of_values(
+    masks: Sequence[Path], void: Sequence[int | str], most: int = 20
+) -> dict[str, dict[str, int | str]]:
+    """Return `classes` of a data set's block for the values (or colours) in its first masks, but 0 and `void`.
+
+    Raises:
+        StudyError: a mask cannot be read.
+    """
+    seen: set[int | str] = set()
+    for path in masks[:most]:
+        try:
+            seen |= set(np.unique(read_labels(path)[0]).tolist())
+        except StudyError:  # colours
+            seen |= {f"#{colour:06x}" for colour in np.unique(read_colours(path)[0]).tolist()}
+    values = sorted(seen - {0, "#000000", *void}, key=str)
+    return {"classes": {class_name("", value): value for value in values}}
+
+
+class Pictures:
+    """The pictures below a root, found by the names that annotation files give them."""
+
+    def __init__(self, root: Path, layout: Layout) -> None:
+        """List the pictures below `root`, or below `layout.images`.
+
+        Raises:
+            StudyError: there is no such folder, or no picture in it.
+        """
+        self.root = root
+        top = root / layout.images if layout.images else root
+        if not top.is_dir():
+            raise StudyError(f"there is no folder '{layout.images}'", where=root, remedy="mend layout.images")
+        self.by_name: dict[str, list[Path]] = {}
+        for folder in folders(top, 4):
+            for path in pictures(folder):
+                self.by_name.setdefault(path.name, []).append(path)
+        self.used: set[Path] = set()
+
+    def find(self, name: str, beside: Path, subset: str = "") -> Path | None:
+        """Return the picture that an annotation file in folder `beside` calls `name`; None where there is none.
+
+        Of several pictures of one file name it is the one whose folders fit the name best, then the one nearest to
+        the annotation file, then the one in a folder of the file's `subset`.
+
+        Raises:
+            StudyError: several pictures fit equally well.
+        """
+        parts = PurePosixPath(PureWindowsPath(unquote(name) if "%" in name else name).as_posix()).parts
+        found = self.by_name.get(parts[-1], []) if parts else []
+        found = _best(found, lambda path: _common(path.parts[::-1], parts[::-1]))
+        found = _best(found, lambda path: int(beside in path.parents))
+        found = _best(found, lambda path: int(bool(subset) and subset_in(relative(path.parent, self.root)) == subset))
+        if len(found) > 1:
+            raise StudyError(
+                f"several pictures fit the name '{name}': {few(relative(path, self.root) for path in found)}",
+                where=beside,
+                remedy="name the folder of the pictures by layout.images, or keep one of them",
+            )
+        self.used.update(found)
+        return found[0] if found else None
+
+    def left_out(self) -> list[str]:
+        """Return the pictures that no annotation file has named."""
+        everything = {path for paths in self.by_name.values() for path in paths}
+        return sorted((relative(path, self.root) for path in everything - self.used), key=natural)
+
+
+def say_left_out(pictures_below: Pictures, repairs: list[str]) -> None:
+    """Add to `repairs` the pictures that no annotation names."""
+    lone = pictures_below.left_out()
+    if lone:
+        repairs.append(f"{len(lone)} pictures that no annotation names are left out: {few(lone)}")
+
+
+def subsets_of(files: Iterable[Path], root: Path) -> dict[Path, str]:
+    """Return the official subset of each annotation file, none where there is one file only."""
+    files = list(files)
+    return {path: subset_in(relative(path, root)) if len(files) > 1 else "" for path in files}
+
+
+def _best(paths: list[Path], score: Callable[[Path], int]) -> list[Path]:
+    most = max(map(score, paths), default=0)
+    return [path for path in paths if score(path) == most]
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    """Return how many parts two sequences have in common at their beginning."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
