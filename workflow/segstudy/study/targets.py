@@ -26,7 +26,10 @@ def cards(study: Study, suffix: str = "html") -> list[str]:
 
 
 def pictures(study: Study) -> list[str]:
-    """Return galleries of the first seeds, training samples, sketches of networks, denoised images and sheets of pseudo-labels."""
+    """Return galleries, training samples, sketches of networks, denoised images and sheets of pseudo-labels.
+
+    Galleries are those of each row's first seed; of other seeds they are drawn when asked for by their path.
+    """
     folder = paths.results(study.study)
     networks = dict.fromkeys((cell.dataset, cell.model) for cell in study.cells)
     first_seeds = {(cell.dataset, cell.recipe): cell.seed for cell in study.cells[::-1]}
@@ -133,11 +136,8 @@ def networks(study: Study, pattern: str) -> list[str]:
 
 def first_pictures(study: Study) -> list[str]:
     """Return training samples, denoised images, sheets of pseudo-labels, and the gallery of each row's first seed."""
-    first = {cell._replace(seed=0): cell for cell in study.cells[::-1]}
-    galleries = set(of_cells(study, paths.GALLERY, list(first.values())))
-    every, sketches = pictures(study), set(networks(study, f"{paths.SKETCH}.png"))
-    all_galleries = set(of_cells(study, paths.GALLERY, study.cells))
-    return [path for path in every if path not in sketches and (path in galleries or path not in all_galleries)]
+    sketches = set(networks(study, f"{paths.SKETCH}.png"))
+    return [path for path in pictures(study) if path not in sketches]
 
 
 def indexes(study: Study) -> list[str]:

@@ -15,6 +15,7 @@ from torch import nn
 
 from segstudy.config.recipes import Recipe, Schedule
 from segstudy.core.errors import StudyError
+from segstudy.runtime.uncompiled import leave_uncompiled
 
 # The defaults of torch's OneCycleLR: where the rise starts, and where the fall ends below that start.
 ONE_CYCLE_START = 1 / 25
@@ -61,14 +62,10 @@ def build_optimizer(
 def _without_compiler(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
     """Return an optimizer class of torch that does not load torch's compiler; its steps are the same.
 
-    torch's optimizers import `torch._dynamo` to take themselves out of what is compiled (`torch._compile`,
-    `torch.optim.optimizer`). Where nothing is compiled that is a second of processor time for nothing, at the start
-    of every training. A version of torch that does this in another way only loads it again.
+    torch's optimizers load it to take themselves out of what is compiled, at the start of every training (see
+    `segstudy.runtime.uncompiled`; `step` in `torch.optim.optimizer`).
     """
-    for method in vars(torch.optim.Optimizer).values():
-        plain = getattr(method, "__wrapped__", None)
-        if plain is not None:
-            plain.__dict__.setdefault("__dynamo_disable", plain)
+    leave_uncompiled(*(method for method in vars(torch.optim.Optimizer).values() if inspect.isfunction(method)))
     step = torch.no_grad()(inspect.unwrap(kind.step))
     return type(kind.__name__, (kind,), {"step": step})
 

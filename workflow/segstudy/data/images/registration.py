@@ -65,9 +65,7 @@ def _offset(side: int, place: Map) -> NDArray[np.float64]:
 def _sources(side: int, place: Map) -> NDArray[np.float64]:
     """Return row and column in the second picture of each pixel of the first: (2, S, S)."""
     steps, offset = np.arange(side), _offset(side, place)
-    return np.stack(
-        [np.add.outer(place[axis, 0] * steps + offset[axis], place[axis, 1] * steps) for axis in (0, 1)]
-    )
+    return np.stack([np.add.outer(place[axis, 0] * steps + offset[axis], place[axis, 1] * steps) for axis in (0, 1)])
 
 
 def _inside(places: NDArray[np.float64], side: int) -> NDArray[np.bool_]:
