@@ -18,6 +18,7 @@ include: "rules/evaluate.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
+include: "rules/targets.smk"
 
 
 rule all:

@@ -36,6 +36,7 @@ rule ablation:
     params:
         **OF_FIGURE,
         pairs=of_experiment(experiments.pairs),
+        metrics=STUDY.evaluation.metrics,
     script:
         "../workflow/scripts/ablation.py"
 
@@ -78,6 +79,22 @@ rule label_efficiency:
         metric=STUDY.evaluation.comparison,
     script:
         "../workflow/scripts/label_efficiency.py"
+
+
+rule threshold_curves:
+    """Dice over the threshold, with the thresholds that were chosen."""
+    input:
+        counts=of_experiment(experiments.binary_cell_files, "counts.csv"),
+        histograms=of_experiment(experiments.binary_cell_files, "histograms.npz"),
+    output:
+        svg=f"{FIGURE}/threshold_curves.svg",
+        png=report_figure("threshold_curves", "Dice over the threshold"),
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=60),
+    params:
+        **OF_FIGURE | {"cells": of_experiment(experiments.binary_cell_values)},
+    script:
+        "../workflow/scripts/threshold_curves.py"
 
 
 rule failures:

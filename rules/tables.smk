@@ -26,6 +26,7 @@ rule compare:
         md=f"{TABLE}.md",
         tex=f"{TABLE}.tex",
         html=report_table(".html", "table"),
+        protocol=f"{TABLE}.protocol.json",
     resources:
         **JOBS.per_attempt(mb=4000, minutes=60),
     params:
@@ -95,3 +96,28 @@ rule comparisons:
         metric=STUDY.evaluation.comparison,
     script:
         "../workflow/scripts/comparisons.py"
+
+
+rule thresholds:
+    """The tables of one experiment at every threshold policy."""
+    input:
+        **COUNTS,
+        variants=of_experiment(experiments.variant_counts),
+        checks=of_experiment(experiments.checks),
+    output:
+        csv=f"{TABLE}.thresholds.csv",
+        md=f"{TABLE}.thresholds.md",
+        tex=f"{TABLE}.thresholds.tex",
+        html=report_table(
+            ".thresholds.html", "thresholds", "{experiment}, by threshold"
+        ),
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=60),
+    params:
+        **OF_TABLE,
+        variants=of_experiment(experiments.variant_values),
+        metrics=STUDY.evaluation.metrics,
+        tolerance=STUDY.evaluation.tolerance,
+        metric=STUDY.evaluation.comparison,
+    script:
+        "../workflow/scripts/thresholds.py"

@@ -101,6 +101,16 @@ EVALUATION = [
         {"policies": ["fixed"], "headline": "validation"},
         "must be one of policies",
     ),
+    *(
+        said(f"threshold-{name}", value("evaluation.fixed_threshold", given), "a threshold is a number between 0 and 1")
+        for name, given in (("of-1", 1), ("twice", [0.5, 0.5]), ("none", []), ("no-number", [0.5, "half"]))
+    ),
+    wrong(
+        "thresholds-not-measured",
+        "evaluation",
+        {"fixed_threshold": [0.3, 0.5], "policies": ["validation"], "headline": "validation"},
+        "does not have 'fixed'",
+    ),
     said(
         "metric-unknown",
         value("evaluation.metrics", ["dcie"]),

@@ -14,6 +14,7 @@ from segstudy.config.datasets import DeclaredException, Phantom
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
 from segstudy.data.card import describe
+from segstudy.data.card_page import card_text
 from segstudy.data.checks.image_checks import check_images
 from segstudy.data.images.drawing import VOID
 from segstudy.data.images.read import read_image
@@ -101,6 +102,12 @@ def test_card_tells_sizes_splits_strata_and_encodings(copy, tmp_path):
     assert 0.5 < card["second_human_dice"]["mean"] < 0.95
     assert list(card["encodings"]["second_mask"]) == ["GIF P: palette colours: above 127 is foreground"]
     assert "| test | 3 | 50.0% | 3 |" in text and "field of view, share of the image" in text
+
+
+def test_a_card_of_older_results_is_still_shown(copy, tmp_path):
+    _, _, card, text = card_of("ph2", copy("ph2"), tmp_path / "out")
+    older = {key: value for key, value in card.items() if key not in ("range", "value_maps", "orientation", "titles")}
+    assert card_text(older) == text
 
 
 def test_phantoms_say_so_and_real_data_does_not(copy, tmp_path):
@@ -256,3 +263,14 @@ def test_an_index_that_was_cut_between_rows_is_not_described(copy, tmp_path, mon
             describe(wrong, root, "drive", labels_of("drive"), "drive", out)
         assert "--force -- results/tiny/data/drive/index.csv" in str(refused.value)
         assert not (out / "samples.csv").exists()
+
+
+def test_pages_that_are_not_read_are_a_remark(tmp_path):
+    for part in ("images", "masks"):
+        (tmp_path / "mine" / part).mkdir(parents=True)
+        pages = [Image.fromarray(np.tile(np.arange(32, dtype=np.uint8) * n, (24, 1))) for n in (3, 4, 5)]
+        first = pages[0] if part == "images" else pages[0].point(lambda value: 255 * (value > 50))
+        first.save(tmp_path / "mine" / part / "a.tif", save_all=part == "images", append_images=pages[1:])
+    text = card_of("folder", tmp_path / "mine", tmp_path / "out")[3]
+    assert "- 1 image files have several pages, up to 3, and the first alone is read" in text
+    assert "mask files have several pages" not in text

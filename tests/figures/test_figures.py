@@ -14,8 +14,9 @@ from segstudy.data.images import drawing
 from segstudy.data.images.label_map import several
 from segstudy.data.images.prediction_files import write_classes
 from segstudy.evaluation.aggregate import Counts, confusion
-from segstudy.evaluation.metrics import dice
+from segstudy.evaluation.metrics import METRICS, dice
 from segstudy.figures import ablation, curves, early_stopping, gallery, style
+from segstudy.tables.columns import SEVEN
 from segstudy.training.early_stopping import curve_slope
 from tests.helpers.figures import LESION, SAVED, make_cell
 from tests.helpers.results import inputs, paths
@@ -188,16 +189,19 @@ def test_curves_without_history_or_with_a_broken_one_say_so(tmp_path):
 @pytest.mark.parametrize("shape", [SMALL, GRID], ids=["one cell", "grid"])
 def test_the_ablation_is_drawn_with_every_name(tmp_path, shape):
     outputs = paths(tmp_path, "svg", "png")
-    ablation.draw_ablation(inputs(*counts(tmp_path, *shape), outputs, phantoms=["drive"]))
+    ablation.draw_ablation(inputs(*counts(tmp_path, *shape), outputs, phantoms=["drive"]), SEVEN)
     text = text_of(outputs)
-    for name in (*shape[1], *shape[2], "ph2: Dice", "ph2: IoU", "ph2: Sensitivity", "ph2: Specificity"):
+    titles = [f"ph2: {METRICS[name].label}" for name in SEVEN if name != "pixel_error"]
+    assert "ph2: Accuracy" in titles and "ph2: Specificity" in titles
+    for name in (*shape[1], *shape[2], *titles):
         assert f"<!-- {name} -->" in text
+    assert "Pixel error" not in text and "at threshold 0.5" in text
     assert ("PHANTOM" in text) == ("drive" in shape[0])
 
 
 def test_the_ablation_shows_means_seeds_and_controls(tmp_path, figures):
     cells, controls = counts(tmp_path, ["ph2"], ["unet"], ["bce"], 2)
-    ablation.draw_ablation(inputs(cells, controls, SAVED))
+    ablation.draw_ablation(inputs(cells, controls, SAVED), SEVEN)
     seeds = [np.mean([dice(Counts(60 + 3 * s + i, 20 - i, 20, 500)) for i in range(6)]) for s in range(2)]
     axes = figures[0].axes[0]
     bar, mean, dots, *lines = axes.lines
@@ -212,6 +216,23 @@ def test_the_ablation_shows_means_seeds_and_controls(tmp_path, figures):
     assert any(label.startswith("↓ random ") for label in labels)  # far below the networks: named, not drawn
 
 
+def test_the_panels_of_the_ablation_are_the_metrics_of_the_table(tmp_path, figures):
+    made = inputs(*counts(tmp_path, ["ph2"], ["unet"], ["bce", "dice"], 1), SAVED)
+    ablation.draw_ablation(made, ["pixel_error", "mcc", "iou"])
+    shown = [axes for axes in figures[0].axes if axes.axison]
+    assert [axes.get_title(loc="left") for axes in shown] == ["ph2: Pixel error", "ph2: MCC", "ph2: IoU"]
+    named = [axes.xaxis.get_tick_params()["labelbottom"] for axes in shown]
+    assert named == [False, True, True], "losses are named below the last panel of each column"
+
+
+def test_limits_end_where_a_share_does_and_nowhere_for_distances():
+    assert ablation.limits([0.9, 1.0], []) == pytest.approx((0.892, 1.008))
+    assert ablation.limits([0.2, 1.0], [])[1] == 1.02 and ablation.limits([0.0, 1.0], [])[0] == -0.02
+    low, high = ablation.limits([3.0, 20.0], [25.0])
+    assert low < 3 and high > 25
+    assert ablation.limits([-0.5, 0.5], [])[0] < -0.5
+
+
 def test_labels_of_controls_never_overlap():
     moved = ablation._spread([0.0, 0.01, 0.5, 0.98, 1.0, 1.0], 0.09)
     assert min(np.diff(moved)) >= 0.09 - 1e-12
@@ -223,7 +244,7 @@ def test_figures_have_the_same_bytes_every_time(tmp_path):
     for run in ("first", "second"):
         both = [paths(tmp_path, "svg", "png", name=f"{run}.{name}") for name in ("c", "a")]
         curves.draw_curves(histories(tmp_path, *SMALL), "x", both[0], phantoms=["ph2"])
-        ablation.draw_ablation(inputs(*counts(tmp_path, *SMALL), both[1], phantoms=["ph2"]))
+        ablation.draw_ablation(inputs(*counts(tmp_path, *SMALL), both[1], phantoms=["ph2"]), SEVEN)
         made.append([path.read_bytes() for outputs in both for path in outputs.values()])
     assert made[0] == made[1]
     assert all(b"<!-- PHANTOM -->" in svg for svg in (made[0][0], made[0][2]))

@@ -18,6 +18,7 @@ from segstudy.config.cell import Cell
 from segstudy.config.load import load_study
 from segstudy.data.ground_truth import Truth
 from segstudy.data.images.label_map import binary
+from segstudy.report import content as collected
 from segstudy.report import embed, gallery
 from segstudy.report import tables as grids
 from segstudy.report.cost import Point, Scores, Spent, cost_grid, pareto, spent
@@ -308,6 +309,37 @@ def test_settings_are_plain_values_without_the_place_of_the_data():
     assert settings["experiments"]["e"]["cells"] == [["ph2", "unet", "bce", "default", 0]]
 
 
+def test_networks_at_every_policy_are_a_table_with_the_best_of_each(tmp_path):
+    row = {"dataset": "real", "row": "cell", "model": "unet", "recipe": "default", "test_dice_low": 0.1}
+    row |= {"test_dice_high": 0.9, "test_dice_sd": 0.01, "test_pixel_error_mean": 0.1, "test_pixel_error_sd": 0.0}
+    row |= {"test_dice_pooled": 0.5, "test_dice_pooled_sd": 0.0}
+    made = [
+        row | {"loss": loss, "policy": policy, "threshold_low": low, "threshold_high": high, "test_dice_mean": mean}
+        for loss, policy, low, high, mean in (
+            *(("bce", "fixed", 0.5, 0.5, 0.6), ("focal", "fixed", 0.5, 0.5, 0.1)),
+            *(("bce", "otsu", 0.25, 0.5, 0.6), ("focal", "otsu", 0.3, 0.3, 0.7)),
+        )
+    ]
+    grid = grids.policies("losses-policies", pd.DataFrame(made), SETTINGS)
+    assert grid.heads[:6] == ["Data set", "Network", "Loss", "Threshold", "Dice", "Dice 95 % interval"]
+    assert [line.values[3].text for line in grid.rows] == ["0.5", "0.5", "0.250 to 0.500, Otsu", "0.300, Otsu"]
+    assert [line.values[4].bold for line in grid.rows] == [True, False, False, True]
+    assert grid.filters == {"chosen": ["fixed, 0.5", "Otsu"]}
+
+
+def test_the_order_at_other_thresholds_is_the_first_sentence(tmp_path):
+    pairs = pd.DataFrame({"dataset": ["real"], "metric": ["dice"], "with_best": [1], "sentence": ["a is better."]})
+    names = {"dataset": "real", "row": "cell", "model": "unet", "recipe": "default", "gain": 0, "threshold_low": 0.5}
+    means = (("a", "fixed", 0.5), ("b", "fixed", 0.4), ("a", "otsu", 0.5), ("b", "otsu", 0.6))
+    policies = pd.DataFrame([names | {"loss": a, "policy": b, "test_dice_mean": c} for a, b, c in means])
+    first, second = collected._sentences(pairs, policies, SETTINGS)["real"]
+    assert (
+        first.startswith("On real, the order of the rows by Dice depends on the threshold") and second == "a is better."
+    )
+    assert collected._sentences(pairs, None, SETTINGS) == {"real": ["a is better."]}
+    assert collected._sentences(None, policies, SETTINGS) == {}
+
+
 def test_embedded_values_cannot_end_their_element():
     text = str(embedded({"a": "</script><!-- \u2028"}))
     assert "<" not in text and "\u2028" not in text and json.loads(text) == {"a": "</script><!-- \u2028"}
@@ -335,7 +367,8 @@ def content(phantoms=()):
     (grid,) = grids.results("losses", table(), SETTINGS)
     published = grids.reference("losses-reference0", PUBLISHED)
     experiment = Experiment(
-        *("losses", "Which <loss>?", "words", bool(phantoms), [grid], [published], picture, picture, picture),
+        *("losses", "Which <loss>?", "words", ["drive: split <as> given."], bool(phantoms), [grid], [published]),
+        *(picture, picture, grid._replace(key="losses-policies"), picture, picture),
         *(
             grid._replace(key="losses-shares"),
             {"real": [f"sentence {i}" for i in range(7)]},
@@ -382,6 +415,7 @@ def test_the_page_needs_nothing_else_and_every_picture_has_words():
     assert images and all(image["alt"] == 'curves of "losses" <1>' for image in images)
     assert not re.search(r"https?://(?!www\.w3\.org)", text) and "@import" not in text and "url(" not in text
     assert "Which <loss>?" in "".join(page.text)  # escaped in the source
+    assert "drive: split <as> given." in page.text and "By threshold" in page.text
     heads = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
     assert heads[0] == 1 and all(b <= a + 1 for a, b in pairwise(heads))
     identifiers = [a["id"] for _, a in page.tags if "id" in a]

@@ -97,12 +97,12 @@ def test_the_words_say_what_the_numbers_do_in_every_format(tmp_path, three):
     made = compare(tmp_path, *three)
     first, _, last = made["table"]["sentence"]
     assert re.fullmatch(
-        r"On drive, unet is better than encdec \(bce\) by 0.128 of Dice "
+        r"On drive at threshold 0.5, unet is better than encdec \(bce\) by 0.128 of Dice "
         r"\(95 % interval 0.1\d\d to 0.1\d\d, Holm p = 0.001, n = 12\)\.",
         first,
     )
     assert re.fullmatch(
-        r"On drive, bce and dice \(unet\) cannot be told apart "
+        r"On drive at threshold 0.5, bce and dice \(unet\) cannot be told apart "
         r"\(difference 0.000, 95 % interval -0.00\d to 0.00\d, n = 12\)\.",
         last,
     )
@@ -116,7 +116,7 @@ def test_the_words_say_what_the_numbers_do_in_every_format(tmp_path, three):
 
 def test_drawn_data_are_named_in_every_sentence(tmp_path, three):
     made = compare(tmp_path, *three, phantom=True)
-    assert made["table"]["sentence"].str.startswith("On drive (PHANTOM), ").all()
+    assert made["table"]["sentence"].str.startswith("On drive (PHANTOM) at threshold 0.5, ").all()
     assert "(PHANTOM data: drive)" in made["md"]
 
 
@@ -178,8 +178,8 @@ def test_names_are_what_tells_two_rows_apart():
 def pair(**changes):
     names = {"model_a": "unet", "model_b": "unet", "loss_a": "bce", "loss_b": "dice"}
     names |= {"recipe_a": "default", "recipe_b": "default", "dataset": "drive", "phantom": 0, "metric": "dice"}
-    numbers = {"difference": -0.02, "low": -0.03, "high": -0.01, "p_holm": 0.02, "images": 20, "family": 3, "gain": 0}
-    return names | numbers | {"seeds": 3, "seeds_agree": 3, "verdict": "second"} | changes
+    numbers = {"difference": -0.02, "low": -0.03, "high": -0.01, "p_holm": 0.02, "images": 20, "family": 3}
+    return names | numbers | {"seeds": 3, "seeds_agree": 3, "verdict": "second", "gain": 0, "at": ""} | changes
 
 
 @pytest.mark.parametrize(
@@ -199,6 +199,8 @@ def pair(**changes):
 def test_sentences(changes, words):
     assert words in sentence(pair(**changes))
     assert sentence(pair(**changes)).startswith("On drive, ")
+    assert words in sentence(pair(**changes, at="Otsu's thresholds"))
+    assert sentence(pair(**changes, at="Otsu's thresholds")).startswith("On drive at Otsu's thresholds, ")
 
 
 def with_variants(folder, cells):
@@ -224,7 +226,8 @@ def test_rows_without_training_are_compared_with_their_networks_alone(tmp_path, 
     assert list(gained["difference"]) == pytest.approx([0.02, 0.03, 0.03])
     assert set(gained["family"]) == {3} and set(gained["seeds"]) == {2} and set(gained["verdict"]) == {"first"}
     assert gained["p_holm"].iloc[0] == pytest.approx(3 * 2 / 2**12)
-    said = "On drive, default, 2 seeds together is better than default (unet, bce) by 0.030 of Dice (95 % interval"
+    said = "On drive at threshold 0.5, default, 2 seeds together is better than default (unet, bce) by 0.030 of Dice "
+    said += "(95 % interval"
     for kind in ("md", "html", "tex"):
         assert said.replace("%", r"\%" if kind == "tex" else "%") in made[kind]
         assert "Dice on drive, without training" in made[kind] and "in a family of tests of its own" in made[kind]
@@ -321,7 +324,7 @@ def test_the_summary_of_a_study_says_what_its_numbers_support(tmp_path, three):
         {"dataset": "drive", "row": "cell", "model": "unet", "loss": loss, "recipe": "default", "class": "vessel"}
         | {"subset": "test", "region": "full", "policy": "fixed", "metric": metric, "averaging": "image", "mean": 0.5}
         for loss in ("bce", "focal")
-        for metric in ("dice", "iou", "sensitivity", "precision")
+        for metric in study_of.evaluation.metrics
     ]
     tables = tmp_path / "tables"
     tables.mkdir()
@@ -336,6 +339,31 @@ def test_the_summary_of_a_study_says_what_its_numbers_support(tmp_path, three):
     show(study_of, tmp_path, console)
     text = console.export_text()
     assert all(said in text for said in made["table"]["sentence"])
+    for head in ("Dice", "acc.", "sens.", "spec.", "error", "mean over images at threshold 0.5"):
+        assert head in text
+    assert "depends on the threshold" not in text
+
+
+def test_the_summary_says_first_where_the_threshold_decides_and_fits_a_narrow_window(tmp_path, three):
+    study_of = load_study(read_config(ROOT / "config.yaml", ROOT / "studies/demo.yaml"), [])
+    (tmp_path / "tables").mkdir()
+    names = {"dataset": "drive", "row": "cell", "model": "unet", "recipe": "default", "class": "vessel"}
+    rows = [names | {"loss": loss, "metric": metric, "mean": 0.5} for loss in ("bce", "weighted_bce")
+            for metric in study_of.evaluation.metrics]  # fmt: skip
+    tidy = pd.DataFrame(rows).assign(subset="test", region="full", policy="fixed", averaging="image")
+    means = (("a", "fixed", 0.5), ("b", "fixed", 0.4), ("a", "validation", 0.5), ("b", "validation", 0.6))
+    named = [dict(zip(("loss", "policy", "test_dice_mean"), row, strict=True)) for row in means]
+    policies = pd.DataFrame([names | {"threshold_low": 0.5} | row for row in named])
+    for name in study_of.experiments:
+        tidy.to_csv(tmp_path / f"tables/{name}.tidy.csv", index=False)
+        policies.assign(gain=0).to_csv(tmp_path / f"tables/{name}.thresholds.csv", index=False)
+        compare(tmp_path, *three)["table"].to_csv(tmp_path / f"tables/{name}.comparisons.csv", index=False)
+    console = Console(record=True, width=80, file=StringIO())
+    show(study_of, tmp_path, console)
+    text = " ".join(console.export_text().split())
+    first = "On drive (PHANTOM), the order of the rows by Dice depends on the threshold: at threshold 0.5 a 0.500, "
+    assert first in text and text.find(first) < text.find("On drive at threshold 0.5, ")
+    assert "drive unet weighted_bce 0.500 0.500 0.500 0.500 0.500 0.500 0.500" in text
 
 
 def test_every_metric_of_pixel_counts_can_be_compared():

@@ -174,7 +174,7 @@ def test_strata_show_the_mean_over_classes(tmp_path, facade):
 
 
 def test_the_ablation_shows_the_pooled_means(facade, figures):
-    ablation.draw_ablation(inputs(*facade, {"svg": "x.svg", "png": "x.png"}))
+    ablation.draw_ablation(inputs(*facade, {"svg": "x.svg", "png": "x.png"}), ["dice", "hd95"])
     axes = figures[0].axes[0]
     assert axes.get_title(loc="left") == "cmp: mean IoU"
     points = [line.get_ydata() for line in axes.lines if line.get_marker() == style.markers(["encdec", "unet"])["unet"]]

@@ -188,3 +188,18 @@ def test_galleries_are_those_of_the_first_seeds_and_others_are_asked_for_by_thei
     target = "results/tiny/figures/gallery/drive/unet/bce/default/seed1.jpg"
     assert changed.plan(target).jobs["gallery"] == 1
     assert not changed.plan().jobs, "a whole study asks for no other"
+
+
+@pytest.mark.parametrize(
+    ("names", "made", "spared"),
+    [
+        ("cards splits", {"describe": 2, "split": 4, "check_images": 2, "check_split": 4}, {"preprocess", "train"}),
+        ("train", {"preprocess": 2, "train": 8}, {"predict", "compare"}),
+        ("report tables", {"compare": 1, "thresholds": 1, "threshold_curves": 1, "study_report": 1}, {"paper"}),
+        ("all --until preprocess", {"preprocess": 2}, {"train"}),  # a name that is a target is still a rule's
+    ],
+)
+def test_a_name_is_a_target_for_all_of_its_kind(fresh, names, made, spared):
+    jobs = fresh.plan(*names.split()).jobs
+    assert {rule: jobs[rule] for rule in made} == made
+    assert not spared & set(jobs)

@@ -6,4 +6,4 @@ with job(snakemake):
     from segstudy.figures.ablation import draw_ablation
     from segstudy.tables.inputs import figure_inputs
 
-    draw_ablation(figure_inputs(snakemake))
+    draw_ablation(figure_inputs(snakemake), snakemake.params.metrics)

@@ -75,3 +75,9 @@ def test_parts_of_masks_must_lie_in_the_image():
     assert drawn(shapes.part(part, 74, 56, SIZE)).sum() == 24
     with pytest.raises(StudyError, match=r"a mask of 6x4 pixels at \(75, 56\) reaches over the edge"):
         shapes.part(part, 75, 56, SIZE)
+
+
+def test_coordinates_that_are_no_numbers_are_refused_before_they_are_drawn():
+    for value in (math.nan, math.inf):
+        with pytest.raises(StudyError, match="coordinates that are no numbers"):
+            shapes.polygons([[(1, 1), (5, value), (5, 5)]], SIZE)

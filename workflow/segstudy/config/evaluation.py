@@ -14,6 +14,7 @@ Control = Literal["all_background", "all_foreground", "majority", "random", "ots
 CONTROLS: tuple[Control, ...] = get_args(Control)
 # How a threshold is chosen: beforehand, for the best Dice on validation or on training images, by Otsu's method.
 Policy = Literal["fixed", "validation", "training", "otsu"]
+FIXED = "fixed"
 Measure = Literal["surface", "cldice", "objects", "scores", "instances"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 
@@ -31,10 +32,16 @@ NEEDS = dict.fromkeys(COUNTED, "") | {
 }
 
 
+Threshold = Annotated[float, Field(gt=0, lt=1)]
+
+
 class Evaluation(Options):
     """What is measured, and which threshold the tables show."""
 
-    fixed_threshold: float = Field(0.5, gt=0, lt=1)
+    fixed_threshold: Threshold | list[Threshold] = Field(
+        0.5,
+        description="a number, or several: policy fixed is the first, the others are measured beside it as fixed_0.3",
+    )
     policies: Annotated[list[Policy | Literal["oracle"]], Distinct] = Field(
         ["fixed", "validation"],
         min_length=1,
@@ -78,12 +85,38 @@ class Evaluation(Options):
         description=f"columns of the readable table for one foreground class (csv: all), from: {', '.join(NEEDS)}",
     )
 
+    @field_validator("fixed_threshold", mode="before")
+    @classmethod
+    def _between(cls, value: Any) -> Any:
+        """Return one number where there is one, else the list; what pydantic says of a union nobody understands."""
+        values = value if isinstance(value, list) else [value]
+        try:
+            values = [float(item) for item in values]
+        except (TypeError, ValueError):
+            values = []
+        if not values or not all(0 < item < 1 for item in values) or len({*values}) < len(values):
+            allowed = "a number between 0 and 1, or a list of different ones"
+            raise ValueError(f"a threshold is {allowed}, found {value!r}")
+        return values if len(values) > 1 else values[0]
+
     @field_validator("headline", mode="before")
     @classmethod
     def _no_oracle(cls, value: Any) -> Any:
         if value == "oracle":
             raise ValueError("'oracle' is chosen on the test images: it can be an upper bound, never the headline")
         return value
+
+    @property
+    def fixed(self) -> dict[str, float]:
+        """The thresholds that policy `fixed` stands for: `fixed` is the first one, `fixed_0.3` a further one."""
+        first, *more = self.fixed_threshold if isinstance(self.fixed_threshold, list) else [self.fixed_threshold]
+        return {FIXED: first} | {f"{FIXED}_{value!r}": value for value in more}
+
+    @property
+    def compared_policies(self) -> list[str]:
+        """The policies whose masks are measured as results, in their order; the oracle is none."""
+        names = [[*self.fixed] if policy == FIXED else [policy] for policy in self.policies if policy != "oracle"]
+        return [name for part in names for name in part]
 
     @property
     def of_prediction(self) -> dict[str, Any]:
@@ -95,6 +128,8 @@ class Evaluation(Options):
     def _headline(self) -> Evaluation:
         if self.headline not in self.policies:
             raise ValueError(f"headline '{self.headline}' must be one of policies {self.policies}")
+        if isinstance(self.fixed_threshold, list) and FIXED not in self.policies:
+            raise ValueError(f"fixed_threshold lists values, and policies {self.policies} does not have '{FIXED}'")
         return self
 
     @model_validator(mode="after")

@@ -115,7 +115,7 @@ def _card(
         "repairs": repaired,
         "orientation": remark([samples["image_turn"], samples["mask_turn"]], labels.orientation),
         "range": next((str(told) for told in table.get("reading", ())), ""),
-        "value_maps": maps.text if (maps := value_maps(samples)) else "",
+        "value_maps": maps.text.partition("\n")[0] if (maps := value_maps(samples)) else "",
         **({"titles": titles} if titles else {}),
     }
 

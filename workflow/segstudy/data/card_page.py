@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from segstudy.data.images.decode import opened
 from segstudy.data.images.reading import parsed
 from segstudy.data.readers.discovery import few
 
+LATER_FACTS = ("range", "value_maps", "orientation")  # that cards of older results do not have; empty: nothing to say
 PICTURE = "![examples](examples.png)"
 SUBSET_NAMES = {"": "not assigned", "train": "training", "val": "validation", "test": "test"}
 
 
 def card_text(card: dict[str, Any]) -> str:
     """Return the card as Markdown."""
+    card = dict.fromkeys(LATER_FACTS, "") | card
     escaped = markdown_text
     lines = [f"# {escaped(card['title'])}" + (" (PHANTOM)" if card["phantom"] else ""), ""]
     if card["phantom"]:
@@ -113,6 +116,21 @@ def _part_table(parts: dict[str, dict[str, Any]], images: int) -> list[str]:
     return lines
 
 
+def _pages_dropped(encodings: dict[str, dict[str, int]]) -> list[str]:
+    """Return a sentence for images and one for masks of which only the first page is read."""
+    sentences = []
+    for part in ("image", "mask"):
+        found = [(re.search(r"page 1 of (\d+)", mode), count) for mode, count in encodings[part].items()]
+        pages = [(int(match[1]), count) for match, count in found if match]
+        if pages:
+            most, files = max(pages)[0], sum(count for _, count in pages)
+            sentences.append(
+                f"{files} {part} files have several pages, up to {most}, and the first alone is read; for a folder of "
+                "own data, 'layout: {pages: true}' makes each page an image"
+            )
+    return sentences
+
+
 def _remarks(card: dict[str, Any]) -> list[str]:
     def named(samples: Iterable[str]) -> list[str]:
         return [card.get("titles", {}).get(sample, sample) for sample in samples]
@@ -122,6 +140,7 @@ def _remarks(card: dict[str, Any]) -> list[str]:
     shallow = sum(count for mode, count in card["encodings"]["image"].items() if mode.endswith("as RGB"))
     if (told := parsed(card["range"])).ranged and shallow:
         remarks.append(f"{shallow} images of 8 bits beside deeper ones: 255 is white in those, {told.high:g} in these")
+    remarks += _pages_dropped(card["encodings"])
     if card["mask_missing"]:
         remarks.append(f"{len(card['mask_missing'])} images without a mask: {few(named(card['mask_missing']))}")
     if card["mask_constant"]:

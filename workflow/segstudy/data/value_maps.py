@@ -76,8 +76,8 @@ def _text(masks: list[Counts], distinct: int) -> str:
     listed = ", ".join(said) + (f" and {more} more" if more else "")
     lines = "".join(f"\n        {line}" for line in _meanings(sorted(pixels, key=_order)))
     return (
-        f"{len(masks)} masks hold separate values, and nothing says what they mean: {listed}. "
-        f"In the block of the data set, say either of{lines}"
+        f"{len(masks)} masks hold separate values, and nothing in the config says what they mean: {listed}"
+        f"\n      In the block of the data set, say one of{lines}"
     )
 
 

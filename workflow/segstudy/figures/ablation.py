@@ -13,15 +13,17 @@ from segstudy.evaluation.metrics import METRICS
 from segstudy.figures import style
 from segstudy.tables.counts import KEYS, image_scores
 from segstudy.tables.inputs import ExperimentInputs
+from segstudy.tables.policies import policy_names
 from segstudy.tables.results import intervals, pooled_intervals
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-SHOWN = ("dice", "iou", "sensitivity", "specificity")  # means over images
+MIRRORED = ("accuracy", "pixel_error")  # their sum is 1: where both are asked for, the first is drawn
 # Pooled means over classes, with their titles.
 SEVERAL = {"iou": "mean IoU", "dice": "mean Dice", "sensitivity": "mean sensitivity", "accuracy": "pixel accuracy"}
+HEIGHT, LABELS = 1.85, 0.5  # inches of a row of panels, and of the names of the losses below the last one
 CROWDED = 12  # networks x losses in one panel; with more, every panel takes the whole width
 DASHES = ((0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 3)))
 # From the end of a control's line to the left edge of its name, half way up.
@@ -40,17 +42,18 @@ class Scores(NamedTuple):
     intervals: Mapping[tuple, tuple[float, float]]
 
 
-def draw_ablation(inputs: ExperimentInputs) -> None:
-    """Draw test Dice, IoU, sensitivity and specificity by loss (across) and network (colour), for each data set.
+def draw_ablation(inputs: ExperimentInputs, metrics: Sequence[str]) -> None:
+    """Draw test scores by loss (across) and network (colour), for each data set: a panel for each of `metrics`.
 
-    Of several classes these are means over the classes of what their counts, summed over the images, give, and the last
-    one is the accuracy of all pixels.
+    The pixel error is left out beside the accuracy, 1 minus which it is. Of several classes, what is drawn are means
+    over the classes of what their counts, summed over the images, give, and at last the accuracy of all pixels.
 
     A large marker is the mean over images and seeds with its 95 % bootstrap interval, a small dot one seed, a dashed
     line a control. The scale follows the networks; controls beyond it are named at the edge with an arrow.
 
     Args:
         inputs: of the experiment; outputs are `svg` and `png`.
+        metrics: those of data sets of one foreground class, columns of the readable table.
 
     Raises:
         StudyError: as `segstudy.tables.counts.read_counts` and `headline`, and if there is no test image.
@@ -58,38 +61,46 @@ def draw_ablation(inputs: ExperimentInputs) -> None:
     from matplotlib import pyplot
 
     counts = inputs.test_counts()
-    scores = _scores(counts)
+    drawn = [name for name in metrics if name != MIRRORED[1] or MIRRORED[0] not in metrics]
+    scores = _scores(counts, drawn)
     networks = scores.means[scores.means["row"] == "cell"]
     losses, series = list(networks["loss"].unique()), list(networks["series"].unique())
 
     style.use_style()
     parts = [name for name in counts["dataset"].unique() if name in set(networks["dataset"])]
     across = 2 if len(losses) * len(series) <= CROWDED else 1
-    rows = len(SHOWN) // across
+    several = {name: scores.means.loc[scores.means["dataset"] == name, "class"].eq(MEAN).any() for name in parts}
+    titles = {name: SEVERAL if several[name] else {m: METRICS[m].label for m in drawn} for name in parts}
+    rows = {name: -(-len(titles[name]) // across) for name in parts}
+    total = sum(rows.values())
     figure, grid = pyplot.subplots(
-        rows * len(parts),
+        total,
         across,
-        figsize=(style.WIDTH, 1.1 + 2.35 * rows * len(parts)),
+        figsize=(style.WIDTH, 1.1 + LABELS * len(parts) + HEIGHT * total),
         squeeze=False,
         layout="constrained",
     )
-    for i, dataset in enumerate(parts):
+    free = list(grid.flat)
+    for dataset in parts:
         seeds, means = (table[table["dataset"] == dataset] for table in (scores.seeds, scores.means))
-        several = means["class"].eq(MEAN).any()
         name = style.dataset_title(dataset, inputs.phantoms)
-        for j, metric in enumerate(SEVERAL if several else SHOWN):
-            axes = grid[i * rows + j // across, j % across]
-            _draw(axes, Scores(seeds, means, scores.intervals), metric, losses, series)
-            axes.set_title(f"{name}: {SEVERAL[metric] if several else METRICS[metric].label}")
-            _label_losses(axes, losses, 5.8 / across)
+        panels, free = free[: rows[dataset] * across], free[rows[dataset] * across :]
+        for j, (metric, title) in enumerate(titles[dataset].items()):
+            _draw(panels[j], Scores(seeds, means, scores.intervals), metric, losses, series)
+            panels[j].set_title(f"{name}: {title}")
+            _label_losses(panels[j], losses, 5.8 / across)
+            panels[j].tick_params(labelbottom=j + across >= len(titles[dataset]))
+        for axes in panels[len(titles[dataset]) :]:
+            axes.set_axis_off()
     phantom = bool(set(inputs.phantoms) & set(counts["dataset"]))
-    title = f"Test images of experiment {inputs.experiment}, by loss"
+    at = policy_names(counts).get(inputs.policy)
+    title = f"Test images of experiment {inputs.experiment}, by loss{f', at {at}' if at else ''}"
     style.finish(figure, title, _keys(series), inputs.outputs, phantom)
 
 
-def _scores(counts: pd.DataFrame) -> Scores:
-    keys, metrics = [*KEYS, "class"], sorted({*SHOWN, *SEVERAL})
+def _scores(counts: pd.DataFrame, drawn: Sequence[str]) -> Scores:
     images = image_scores(counts)
+    keys, metrics = [*KEYS, "class"], [name for name in images if name in {*drawn, *SEVERAL}]
     one = images[images["class"] != MEAN].groupby([*keys, "seed"], sort=False)[metrics].mean().reset_index()
     sums = with_means(pooled(counts, [*keys, "seed"]), [*KEYS, "seed"])
     seeds = pd.concat([one, sums.loc[sums["class"] == MEAN, [*keys, "seed", *metrics]]], ignore_index=True)
@@ -97,7 +108,7 @@ def _scores(counts: pd.DataFrame) -> Scores:
     several = means.loc[means["row"] == "cell", "recipe"].nunique() > 1
     for table in (seeds, means):
         table["series"] = table["model"] + (", " + table["recipe"] if several else "")
-    of_images = intervals(counts, ["test"], SHOWN)
+    of_images = intervals(counts, ["test"], [name for name in drawn if name in images])
     of_sums = {(*key, metric): values[metric] for key, values in pooled_intervals(counts).items() for metric in SEVERAL}
     return Scores(seeds, means, {**of_images, **{key: ends for key, ends in of_sums.items() if key[-3] == MEAN}})
 
@@ -137,7 +148,9 @@ def limits(networks: Sequence[float], controls: Sequence[float]) -> tuple[float,
     near = [value for value in controls if low - reach <= value <= high + reach]
     low, high = min([low, *near]), max([high, *near])
     margin = 0.08 * max(high - low, 0.05)
-    return max(low - margin, -0.02), min(high + margin, 1.02)
+    # Shares end at 1, distances and numbers of things do not; a correlation may be negative.
+    floor, ceiling = (-0.02 if low >= 0 else -1.02), (1.02 if high <= 1.02 else np.inf)
+    return max(low - margin, floor), min(high + margin, ceiling)
 
 
 def draw_controls(axes: Axes, values: Mapping[str, float]) -> None:

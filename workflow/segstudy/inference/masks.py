@@ -36,7 +36,7 @@ def choose_thresholds(
         if policy == "oracle":
             continue  # it needs the test images, which have no say in what is predicted: see `evaluation.measure`
         if policy == "fixed":
-            thresholds[policy] = evaluation.fixed_threshold
+            thresholds |= evaluation.fixed
         else:
             subset = "train" if policy == "training" else "val"
             chosen = [row for row in rows if row["subset"] == subset]

@@ -25,6 +25,7 @@ from segstudy.report.semi_supervised import FewLabels, by_share, few_labels
 from segstudy.report.svg import flow_svg, pareto_svg
 from segstudy.report.tables import Grid
 from segstudy.tables.pairwise_text import spoken
+from segstudy.tables.policies import order_sentences, scores_of
 
 STRIPS = 6000  # pixels of the height of the strips at most: as many lines as it takes to be read
 EXAMPLES = 1200  # pixels of the longer side of a data card's example pictures
@@ -49,10 +50,13 @@ class Experiment(NamedTuple):
     name: str
     question: str
     grid: str  # what was compared, in words
+    protocol: list[str]  # how it was measured: splits, sizes, regions, thresholds, averages, seeds
     phantom: bool
     results: list[Grid]
     reference: list[Grid]  # published numbers
     ranking: Picture
+    thresholds: Picture | None  # Dice over the threshold, where several policies were measured
+    policies: Grid | None  # the rows at each of them
     ablation: Picture
     labels: Picture | None  # by share of the labels
     shares: Grid | None  # the same as numbers
@@ -163,14 +167,13 @@ def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experi
     pairs = _table(paths.table(results, name, "comparisons.csv"))
     failed = _table(paths.table(results, name, "failures.csv"))
     shares = _table(paths.table(results, name, "labels.csv")) if len(block["labels"]) > 1 else None
+    policies = _table(paths.table(results, name, "thresholds.csv"))
     more = [
         make(f"{name}-{kind}", table_of_kind, settings)
         for kind, make in (("comparisons", grids.comparisons), ("strata", grids.strata), ("classes", grids.classes))
         if (table_of_kind := _table(paths.table(results, name, f"{kind}.csv"))) is not None
     ]
-    sentences = (
-        {str(data): spoken(rows) for data, rows in pairs.groupby("dataset", sort=False)} if pairs is not None else {}
-    )
+    sentences = _sentences(pairs, policies, settings)
 
     def figure(kind: str, alt: str) -> Picture:
         return embed.figure(figures / f"{kind}.svg", figures / f"{kind}.png", f"{alt} of experiment {name}")
@@ -179,12 +182,17 @@ def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experi
         name,
         block["question"],
         _words(cells),
+        read_json(paths.table(results, name, "protocol.json")),
         any(settings["datasets"][cell.dataset]["phantom"] for cell in cells),
         grids.results(name, table, settings),
         [grids.reference(f"{name}-reference{i}", own) for i, own in enumerate(block["reference"])],
         figure(
             "ranking", "Forest plot: every network and control with its 95 % interval; its numbers are in the table"
         ),
+        figure("threshold_curves", "Dice over the threshold of every network, with the thresholds that were chosen")
+        if policies is not None and (figures / "threshold_curves.svg").exists()
+        else None,
+        grids.policies(f"{name}-policies", policies, settings) if policies is not None else None,
         figure("ablation", "Metrics by loss and network, with control rows; its numbers are in the table"),
         figure("label_efficiency", "Dice over the share of the training labels, with intervals")
         if shares is not None
@@ -200,6 +208,23 @@ def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experi
         grids.hardest(f"{name}-hardest", failed, settings) if failed is not None and len(failed) else None,
         [(plot, pareto_svg(plot)) for plot in pareto(name, table, settings)],
     )
+
+
+def _sentences(
+    pairs: pd.DataFrame | None, policies: pd.DataFrame | None, settings: Mapping[str, Any]
+) -> dict[str, list[str]]:
+    """Return what the data support, by data set; first of all whether the threshold decides the order of the rows."""
+    if pairs is None:
+        return {}
+    evaluation, metric = settings["evaluation"], str(pairs["metric"].iloc[0])
+    phantoms = [name for name, block in settings["datasets"].items() if block["phantom"]]
+    orders = {}
+    if policies is not None:
+        orders = order_sentences(scores_of(policies, metric), metric, evaluation["headline"], phantoms)
+    return {
+        str(data): [*filter(None, [orders.get(str(data))]), *spoken(rows)]
+        for data, rows in pairs.groupby("dataset", sort=False)
+    }
 
 
 def _strips(name: str, cells: list[Cell], path: Path) -> Picture | None:

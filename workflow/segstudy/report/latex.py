@@ -32,6 +32,7 @@ WORDS = {
     "ranking": "Every network and control with its 95 % interval, and how often each is first when images and seeds "
     "are drawn anew",
     "ablation": "Metrics by loss and network, with control rows",
+    "threshold_curves": "Mean Dice over the threshold, with the thresholds that were chosen",
     "label_efficiency": "Dice over the share of the training labels, with intervals",
     "curves": "Loss and validation Dice by epoch",
     "failures": "Dice by size of the object and by threshold, calibration, ROC and precision-recall",

@@ -12,7 +12,9 @@ from segstudy.core.names import title_of
 from segstudy.evaluation.metrics import METRICS
 from segstudy.tables.captions import SUBSET_WORDS
 from segstudy.tables.columns import SEVERAL, Column, one_class
+from segstudy.tables.policies import HEADS
 from segstudy.tables.render import DASH
+from segstudy.tables.thresholds import threshold_words
 
 NAMES = {"model": "Network", "loss": "Loss", "recipe": "Recipe"}
 Settings = Mapping[str, Any]
@@ -107,7 +109,9 @@ def _results(key: str, table: pd.DataFrame, columns: Sequence[Column], settings:
         best = {column: _best(table, column, subset) for column in columns if not column.interval}
         for i, line in zip(table.index, table.to_dict("records"), strict=True):
             filters = {"data set": line["dataset"], "images": SUBSET_WORDS[subset]}
-            rows.append(named_row(line, names, settings, filters, _measures(line, columns, subset, best, i)))
+            values = _measures(line, columns, subset, best, i)
+            values += [number(line[f"{subset}_images"], 0), number(line["seconds_mean"], 0)]
+            rows.append(named_row(line, names, settings, filters, values))
     filters_of = {"data set": list(dict.fromkeys(table["dataset"])), "images": [SUBSET_WORDS[s] for s in subsets]}
     heads = ["Data set", *(NAMES[name] for name in names), *(column.head for column in columns), "Images", "Seconds"]
     return Grid(
@@ -132,15 +136,37 @@ def _measures(
         else:
             mean, sd = (line[column.name(subset, statistic)] for statistic in ("mean", "sd"))
             values.append(spread(mean, sd, bold=i in best[column]))
-    return [*values, number(line[f"{subset}_images"], 0), number(line["seconds_mean"], 0)]
+    return values
 
 
-def _best(table: pd.DataFrame, column: Column, subset: str) -> set[Any]:
-    """Return the index of the best networks of each data set, as printed."""
+def _best(table: pd.DataFrame, column: Column, subset: str, of: Sequence[str] = ("dataset",)) -> set[Any]:
+    """Return the index of the best networks of each data set, or of each of the columns `of`, as printed."""
     means = table.loc[table["row"].eq("cell"), column.name(subset, "mean")].round(3)
-    groups = means.groupby(table["dataset"])
+    groups = means.groupby([table[name] for name in of])
     edge = groups.transform("min" if METRICS[column.metric].direction == "lower" else "max")
     return set(means.index[means.eq(edge)])
+
+
+def policies(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
+    """Return the networks at every threshold policy (`tables/<experiment>.thresholds.csv`)."""
+    columns = [c for c in one_class(settings["evaluation"]["metrics"]) if c.name("test", "mean") in table]
+    names = name_columns(table)
+    best = {column: _best(table, column, "test", ["dataset", "policy"]) for column in columns if not column.interval}
+    rows = []
+    for i, line in zip(table.index, table.to_dict("records"), strict=True):
+        filters = {
+            "data set": line["dataset"],
+            "chosen": HEADS.get(line["policy"], f"fixed, {line['threshold_low']:g}"),
+        }
+        values = [words(threshold_words(line), line["threshold_low"]), *_measures(line, columns, "test", best, i)]
+        rows.append(named_row(line, names, settings, filters, values))
+    heads = ["Data set", *(NAMES[name] for name in names), "Threshold", *(column.head for column in columns)]
+    caption = (
+        "Networks on test images, at every threshold that was measured: a number that was fixed beforehand, or the one "
+        "that was chosen for each training (its range over seeds)."
+    )
+    grid = plain(key, caption, heads, rows)
+    return grid._replace(notes=["Bold: best network of its data set at a policy."])
 
 
 def reference(key: str, published: Mapping[str, Any]) -> Grid:

@@ -14,9 +14,18 @@ from segstudy.config.study import Study
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
 from segstudy.evaluation.aggregate import ARGMAX, headline_classes
+from segstudy.evaluation.metrics import METRICS
 from segstudy.tables.pairwise_text import spoken
+from segstudy.tables.policies import headline_name, order_sentences, scores_of
 
-METRICS = {"dice": "Dice", "iou": "IoU", "sensitivity": "sens.", "precision": "prec."}
+# Heads that are shorter than the label.
+SHORT = {
+    "accuracy": "acc.",
+    "sensitivity": "sens.",
+    "specificity": "spec.",
+    "precision": "prec.",
+    "pixel_error": "error",
+}
 SENTENCES = 5  # of one experiment
 
 
@@ -31,7 +40,7 @@ def show(study: Study, results: Path, console: Console) -> None:
         console.print(_table(study, name, paths.table(results, name, "tidy.csv")))
         console.print(experiment.question, style="dim")
         if experiment.rows > 1:
-            for said in _sentences(paths.table(results, name, "comparisons.csv")):
+            for said in [*_orders(study, name, results), *_sentences(paths.table(results, name, "comparisons.csv"))]:
                 console.print(said)
     console.print()
     console.print(f"  {'everything on one page':<40}{results / paths.REPORT}")
@@ -44,6 +53,16 @@ def show(study: Study, results: Path, console: Console) -> None:
     ):
         console.print(f"  {what:<40}{path}/")
     console.print()
+
+
+def _orders(study: Study, experiment: str, results: Path) -> list[str]:
+    """Return for each data set whether the threshold decides the order of its rows, if several were measured."""
+    path, evaluation = paths.table(results, experiment, "thresholds.csv"), study.evaluation
+    if len(evaluation.compared_policies) < 2 or not path.exists():
+        return []
+    drawn = [name for name, options in study.datasets.items() if options.phantom is not None]
+    scores = scores_of(read_csv(path), evaluation.comparison)
+    return list(order_sentences(scores, evaluation.comparison, evaluation.headline, drawn).values())
 
 
 def _sentences(path: Path) -> list[str]:
@@ -64,25 +83,28 @@ def _table(study: Study, experiment: str, path: Path) -> Table:
     rows = tidy[
         (tidy["subset"] == "test")
         & (tidy["averaging"] == "image")
-        & tidy["metric"].isin(METRICS)
+        & tidy["metric"].isin(study.evaluation.metrics)
         & tidy["policy"].isin([policy, ARGMAX, "none"])
     ]
     rows = headline_classes(rows, ["dataset", "row", "model", "loss", "recipe", "region", "metric"])
     drawn = any(study.datasets[d].phantom for d in rows["dataset"].unique())
-    title = f"{experiment}: test images, mean over images" + (" - PHANTOM data" if drawn else "")
-    table = Table(title=title, box=box.SIMPLE_HEAD)
+    at = "" if (rows["policy"] == ARGMAX).any() else f" at {headline_name(study.evaluation)}"
+    title = f"{experiment}: test images, mean over images{at}" + (" - PHANTOM data" if drawn else "")
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 0))
     for column in ("data set", "model", "loss"):
-        table.add_column(column, no_wrap=True)
-    for label in METRICS.values():
-        table.add_column(label, justify="right", no_wrap=True)
+        table.add_column(column, overflow="fold", min_width=8)  # in a narrow window names are folded, numbers never
+    metrics = study.evaluation.metrics
+    for metric in metrics:
+        table.add_column(SHORT.get(metric, METRICS[metric].label), justify="right", no_wrap=True)
     for dataset in rows["dataset"].unique():
         own = rows[rows["dataset"] == dataset]
         region = study.datasets[dataset].region if (own["region"] == "roi").any() else "full"
         own = own[own["region"] == region]
         keys = ["row", "model", "loss", "recipe"]
         for (row, model, loss, _), values in own.groupby(keys, sort=False):
-            means = values.set_index("metric")["mean"]
-            cells = ["-" if math.isnan(means[m]) else f"{means[m]:.3f}" for m in METRICS]
-            table.add_row(dataset, model, loss, *cells, style="dim" if row == "control" else "")
+            means = values.set_index("metric")["mean"].reindex(metrics)
+            cells = ["-" if math.isnan(mean) else f"{mean:.3f}" for mean in means]
+            name = model.replace("_", " ") if row == "control" else model
+            table.add_row(dataset, name, loss, *cells, style="dim" if row == "control" else "")
         table.add_section()
     return table

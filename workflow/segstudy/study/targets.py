@@ -1,8 +1,9 @@
-"""The files of a finished study: the targets of rule `all`, and the inputs of its report."""
+"""The files of a finished study: the targets of rule `all` and of those asked for by name, the inputs of its report."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from segstudy.config import dependencies, paths
 from segstudy.config.cell import Cell
@@ -62,6 +63,7 @@ def tables(study: Study, suffix: str = "html") -> list[str]:
     kinds = {
         "": names,
         ".strata": [name for name in names if _has_strata(study, name)],
+        ".thresholds": [name for name in names if _has_policies(study, name)],
         ".classes": [name for name in names if len(binary_cells(study, name)) < len(study.experiments[name].cells)],
         ".comparisons": [name for name in names if study.experiments[name].rows > 1 or variants(study, name)],
     }
@@ -76,6 +78,9 @@ def figures(study: Study) -> list[str]:
     names = list(study.experiments)
     kinds = {
         "failures": [name for name in names if binary_cells(study, name)],
+        "threshold_curves": [
+            name for name in names if _has_policies(study, name) and "scores" in study.evaluation.measures
+        ],
         "strips": [name for name, own in study.experiments.items() if own.rows > 1],
         "label_efficiency": [name for name, own in study.experiments.items() if len(own.labels) > 1],
     }
@@ -85,6 +90,11 @@ def figures(study: Study) -> list[str]:
         f"{folder}/{paths.FIGURE}/{kind}.png".format(experiment=name)
         for name, kind in [*of_all, *((name, kind) for kind, own in kinds.items() for name in own)]
     ]
+
+
+def _has_policies(study: Study, experiment: str) -> bool:
+    """Return whether the masks of an experiment depend on a threshold that was chosen in several ways."""
+    return len(study.evaluation.compared_policies) > 1 and bool(binary_cells(study, experiment))
 
 
 def _has_strata(study: Study, experiment: str) -> bool:
@@ -103,6 +113,26 @@ def splits(study: Study) -> list[str]:
     folder = paths.results(study.study)
     pairs = dict.fromkeys((cell.dataset, cell.seed) for cell in trained_cells(study))
     return [str(paths.split(folder, dataset, seed)) for dataset, seed in pairs]
+
+
+def stores(study: Study) -> list[str]:
+    """Return the resized images of every data set that is used."""
+    folder = paths.results(study.study)
+    return [f"{folder}/{paths.STORE.format(dataset=name)}" for name in dependencies.used_datasets(study)]
+
+
+def models(study: Study) -> list[str]:
+    """Return the weights of every cell that is trained."""
+    return of_cells(study, f"{paths.CELL}/model.safetensors", trained_cells(study))
+
+
+def expanded(study: Study, names: Iterable[str]) -> set[str]:
+    """Return the targets of a command line, a rule's name that stands for many jobs replaced by all of their files.
+
+    Snakemake takes no rule with wildcards for a target; `--until train` and `-R train` still mean the rule.
+    """
+    of_rules = {"preprocess": stores, "train": models}
+    return {path for name in names for path in (of_rules[name](study) if name in of_rules else [name])}
 
 
 def checks(study: Study) -> list[str]:

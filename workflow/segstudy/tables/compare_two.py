@@ -19,6 +19,7 @@ from segstudy.evaluation.metrics import measured
 from segstudy.evaluation.paired_tests import holm, paired, verdict
 from segstudy.tables.counts import headline, image_scores, read_counts
 from segstudy.tables.pairwise_text import sentence
+from segstudy.tables.policies import headline_name
 from segstudy.tables.variants import Variant, variants_of
 
 SEED = re.compile(r"seed\d+")
@@ -149,6 +150,7 @@ def compare(study: Study, first: Side, second: Side, metric: str) -> Compared:
     pair = names | test._asdict() | {"p_holm": p_holm, "family": 1, "metric": metric, "dataset": first.cell.dataset}
     pair |= {"region": region, "phantom": study.datasets[first.cell.dataset].phantom is not None}
     pair |= {"gain": first.variant or second.variant, "verdict": verdict(test.low, test.high, p_holm, direction)}
+    pair |= {"at": "" if study.datasets[first.cell.dataset].several else headline_name(study.evaluation)}
     both = frames[0].notna() & frames[1].notna()
     means = {name: frame.where(both).mean() for name, frame in zip(("first", "second"), frames, strict=True)}
     images = pd.DataFrame(means).rename_axis("sample").reset_index()

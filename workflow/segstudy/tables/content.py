@@ -43,6 +43,7 @@ def readable(
     notes: Sequence[str] = (),
     metrics: Sequence[str] = SEVEN,
     tolerance: float = 2,
+    by_policy: Sequence[Panel] = (),
 ) -> Table:
     """Return the content of the readable table.
 
@@ -53,6 +54,7 @@ def readable(
         notes: sentences that end the protocol.
         metrics: columns where there is one foreground class.
         tolerance: of the surface Dice, in pixels.
+        by_policy: panels that follow the one of test images.
     """
     names = name_columns(wide)
     measured = [subset for subset in SUBSETS if wide[f"{subset}_images"].notna().any()]
@@ -62,18 +64,20 @@ def readable(
     ]
     protocol = [
         threshold_words(counts),
-        *_average_words(counts, not several.all(), bool(several.any())),
+        *averaging_words(counts, not several.all(), bool(several.any())),
         *measure_words(metrics if not several.all() else (), tolerance),
         *([UPPER_BOUND_WORDS] if wide["test_dice_oracle_mean"].notna().any() else []),
         BOLD,
         *notes,
     ]
-    panels = [
-        _panel(part[part[f"{subset}_images"].notna()], subset, names, columns, timed=subset == measured[0])
-        for subset in measured
-        for part, columns in parts
-        if part[f"{subset}_images"].notna().any()
-    ]
+    panels = []
+    for subset in measured:
+        panels += [
+            subset_panel(part[part[f"{subset}_images"].notna()], subset, names, columns, timed=subset == measured[0])
+            for part, columns in parts
+            if part[f"{subset}_images"].notna().any()
+        ]
+        panels += by_policy if subset == "test" else []
     return experiment_table(inputs, counts, wide["dataset"].unique(), protocol, names, panels)
 
 
@@ -122,12 +126,18 @@ def name_columns(rows: pd.DataFrame) -> list[str]:
     return ["model", "loss", *(name for name, wanted in optional.items() if wanted)]
 
 
-def _panel(wide: pd.DataFrame, subset: str, names: Sequence[str], columns: Sequence[Column], timed: bool) -> Panel:
-    """Return the panel of one subset; the time of a training belongs to no subset and stands in the first panel."""
+def subset_panel(
+    wide: pd.DataFrame, subset: str, names: Sequence[str], columns: Sequence[Column], timed: bool
+) -> Panel:
+    """Return the panel of one subset, a line for each row of `wide`, of which `names` are the columns that name it.
+
+    `timed`: with the time of training, which belongs to no subset and stands in the first panel.
+    """
     best = _best(wide, subset, columns)
     rows = wide.to_dict("records")
     lines = []
-    bounded = subset == "test" and columns is not SEVERAL and wide["test_dice_oracle_mean"].notna().any()
+    bounded = subset == "test" and columns is not SEVERAL and "test_dice_oracle_mean" in wide
+    bounded = bounded and bool(wide["test_dice_oracle_mean"].notna().any())
     for i, row in enumerate(rows):
         numbers = [_entry(row, subset, column, (i, column.head) in best) for column in columns]
         numbers += [Entry(row["test_dice_oracle_mean"], row["test_dice_oracle_sd"])] if bounded else []
@@ -178,10 +188,10 @@ def best_of(values: pd.Series, direction: str) -> set[int]:
 
 
 def _best(wide: pd.DataFrame, subset: str, columns: Sequence[Column]) -> set[tuple[int, str]]:
-    """Return (row, head of the column) of the best networks of every data set."""
+    """Return (row, head of the column) of the best networks of every data set and policy."""
     best = set()
     networks = wide.reset_index(drop=True)[(wide["row"] == "cell").to_numpy()]
-    for _, rows in networks.groupby(["dataset", "class"], sort=False):
+    for _, rows in networks.groupby(["dataset", "class", "policy"], sort=False):
         for column in columns:
             if not column.interval:
                 metric = METRICS[column.metric]
@@ -246,7 +256,7 @@ def _first(rows: Sequence[str]) -> str:
     return ", ".join(rows[:NAMED]) + more
 
 
-def _average_words(counts: pd.DataFrame, one: bool, several: bool) -> list[str]:
+def averaging_words(counts: pd.DataFrame, one: bool = True, several: bool = False) -> list[str]:
     """Return how the values of data sets of one class, and of several, are averaged."""
     seeds = several_seeds(counts)
     ends = "intervals are 95 % bootstrap intervals over images" + (" and seeds." if seeds else ".")

@@ -19,9 +19,10 @@ from segstudy.core.files import write_csv
 from segstudy.core.progress import track
 from segstudy.evaluation.aggregate import METRICS
 from segstudy.evaluation.paired_tests import holm, over_seeds, paired, verdict
-from segstudy.tables.counts import KEYS, image_scores
+from segstudy.tables.counts import KEYS, headline, image_scores
 from segstudy.tables.inputs import ExperimentInputs
 from segstudy.tables.pairwise_text import content, sentence
+from segstudy.tables.policies import order_sentences, policy_names, policy_scores
 from segstudy.tables.render import write_formats
 from segstudy.tables.variants import Variant
 
@@ -71,9 +72,11 @@ def compare_pairs(inputs: ExperimentInputs, metric: str) -> None:
         StudyError: as `segstudy.tables.counts.read_counts` and `headline`, and if there are no two rows with test
             images.
     """
-    counts, direction = inputs.headline(), METRICS[metric].direction
+    everything, direction = inputs.counts(), METRICS[metric].direction
+    counts = headline(everything, inputs.policy, inputs.regions)
+    variants = [row for row, _ in inputs.variants]
     parts = []
-    for scores in score_tables(counts, metric, [row for row, _ in inputs.variants]):
+    for scores in score_tables(counts, metric, variants):
         fixed = {"dataset": scores.dataset, "class": scores.class_name, "region": scores.region}
         fixed |= {"policy": scores.policy, "metric": metric}
         phantom = int(scores.dataset in inputs.phantoms)
@@ -85,9 +88,12 @@ def compare_pairs(inputs: ExperimentInputs, metric: str) -> None:
             f"experiment '{inputs.experiment}' has no two rows with test images to compare",
             remedy="give it a second network, loss or recipe, and its splits a test set",
         )
+    pairs["at"] = pairs["policy"].map(policy_names(counts))
     pairs["sentence"] = [sentence(row) for row in pairs.to_dict("records")]
     write_csv(inputs.outputs["csv"], pairs[COLUMNS])
-    write_formats(content(inputs, pairs, counts), inputs.outputs)
+    at_policies = policy_scores(everything, inputs.regions, metric, variants)
+    orders = order_sentences(at_policies, metric, inputs.policy, inputs.phantoms)
+    write_formats(content(inputs, pairs, counts, orders), inputs.outputs)
 
 
 def score_tables(counts: pd.DataFrame, metric: str, variants: Sequence[Variant] = ()) -> list[Scores]:

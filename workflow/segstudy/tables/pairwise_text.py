@@ -35,8 +35,13 @@ ONE_SEED_SHORT = ", one seed: the luck of these trainings is in no interval"
 
 
 def sentence(pair: Mapping[Any, Any]) -> str:
-    """Return the conclusion on one pair (a row of the csv): the better mean is named first, its lead is positive."""
-    where = f"On {pair['dataset']}{' (PHANTOM)' if pair['phantom'] else ''}"
+    """Return the conclusion on one pair: the better mean is named first, its lead is positive.
+
+    Args:
+        pair: a row of the csv, and `at`: the policy as `segstudy.tables.policies.policy_names` has it.
+    """
+    at = f" at {pair['at']}" if pair["at"] else ""
+    where = f"On {pair['dataset']}{' (PHANTOM)' if pair['phantom'] else ''}{at}"
     first, second, shared = sides(pair)
     leads = (pair["difference"] < 0) == (METRICS[pair["metric"]].direction == "lower")
     first, second = (first, second) if leads or not pair["difference"] else (second, first)
@@ -76,13 +81,14 @@ def spoken(pairs: pd.DataFrame) -> list[str]:
     return list(pairs.sort_values("with_best", ascending=False, kind="stable")["sentence"])
 
 
-def content(inputs: ExperimentInputs, pairs: pd.DataFrame, counts: pd.DataFrame) -> Table:
+def content(inputs: ExperimentInputs, pairs: pd.DataFrame, counts: pd.DataFrame, orders: Mapping[str, str]) -> Table:
     """Return the content of the readable tables: a panel for each data set, and one for its variants.
 
     Args:
         inputs: of the experiment.
         pairs: the rows of the csv.
         counts: the counts behind them (see `segstudy.tables.counts.headline`).
+        orders: data set -> the sentence that comes first, see `segstudy.tables.policies.order_sentences`.
     """
     protocol = [threshold_words(counts), METHOD]
     if pairs["class"].eq(MEAN).any():
@@ -92,6 +98,8 @@ def content(inputs: ExperimentInputs, pairs: pd.DataFrame, counts: pd.DataFrame)
     if pairs["seeds"].max() == 1:
         protocol.append(ONE_SEED)
     panels = [_panel(rows) for _, rows in pairs.groupby(["dataset", "gain"], sort=False)]
+    # A panel's key is its data set, where it is not that of the variants.
+    panels = [panel._replace(sentences=[*filter(None, [orders.get(panel.key)]), *panel.sentences]) for panel in panels]
     names, title = ("First", "Second"), ": paired comparisons"
     datasets = pairs["dataset"].unique()
     return experiment_table(inputs, counts, datasets, protocol, names, panels, title=title, part="comparisons")

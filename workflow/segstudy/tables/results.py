@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segstudy.core.files import write_csv
+from segstudy.core.files import write_csv, write_json
 from segstudy.core.progress import track
 from segstudy.evaluation.aggregate import MEAN, ORACLE, class_means, headline_classes, of_sums, summarise
 from segstudy.evaluation.bootstrap import bootstrap_interval, bootstrap_pooled
@@ -20,6 +20,7 @@ from segstudy.tables.content import SUBSETS, readable
 from segstudy.tables.counts import KEYS, headline, image_scores
 from segstudy.tables.inputs import ExperimentInputs
 from segstudy.tables.missing import Missing, with_missing_cells, with_missing_rows
+from segstudy.tables.policies import policy_panels, policy_scores
 from segstudy.tables.render import write_formats
 from segstudy.tables.timing import time_words, training_times
 from segstudy.tables.variants import variant_words
@@ -42,7 +43,8 @@ def compare(
     Args:
         inputs: of the experiment. Outputs are `tidy` (every metric, subset, region and policy, see
             docs/file-formats.md), `csv` (headline policy and region, one row for each network and control, unrounded;
-            of several classes their mean), `md`, `tex` and `html` (three decimals).
+            of several classes their mean), `md`, `tex`
+            and `html` (three decimals), and `protocol`, the sentences of the caption, where it is asked for.
         runs: `run.json` of each cell, in their order, for the times of training.
         metrics: columns of the readable table where there is one foreground class; the other files have all metrics
             that were measured.
@@ -55,14 +57,19 @@ def compare(
     all_counts, outputs = inputs.counts(), inputs.outputs
     write_csv(outputs["tidy"], summarise(all_counts, KEYS)[TIDY])
     counts = headline(all_counts, inputs.policy, inputs.regions)
-    wide = _wide(counts, inputs.phantoms)
+    wide = wide_rows(counts, inputs.phantoms)
     bounds = headline(all_counts[all_counts["policy"] == ORACLE], ORACLE, inputs.regions)
     wide = wide.merge(upper_bounds(bounds, KEYS), on=KEYS, how="left")
     trained = [(cell, path) for (cell, _), path in zip(inputs.cells, runs, strict=True)]
     wide = wide.merge(training_times(trained), on=["dataset", "model", "loss", "recipe"], how="left")
     write_csv(outputs["csv"], with_missing_rows(wide, missing) if missing else wide)
-    notes = [*time_words(trained), *variant_words([row for row, _ in inputs.variants])]
-    table = readable(inputs, wide, counts, notes, metrics, tolerance)
+    variants = [row for row, _ in inputs.variants]
+    notes = [*time_words(trained), *variant_words(variants)]
+    scores = policy_scores(all_counts, inputs.regions, metrics[0], variants)
+    by_policy = policy_panels(scores, metrics[0], inputs.policy, inputs.phantoms)
+    table = readable(inputs, wide, counts, notes, metrics, tolerance, by_policy)
+    if "protocol" in outputs:
+        write_json(outputs["protocol"], table.protocol)
     write_formats(with_missing_cells(table, missing, len(runs) + len(missing)), outputs)
 
 
@@ -109,7 +116,7 @@ def pooled_intervals(counts: pd.DataFrame) -> dict[tuple, dict[str, tuple[float,
     return ends
 
 
-def _wide(counts: pd.DataFrame, phantoms: Collection[str]) -> pd.DataFrame:
+def wide_rows(counts: pd.DataFrame, phantoms: Collection[str]) -> pd.DataFrame:
     """Return one row per network or control, with a column for each subset, metric and statistic."""
     metrics = list(measured(counts))
     ranges, pooled_ranges = intervals(counts, list(SUBSETS), metrics), pooled_intervals(counts)

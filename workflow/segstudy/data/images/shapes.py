@@ -45,6 +45,8 @@ def polygons(rings: Sequence[Sequence[Point]], size: Size) -> Rle:
     for ring in rings:
         if len(ring) < 3:
             raise StudyError(f"a polygon of {len(ring)} points", allowed="three points at least")
+        if not all(math.isfinite(value) for point in ring for value in point):
+            raise StudyError("a polygon with coordinates that are no numbers")
         (left, right), (top, bottom) = ((min(part), max(part)) for part in zip(*ring, strict=True))
         outside = right <= 0 or bottom <= 0 or left >= width or top >= height
         far = left < -width or top < -height or right > 2 * width or bottom > 2 * height

@@ -6,6 +6,11 @@ the folder names) and `index(root) -> DataFrame` with the columns of `COLUMNS`; 
 sentences in `frame.attrs["repairs"]`. Readers named in `WITH_LAYOUT` are given the `layout:` of the
 config too: `index(root, layout)`.
 
+Readers of annotations (`CONVERTED`) have `samples(root, layout, repairs)` too, of which `segstudy.data.convert` makes
+files; their `index` reads what that has written. Readers of files that name their classes (`CLASSES_IN_FILES`) have
+`classes(root, layout)` and `void(root, layout)`: values by name. `proposal(root)`, where there is one, returns further
+keys of a data set's block, which the files alone do not settle.
+
 Readers are looked up by name here alone: the code fingerprint of a rule whose script imports this module covers the
 readers of its data sets (see `segstudy.runtime.fingerprint.LOOKUPS`).
 """
