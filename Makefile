@@ -36,7 +36,7 @@ $(VENV)/.docs: $(VENV)/.run
 	@$(PIP) -e '.[docs]'
 	@touch $@
 
-run: $(VENV)/.run ## the demo study on drawn data: minutes on two cores
+run: $(VENV)/.run ## the demo study on drawn data: two minutes on two cores
 	@$(BIN)/segstudy run studies/demo.yaml -- --profile profiles/local --cores $(CORES)
 	@$(BIN)/segstudy summary studies/demo.yaml
 
