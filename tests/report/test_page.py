@@ -432,7 +432,7 @@ def test_the_page_says_that_data_are_drawn():
         banners = [attributes for tag, attributes in page.tags if attributes.get("role") == "note"]
         assert len(banners) == len(phantoms)
     assert not marks["real"]
-    assert len(marks["drawn"]) == 6  # the experiment in five sections, and the data set
+    assert len(marks["drawn"]) == 7  # the experiment in six sections, and the data set
     text = "".join(page.text)
     assert "PHANTOM data: the images of real are drawn" in text and "report (PHANTOM data)" in text
 

@@ -212,6 +212,7 @@ try:
     print("begun", flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # without a terminal the group's signal comes twice
     print("saved")
 """
 
