@@ -6,10 +6,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-FILES = [ROOT / "config.yaml", ROOT / "tests/helpers/measured_study.yaml"]
+FILES = [ROOT / "config.yaml", ROOT / "studies/demo.yaml"]
 
 
-# What run.json said of the cells of that study with loss bce, trained on one core each.
+# What run.json said of the demo study's cells with loss bce, trained on one core each.
 RUNS = json.loads((ROOT / "tests/helpers/demo_runs.json").read_text())
 
 
