@@ -61,7 +61,7 @@ EVERYTHING = {
 
 def lines_of(copy, *arguments):
     """Return what was sent: attempt, rule, GPUs in use by then, and arguments."""
-    outcome = copy.run(sys.executable, str(DRIVER), "lines", "--profile", "lsf", *QUICK, *arguments)
+    outcome = copy.run(sys.executable, str(DRIVER), "lines", "--profile", "lsf", *QUICK, *arguments, plain=True)
     assert outcome.code == 0, outcome.text[-6000:]
     return [json.loads(line) for line in copy.file("lines").read_text().splitlines()], outcome
 
