@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import array
+import atexit
+import functools
 import json
 import os
 import shlex
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -155,3 +158,16 @@ def served(scratch: Path, environment: Mapping[str, str], *package: str) -> Iter
         finally:
             SERVERS.discard(server.pid)
             server.terminate()
+
+
+@functools.cache
+def server_of_libraries() -> Path:
+    """Return the socket of a server that lives as long as this process and has imported the libraries.
+
+    `python` beside it runs scripts in forks of the server, with the package of the environment's PYTHONPATH.
+    """
+    resources = ExitStack()
+    atexit.register(resources.close)
+    scratch = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="studies-"))).resolve()
+    kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")}
+    return resources.enter_context(served(scratch, kept | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}))

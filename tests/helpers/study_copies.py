@@ -1,7 +1,5 @@
 """Working copies of the project with a tiny study in them, for tests that run whole studies."""
 
-import atexit
-import functools
 import os
 import re
 import shutil
@@ -9,13 +7,12 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 
-from tests.helpers.commands import ask, served
+from tests.helpers.commands import ask, server_of_libraries
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,16 +61,6 @@ class Outcome(NamedTuple):
         return found
 
 
-@functools.cache
-def _server() -> Path:
-    """Return the socket of a server that lives as long as this process."""
-    resources = ExitStack()
-    atexit.register(resources.close)
-    scratch = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="studies-"))).resolve()
-    kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")}
-    return resources.enter_context(served(scratch, kept | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}))
-
-
 class Copy:
     """A copy of the project in an empty folder, used as a person would from a terminal."""
 
@@ -105,7 +92,7 @@ class Copy:
             return Outcome(done.returncode, done.stdout)
         with tempfile.TemporaryFile() as output, open(os.devnull, "rb") as nothing:
             descriptors = (nothing.fileno(), output.fileno(), output.fileno())
-            code = ask(_server(), command, self.folder, environment, descriptors, timeout)
+            code = ask(server_of_libraries(), command, self.folder, environment, descriptors, timeout)
             output.seek(0)
             return Outcome(code, output.read().decode())
 
