@@ -26,7 +26,7 @@ def test_everything_is_there(finished):
         "results/tiny/figures/losses/strips.png",
         "results/tiny/figures/losses/curves.png",
         "results/tiny/figures/losses/ablation.svg",
-        "results/tiny/figures/gallery/ph2/unet/bce/default/seed1.jpg",
+        "results/tiny/figures/gallery/ph2/unet/bce/default/seed0.jpg",
         "results/tiny/figures/networks/drive/unet.svg",
         "results/tiny/figures/augmented/drive/default/seed0.png",
         "results/tiny/data/ph2/card.md",
