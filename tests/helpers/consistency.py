@@ -7,13 +7,14 @@ DIGITS = 4
 ROUNDING = 0.5 * 10**-DIGITS
 
 
-def contradicts(row, images, changed=None):
+def contradicts(row, images, changed=None, seeds=1):
     """Which averagings of the test scores of a table row no confusion matrix can give: `pooled`, `mean`, or none.
 
     Args:
-        row: of a results table of one seed, with the columns `test_<metric>_pooled` and `test_<metric>_mean`.
+        row: of a results table, with the columns `test_<metric>_pooled` and `test_<metric>_mean`.
         images: (pixels of the object, other pixels) of each test image.
         changed: metric -> what is added to it, to see that the test can fail.
+        seeds: of which the row is the mean, all on these images. Of more than one, only linear scores can be tested.
     """
     sizes = [{"p": int(positive), "n": int(negative)} for positive, negative in images]
     whole = {name: sum(size[name] for size in sizes) for name in ("p", "n")}
@@ -24,9 +25,11 @@ def contradicts(row, images, changed=None):
             for name, short in SHOWN.items()
         }
 
-    linear = {name: value for name, value in scores("mean").items() if name != "f1"}  # a mean of F1 is not linear
-    found = {
-        "pooled": check_1_testset_no_kfold(testset=whole, scores=scores("pooled"), eps=ROUNDING),
-        "mean": check_n_testsets_mos_no_kfold(testsets=sizes, scores=linear, eps=ROUNDING),
-    }
+    def of_means(averaging, sets):
+        linear = {name: value for name, value in scores(averaging).items() if name != "f1"}
+        return check_n_testsets_mos_no_kfold(testsets=sets * seeds, scores=linear, eps=ROUNDING)
+
+    found = {"mean": of_means("mean", sizes), "pooled": of_means("pooled", [whole])}
+    if seeds == 1:
+        found["pooled"] = check_1_testset_no_kfold(testset=whole, scores=scores("pooled"), eps=ROUNDING)
     return {averaging for averaging, result in found.items() if result["inconsistency"]}

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from segstudy.core.files import read_csv
+from tests.helpers.consistency import contradicts
 
 CELL = "results/tiny/cells/drive/unet/focal/default/seed0"
 
@@ -25,7 +26,7 @@ def test_everything_is_there(finished):
         "results/tiny/figures/losses/strips.png",
         "results/tiny/figures/losses/curves.png",
         "results/tiny/figures/losses/ablation.svg",
-        "results/tiny/figures/gallery/ph2/unet/bce/default/seed1.jpg",
+        "results/tiny/figures/gallery/ph2/unet/bce/default/seed0.jpg",
         "results/tiny/figures/networks/drive/unet.svg",
         "results/tiny/figures/augmented/drive/default/seed0.png",
         "results/tiny/data/ph2/card.md",
@@ -69,6 +70,19 @@ def test_the_table_repeats_the_counts(finished):
     table = pd.read_csv(finished.file("results/tiny/tables/losses.csv"))
     row = table.query("dataset == 'drive' and model == 'unet' and loss == 'focal'").iloc[0]
     assert row["test_dice_mean"] == pytest.approx(sum(dice) / 2, abs=1e-9)
+
+
+def test_no_row_of_the_table_contradicts_itself(finished):
+    counts = read_csv(finished.file(f"{CELL}/counts.csv"))
+    own = counts.query("subset == 'test' and region == 'roi' and policy == 'fixed'")
+    images = list(zip(own["tp"] + own["fn"], own["fp"] + own["tn"], strict=True))
+    table = pd.read_csv(finished.file("results/tiny/tables/losses.csv"))
+    rows = table[table["dataset"] == "drive"].to_dict("records")
+    fixed = [row["test_dice_pooled_sd"] == 0 for row in rows]  # a control that no seed changes: one confusion matrix
+    assert sum(fixed) >= 3 and not all(fixed)
+    for row, one in zip(rows, fixed, strict=True):
+        assert contradicts(row, images, seeds=1 if one else row["seeds"]) == set(), row["model"]
+    assert contradicts(rows[0], images, {"accuracy": 0.05}, rows[0]["seeds"])
 
 
 def test_control_rows_stand_in_the_table(finished):
