@@ -1,21 +1,23 @@
 # make run    the demo study, from nothing to tables and figures
-# make test   everything that must hold
+# make test   everything that must hold, but for what takes minutes and rarely breaks: make test-all
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= all
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 SNAKEMAKE := $(BIN)/snakemake --profile profiles/local --cores $(CORES)
+# A file of tests is one worker's, for what its tests share; the files go out in the order of tests/conftest.py.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 # Freed memory stays in the process instead of going back to the system page by page: large temporary tensors
 # are then not paid for in page faults again and again.
 export MALLOC_MMAP_THRESHOLD_ ?= 1000000000
 export MALLOC_TRIM_THRESHOLD_ ?= 2000000000
 
 .DEFAULT_GOAL := help
-.PHONY: help install run plan test lint bench golden report record docs constraints clean
+.PHONY: help install run plan test test-all lint bench golden report record docs constraints clean
 
 help: ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(VENV)/.run: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -49,8 +51,11 @@ report: $(VENV)/.run ## the demo study's report, results/demo/report.html
 record: $(VENV)/.run ## Snakemake's own report of the demo study (rules, times, provenance), snakemake.html
 	@$(SNAKEMAKE) --configfile studies/demo.yaml --report snakemake.html
 
-test: lint ## all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+test: lint ## all tests that take seconds; the last lines say which were slowest
+	@$(PYTEST) -m "not slow"
+
+test-all: lint ## those, and what takes minutes and rarely breaks: whole studies on SLURM and LSF, kills at any stage
+	@STUDIES_PLAIN=1 $(PYTEST) # their jobs are processes of their own, not forks of one that has imported the libraries
 
 lint: $(VENV)/.test ## style, types, Snakemake's own lint
 	@$(BIN)/ruff check --no-cache . # a cache forgets where modules live

@@ -1,8 +1,9 @@
 """What the pipeline costs on this machine: `make bench`. Not a test: times on a shared machine are no facts to assert.
 
 Prints seconds and peak memory of a dry run over 10,000 cells; peak memory of preprocessing 45 images of 3504x2336;
-seconds per stage of the demo and the share of wall time outside training steps; the training engine beside other loops
-(`engine.py`); prediction in tiles beside MONAI's (`tiles.py`); the search for copies among 10,000 images.
+seconds per stage of the demo, CPU seconds of its jobs (`jobs.py`) and the share of wall time outside training steps;
+the training engine beside other loops (`engine.py`); prediction in tiles beside MONAI's (`tiles.py`); the search
+for copies among 10,000 images.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import yaml
+from jobs import clocked, cost_table
 from rich.console import Console
 from rich.table import Table
 
@@ -35,10 +37,11 @@ def copy_project(folder: Path) -> None:
         copy(source, folder / part)
 
 
-def snakemake(folder: Path, *arguments: str) -> float:
-    """Run Snakemake in `folder`; return its wall seconds."""
+def snakemake(folder: Path, *arguments: str, clock: Path | None = None) -> float:
+    """Run Snakemake in `folder`; return its wall seconds. Every process adds a line to the file `clock`."""
     command = [sys.executable, "-m", "snakemake", *arguments, "--profile", "profiles/local"]
-    environment = os.environ | {"PYTHONPATH": str(folder / "workflow")}
+    package = folder / "workflow"
+    environment = os.environ | (clocked(clock, package) if clock else {"PYTHONPATH": str(package)})
     started = time.perf_counter()
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -48,8 +51,9 @@ def snakemake(folder: Path, *arguments: str) -> float:
 
 def demo(folder: Path) -> None:
     """Time the demo study by stage."""
+    clock = folder / "clock.jsonl"
     with console.status("running the demo study ..."):
-        wall = snakemake(folder, "--configfile", "studies/demo.yaml", "--benchmark-extended")
+        wall = snakemake(folder, "--configfile", "studies/demo.yaml", "--benchmark-extended", clock=clock)
         again = snakemake(folder, "--configfile", "studies/demo.yaml")
     results = folder / "results/demo"
     stages: dict[str, list[float]] = defaultdict(list)
@@ -68,6 +72,7 @@ def demo(folder: Path) -> None:
         share = sum(seconds) / total
         table.add_row(rule, str(len(seconds)), f"{sum(seconds):.1f}", f"{share:.1%}", f"{memory[rule]:.0f}")
     console.print(table)
+    console.print(cost_table(clock))
     steps = sum(run["seconds"]["steps"] for run in runs)
     cores = min(os.cpu_count() or 1, len(runs))
     console.print(f"training steps: {steps:.0f} core-seconds of {wall * cores:.0f} ({steps / wall / cores:.0%});")

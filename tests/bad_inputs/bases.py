@@ -18,7 +18,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from tests.bad_inputs.commands import ROOT, Commands
+from tests.helpers.commands import ROOT, Commands
 
 LINKED = ("rules", "workflow", "envs", "profiles")
 STUDY = {

@@ -13,10 +13,10 @@ import pytest
 
 from segstudy.core.checksums import content
 from segstudy.core.errors import StudyError
-from tests.bad_inputs import privileges
 from tests.bad_inputs.bases import copied
-from tests.bad_inputs.commands import Commands, Outcome
 from tests.bad_inputs.row import Row
+from tests.helpers import privileges
+from tests.helpers.commands import Commands, Outcome
 
 # What a run keeps for itself, and what tells of it: no results.
 OWN = ("logs", "benchmarks", "resume", "partial")

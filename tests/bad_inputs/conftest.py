@@ -13,7 +13,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # for `tests.`, where pytest was called by its name
 
 from tests.bad_inputs import bases
-from tests.bad_inputs.commands import Commands, started
+from tests.helpers.commands import Commands, started
+from tests.helpers.session_folders import made_once
 
 
 @pytest.fixture(scope="session")
@@ -36,5 +37,9 @@ def config(scratch: Path, commands: Commands) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(scratch: Path, config: Path, commands: Commands) -> Path:
-    return bases.new_finished(scratch / "finished", config, commands)
+def finished(scratch: Path, config: Path, commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = made_once(
+        tmp_path_factory, "finished-of-bad-inputs", lambda folder: bases.new_finished(folder, config, commands)
+    )
+    bases.copied(made, scratch / "finished")
+    return scratch / "finished"

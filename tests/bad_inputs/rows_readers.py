@@ -17,6 +17,8 @@ ROWS = [
     looked("cmp-not-there", value("datasets.own.reader", "cmp"), "no CMP", "raw/own (holds images, masks)"),
     looked("ebhi-not-there", value("datasets.own.reader", "ebhi"), "no EBHI", "raw/own (holds images, masks)"),
     looked("hrf-not-there", value("datasets.own.reader", "hrf"), "no HRF", "raw/own (holds images, masks)"),
+    looked("chase-not-there", value("datasets.own.reader", "chase"), "no CHASE_DB1", "raw/own (holds images, masks)"),
+    looked("stare-not-there", value("datasets.own.reader", "stare"), "no STARE", "raw/own (holds images, masks)"),
     looked("phc-not-there", value("datasets.own.reader", "phc"), "no PhC", "raw/own (holds images, masks)"),
     looked("rfmid-not-there", value("datasets.own.reader", "rfmid"), "no RFMiD", "raw/own (holds images, masks)"),
     looked(

@@ -14,8 +14,8 @@ temporary file stays. Rows that are `unprivileged` run with the rights of owners
 tests (`privileges.py`). Inputs that the product reports in one message make one row. One row alone:
 `pytest tests/bad_inputs -k loss-that-is-none`.
 
-The commands run in forks of a process that has imported their libraries (`server.py`); with BAD_INPUTS_PLAIN=1 they run
-as from a shell, which takes about six times as long and must give the same.
+The commands run in forks of a process that has imported their libraries (`command_server.py`); with BAD_INPUTS_PLAIN=1
+they run as from a shell, which takes about six times as long and must give the same.
 
 Rows that start from a finished study are in test_bad_inputs_finished.py and test_damaged_results.py, so that two
 processes share the work.

@@ -91,6 +91,7 @@ def begun(copy, cell, after=0):
     return bool(facts) and facts["pid"] != after and facts["epoch"] > 3
 
 
+@pytest.mark.slow
 def test_cancelled_and_lost_jobs_end_with_the_same_bytes(cluster, study):
     copy, bytes_of = study
     process = submit(copy, cluster, *COUNTS)

@@ -168,7 +168,7 @@ class NetworkPromises:
             optimiser.zero_grad()
             nn.functional.binary_cross_entropy_with_logits(network(pictures), masks).backward()
             optimiser.step()
-            if step % 50 == 0:  # most need 100 steps; how many one needs depends on the number of threads
+            if step % 20 == 0:  # most need 100 steps; how many one needs depends on the number of threads
                 with torch.no_grad():
                     found = (network.eval()(pictures) > 0).float()
                 if 2 * (found * masks).sum() / (found + masks).sum() > 0.98:

@@ -5,11 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+
+from tests.helpers.commands import ask, server_of_libraries
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,26 +71,30 @@ class Copy:
     def write(self) -> None:
         (self.folder / "study.yaml").write_text(yaml.safe_dump(self.study, sort_keys=False))
 
-    def snakemake(self, *arguments: str, profile: str = "profiles/local", timeout: int = 900) -> Outcome:
+    def snakemake(
+        self, *arguments: str, profile: str = "profiles/local", timeout: int = 900, plain: bool = False
+    ) -> Outcome:
         self.write()
         command = ("snakemake", *arguments, "--profile", profile, "--configfile", "study.yaml")
-        return self.run(*command, timeout=timeout)
+        return self.run(*command, timeout=timeout, plain=plain)
 
-    def run(self, *command: str, timeout: int = 900) -> Outcome:
-        """Run a command of the environment that the tests run in, over the package of this copy."""
+    def run(self, *command: str, timeout: int = 900, plain: bool = False) -> Outcome:
+        """Run a command of the environment that the tests run in, over the package of this copy.
+
+        Command and jobs are forks of a process that has imported the libraries; `plain`, and all with STUDIES_PLAIN=1
+        in the environment: processes of their own, as from a terminal.
+        """
         path = Path(sys.executable).parent
         environment = os.environ | {"PYTHONPATH": str(self.folder / "workflow"), "PATH": f"{path}:{os.environ['PATH']}"}
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=timeout,
-        )
-        return Outcome(done.returncode, done.stdout)
+        if plain or os.environ.get("STUDIES_PLAIN"):
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+            done = subprocess.run(command, cwd=self.folder, env=environment, check=False, timeout=timeout, **pipes)
+            return Outcome(done.returncode, done.stdout)
+        with tempfile.TemporaryFile() as output, open(os.devnull, "rb") as nothing:
+            descriptors = (nothing.fileno(), output.fileno(), output.fileno())
+            code = ask(server_of_libraries(), command, self.folder, environment, descriptors, timeout)
+            output.seek(0)
+            return Outcome(code, output.read().decode())
 
     def plan(self, *arguments: str) -> Outcome:
         outcome = self.snakemake("-n", *arguments)

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 
@@ -24,16 +25,25 @@ NARROW = {"network": "encoder_unet", "encoder": "resnet18", "decoder_widths": [8
 
 
 def forged(encoder="resnet18", seed=7):
-    """Return the state dict of an encoder with weights by chance, as torchvision's file would hold it."""
+    """Return the state dict of an encoder with weights by chance, as torchvision's file would hold it.
+
+    A tensor of the classifier, which nobody takes, has one number: those of VGG are half a gigabyte.
+    """
     torchvision_import.make_importable()
     from torchvision.models import get_model
 
+    with torch.device("meta"):
+        blank = get_model(encoder, weights=None).state_dict()
     torch.manual_seed(seed)
-    network = get_model(encoder, weights=None)
-    for name, buffer in network.named_buffers():
-        if name.endswith(("mean", "var")):
-            buffer.uniform_(0.5, 1.5)  # statistics that no new network has
-    return network.state_dict()
+    state = {}
+    for name, value in blank.items():
+        if name.startswith(("fc.", "classifier.")):
+            state[name] = torch.zeros(1)
+        elif name.endswith(("mean", "var")):
+            state[name] = torch.empty(value.shape).uniform_(0.5, 1.5)  # statistics that no new network has
+        else:
+            state[name] = (torch.randn(value.shape) / 20).to(value.dtype)
+    return state
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +51,24 @@ def state():
     return forged()
 
 
-@pytest.fixture
-def given(state, tmp_path):
-    torch.save(state, tmp_path / "resnet18.pth")
-    return tmp_path / "resnet18.pth"
+@pytest.fixture(scope="module")
+def files(state, tmp_path_factory):
+    """The file as torchvision gives it, and what becomes of it."""
+    folder = tmp_path_factory.mktemp("files")
+    torch.save(state, folder / "resnet18.pth")
+    encoder_files.obtain("resnet18", folder / "resnet18.pth", folder / "resnet18.safetensors")
+    return folder
 
 
 @pytest.fixture
-def weights(given, tmp_path):
-    encoder_files.obtain("resnet18", given, tmp_path / "out" / "resnet18.safetensors")
-    return tmp_path / "out" / "resnet18.safetensors"
+def given(files, tmp_path):
+    return shutil.copy(files / "resnet18.pth", tmp_path / "resnet18.pth")
+
+
+@pytest.fixture
+def weights(files, tmp_path):
+    (tmp_path / "out").mkdir()
+    return shutil.copy(files / "resnet18.safetensors", tmp_path / "out" / "resnet18.safetensors")
 
 
 # torchvision beside a torch that it was not compiled for.

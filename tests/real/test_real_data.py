@@ -11,6 +11,7 @@ from segstudy.config.datasets import Split
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
 from segstudy.data.card import describe
+from segstudy.data.images.field_of_view import field_of_view
 from segstudy.data.images.read import image_size, read_image
 from segstudy.data.images.read_masks import read_labels, read_mask
 from segstudy.data.index import build_index
@@ -69,6 +70,21 @@ def test_drive_index(drive):
     assert (index["mask"] != "").all() and (index["roi"] != "").all()
     assert list(index["second_mask"] != "") == [True] * 20 + [False] * 20
     assert index.attrs["repairs"] == []
+
+
+def test_the_computed_field_of_view_is_that_of_the_release(real_data):
+    for name in (
+        "test/images/01_test",
+        "test/images/08_test",
+        "training/images/23_training",
+        "training/images/40_training",
+    ):
+        image, mask = (
+            real_data("DRIVE") / part for part in (f"{name}.tif", f"{name.replace('images', 'mask')}_mask.gif")
+        )
+        computed, true = field_of_view(read_image(image)), read_mask(mask).array > 0
+        both = np.count_nonzero(computed & true)
+        assert 2 * both / (np.count_nonzero(computed) + np.count_nonzero(true)) > 0.995
 
 
 def test_drive_shares(drive):

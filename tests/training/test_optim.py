@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -156,3 +158,22 @@ def test_frozen_parameters_are_left_alone():
     train(net, optimiser, range(3))
     assert torch.equal(net[0].weight, before)
     assert len(optimiser.param_groups[0]["params"]) == 4
+
+
+def test_a_training_that_compiles_nothing_does_not_load_the_compiler():
+    """`torch._dynamo` takes a second of processor time to import; torch's own optimizers do it at the first step."""
+    lines = [
+        "import sys, torch",
+        "from segstudy.config.recipes import Recipe",
+        "from segstudy.training.optim import build_optimizer",
+        "for kind in ('adam', 'adamw', 'sgd'):",
+        "    weights = torch.nn.Linear(2, 1)",
+        "    optimizer = build_optimizer(weights, Recipe(optimiser=kind), 'cpu')",
+        "    weights(torch.ones(1, 2)).sum().backward()",
+        "    optimizer.step()",
+        "    optimizer.load_state_dict(optimizer.state_dict())",
+        "    optimizer.zero_grad()",
+        "print('torch._dynamo' in sys.modules)",
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

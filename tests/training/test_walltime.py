@@ -3,12 +3,12 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.helpers import small_cell
+from tests.helpers.commands import server_of_libraries
 
 ROOT = Path(__file__).resolve().parents[2]
 # What Snakemake's script does, and a scheduler that warns once the given number of steps is done.
@@ -39,26 +39,42 @@ with job(asked, resume=resume):
 """
 
 
-@pytest.mark.parametrize("name", ["SIGUSR2", "SIGTERM"])  # LSF's warning before a walltime; SLURM's
-def test_three_walltimes_end_like_none(tmp_path, name):
-    inputs = tmp_path / "inputs"
-    small_cell.write_inputs(inputs)
-    program = tmp_path / "job.py"
-    program.write_text(JOB.format(tests=str(ROOT), inputs=str(inputs), name=name))
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    small_cell.write_inputs(folder)
+    return folder
+
+
+def attempt(program, folder, steps):
+    """Run the program as a job; one that has imported the libraries already."""
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow"), "OMP_NUM_THREADS": "1"}
+    command = [server_of_libraries().with_name("python"), str(program), str(folder), str(steps)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
-    def attempt(folder, steps):
-        command = [sys.executable, str(program), str(folder), str(steps)]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
-    undisturbed, limited = tmp_path / "undisturbed", tmp_path / "limited"
-    assert attempt(undisturbed, 0).returncode == 0
+def written(path, inputs, name):
+    path.write_text(JOB.format(tests=str(ROOT), inputs=str(inputs), name=name))
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(inputs, tmp_path_factory):
+    """A training that nobody stops."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert attempt(written(folder / "job.py", inputs, "SIGTERM"), folder, 0).returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize("name", ["SIGUSR2", "SIGTERM"])  # LSF's warning before a walltime; SLURM's
+def test_three_walltimes_end_like_none(inputs, undisturbed, tmp_path, name):
+    program, limited = written(tmp_path / "job.py", inputs, name), tmp_path / "limited"
     for _ in range(2):  # of some 15 steps; every attempt goes on where the last one was stopped
-        done = attempt(limited, 6)
+        done = attempt(program, limited, 6)
         assert done.returncode == 1, done.stderr
         assert f"stopped by {name}" in done.stderr and "state saved" in done.stderr
         assert not (limited / "run.json").exists() and not (limited / "model.safetensors").exists()
-    assert attempt(limited, 6).returncode == 0
+    assert attempt(program, limited, 6).returncode == 0
     for file in ("model.safetensors", "history.csv"):
         assert (limited / file).read_bytes() == (undisturbed / file).read_bytes(), file
     run = json.loads((limited / "run.json").read_text())

@@ -8,12 +8,16 @@ from PIL import Image
 
 from tests.helpers.phantoms import drawn
 
+# Drawn houses are few: none of the training images has this class.
+RARE = {"kind": "class_missing", "samples": ["deco"], "reason": "eight drawn houses"}
+
 
 @pytest.fixture
 def facades(fresh):
     classes = {"opening": [3, 4], "background": [1, 2, *range(5, 13)]}
     houses = drawn("cmp", fresh.file("raw"), images=8, height=64, width=80) | {"size": {"height": 64, "width": 80}}
-    fresh.study["datasets"] = {"facades": houses, "openings": {**houses, "classes": classes}}
+    houses["exceptions"] = [RARE]
+    fresh.study["datasets"] = {"facades": houses, "openings": {**houses, "classes": classes, "exceptions": []}}
     fresh.study["experiments"]["losses"]["datasets"] = ["openings"]
     return fresh
 
@@ -41,7 +45,7 @@ def test_facades_reach_the_store_with_all_their_classes_or_some(facades):
     assert outcome.code == 1 and "preprocess" not in outcome.jobs and "Traceback" not in outcome.text
     assert "unknown_label: cmp_b0001" in outcome.text and "cmp_b0001.png holds 13 (" in outcome.text
     known = {"kind": "unknown_label", "samples": ["cmp_b0001"], "reason": "the corner was painted over"}
-    facades.study["datasets"]["facades"]["exceptions"] = [known]
+    facades.study["datasets"]["facades"]["exceptions"] = [known, RARE]
     outcome = facades.snakemake(f"{data['facades']}/store")
     assert outcome.code == 0, outcome.text
     assert "the corner was painted over" in facades.file(f"{data['facades']}/checks/images.json").read_text()

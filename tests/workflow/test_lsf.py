@@ -92,6 +92,7 @@ def strike(copy, lsf, pending):
     return not pending
 
 
+@pytest.mark.slow
 def test_killed_lost_and_vanished_jobs_end_with_the_same_bytes(study, tmp_path):
     copy, bytes_of = study
     with Lsf(tmp_path / "lsf", slots=2, interval=5) as lsf:

@@ -16,7 +16,12 @@ from tests.helpers.study_copies import new_copy
 
 STUDY = {
     "study": "houses",
-    "datasets": {"cmp": {"size": {"height": 32, "width": 48}}},
+    "datasets": {
+        "cmp": {
+            "size": {"height": 32, "width": 48},
+            "exceptions": [{"kind": "class_missing", "samples": ["deco"], "reason": "eight drawn houses"}],
+        }
+    },
     "models": {"unet": {"depth": 2, "width": 4}},
     "losses": {"weighted": {"loss": "cross_entropy", "class_weights": "inverse_frequency"}},
     "recipes": {"default": {"epochs": 2, "batch_size": 4}},

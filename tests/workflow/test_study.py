@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from segstudy.core.files import read_csv
+from tests.helpers.consistency import contradicts
 
 CELL = "results/tiny/cells/drive/unet/focal/default/seed0"
 
@@ -25,7 +26,7 @@ def test_everything_is_there(finished):
         "results/tiny/figures/losses/strips.png",
         "results/tiny/figures/losses/curves.png",
         "results/tiny/figures/losses/ablation.svg",
-        "results/tiny/figures/gallery/ph2/unet/bce/default/seed1.jpg",
+        "results/tiny/figures/gallery/ph2/unet/bce/default/seed0.jpg",
         "results/tiny/figures/networks/drive/unet.svg",
         "results/tiny/figures/augmented/drive/default/seed0.png",
         "results/tiny/data/ph2/card.md",
@@ -71,6 +72,19 @@ def test_the_table_repeats_the_counts(finished):
     assert row["test_dice_mean"] == pytest.approx(sum(dice) / 2, abs=1e-9)
 
 
+def test_no_row_of_the_table_contradicts_itself(finished):
+    counts = read_csv(finished.file(f"{CELL}/counts.csv"))
+    own = counts.query("subset == 'test' and region == 'roi' and policy == 'fixed'")
+    images = list(zip(own["tp"] + own["fn"], own["fp"] + own["tn"], strict=True))
+    table = pd.read_csv(finished.file("results/tiny/tables/losses.csv"))
+    rows = table[table["dataset"] == "drive"].to_dict("records")
+    fixed = [row["test_dice_pooled_sd"] == 0 for row in rows]  # a control that no seed changes: one confusion matrix
+    assert sum(fixed) >= 3 and not all(fixed)
+    for row, one in zip(rows, fixed, strict=True):
+        assert contradicts(row, images, seeds=1 if one else row["seeds"]) == set(), row["model"]
+    assert contradicts(rows[0], images, {"accuracy": 0.05}, rows[0]["seeds"])
+
+
 def test_control_rows_stand_in_the_table(finished):
     table = pd.read_csv(finished.file("results/tiny/tables/losses.csv"))
     controls = table[table["row"] == "control"]
@@ -104,7 +118,7 @@ def test_the_command_of_a_run_gives_the_same_bytes_again(changed):
     before = [path.read_bytes() for path in paths]
     command = json.loads(changed.file(f"{CELL}/run.json").read_text())["command"]
     assert not changed.file("results/.trained").exists(), "the cell is trained, not taken over"
-    outcome = changed.run(*command.split())
+    outcome = changed.run(*command.split(), plain=True)
     assert outcome.code == 0, outcome.text
     assert outcome.trained == {"drive/unet/focal/0"}
     assert [path.read_bytes() for path in paths] == before

@@ -35,7 +35,10 @@ def test_a_loss_option_retrains_exactly_its_cells(changed):
 
 def test_more_seeds_keep_what_is_there(changed):
     changed.study["experiments"]["losses"]["seeds"] = 3
-    assert changed.plan().trained == {f"{d}/unet/{loss}/2" for d in ("ph2", "drive") for loss in ("bce", "focal")}
+    plan = changed.plan()
+    assert plan.trained == {f"{d}/unet/{loss}/2" for d in ("ph2", "drive") for loss in ("bce", "focal")}
+    of_cells = {rule: plan.jobs[rule] for rule in ("train", "predict", "measure", "gallery")}
+    assert of_cells == {"train": 4, "predict": 4, "measure": 4, "gallery": 0}, "three jobs a cell"
 
 
 def test_another_model_keeps_what_is_there(changed):
@@ -177,6 +180,13 @@ def test_balanced_strata_reach_the_training(fresh):
     assert len(record["strata"]) == 3  # PH2's diagnoses
     assert sum(counts["images"] for counts in record["strata"].values()) == record["images"]["train"]
     assert len({counts["per_epoch"] for counts in record["strata"].values()}) == 1
+
+
+def test_galleries_are_those_of_the_first_seeds_and_others_are_asked_for_by_their_path(fresh):
+    jobs = fresh.plan().jobs
+    assert (jobs["train"], jobs["predict"], jobs["measure"], jobs["gallery"]) == (8, 8, 8, 4)
+    other = fresh.plan("results/tiny/figures/gallery/drive/unet/bce/default/seed1.jpg").jobs
+    assert (other["train"], other["gallery"]) == (1, 1)
 
 
 @pytest.mark.parametrize(

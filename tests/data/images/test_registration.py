@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import affine_transform, gaussian_filter
 
-from segstudy.data.images.registration import aligned, correlation, sampled, turned_and_scaled
+from segstudy.data.checks.transformed_copies import movements
+from segstudy.data.images.registration import aligned, correlation, sampled, sampling_matrix, turned_and_scaled
 
 
 def picture(seed, side=64):
@@ -46,3 +47,13 @@ def test_pictures_that_hardly_overlap_or_hold_nothing_are_not_alike():
     flat = np.zeros_like(image)
     assert correlation(image, flat, aligned(image, flat, np.eye(3), 5)) == 0
     assert np.isfinite(aligned(flat, image, np.eye(3), 5)).all()
+
+
+def test_the_sampling_matrix_is_what_sampling_does():
+    generator = np.random.default_rng(3)
+    picture = generator.standard_normal((32, 32)).astype(np.float32)
+    for place in (*movements(), np.eye(3)):
+        matrix, inside = sampling_matrix(32, place)
+        moved, expected = sampled(picture, place)
+        assert np.array_equal(inside, expected)
+        np.testing.assert_allclose(matrix @ picture.ravel(), (moved * expected).ravel(), atol=1e-5)

@@ -132,6 +132,7 @@ def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
 
     with atomic_path(svg) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": "segstudy"})
+    figure.set_layout_engine("none")  # everything has its place: to find it again for the PNG takes as long as to draw
     with atomic_path(png) as temporary:
         figure.savefig(temporary, format="png", dpi=PNG_DPI, metadata={"Software": "segstudy"})
     pyplot.close(figure)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from segstudy.runtime.uncompiled import leave_uncompiled
+
 Result = TypeVar("Result")
+# Parameters times pixels: a pass of at most about 2 GFLOP, a tenth of a second.
+SMALL = 1_000_000_000
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -27,10 +32,11 @@ def count_flops(network: nn.Module, in_channels: int, height: int, width: int) -
 
     def run(copied: nn.Module, device: torch.device) -> int:
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            leave_uncompiled(type(counter.mode).__torch_dispatch__)
             copied.eval()(torch.zeros(1, in_channels, height, width, device=device))
         return int(counter.get_total_flops())
 
-    return dry_run(network, run)
+    return dry_run(network, run, height * width)
 
 
 def count_saved_bytes(network: nn.Module, in_channels: int, height: int, width: int, bytes_per_value: int = 4) -> int:
@@ -56,18 +62,18 @@ def count_saved_bytes(network: nn.Module, in_channels: int, height: int, width: 
             copied(torch.zeros(2, in_channels, height, width, device=device)).sum()
         return sum(tensor.untyped_storage().nbytes() // tensor.element_size() for tensor in kept.values())
 
-    return dry_run(network, run) * bytes_per_value // 2
+    return dry_run(network, run, height * width) * bytes_per_value // 2
 
 
-def dry_run(network: nn.Module, run: Callable[[nn.Module, torch.device], Result]) -> Result:
-    """Return what `run` makes of a copy of `network`, and of the device on which the copy wants its images.
+def dry_run(network: nn.Module, run: Callable[[nn.Module, torch.device], Result], pixels: int) -> Result:
+    """Return what `run` makes of a copy of `network`, and of the device on which the copy wants images of `pixels`.
 
     The copy lies on torch's meta device, where sizes cost no time. A network of a library may look at values on its
     way, or hold tensors that do not move with it, and cannot run there: it is run on the CPU instead, with the same
-    result.
+    result. So is a small pass: it is done before torch has loaded what the meta device needs, more than a second.
     """
-    try:
-        return run(copy.deepcopy(network).to("meta"), torch.device("meta"))
-    except RuntimeError:  # NotImplementedError is one too
-        with torch.random.fork_rng(devices=[]):
-            return run(copy.deepcopy(network).cpu(), torch.device("cpu"))
+    if pixels * count_parameters(network) > SMALL:
+        with suppress(RuntimeError):  # NotImplementedError is one too
+            return run(copy.deepcopy(network).to("meta"), torch.device("meta"))
+    with torch.random.fork_rng(devices=[]):
+        return run(copy.deepcopy(network).cpu(), torch.device("cpu"))

@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 from torch import nn
 
-from segstudy.config.networks import NETWORKS
 from segstudy.models.blocks import Stage
 from segstudy.models.layer_trace import observed_stages
 from segstudy.models.registry import build
@@ -26,12 +25,12 @@ def layer_table(settings: Mapping[str, Any], in_channels: int, outputs: int, hei
     `channels`, `height`, `width` (of the feature map it puts out), `parameters`, `source` (the layer whose
     feature map enters too, for a skip). Sizes are those after padding; the last row is cropped back to the image.
 
-    The pass runs on torch's meta device, where sizes cost neither time nor memory (see `cost.dry_run`).
+    A large pass runs on torch's meta device, where sizes cost neither time nor memory (see `cost.dry_run`).
 
     Raises:
         StudyError: if `settings` names no network or has unknown options.
     """
-    with torch.device("meta" if settings["network"] in NETWORKS else "cpu"):  # a library may look at its weights
+    with torch.random.fork_rng(devices=[]):
         network = build(settings, in_channels, outputs)
     stages = observed_stages(network, in_channels, height, width)
     logger.info("%s at %dx%d: %d layers", settings["network"], height, width, len(stages))

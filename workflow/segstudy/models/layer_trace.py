@@ -50,14 +50,14 @@ def observed_stages(network: nn.Module, in_channels: int, height: int, width: in
     """Return the rows of a network's layer table for one image of height x width, as a forward pass shows them.
 
     The parameters of all rows add up to the network's: those that no row shows stand in a last but one, `elsewhere`.
-    A copy is run, without values where it can be (see `cost.dry_run`).
+    A copy is run, without values where it is large (see `cost.dry_run`).
     """
 
     def run(copied: nn.Module, device: torch.device) -> list[Stage]:
         root = _record(copied.eval(), torch.zeros(1, in_channels, height, width, device=device))
         return _stages(_open_further(list(_rows(root.inner))), height, width)
 
-    stages = dry_run(network, run)
+    stages = dry_run(network, run, height * width)
     rest = count_parameters(network) - sum(stage.parameters for stage in stages)
     if rest:
         stages.insert(-1, Stage("elsewhere", "other", "weights outside of these layers", *stages[-1][3:6], rest))

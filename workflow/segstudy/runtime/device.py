@@ -65,7 +65,8 @@ def configure(device: torch.device, threads: int, deterministic: bool) -> None:
     torch.set_num_threads(threads)
     if deterministic:
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
-    torch.use_deterministic_algorithms(deterministic)
+    # Its other name, use_deterministic_algorithms, loads the compiler as well: a second at the start of each training.
+    torch.set_deterministic_debug_mode("error" if deterministic else "default")
     # Filling fresh memory with NaN is a debugging aid that the mode brings along: it costs a pass over every tensor.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
@@ -83,6 +84,7 @@ def compiled(network: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
     """
     import torch._dynamo
 
+    torch.use_deterministic_algorithms(torch.are_deterministic_algorithms_enabled())  # the compiler has its own flag
     torch._dynamo.config.recompile_limit = 64  # shapes: full, last and halved batches, of whole images or crops
     torch._dynamo.config.fail_on_recompile_limit_hit = True
     logger.info("the training pass is compiled (torch.compile): the first steps take up to a minute")

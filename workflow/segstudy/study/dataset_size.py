@@ -25,6 +25,8 @@ from segstudy.core.errors import StudyError
 PUBLISHED = {
     "ph2": (200, 575, 766),
     "drive": (40, 584, 565),
+    "chase": (28, 960, 999),
+    "stare": (20, 605, 700),
     "cmp": (606, 750, 750),
     "ebhi": (2226, 224, 224),
     "hrf": (45, 2336, 3504),
@@ -32,7 +34,8 @@ PUBLISHED = {
     "rfmid": (3200, 1424, 2144),
     "folder": (200, 512, 512),
 }
-OFFICIAL_TEST = {"drive": 0.5}  # share of the official test set, where it is none of the config's
+# Share of the official test set, where it is none of the config's.
+OFFICIAL_TEST = {"drive": 0.5, "chase": 8 / 28, "stare": 0.5}
 WITHOUT_MASKS = {"rfmid"}  # readers of data sets in which nothing is labelled
 CLASSES = {"cmp": 11}  # in the foreground
 # Not there, or damaged: estimated as if it were not there. The job that reads it says so; the one that makes it again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -28,7 +29,12 @@ def binary_cells(study: Study, experiment: str) -> list[Cell]:
 
 def first_cells(study: Study, experiment: str) -> list[Cell]:
     """Return those of the first seed: one for every network, loss and recipe of a data set."""
-    first = {cell._replace(seed=0): cell for cell in cells(study, experiment)[::-1]}
+    return first_of_rows(cells(study, experiment))
+
+
+def first_of_rows(cells: Sequence[Cell]) -> list[Cell]:
+    """Return of every network, loss and recipe of a data set the cell that comes first."""
+    first = {cell._replace(seed=0): cell for cell in cells[::-1]}
     return list(first.values())[::-1]
 
 

@@ -11,7 +11,7 @@ from segstudy.config.datasets import WITHOUT_STRATA
 from segstudy.config.study import Study
 from segstudy.runtime.fingerprint import PACKAGE
 from segstudy.study.cell_inputs import of_cells, seen, sources
-from segstudy.study.experiments import binary_cells, variants
+from segstudy.study.experiments import binary_cells, first_of_rows, variants
 from segstudy.study.lookups import is_drawn, root
 
 
@@ -27,7 +27,10 @@ def cards(study: Study, suffix: str = "html") -> list[str]:
 
 
 def pictures(study: Study) -> list[str]:
-    """Return galleries, training samples, sketches of networks, denoised images and sheets of pseudo-labels."""
+    """Return galleries, training samples, sketches of networks, denoised images and sheets of pseudo-labels.
+
+    Galleries are those of each row's first seed; of other seeds they are drawn when asked for by their path.
+    """
     folder = paths.results(study.study)
     networks = dict.fromkeys((cell.dataset, cell.model) for cell in study.cells)
     first_seeds = {(cell.dataset, cell.recipe): cell.seed for cell in study.cells[::-1]}
@@ -35,7 +38,7 @@ def pictures(study: Study) -> list[str]:
     students = [cell for cell in [*study.cells, *ancestors] if "teacher" in sources(study, cell)]
     denoisers = [cell for cell in ancestors if study.recipes[cell.recipe].denoising]
     return [
-        *of_cells(study, paths.GALLERY, study.cells),
+        *of_cells(study, paths.GALLERY, first_of_rows(study.cells)),
         *of_cells(study, paths.PSEUDO_SHEET, students),
         *of_cells(study, paths.DENOISING, denoisers),
         *(f"{folder}/{paths.SKETCH}.png".format(dataset=dataset, model=model) for dataset, model in networks),
@@ -163,11 +166,8 @@ def networks(study: Study, pattern: str) -> list[str]:
 
 def first_pictures(study: Study) -> list[str]:
     """Return training samples, denoised images, sheets of pseudo-labels, and the gallery of each row's first seed."""
-    first = {cell._replace(seed=0): cell for cell in study.cells[::-1]}
-    galleries = set(of_cells(study, paths.GALLERY, list(first.values())))
-    every, sketches = pictures(study), set(networks(study, f"{paths.SKETCH}.png"))
-    all_galleries = set(of_cells(study, paths.GALLERY, study.cells))
-    return [path for path in every if path not in sketches and (path in galleries or path not in all_galleries)]
+    sketches = set(networks(study, f"{paths.SKETCH}.png"))
+    return [path for path in pictures(study) if path not in sketches]
 
 
 def indexes(study: Study) -> list[str]:

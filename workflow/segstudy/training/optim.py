@@ -5,6 +5,7 @@ No scheduler object holds any state: a training continued at step n has the rate
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Collection
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from torch import nn
 
 from segstudy.config.recipes import Recipe, Schedule
 from segstudy.core.errors import StudyError
+from segstudy.runtime.uncompiled import leave_uncompiled
 
 # The defaults of torch's OneCycleLR: where the rise starts, and where the fall ends below that start.
 ONE_CYCLE_START = 1 / 25
@@ -48,15 +50,24 @@ def build_optimizer(
         groups.append({"params": [trainable[name] for name in slower], "lr": rate})
     fused = torch.device(device).type in FUSED_ON
     rate, decay = recipe.learning_rate, recipe.weight_decay
-    optimizer: torch.optim.Optimizer
-    if recipe.optimiser == "sgd":
-        optimizer = torch.optim.SGD(groups, lr=rate, momentum=recipe.momentum, weight_decay=decay, fused=fused)
-    else:
-        adam = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimiser]
-        optimizer = adam(groups, lr=rate, weight_decay=decay, fused=fused)
+    kind: Any = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimiser]
+    kind = kind if recipe.compile else _without_compiler(kind)
+    momentum = {"momentum": recipe.momentum} if recipe.optimiser == "sgd" else {}
+    optimizer: torch.optim.Optimizer = kind(groups, lr=rate, weight_decay=decay, fused=fused, **momentum)
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]  # as torch's own schedulers keep it
     return optimizer
+
+
+def _without_compiler(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """Return an optimizer class of torch that does not load torch's compiler; its steps are the same.
+
+    torch's optimizers load it to take themselves out of what is compiled, at the start of every training (see
+    `segstudy.runtime.uncompiled`; `step` in `torch.optim.optimizer`).
+    """
+    leave_uncompiled(*(method for method in vars(torch.optim.Optimizer).values() if inspect.isfunction(method)))
+    step = torch.no_grad()(inspect.unwrap(kind.step))
+    return type(kind.__name__, (kind,), {"step": step})
 
 
 def set_lr(optimizer: torch.optim.Optimizer, factor: float) -> None:

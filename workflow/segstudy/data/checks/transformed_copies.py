@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segstudy.core.progress import track
-from segstudy.data.images.registration import Map, aligned, correlation, sampled, turned_and_scaled
+from segstudy.data.images.registration import Map, aligned, correlation, sampling_matrix, turned_and_scaled
 from segstudy.data.images.thumbnails import SIDE, Pictures, in_common, locally_normalised, positions, smoothed, unit
 
 THRESHOLD = 0.75  # distinct real images stayed below 0.69, copies cropped by 5 % or turned by 5 degrees above 0.78
@@ -104,13 +104,11 @@ def _moving() -> list[tuple[Pictures, Pictures]]:
 
     Moving is linear: a matrix (256, 1024), and (256,) the share of each small pixel that the picture covers.
     """
-    impulses = np.eye(MEDIUM * MEDIUM, dtype=np.float32).reshape(-1, MEDIUM, MEDIUM)
     found = []
     for movement in movements():
-        inside = sampled(impulses[0], movement)[1]
-        moved = np.stack([sampled(impulse, movement)[0] * inside for impulse in impulses])
-        matrix = _halved(moved).reshape(len(impulses), -1).T
-        found.append((np.ascontiguousarray(matrix), _halved(inside[None].astype(np.float32)).ravel()))
+        matrix, inside = sampling_matrix(MEDIUM, movement)
+        halved = _halved(matrix.T.reshape(-1, MEDIUM, MEDIUM)).reshape(len(matrix), -1).T
+        found.append((np.ascontiguousarray(halved), _halved(inside[None].astype(np.float32)).ravel()))
     return found
 
 

@@ -35,15 +35,41 @@ def sampled(picture: Picture, place: Map) -> tuple[Picture, NDArray[np.bool_]]:
     from scipy.ndimage import affine_transform
 
     side = len(picture)
+    moved = affine_transform(picture, place[:2, :2], _offset(side, place), order=1, mode="nearest")
+    return moved, _inside(_sources(side, place), side)
+
+
+def sampling_matrix(side: int, place: Map) -> tuple[Picture, NDArray[np.bool_]]:
+    """Return `sampled` of pictures (S, S) as a matrix (S * S, S * S), rows outside the picture 0; and what is inside.
+
+    A row holds the four bilinear weights of its pixel.
+    """
+    places = _sources(side, place)
+    inside = _inside(places, side)
+    rows, columns = np.clip(places, 0, side - 1)
+    up, left = (np.minimum(values.astype(int), side - 2) for values in (rows, columns))
+    down, right = rows - up, columns - left
+    matrix = np.zeros((side * side, side * side), dtype=np.float32)
+    pixels = np.arange(side * side).reshape(side, side)
+    for row, of_row in ((up, 1 - down), (up + 1, down)):
+        for column, of_column in ((left, 1 - right), (left + 1, right)):
+            matrix[pixels, row * side + column] = of_row * of_column * inside
+    return matrix, inside
+
+
+def _offset(side: int, place: Map) -> NDArray[np.float64]:
     half, centre = side / 2, (side - 1) / 2
-    offset = half * place[:2, 2] + centre - place[:2, :2].sum(axis=1) * centre
-    moved = affine_transform(picture, place[:2, :2], offset, order=1, mode="nearest")
-    steps = np.arange(side)
-    inside = np.ones((side, side), dtype=bool)
-    for axis in (0, 1):
-        places = np.add.outer(place[axis, 0] * steps + offset[axis], place[axis, 1] * steps)
-        inside &= (places >= 0) & (places <= side - 1)
-    return moved, inside
+    return np.asarray(half * place[:2, 2] + centre - place[:2, :2].sum(axis=1) * centre)
+
+
+def _sources(side: int, place: Map) -> NDArray[np.float64]:
+    """Return row and column in the second picture of each pixel of the first: (2, S, S)."""
+    steps, offset = np.arange(side), _offset(side, place)
+    return np.stack([np.add.outer(place[axis, 0] * steps + offset[axis], place[axis, 1] * steps) for axis in (0, 1)])
+
+
+def _inside(places: NDArray[np.float64], side: int) -> NDArray[np.bool_]:
+    return np.asarray(((places >= 0) & (places <= side - 1)).all(axis=0))
 
 
 def aligned(first: Picture, second: Picture, start: Map, steps: int) -> Map:

@@ -48,6 +48,9 @@ class Sample(NamedTuple):
     image: Path | bytes | Sequence[Path] | None  # a file, an encoded picture, a file for each channel; None: not there
     mask: Path | bytes | Callable[[], Drawn] | None
     subset: str = ""
+    group: str = ""
+    second_mask: Path | bytes | None = None
+    roi: Path | bytes | Callable[[Path], np.ndarray] | None = None  # a function draws it from the image in a file
 
 
 def read_bounded(path: Path) -> bytes:

@@ -10,12 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from segstudy.core.errors import StudyError
 from segstudy.data.images.label_map import binary
 from segstudy.data.readers.discovery import (
     LOSSY_SUFFIXES,
-    best,
-    few,
     folders,
     frame,
     natural,
@@ -24,6 +21,7 @@ from segstudy.data.readers.discovery import (
     relative,
     say_unpaired,
 )
+from segstudy.data.readers.two_annotators import one_file
 
 TITLE = "HRF"
 LABELS = binary("vessel")
@@ -60,7 +58,7 @@ def index(root: Path) -> pd.DataFrame:
     repairs: list[str] = []
     names = {part: sorted({name for name, p in by_part if p == part}, key=natural) for part in _PARTS}
     for name in names["image"]:
-        files = {part: _one(by_part.get((name, part), []), root, repairs) for part in _PARTS}
+        files = {part: one_file(by_part.get((name, part), []), root, repairs, LAYOUT) for part in _PARTS}
         stratum = STRATA[name.partition("_")[2]]
         rows.append(
             {"sample": name, "group": name, "stratum": stratum}
@@ -92,15 +90,3 @@ def _part(folder: str, path: Path) -> str:
         return "roi"
     lossy = path.suffix.casefold() in LOSSY_SUFFIXES
     return "image" if lossy or folder in ("image", "images") else "mask"
-
-
-def _one(paths: list[Path], root: Path, repairs: list[str]) -> Path | None:
-    """Return the truest of the files of one picture; files in several folders or of several names are an error."""
-    if len({(path.parent, plain(path.stem)) for path in paths}) > 1:
-        raise StudyError(
-            f"several files for one picture: {few(relative(path, root) for path in paths)}",
-            where=root,
-            allowed=LAYOUT,
-            remedy="keep one of them, or point the root at the copy to use",
-        )
-    return best(paths, root, repairs) if paths else None

@@ -1,8 +1,10 @@
 """A process that has imported the heavy libraries and runs commands in forks of itself.
 
-`python -m tests.bad_inputs.server SOCKET` listens on SOCKET. A command costs its work then, not the seconds that its
-imports take: two hundred commands fit into two minutes. Before a fork things are imported, not used, so that a command
-finds no state of another one, and reads its arguments, its environment and its folder as it would from a shell.
+`python -m tests.helpers.command_server SOCKET [PACKAGE]` listens on SOCKET. A command costs its work then, not the
+seconds that its imports take: two hundred commands fit into two minutes. Before a fork things are imported, not used,
+so that a command finds no state of another one, and reads its arguments, its environment and its folder as it would
+from a shell. Without the folder PACKAGE only libraries are imported before: a command takes segstudy from its
+PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from types import ModuleType
 
-from tests.bad_inputs import privileges
+from tests.helpers import privileges
 
 LIBRARIES = (
     *("torch", "pandas", "pydantic", "scipy.ndimage", "scipy.stats", "skimage.morphology", "skimage.measure"),
@@ -34,28 +36,36 @@ LIBRARIES = (
 )
 
 
-def preload() -> None:
-    """Import what commands and jobs import, and read the code of the package for its fingerprints."""
-    import segstudy
-    from segstudy.runtime import fingerprint
-
+def preload(package: str) -> None:
+    """Import what commands and jobs import; of segstudy in the folder `package`, read the code for its fingerprints."""
     for name in LIBRARIES:
         importlib.import_module(name)
-    for module in pkgutil.walk_packages(segstudy.__path__, "segstudy."):
-        if not module.name.endswith(("__main__", ".library_classes", ".torchvision_import", ".encoder_unet")):
-            importlib.import_module(module.name)
-            fingerprint.code(module.name)  # remembers code alone: the same in every folder
+    if package:
+        _preload_package(package)
+    else:
+        assert "segstudy" not in sys.modules
     gc.collect()
     gc.freeze()
 
 
-def serve(place: str) -> None:
+def _preload_package(folder: str) -> None:
+    sys.path.insert(0, folder)
+    import segstudy
+    from segstudy.runtime import fingerprint
+
+    for module in pkgutil.walk_packages(segstudy.__path__, "segstudy."):
+        if not module.name.endswith(("__main__", ".library_classes", ".torchvision_import", ".encoder_unet")):
+            importlib.import_module(module.name)
+            fingerprint.code(module.name)  # remembers code alone: the same in every folder
+
+
+def serve(place: str, package: str = "") -> None:
     """Accept commands until stdin ends; every connection is one command and gets its exit code."""
-    preload()
+    preload(package)
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(place)
     listening.listen(64)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that answer
+    signal.signal(signal.SIGCHLD, _reap)
     print("ready", flush=True)
     while listening in select.select([listening, sys.stdin], [], [])[0]:
         connection, _ = listening.accept()
@@ -66,6 +76,13 @@ def serve(place: str) -> None:
                 _answer(connection)
             os._exit(0)
         connection.close()
+
+
+def _reap(*_: object) -> None:
+    """Take note that forks have ended, and of the time that they took: nobody waits for them."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _answer(connection: socket.socket) -> None:
@@ -104,6 +121,8 @@ def _become(request: dict, descriptors: Sequence[int]) -> None:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    sys.path[0] = os.path.dirname(sys.executable)  # where the commands lie
+    sys.path[1:1] = filter(None, request["environment"].get("PYTHONPATH", "").split(os.pathsep))
     sys.argv = request["arguments"]
     sys.modules["__main__"] = ModuleType("__main__")  # typer asks it for the name of the program
     sys.modules["snakemake.workflow"].Workflow._rundir = os.getcwd()  # found out when the module was imported
@@ -155,4 +174,4 @@ def _exit_code(work: Callable[[], object]) -> int:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(*sys.argv[1:])

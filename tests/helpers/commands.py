@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import array
+import atexit
+import functools
 import json
 import os
 import shlex
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.bad_inputs import privileges
+from tests.helpers import privileges
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120
+SERVERS: set[int] = set()  # processes that run commands now
 
 # What stands for the interpreter in commands that the server runs: it hands scripts and Snakemake back to the server.
 SHIM = """#!{python} -IS
@@ -69,36 +73,40 @@ class Commands:
                 code = done.returncode
             else:
                 descriptors = (nothing.fileno(), file.fileno(), file.fileno())
-                code = self._asked(words, folder, environment, descriptors, timeout)
+                code = ask(self.place, words, folder, environment, descriptors, timeout)
         return Outcome(code, output.read_text(encoding="utf-8", errors="replace"))
 
-    def _asked(
-        self,
-        words: Sequence[str],
-        folder: Path,
-        environment: Mapping[str, str],
-        descriptors: Sequence[int],
-        timeout: float,
-    ) -> int:
-        assert self.place is not None
-        assert words[0] in ("segstudy", "snakemake"), f"a command begins with segstudy or snakemake: {words}"
-        request = {
-            "kind": words[0],
-            "arguments": list(words),
-            "folder": str(folder),
-            "environment": environment,
-            "python": str(self.place.with_name("python")),
-        }
-        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(timeout)
-            connection.connect(str(self.place))
-            connection.sendmsg([b" "], [rights])
-            connection.sendall(json.dumps(request).encode() + b"\n")
-            answer = b""
-            while part := connection.recv(64):
-                answer += part
-        return int(json.loads(answer))
+
+def ask(
+    place: Path,
+    words: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    descriptors: Sequence[int],
+    timeout: float,
+) -> int:
+    """Let the server at the socket `place` run a command with these descriptors as stdin, stdout and stderr.
+
+    Return the command's exit code.
+    """
+    assert words[0] in ("segstudy", "snakemake"), f"a command begins with segstudy or snakemake: {words}"
+    request = {
+        "kind": words[0],
+        "arguments": list(words),
+        "folder": str(folder),
+        "environment": environment,
+        "python": str(place.with_name("python")),
+    }
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(timeout)
+        connection.connect(str(place))
+        connection.sendmsg([b" "], [rights])
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        answer = b""
+        while part := connection.recv(64):
+            answer += part
+    return int(json.loads(answer))
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -121,20 +129,45 @@ def started(scratch: Path) -> Iterator[Commands]:
     if os.environ.get("BAD_INPUTS_PLAIN"):
         yield Commands(None)
         return
+    environment = _environment(scratch / "home") | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+    with served(scratch, environment, str(ROOT / "workflow")) as place:
+        yield Commands(place)
+
+
+@contextmanager
+def served(scratch: Path, environment: Mapping[str, str], *package: str) -> Iterator[Path]:
+    """Start a server in `scratch` that has imported the libraries, and segstudy of the folder `package`; end it.
+
+    The value is the path of its socket.
+    """
     place, python = scratch / "socket", scratch / "python"
     python.write_text(SHIM.format(python=sys.executable, place=str(place)))
     python.chmod(0o755)
-    environment = _environment(scratch / "home") | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
-    log = (scratch / "server.log").open("wb")
-    words = [sys.executable, "-m", "tests.bad_inputs.server", str(place)]
-    with subprocess.Popen(
-        words, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
-    ) as server:
+    words = [sys.executable, "-m", "tests.helpers.command_server", str(place), *package]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with (
+        (scratch / "server.log").open("wb") as log,
+        subprocess.Popen(words, cwd=ROOT, env=environment, stderr=log, **pipes) as server,
+    ):
         try:
             assert server.stdout is not None
             ready = server.stdout.readline()
             assert ready == b"ready\n", (scratch / "server.log").read_text()
-            yield Commands(place)
+            SERVERS.add(server.pid)
+            yield place
         finally:
+            SERVERS.discard(server.pid)
             server.terminate()
-            log.close()
+
+
+@functools.cache
+def server_of_libraries() -> Path:
+    """Return the socket of a server that lives as long as this process and has imported the libraries.
+
+    `python` beside it runs scripts in forks of the server, with the package of the environment's PYTHONPATH.
+    """
+    resources = ExitStack()
+    atexit.register(resources.close)
+    scratch = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="studies-"))).resolve()
+    kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")}
+    return resources.enter_context(served(scratch, kept | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}))
