@@ -18,7 +18,6 @@ include: "rules/evaluate.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
-include: "rules/targets.smk"
 
 
 rule all:
@@ -35,8 +34,7 @@ for name, proxy in rules._rules.items():
     complete(name, proxy.rule)
 
 
-onerror:
-    # Jobs failed: the tables of what is there, and of every missing cell the reason.
+onerror:  # some jobs failed: the tables of what is there, and the reason for every missing cell
     from segstudy.study.partial_tables import write_partial
     from segstudy.core.terminal_text import say
 
