@@ -180,6 +180,6 @@ def test_a_data_set_without_masks_is_unlabelled_as_a_whole_and_passes_the_check(
     index = pd.DataFrame(columns | {"image_sha256": list("xyz")})
     split = make_split(index, Split(), 0)
     assert split["subset"].tolist() == ["unlabelled"] * 3
-    samples = pd.DataFrame({"sample": list("abc"), "foreground": None, "foreground_roi": None})
+    samples = pd.DataFrame({"sample": list("abc"), "foreground": None, "foreground_roi": None, "classes": None})
     record = check_split(index, samples, np.zeros((3, 64, 64), np.float32), split)
     assert record["split"]["subsets"] == {"train": 0, "val": 0, "test": 0, "unlabelled": 3}
