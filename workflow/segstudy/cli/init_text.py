@@ -12,8 +12,10 @@ import yaml
 if TYPE_CHECKING:
     from segstudy.data.name_groups import Groups
     from segstudy.data.proposal import Proposal, Question
+    from segstudy.data.scale import Scale
 
 FEW = 30  # images, up to which each is tested once
+FOLDS = {"repeat": "kfold", "folds": 5}
 INDENT = "    "
 SCHEMA = "../workflow/schemas/config.schema.json"
 
@@ -30,11 +32,10 @@ def study_text(
         chosen: keys that the person has chosen, as answers to questions.
         open_questions: what has to be chosen in the file; each stands there as lines behind '#'.
     """
-    index = proposal.rows
-    images, labelled = len(index), int((index["mask"] != "").sum())
     keys = {**proposal.keys, **chosen}
     several = proposal.several or len(keys.get("classes", {})) > 1
-    few = labelled <= FEW and not (index["official_subset"] == "test").any()
+    labelled = int((proposal.rows["mask"] != "").sum())
+    few = labelled <= FEW and not (proposal.rows["official_subset"] == "test").any()
     lines = [
         f"# yaml-language-server: $schema={SCHEMA}",
         f"# Written by `segstudy init {root}`: what was seen stands beside each line. Change what is wrong.",
@@ -42,39 +43,53 @@ def study_text(
         "",
         "datasets:",
         f"  {name}:",
-        _line("reader", proposal.reader, f"{proposal.title}: {images} images, {labelled} of them with masks"),
+        _line(
+            "reader", proposal.reader, f"{proposal.title}: {len(proposal.rows)} images, {labelled} of them with masks"
+        ),
         _line("root", str(root)),
         *([f"{INDENT}# {proposal.said['reader']}"] if "reader" in proposal.said else []),
+        *_layout_lines(proposal),
+        *(
+            _line(key, value, proposal.said.get(key, "as chosen" if key in chosen else ""))
+            for key, value in keys.items()
+        ),
+        *(line for question in open_questions for line in _question_lines(question)),
+        *_size_lines(proposal),
+        *([_line("split", FOLDS, f"{labelled} labelled images: each is tested once")] if few else []),
+        _training_line(proposal.scale),
+        *_experiment_lines(name, several, few),
     ]
-    layout = dict(proposal.layout)
-    groups = proposal.groups
+    return "\n".join(lines) + "\n"
+
+
+def _layout_lines(proposal: Proposal) -> list[str]:
+    layout, groups = dict(proposal.layout), proposal.groups
     if groups:
         layout["group_pattern"] = groups.pattern
-    if layout:
-        lines += [f"{INDENT}# {sentence}" for sentence in _about_layout(proposal, groups)]
-        lines.append(_line("layout", layout))
-    lines += [f"{INDENT}# {sentence}" for sentence in _about_subsets(proposal)]
-    for key, value in keys.items():
-        lines.append(_line(key, value, proposal.said.get(key, "as chosen" if key in chosen else "")))
-    for question in open_questions:
-        lines.append(f"{INDENT}# CHOOSE, and take one # away. {question.text}")
-        for option in question.options:
-            said = [f"{INDENT}# {_plain(key, value)}" for key, value in option.keys.items()] or [f"{INDENT}# (no line)"]
-            lines += [*said[:-1], f"{said[-1]}  # {option.meaning}"]
-    lines += _size_lines(proposal)
-    if few:
-        lines.append(
-            _line("split", {"repeat": "kfold", "folds": 5}, f"{labelled} labelled images: each is tested once")
-        )
-    training: dict[str, Any] = {"batch_size": proposal.scale.batch_size}
-    if proposal.scale.crop:
-        training |= {"crop": [proposal.scale.crop] * 2, "crops_per_image": 4}
-    lines.append(
-        _line("training", training, f"a batch of about {proposal.scale.batch_size} such inputs fits into 3 GB")
-    )
+    lines = [f"{INDENT}# {sentence}" for sentence in _about_layout(proposal, groups)] if layout else []
+    lines += [_line("layout", layout)] if layout else []
+    return lines + [f"{INDENT}# {sentence}" for sentence in _about_subsets(proposal)]
+
+
+def _question_lines(question: Question) -> list[str]:
+    lines = [f"{INDENT}# CHOOSE, and take one # away. {question.text}"]
+    for option in question.options:
+        keys = [f"{INDENT}# {_plain(key, value)}" for key, value in option.keys.items()] or [f"{INDENT}# (no line)"]
+        lines += [*keys[:-1], f"{keys[-1]}  # {option.meaning}"]
+    return lines
+
+
+def _training_line(scale: Scale) -> str:
+    training: dict[str, Any] = {"batch_size": scale.batch_size}
+    if scale.crop:
+        training |= {"crop": [scale.crop] * 2, "crops_per_image": 4}
+    return _line("training", training, f"a batch of about {scale.batch_size} such inputs fits into 3 GB")
+
+
+def _experiment_lines(name: str, several: bool, few: bool) -> list[str]:
     losses = ["cross_entropy"] if several else ["bce", "dice"]
-    asked = "How well does a U-Net tell the classes apart?" if several else "Which loss suits these images?"
-    lines += [
+    question = "How well does a U-Net tell the classes apart?" if several else "Which loss suits these images?"
+    return [
         "",
         "models:",
         "  unet: {depth: 4, width: 16}",
@@ -87,13 +102,12 @@ def study_text(
         "",
         "experiments:",
         "  first:",
-        f"    question: {asked}",
+        f"    question: {question}",
         f"    datasets: [{name}]",
         "    models: [unet]",
         f"    losses: [{', '.join(losses)}]",
         f"    seeds: {5 if few else 2}  # {'one for each fold' if few else 'trainings of each row'}",
     ]
-    return "\n".join(lines) + "\n"
 
 
 def _size_lines(proposal: Proposal) -> list[str]:
