@@ -27,6 +27,7 @@ from segstudy.runtime import locks
 from segstudy.runtime.raw_folder import check_triggers
 from segstudy.study import cell_inputs, experiments, lookups, targets
 from segstudy.study.job_requests import GALLERY_MINUTES, GPU, JobRequests
+from segstudy.study.named_targets import accept_rule_names
 
 # A home folder that cannot be written keeps neither Snakemake's copies of scripts nor matplotlib's fonts.
 os.environ.update(caches(os.environ))
@@ -59,6 +60,7 @@ elif workflow.is_main_process and not workflow.dryrun:
     plugin = workflow.executor_plugin
     locks.record(plugin.name if plugin else "local")
 
+accept_rule_names(workflow, STUDY)
 JOBS = JobRequests(STUDY, workflow.resource_settings)
 PHANTOMS = lookups.drawn(STUDY)
 CONVERTED = lookups.converted(STUDY)

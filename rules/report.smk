@@ -1,4 +1,5 @@
-# The report: one page of everything, and the same for LaTeX. Below: what may be asked for by name.
+# The report: one page of everything, and the same for LaTeX. Below: what may be asked for by name; see also
+# study/named_targets.py, by which `preprocess` and `train` are targets too.
 from segstudy.config.dependencies import used_datasets
 from segstudy.report.settings import settings_of as report_settings
 
@@ -91,15 +92,3 @@ rule report:
     input:
         f"{RESULTS}/{paths.REPORT}",
     localrule: True
-
-
-# `paper` is a rule already. `preprocess` and `train` make one data set or cell each; as targets they stand for all of
-# them. Snakemake takes no rule with wildcards for a target, and tells the workflow its targets once this is read.
-class NamedTargets(type(workflow)):
-    def __setattr__(self, name, value):
-        if name == "dag_settings" and value is not None:
-            value.targets = targets.expanded(STUDY, value.targets)
-        super().__setattr__(name, value)
-
-
-workflow.__class__ = NamedTargets
