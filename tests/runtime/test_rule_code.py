@@ -50,7 +50,8 @@ def edited(file, names):
 
 
 def test_every_script_is_that_of_the_rule_of_its_name():
-    assert set(re.findall(r"(?m)^rule (\w+):", RULES)) == SCRIPTS
+    named_targets = {"cards", "splits", "tables", "figures", "report"}  # they make nothing of their own
+    assert set(re.findall(r"(?m)^rule (\w+):", RULES)) == SCRIPTS | named_targets
     assert set(re.findall(r'script:\s+"\.\./workflow/scripts/(\w+)\.py"', RULES)) == SCRIPTS
 
 

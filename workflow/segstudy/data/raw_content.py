@@ -34,7 +34,7 @@ def content_hash(reader: str, root: Path, layout: Layout, known: Mapping[str, li
     paths = sorted({path for column in FILES for path in samples[column] if path})
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         hashes = dict(zip(paths, pool.map(lambda path: _hash(root, path, known.get(path)), paths), strict=True))
-    content = [samples.to_csv(index=False), *(hashes[path][1] for path in paths)]
+    content = [samples.to_dict("list"), *(hashes[path][1] for path in paths)]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16], hashes
 
 

@@ -72,7 +72,7 @@ def dry_run(network: nn.Module, run: Callable[[nn.Module, torch.device], Result]
     way, or hold tensors that do not move with it, and cannot run there: it is run on the CPU instead, with the same
     result. So is a small pass: it is done before torch has loaded what the meta device needs, more than a second.
     """
-    if pixels * count_parameters(network) > SMALL:
+    if pixels * count_parameters(network) > SMALL or any(weight.is_meta for weight in network.parameters()):
         with suppress(RuntimeError):  # NotImplementedError is one too
             return run(copy.deepcopy(network).to("meta"), torch.device("meta"))
     with torch.random.fork_rng(devices=[]):

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from segstudy.config.networks import NETWORKS
 from segstudy.models.blocks import Stage
 from segstudy.models.layer_trace import observed_stages
 from segstudy.models.registry import build
@@ -25,12 +26,13 @@ def layer_table(settings: Mapping[str, Any], in_channels: int, outputs: int, hei
     `channels`, `height`, `width` (of the feature map it puts out), `parameters`, `source` (the layer whose
     feature map enters too, for a skip). Sizes are those after padding; the last row is cropped back to the image.
 
-    A large pass runs on torch's meta device, where sizes cost neither time nor memory (see `cost.dry_run`).
+    The pass runs on torch's meta device, where sizes cost neither time nor memory (see `cost.dry_run`).
 
     Raises:
         StudyError: if `settings` names no network or has unknown options.
     """
-    with torch.random.fork_rng(devices=[]):
+    # Weights of a wide network would fill the memory; a library may look at its own.
+    with torch.random.fork_rng(devices=[]), torch.device("meta" if settings["network"] in NETWORKS else "cpu"):
         network = build(settings, in_channels, outputs)
     stages = observed_stages(network, in_channels, height, width)
     logger.info("%s at %dx%d: %d layers", settings["network"], height, width, len(stages))
