@@ -141,4 +141,5 @@ def test_a_folder_in_each_format_is_known_with_its_classes(here, capsys, name):
     text, dataset, study = written(here, name)
     assert dataset["reader"] == expected["reader"] == name
     assert study.datasets[name].several and study.experiments["first"].losses == ["cross_entropy"]
+    assert dataset.get("ignore") == (255 if name == "huggingface" else None), "the other files say it themselves"
     assert "2 images, 2 of them with masks" in text and ("nucleus" in text or "class_2" in text)

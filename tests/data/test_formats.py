@@ -239,7 +239,8 @@ def test_masks_whose_classes_nothing_names_are_asked_for(tmp_path):
     assert "classes: {class_1: 1, class_2: 2}" in caught.value.remedy
     assert reader_module("mmseg").proposal(tmp_path) == {"classes": {"class_1": 1, "class_2": 2}}
     formats.huggingface(tmp_path / "table")
-    assert reader_module("huggingface").proposal(tmp_path / "table") == {"classes": {"class_1": 1, "class_2": 2}}
+    proposed = reader_module("huggingface").proposal(tmp_path / "table")
+    assert proposed == {"classes": {"class_1": 1, "class_2": 2}, "ignore": 255}
 
 
 def test_several_coco_files_are_the_official_subsets(tmp_path):

@@ -30,6 +30,7 @@ MASKS = (
     *("mask", "masks", "label", "labels", "annotation", "annotations", "groundtruth", "gt"),
     *("segmentation", "segmentationmask", "semanticsegmentation", "labelmap"),
 )
+VOID = 255  # by the habit of masks of classes
 _ROWS = 16  # that are held in memory at a time
 _LARGEST = 8_000_000_000  # bytes of one group of rows of a Parquet file, unpacked
 
@@ -40,7 +41,10 @@ def recognises(root: Path) -> bool:
 
 
 def proposal(root: Path) -> dict[str, Any]:
-    """Return `classes`: made-up names for the values of the first masks, where there are more than two."""
+    """Return `classes`, made-up names for the values of the first masks, and `ignore` where 255 stands beside them.
+
+    Nothing of masks with one value beside 0 and 255: what these mean is asked.
+    """
     path = tables(root)[0]
     _, mask = columns(path, Layout())
     if mask is None:
@@ -49,8 +53,11 @@ def proposal(root: Path) -> dict[str, Any]:
     for number, row in zip(range(20), _rows(path, [mask]), strict=False):
         if row[mask] is not None:
             seen |= set(np.unique(values_of(_bytes(row[mask], path, number, mask), path)).tolist())
-    values = sorted(seen - {0, 255}) if len(seen) > 2 else []
-    return {"classes": {class_name("", value): value for value in values}} if values else {}
+    values = sorted(seen - {0, VOID})
+    if len(values) < 2:
+        return {}
+    void = {"ignore": VOID} if VOID in seen else {}
+    return {"classes": {class_name("", value): value for value in values}, **void}
 
 
 def classes(root: Path, layout: Layout) -> dict[str, int]:
