@@ -8,6 +8,8 @@ OF_TABLE = {
     "chains": of_experiment(experiments.chains),
 }
 COUNTS = {
+    # Captions tell sizes, which plans may have chosen.
+    "plans": of_experiment(experiments.plans),
     "counts": of_experiment(experiments.cell_files, "counts.csv"),
     "controls": of_experiment(experiments.controls),
 }

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
+from segstudy.config.auto_keys import Plannable
 from segstudy.config.base import LARGEST_SEED, Below, Distinct, Options, added_key
 from segstudy.config.classes import BACKGROUND, Classes, Ignored, check_ignored, values_of
 from segstudy.core.pixel_limit import MAX_MEGAPIXELS
@@ -56,7 +57,7 @@ EXCEPTION_KINDS = (
 
 
 # Keys that are younger than results; see `DatasetConfig._as_before`.
-YOUNGER = ("above_zero", "ignore", "range", "channels", "orientation")
+YOUNGER = ("above_zero", "ignore", "range", "channels", "orientation", "plan")
 
 
 class Size(Options):
@@ -186,8 +187,10 @@ class Layout(Options):
         return value
 
 
-class DatasetConfig(Options):
+class DatasetConfig(Plannable):
     """One entry of `datasets:`."""
+
+    PLANNED = ("size",)
 
     reader: str = ""
     root: str = ""
@@ -238,6 +241,11 @@ class DatasetConfig(Options):
     )
     layout: Layout = Field(Layout(), description="own data: which folders and files to read")
     phantom: Phantom | None = None
+    plan: str | None = Field(
+        None,
+        min_length=1,
+        description="a plan file that is kept with the study: what it says is not planned again. See planning.md",
+    )
 
     @model_validator(mode="after")
     def _inverted_is_binary(self) -> DatasetConfig:

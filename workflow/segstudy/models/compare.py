@@ -16,6 +16,7 @@ import torch
 from segstudy.config.base import Options
 from segstudy.config.load import load_study, read_config
 from segstudy.config.networks import NETWORKS
+from segstudy.config.study import auto_of
 from segstudy.core.errors import StudyError
 from segstudy.core.markup import markdown_text
 from segstudy.core.terminal_text import say
@@ -94,7 +95,12 @@ def main(arguments: Sequence[str]) -> None:
     models = registered()
     if wanted.config:
         study = load_study(read_config(*wanted.config), wanted.config)
-        models = {name: study.model_settings(name) for name in study.models}
+        models = {name: study.model_settings(name) for name in study.models if not auto_of(study.models[name].options)}
+        models |= {
+            f"{name} on {dataset}": study.model_settings(name, dataset)
+            for dataset, name in dict.fromkeys((cell.dataset, cell.model) for cell in study.cells)
+            if name not in models
+        }
     say(markdown(overview(models, wanted.channels, wanted.outputs, *wanted.size)))
 
 

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from segstudy.config import paths
 from segstudy.config.classes import BACKGROUND
-from segstudy.config.datasets import DatasetConfig
+from segstudy.config.datasets import DatasetConfig, Split
+from segstudy.config.plan_file import PlanMissing
 from segstudy.config.study import Study
 from segstudy.core import checksums
 from segstudy.core.errors import StudyError
@@ -70,7 +71,11 @@ class DataSize(NamedTuple):
 
 def data_size(study: Study, dataset: str, results: Path) -> DataSize:
     """Return the size of a data set of a study whose files lie below `results`."""
-    options, folder = study.datasets[dataset], paths.data(results, dataset)
+    try:
+        options = study.dataset(dataset)
+    except PlanMissing:  # as large as its images
+        options = study.datasets[dataset]
+    folder = paths.data(results, dataset)
     try:
         listed = [(int(row["width"]), int(row["height"]), row["mask"]) for row in _rows(folder / "index.csv")]
         labelled = [(width, height) for width, height, mask in listed if mask]
@@ -82,7 +87,6 @@ def data_size(study: Study, dataset: str, results: Path) -> DataSize:
         masks = 0 if options.reader in WITHOUT_MASKS else images
     guess = not (folder / "index.csv").exists() and not options.phantom
     subsets = _subsets(folder / "splits", options, masks)
-    classes = len(set(options.classes) - {BACKGROUND}) if options.classes else CLASSES.get(options.reader, 1)
     return DataSize(
         images=len(rows),
         train=subsets["train"],
@@ -90,10 +94,16 @@ def data_size(study: Study, dataset: str, results: Path) -> DataSize:
         canvas=_canvas(folder / "store/store.json", options, rows),
         pixels=sum(width * height for width, height in rows) / max(1, len(rows)),
         channels=CHANNELS[options.colour],
-        outputs=1 if classes == 1 else classes + 1,
+        outputs=outputs_of(options),
         guess=guess,
         unlabelled=every - masks,
     )
+
+
+def outputs_of(options: DatasetConfig) -> int:
+    """Return the logits of a pixel."""
+    classes = len(set(options.classes) - {BACKGROUND}) if options.classes else CLASSES.get(options.reader, 1)
+    return 1 if classes == 1 else classes + 1
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -111,8 +121,12 @@ def _subsets(folder: Path, options: DatasetConfig, images: int) -> dict[str, int
         with suppress(*DAMAGED):
             counts = Counter(row["subset"] for row in _rows(path))
             return {"train": counts["train"], "val": counts["val"]}
-    split = options.split
-    test = OFFICIAL_TEST.get(options.reader, split.test) if split.official else split.test
+    return expected_subsets(options.split, options.reader, images)
+
+
+def expected_subsets(split: Split, reader: str, images: int) -> dict[str, int]:
+    """Return about how many training and validation images a split will have, of so many labelled ones."""
+    test = OFFICIAL_TEST.get(reader, split.test) if split.official else split.test
     if split.repeat == "kfold":
         test = 1 / split.folds
     if not images:

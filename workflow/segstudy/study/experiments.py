@@ -124,6 +124,11 @@ def chains(study: Study, experiment: str) -> dict[str, str]:
     return chain_words(study, cells(study, experiment))
 
 
+def plans(study: Study, experiment: str) -> list[str]:
+    """Return the plans of those data sets that leave something to one."""
+    return [str(study.plan_path(name)) for name in datasets(study, experiment) if study.planned_keys(name)]
+
+
 def question(study: Study, experiment: str) -> str:
     """Return the question that an experiment answers."""
     return study.experiments[experiment].question
