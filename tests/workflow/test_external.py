@@ -43,3 +43,11 @@ def test_an_image_that_the_network_was_trained_on_stops_the_test(changed):
     assert outcome.code == 1
     assert "the check of other has" in outcome.text and "networks of drive/seed0 were trained on it" in outcome.text
     assert not changed.file(f"{CELL}/on").exists()
+
+
+def test_what_the_sources_of_a_network_have_seen_is_checked_too(fresh):
+    with_external_set(fresh.study)
+    fresh.study["recipes"]["tuned"] = {"start_from": {"recipe": "default", "dataset": "ph2"}}
+    fresh.study["experiments"]["losses"] |= {"recipes": ["default", "tuned"], "losses": ["bce"], "seeds": 1}
+    jobs = fresh.plan().jobs
+    assert (jobs["measure_external"], jobs["check_external"], jobs["check_external_chain"]) == (2, 1, 1)
