@@ -66,7 +66,7 @@ def test_every_task_trains_and_validates_on_its_device(name, augmentation):
         {"crop": [16, 16], "crops_per_image": 2, "validation_crops": 4},
         {"accumulate": 2, "gradient_clip": 1.0, "on_oom": "halve"},
         {"optimiser": "sgd"},
-        {"keep": "last"},
+        {"ema": 0.9},
     ],
     ids=lambda options: next(iter(options)),
 )
