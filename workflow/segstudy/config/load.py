@@ -11,6 +11,7 @@ from segstudy.config.auto_keys import OF_RECIPE, Plannable, plans_all, with_auto
 from segstudy.config.base import _update
 from segstudy.config.classes_in_files import with_classes
 from segstudy.config.datasets import READERS, DatasetConfig
+from segstudy.config.external_sets import check_external_sets
 from segstudy.config.library_networks import is_library
 from segstudy.config.limits import check_crops, check_limits
 from segstudy.config.losses import LOSSES
@@ -58,6 +59,7 @@ def _loaded(config: Mapping[str, Any], paths: list[Path]) -> Study:
         blocks["recipes"] = {name: _planned_recipe(entry) for name, entry in blocks["recipes"].items()}
     study = dependencies.with_rounds(validated(Study, blocks, (), paths))
     cross_checks.check_references(study, paths)
+    check_external_sets(study, paths)
     study = dependencies.with_shares(study)
     check_limits(study, paths)
     cross_checks.check_chains(study, paths)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from segstudy.core.errors import StudyError
-from segstudy.study.estimates import BASE_GPU_MB, BASE_MB, CPU_SPEED, GPU_SPEED, PASSES, START, network_mb
+from segstudy.study.estimates import BASE_MB, CONTEXT_MB, CPU_SPEED, GPU_SPEED, HELD_MB, PASSES, START, network_mb
 from segstudy.study.flops import Cost, network_cost
 from segstudy.study.receptive_fields import receptive_field
 
@@ -147,7 +147,8 @@ def _attempt(
     inputs = (3600 * (machine.hours or HOURS) - START) / input_seconds  # that the time allows
     draft.choose("crops_per_image", *choose_crops(draft.values["crop"], canvas, inputs / facts.train))
     visits = draft.values.get("crops_per_epoch") or facts.train * draft.values["crops_per_image"]
-    fitting = _fitting_batch(max(costs, key=lambda one: network_mb(one, math.prod(seen))), seen, machine)
+    store_mb = len(facts.sizes) * math.prod(canvas) * (facts.channels + 2) / 1e6
+    fitting = _fitting_batch(costs, seen, machine, store_mb if machine.gpu else min(store_mb, HELD_MB))
     draft.choose("batch_size", *choose_batch(visits, inputs, fitting, machine))
     per_epoch = math.ceil(visits / draft.values["batch_size"])
     validation = facts.val * cost.flops * math.prod(canvas) / machine.speed / draft.values.get("validate_every", 1)
@@ -242,12 +243,15 @@ def choose_crops(crop: Sequence[int] | None, canvas: tuple[int, int], inputs: fl
     return count, f"{every} would show each pixel of a canvas about once; {limit}"
 
 
-def _fitting_batch(cost: Cost, seen: Sequence[int], machine: Machine) -> int:
-    """Return how many inputs fit into the memory in one step."""
-    pixels = math.prod(seen)
-    base = BASE_GPU_MB / 4 if machine.gpu else BASE_MB  # of a GPU's libraries, a part lies on the GPU
-    free = USABLE * 1000 * machine.memory_gb - base - network_mb(cost, 0)
-    return max(0, int(free / (network_mb(cost, pixels) - network_mb(cost, 0))))
+def _fitting_batch(costs: Sequence[Cost], seen: Sequence[int], machine: Machine, store_mb: float) -> int:
+    """Return how many inputs of the network that needs most fit into the memory in one step.
+
+    `store_mb`: of the resized images, which lie there too.
+    """
+    free = USABLE * 1000 * machine.memory_gb - (CONTEXT_MB if machine.gpu else BASE_MB) - store_mb
+    weights = max(network_mb(cost, 0) for cost in costs)
+    one = max(network_mb(cost, math.prod(seen)) for cost in costs) - weights
+    return max(0, int((free - weights) / one))
 
 
 def choose_batch(visits: int, inputs: float, fitting: int, machine: Machine) -> tuple[int, str]:
@@ -261,9 +265,7 @@ def choose_batch(visits: int, inputs: float, fitting: int, machine: Machine) -> 
     """
     limits = {
         "larger ones save little time": LARGEST_BATCH,
-        f"an epoch of {visits} inputs has {STEPS_PER_EPOCH} steps or more": max(
-            FEWEST_BATCH, visits // STEPS_PER_EPOCH
-        ),
+        f"an epoch of {visits} inputs has few steps as it is": max(FEWEST_BATCH, visits // STEPS_PER_EPOCH),
         f"the time allows about {inputs:.0f} inputs, and {LEAST_STEPS} steps are wanted": max(
             SMALL_BATCH, int(inputs / LEAST_STEPS)
         ),
