@@ -28,7 +28,7 @@ from segstudy.runtime.raw_folder import check_triggers
 from segstudy.study import cell_inputs, experiments, external, lookups, targets
 from segstudy.study.job_requests import GALLERY_MINUTES, GPU, JobRequests
 from segstudy.study.named_targets import accept_rule_names
-from segstudy.study.plan_files import plan_wishes
+from segstudy.study.plan_wishes import plan_wishes
 
 # A home folder that cannot be written keeps neither Snakemake's copies of scripts nor matplotlib's fonts.
 os.environ.update(caches(os.environ))

@@ -11,8 +11,7 @@ with job(snakemake):
     from segstudy.study.plan_files import facts_of, machine_of, make, sizes_of, write_plan
 
     wishes, dataset = snakemake.params.wishes, snakemake.wildcards.dataset
-    sizes = sizes_of(read_csv(snakemake.input.index).to_dict("records"))
-    facts = facts_of(wishes, sizes, read_json(snakemake.input.card).get("objects"))
+    facts = facts_of(wishes, sizes_of(read_csv(snakemake.input.index)), read_json(snakemake.input.card).get("objects"))
     trainings = json.loads(os.environ["SEGSTUDY_TRAININGS"])
     given = Path(snakemake.input.given) if snakemake.input.given else None
     machine = machine_of(wishes["limits"], **trainings)

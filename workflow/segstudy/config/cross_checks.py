@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from segstudy.config.dependencies import DENOISING_LOSSES, ancestors
+from segstudy.config.dependencies import DENOISING_LOSSES, ancestors, planned_keys
 from segstudy.config.evaluation import check_ensemble
 from segstudy.config.losses import check_classes
 from segstudy.config.plan_file import read_plan
@@ -69,7 +69,7 @@ def check_plans(study: Study, files: Sequence[Path]) -> None:
                 remedy=f"check the path, which is relative to the current folder; or leave it out: {name} is planned "
                 "when the study runs",
             )
-        if not study.planned_keys(name):
+        if not planned_keys(study)[name]:
             raise StudyError(
                 f"nothing of data set {name} is left to its plan",
                 where=where,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import Field, InstanceOf, PrivateAttr
 
 from segstudy.config import paths
-from segstudy.config.auto_keys import AUTO, OF_RECIPE, PlanLimits, Plannable
+from segstudy.config.auto_keys import AUTO, PlanLimits, Plannable
 from segstudy.config.base import Name, Options, _update
 from segstudy.config.cell import Cell
 from segstudy.config.datasets import DatasetConfig
@@ -80,24 +80,6 @@ class Study(Options):
     def plan_path(self, dataset: str) -> Path:
         """Return where the plan of a data set lies."""
         return paths.path(paths.results(self.study), paths.PLAN, dataset=dataset)
-
-    def planned_keys(self, dataset: str) -> list[str]:
-        """Return what the config leaves to the plan of a data set: `size`, `epochs`, `models.unet.depth`, ..."""
-        return self._planned_keys.get(dataset, [])
-
-    @cached_property
-    def _planned_keys(self) -> dict[str, list[str]]:
-        from segstudy.config.dependencies import ancestors  # which needs studies itself
-
-        keys: dict[str, dict[str, None]] = {
-            name: dict.fromkeys(sorted(options.auto)) for name, options in self.datasets.items()
-        }
-        used = dict.fromkeys((cell.dataset, cell.model, cell.recipe) for cell in [*self.cells, *ancestors(self)])
-        for dataset, model, recipe in used:
-            of_recipe = self.written_recipe(dataset, recipe)
-            keys[dataset] |= {key: None for key in OF_RECIPE if of_recipe[key] == AUTO}
-            keys[dataset] |= {f"models.{model}.{key}": None for key in sorted(auto_of(self.models[model].options))}
-        return {name: list(own) for name, own in keys.items()}
 
     def _needed_plan(self, dataset: str) -> DatasetPlan:
         plan = self.plan_of(dataset)

@@ -29,7 +29,8 @@ def measure_objects(ids: NDArray[np.integer[Any]]) -> ObjectSizes | None:
     """Return the sizes of the objects of a mask (H, W) of class ids, 0 for background; None where there are none.
 
     An object is what touches at sides or corners and is of one class. Its thickness is the diameter of the largest
-    circle in it, by the distances of its pixels to the nearest one outside; middle lines are skeletons (Zhang and Suen 1984).
+    circle in it, by the distances of its pixels to the nearest one outside; middle lines are skeletons (Zhang and
+    Suen 1984).
     """
     from scipy import ndimage
     from skimage.measure import label

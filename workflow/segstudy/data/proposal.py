@@ -14,18 +14,16 @@ import pandas as pd
 from segstudy.config.classes_in_files import with_classes
 from segstudy.config.datasets import CLASSES_IN_FILES, CONVERTED, WITH_LAYOUT
 from segstudy.config.layout import Layout
-from segstudy.core.errors import StudyError
 from segstudy.data.convert import convert
-from segstudy.data.images.label_map import Labels, looks_inverted, read_ids
+from segstudy.data.images.label_map import Labels, looks_inverted
 from segstudy.data.index import build_index
 from segstudy.data.inspect_files import decode
 from segstudy.data.name_groups import Groups, guess_groups
+from segstudy.data.object_sizes import object_card
 from segstudy.data.readers.registry import labels_of, reader_module
-from segstudy.data.scale import Scale, choose_scale, thinnest_tenth
 from segstudy.data.value_maps import ZERO
 
 LOOKED_AT = 200  # images whose masks are decoded; more are sampled evenly
-THICKNESS_OF = 24  # masks whose thickness is measured
 MOST_CLASSES = 24
 VOID = "255"
 
@@ -56,7 +54,8 @@ class Proposal(NamedTuple):
     said: dict[str, str]  # key -> what was seen
     questions: tuple[Question, ...]
     groups: Groups | None
-    scale: Scale
+    foreground: tuple[str, ...]
+    objects: dict[str, Any] | None  # as the card tells them
     repairs: tuple[str, ...]
 
 
@@ -93,7 +92,6 @@ def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int)
     elif not keys:
         keys, said, questions = _meaning(labels, decode(chosen, files, labels, threads).samples)
         labels = labels_of(reader, **keys)
-    sizes = list(zip(rows["width"], rows["height"], strict=True))
     return Proposal(
         reader=reader,
         title=module.TITLE,
@@ -104,7 +102,8 @@ def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int)
         said=said,
         questions=tuple(questions),
         groups=None if (rows["group"] != "").any() or reader not in WITH_LAYOUT else guess_groups(list(rows["sample"])),
-        scale=choose_scale(sizes, _thinnest(chosen, files, labels)),
+        foreground=tuple(labels.foreground),
+        objects=object_card(chosen, files, labels),
         repairs=tuple(rows.attrs.get("repairs", [])),
     )
 
@@ -124,20 +123,6 @@ def _holds_stacks(root: Path, layout: Layout) -> bool:
 
     with opened(root / str(reader_module("folder").index(root, layout)["image"].iloc[0])) as image:
         return image.format in ("TIFF", "GIF") and getattr(image, "n_frames", 1) > 1
-
-
-def _thinnest(rows: pd.DataFrame, root: Path, labels: Labels) -> float | None:
-    """Return the median over masks of the thickness of the thinnest tenth of their objects."""
-    places = np.unique(np.linspace(0, len(rows) - 1, min(THICKNESS_OF, len(rows))).astype(int))
-    found = []
-    for path in rows["mask"].iloc[places]:
-        try:
-            thickness = thinnest_tenth(read_ids(root / path, labels).array > 0)
-        except StudyError:
-            continue
-        if thickness is not None:
-            found.append(thickness)
-    return float(np.median(found)) if found else None
 
 
 def _meaning(labels: Labels, samples: pd.DataFrame) -> tuple[dict[str, Any], dict[str, str], list[Question]]:

@@ -76,15 +76,7 @@ def data_size(study: Study, dataset: str, results: Path) -> DataSize:
     except PlanMissing:  # as large as its images
         options = study.datasets[dataset]
     folder = paths.data(results, dataset)
-    try:
-        listed = [(int(row["width"]), int(row["height"]), row["mask"]) for row in _rows(folder / "index.csv")]
-        labelled = [(width, height) for width, height, mask in listed if mask]
-        # Of a data set without any mask, its images are the size.
-        rows, masks, every = labelled or [item[:2] for item in listed], len(labelled), len(listed)
-    except DAMAGED:
-        images, height, width = _expected(options)
-        rows, every = [(width, height)] * images, images
-        masks = 0 if options.reader in WITHOUT_MASKS else images
+    rows, masks, every = image_sizes(options, folder)
     guess = not (folder / "index.csv").exists() and not options.phantom
     subsets = _subsets(folder / "splits", options, masks)
     return DataSize(
@@ -98,6 +90,21 @@ def data_size(study: Study, dataset: str, results: Path) -> DataSize:
         guess=guess,
         unlabelled=every - masks,
     )
+
+
+def image_sizes(options: DatasetConfig, folder: Path) -> tuple[list[tuple[int, int]], int, int]:
+    """Return (width, height) of the labelled images, how many these are, and how many images there are.
+
+    Of a data set without any mask, those of all images. Before there is an index in the data set's `folder`, as
+    published.
+    """
+    try:
+        listed = [(int(row["width"]), int(row["height"]), row["mask"]) for row in _rows(folder / "index.csv")]
+        labelled = [(width, height) for width, height, mask in listed if mask]
+        return labelled or [item[:2] for item in listed], len(labelled), len(listed)
+    except DAMAGED:
+        images, height, width = _expected(options)
+        return [(width, height)] * images, 0 if options.reader in WITHOUT_MASKS else images, images
 
 
 def outputs_of(options: DatasetConfig) -> int:

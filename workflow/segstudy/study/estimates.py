@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from segstudy.config import paths
+from segstudy.config import dependencies, paths
 from segstudy.config.cell import Cell
 from segstudy.config.datasets import Prediction
 from segstudy.config.plan_file import DatasetPlan, PlanMissing
@@ -108,7 +108,7 @@ class Estimates:
         return self._costs(self._plan(dataset), dataset, model)
 
     def _plan(self, dataset: str) -> DatasetPlan | None:
-        return self.study.plan_of(dataset) if self.study.planned_keys(dataset) else None
+        return self.study.plan_of(dataset) if dependencies.planned_keys(self.study)[dataset] else None
 
     def _network(self, dataset: str, model: str) -> dict[str, Any]:
         """Return the settings of a network; as long as they are not planned, with its defaults."""

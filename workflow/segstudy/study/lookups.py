@@ -133,7 +133,7 @@ def _blocks(study: Study, plan: DatasetPlan | None, dataset: str, *names: str) -
 
 def planned(study: Study) -> list[str]:
     """Return the data sets that leave something to a plan."""
-    return [name for name in study.datasets if study.planned_keys(name)]
+    return [name for name in study.datasets if dependencies.planned_keys(study)[name]]
 
 
 def given_plan(study: Study, dataset: str) -> str | list[str]:
@@ -143,7 +143,7 @@ def given_plan(study: Study, dataset: str) -> str | list[str]:
 
 def plan(study: Study, dataset: str) -> str | list[str]:
     """Return the plan of a data set; nothing where the config leaves nothing to one."""
-    return str(study.plan_path(dataset)) if study.planned_keys(dataset) else []
+    return str(study.plan_path(dataset)) if dependencies.planned_keys(study)[dataset] else []
 
 
 def measures(study: Study, dataset: str) -> list[Any]:
@@ -166,7 +166,7 @@ def _training(study: Study, plan: DatasetPlan | None, *names: str) -> dict[str, 
 
 
 def _plan(study: Study, dataset: str) -> DatasetPlan | None:
-    return study.plan_of(dataset) if study.planned_keys(dataset) else None
+    return study.plan_of(dataset) if dependencies.planned_keys(study)[dataset] else None
 
 
 def network(study: Study, dataset: str, model: str) -> dict[str, Any]:

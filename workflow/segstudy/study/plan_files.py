@@ -7,16 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
-from segstudy.config import dependencies
-from segstudy.config.auto_keys import AUTO, OF_RECIPE
 from segstudy.config.datasets import Split
 from segstudy.config.plan_file import DatasetPlan, Values, flat, read_plan
-from segstudy.config.study import Study, auto_of
 from segstudy.core.files import write_text
 from segstudy.runtime.resources import training_memory
-from segstudy.study.dataset_size import CHANNELS, expected_subsets, outputs_of
+from segstudy.study.dataset_size import expected_subsets
 from segstudy.study.planner import Facts, Machine, Plan, make_plan
 
 logger = logging.getLogger("segstudy")
@@ -26,49 +24,20 @@ HEAD = """\
 # it, and says so. Delete the file to have it planned anew. To keep it with the study, copy it beside the study file and
 # name it there: datasets: {{{dataset}: {{plan: <file>}}}}. Rules and reasons: docs/planning.md
 """
-WRITTEN = ("crops_per_epoch", "validate_every")  # keys of a recipe that a plan heeds and never chooses
 
 
-def plan_wishes(study: Study, dataset: str) -> dict[str, Any]:
-    """Return what a config asks of the plan of a data set, as plain values: the parameter of rule plan.
-
-    Recipes that differ share one plan: what is written in the first that leaves something to it counts.
-    """
-    options, keys = study.datasets[dataset], study.planned_keys(dataset)
-    cells = [cell for cell in [*study.cells, *dependencies.ancestors(study)] if cell.dataset == dataset]
-    recipes = [study.written_recipe(dataset, name) for name in dict.fromkeys(cell.recipe for cell in cells)]
-    recipe = next((one for one in recipes if AUTO in (one[key] for key in OF_RECIPE)), recipes[0] if recipes else {})
-    written = {key: recipe[key] for key in (*OF_RECIPE, *WRITTEN) if recipe.get(key, AUTO) != AUTO}
-    if not options.auto:
-        written["size"] = options.model_dump(mode="json", include={"size"})["size"]
-    models = {}
-    for name in dict.fromkeys(cell.model for cell in cells):
-        kind, chosen = study.models[name]
-        settings = {"network": kind, **chosen.model_dump(mode="json")}
-        models[name] = {key: value for key, value in settings.items() if key not in auto_of(chosen)}
-    return {
-        "keys": keys,
-        "written": written,
-        "models": models,
-        "limits": study.plan.model_dump(mode="json", exclude={"all"}),
-        "split": options.split.model_dump(mode="json"),
-        "reader": options.reader,
-        "channels": CHANNELS[options.colour],
-        "outputs": outputs_of(options),
-    }
-
-
-def sizes_of(rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, int]]:
+def sizes_of(index: pd.DataFrame) -> list[tuple[int, int]]:
     """Return (width, height) of the labelled images of an index; of all where none is labelled."""
-    labelled = [row for row in rows if row["mask"]]
-    return [(int(row["width"]), int(row["height"])) for row in labelled or rows]
+    labelled = index[index["mask"] != ""]
+    rows = labelled if len(labelled) else index
+    return [(int(width), int(height)) for width, height in zip(rows["width"], rows["height"], strict=True)]
 
 
 def facts_of(wishes: Mapping[str, Any], sizes: Sequence[tuple[int, int]], objects: Mapping[str, Any] | None) -> Facts:
     """Return what a data set is like.
 
     Args:
-        wishes: of `plan_wishes`.
+        wishes: `split`, `reader`, `channels` and `outputs`, as in `plan_wishes`.
         sizes: (width, height) of the labelled images, or of all where none is labelled.
         objects: the card's, or None.
     """

@@ -107,7 +107,8 @@ def make_plan(facts: Facts, machine: Machine, written: Mapping[str, Any], models
                 break
     if fitting is None:
         raise StudyError(
-            f"not even {FEWEST_BATCH} inputs of the narrowest network fit into {machine.memory_gb:.1f} GB",
+            f"not even {FEWEST_BATCH} inputs of the narrowest network fit into {machine.memory_gb:.1f} GB, beside the "
+            "resized images",
             where=f"plan.memory_gb ({machine.memory_words})",
             remedy="give trainings more memory, or write a smaller size or crop, or narrower networks",
         )
@@ -135,6 +136,8 @@ def _attempt(
     canvas, scale = _canvas(facts, draft.values["size"])
     span = facts.span * scale if facts.span else None
     draft.choose("crop", *choose_crop(canvas, span, shrink))
+    if not models:  # images without labels, which others learn from
+        return draft._replace(fits=True, enough=True)
     seen = tuple(draft.values["crop"] or canvas)
     costs = []
     for name, settings in models.items():
@@ -148,7 +151,8 @@ def _attempt(
     draft.choose("crops_per_image", *choose_crops(draft.values["crop"], canvas, inputs / facts.train))
     visits = draft.values.get("crops_per_epoch") or facts.train * draft.values["crops_per_image"]
     store_mb = len(facts.sizes) * math.prod(canvas) * (facts.channels + 2) / 1e6
-    fitting = _fitting_batch(costs, seen, machine, store_mb if machine.gpu else min(store_mb, HELD_MB))
+    most_held = 1000 * machine.memory_gb / 2 if machine.gpu else HELD_MB  # what is larger stays on the disk
+    fitting = _fitting_batch(costs, seen, machine, store_mb if store_mb <= most_held else 0.0)
     draft.choose("batch_size", *choose_batch(visits, inputs, fitting, machine))
     per_epoch = math.ceil(visits / draft.values["batch_size"])
     validation = facts.val * cost.flops * math.prod(canvas) / machine.speed / draft.values.get("validate_every", 1)

@@ -35,7 +35,11 @@ def cards(study: Study, suffix: str = "html") -> list[str]:
 
 def plans(study: Study) -> list[str]:
     """Return the plan of every data set that leaves something to one."""
-    return [str(study.plan_path(name)) for name in dependencies.used_datasets(study) if study.planned_keys(name)]
+    return [
+        str(study.plan_path(name))
+        for name in dependencies.used_datasets(study)
+        if dependencies.planned_keys(study)[name]
+    ]
 
 
 def pictures(study: Study) -> list[str]:
