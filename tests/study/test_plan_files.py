@@ -4,10 +4,11 @@ import pytest
 
 from segstudy.config.load import load_study
 from segstudy.config.plan_file import read_plan
+from segstudy.core.files import write_json
 from segstudy.runtime.resources import main_memory
 from segstudy.study import plan_files
 from segstudy.study.plan_files import facts_of, machine_of, make, write_plan
-from segstudy.study.plan_view import assume_plans, plan_table
+from segstudy.study.plan_view import assume_plans, plan_table, sight_warnings
 from segstudy.study.plan_wishes import plan_wishes
 
 OBJECTS = {"span": 468.0, "thinnest": 59.0}
@@ -95,6 +96,20 @@ def test_before_the_plan_is_made_costs_rest_on_what_it_would_be(study, tmp_path,
     assert settings["model"]["width"] == plan.values["models"]["unet"]["width"]
     rows = plan_table("ph2", plan).columns
     assert next(iter(rows[0].cells)) == "size" and "is not known" in next(iter(rows[2].cells))
+
+
+@pytest.mark.parametrize(("depth", "warned"), [(3, True), (4, False)])
+def test_a_network_that_never_sees_an_object_whole_is_named(study, tmp_path, depth, warned):
+    """At 256 pixels a lesion of 468 of 767 is 156 long; a U-Net of depth 3 sees 92, of depth 4 188."""
+    settings = {"models": {"unet": {"depth": depth}}, "datasets": {"ph2": {"size": {"long_side": 256}}}}
+    experiment = {"question": "Which?", "datasets": ["ph2"], "models": ["unet"], "losses": ["bce"]}
+    rest = {"study": "tiny", "losses": {"bce": {}}, "recipes": {"default": {}}, "experiments": {"one": experiment}}
+    fixed = load_study(settings | rest)
+    assert sight_warnings(fixed, tmp_path) == [], "without a card nothing is known"
+    write_json(tmp_path / "data/ph2/card.json", {"objects": OBJECTS})
+    said = sight_warnings(fixed, tmp_path)
+    assert bool(said) == warned
+    assert not warned or "unet on ph2 sees 92 pixels from each, and the median object is 156 pixels long" in said[0]
 
 
 def test_memory_is_that_of_the_machine_unless_the_config_says(monkeypatch, tmp_path):

@@ -10,9 +10,10 @@ import io
 import json
 import math
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from segstudy.config import paths
 from segstudy.config.classes import BACKGROUND
@@ -148,12 +149,21 @@ def _canvas(store: Path, options: DatasetConfig, rows: list[tuple[int, int]]) ->
     with suppress(*DAMAGED):
         height, width = map(int, json.loads(checksums.content(store))["canvas"])
         return height, width
-    width, height = (max((size[side] for size in rows), default=16) for side in (0, 1))
-    size = options.size
-    if not isinstance(size, str):
-        if size.height is not None and size.width is not None:
-            return size.height, size.width
-        assert size.long_side is not None
-        factor = min(1.0, size.long_side / max(height, width))
-        height, width = round(height * factor), round(width * factor)
-    return -(-height // 16) * 16, -(-width // 16) * 16
+    return canvas_of(rows or [(16, 16)], options.model_dump(mode="json", include={"size"})["size"])[0]
+
+
+def canvas_of(sizes: Sequence[tuple[int, int]], size: Any) -> tuple[tuple[int, int], float]:
+    """Return height and width of the canvas, and its pixels for each pixel of the largest image.
+
+    Args:
+        sizes: (width, height) of the images.
+        size: of the data set's config.
+    """
+    width, height = (max(size[side] for size in sizes) for side in (0, 1))
+    if size == "native":
+        factor = 1.0
+    elif size.get("long_side"):
+        factor = min(1.0, size["long_side"] / max(width, height))
+    else:
+        return (size["height"], size["width"]), min(1.0, size["height"] / height, size["width"] / width)
+    return (-(-round(height * factor) // 16) * 16, -(-round(width * factor) // 16) * 16), factor

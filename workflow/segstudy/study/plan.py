@@ -20,7 +20,7 @@ from segstudy.config import dependencies, paths
 from segstudy.config.cell import Cell
 from segstudy.config.study import Study
 from segstudy.study.estimates import BASES, Estimates
-from segstudy.study.plan_view import assume_plans, plan_table, planned_datasets
+from segstudy.study.plan_view import assume_plans, plan_table, planned_datasets, sight_warnings
 from segstudy.study.status import trainings
 from segstudy.study.status_view import failures
 
@@ -157,6 +157,8 @@ def show(study: Study, results: Path, console: Console, gpus: int, threads: int)
         bases = Counter(row.basis for row in left)
         said = [f"{bases[basis]} cells {WORDS[basis]}" for basis in BASES if bases[basis]]
         console.print(f"Times: {'; '.join(said)}. Early stopping is not foreseen.", soft_wrap=True)
+    for warning in sight_warnings(study, results):
+        console.print(f"Warning: {warning}.", soft_wrap=True)
     for line in failures(t for t in trainings(study, results) if t.state == "damaged"):
         console.print(line, soft_wrap=True)
     unseen = [name for name in dependencies.used_datasets(study) if estimates.size(name).guess]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from segstudy.core.errors import StudyError
+from segstudy.study.dataset_size import canvas_of
 from segstudy.study.estimates import BASE_MB, CONTEXT_MB, CPU_SPEED, GPU_SPEED, HELD_MB, PASSES, START, network_mb
 from segstudy.study.flops import Cost, network_cost
 from segstudy.study.receptive_fields import receptive_field
@@ -23,6 +24,7 @@ SHRINKS = (1.0, 0.75, 0.5, 0.375)  # of the long side, where there is little tim
 MULTIPLE = 32
 COARSEST = 4  # pixels of the shorter side of the coarsest feature map, as in nnU-Net
 FEWEST_POOLINGS, MOST_POOLINGS = 3, 5
+DILATIONS = range(4, 8)  # of a network without pooling: 1, 2, ... 8 to 1, 2, ... 64
 WIDTHS = (32, 16, 8)  # of the first level; the first is for GPUs alone
 FEWEST_BATCH, LARGEST_BATCH = 2, 16
 STEPS_PER_EPOCH = 16  # at least, where there are images for it
@@ -133,7 +135,7 @@ def _attempt(
     """Return the plan with networks of this width on images of this share of their size."""
     draft = Plan(dict(written), {}, {}, False, False)
     draft.choose("size", *choose_size(facts, shrink))
-    canvas, scale = _canvas(facts, draft.values["size"])
+    canvas, scale = canvas_of(facts.sizes, draft.values["size"])
     span = facts.span * scale if facts.span else None
     draft.choose("crop", *choose_crop(canvas, span, shrink))
     if not models:  # images without labels, which others learn from
@@ -183,18 +185,6 @@ def choose_size(facts: Facts, shrink: float = 1.0) -> tuple[Any, str]:
     return {"long_side": side}, f"{seen}{kept}{little}"
 
 
-def _canvas(facts: Facts, size: Any) -> tuple[tuple[int, int], float]:
-    """Return height and width of the canvas, and its pixels for each pixel of the median image's long side."""
-    width, height = (max(size[side] for size in facts.sizes) for side in (0, 1))
-    if size == "native":
-        factor = 1.0
-    elif size.get("long_side"):
-        factor = min(1.0, size["long_side"] / max(width, height))
-    else:
-        return (size["height"], size["width"]), min(1.0, size["height"] / height, size["width"] / width)
-    return (_up(height * factor, 16), _up(width * factor, 16)), factor
-
-
 def choose_crop(canvas: tuple[int, int], span: float | None, shrink: float) -> tuple[list[int] | None, str]:
     """Return crops of what is too large to be seen whole: large enough for the median object."""
     if max(canvas) <= LARGEST:
@@ -211,12 +201,11 @@ def _shape(
 ) -> dict[str, tuple[Any, str]]:
     """Return depth and width of a network, each with its sentence, where they are not written."""
     shape: dict[str, tuple[Any, str]] = {}
-    if settings["network"] in ("dilatednet",):
-        depths = range(4, 8)
-    else:
+    if "depth" not in settings:
         most = max(1, int(math.log2(max(2, side / COARSEST))))
         depths = range(min(FEWEST_POOLINGS, most), min(MOST_POOLINGS, most) + 1)
-    if "depth" not in settings:
+        if settings["network"] == "dilatednet":
+            depths = DILATIONS
         fields = {depth: receptive_field({**settings, "depth": depth}) or 0 for depth in depths}
         enough = [depth for depth, pixels in fields.items() if span is None or pixels >= span]
         depth = min(enough, default=max(depths))
