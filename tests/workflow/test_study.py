@@ -21,6 +21,8 @@ def test_everything_is_there(finished):
         "results/tiny/tables/losses.strata.html",
         "results/tiny/tables/losses.comparisons.csv",
         "results/tiny/tables/losses.comparisons.html",
+        "results/tiny/tables/losses.annotators.csv",
+        "results/tiny/tables/losses.annotators.html",
         "results/tiny/tables/losses.ranking.csv",
         "results/tiny/figures/losses/ranking.svg",
         "results/tiny/figures/losses/strips.png",
@@ -83,6 +85,21 @@ def test_no_row_of_the_table_contradicts_itself(finished):
     for row, one in zip(rows, fixed, strict=True):
         assert contradicts(row, images, seeds=1 if one else row["seeds"]) == set(), row["model"]
     assert contradicts(rows[0], images, {"accuracy": 0.05}, rows[0]["seeds"])
+
+
+def test_humans_against_each_other_are_the_control_row(finished):
+    """The table of annotators reads masks, the table of results counts: two ways to one number."""
+    table = pd.read_csv(finished.file("results/tiny/tables/losses.csv"))
+    row = table.query("dataset == 'drive' and model == 'second_human'").iloc[0]
+    network = table.query("dataset == 'drive' and model == 'unet' and loss == 'focal'").iloc[0]
+    annotators = pd.read_csv(finished.file("results/tiny/tables/losses.annotators.csv"))
+    assert set(annotators["dataset"]) == {"drive"}
+    values = annotators.set_index(["model", "against", "metric"])["mean"].sort_index()
+    for metric in ("dice", "sensitivity", "precision"):
+        assert values["human 2", "human 1", metric] == pytest.approx(row[f"test_{metric}_mean"], abs=1e-9)
+    own = annotators.query("model == 'unet' and loss == 'focal' and against == 'human 1' and metric == 'dice'").iloc[0]
+    assert own["mean"] == pytest.approx(network["test_dice_mean"], abs=1e-9)
+    assert own["sd"] == pytest.approx(network["test_dice_sd"], abs=1e-9)
 
 
 def test_control_rows_stand_in_the_table(finished):
