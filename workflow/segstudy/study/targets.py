@@ -65,6 +65,7 @@ def tables(study: Study, suffix: str = "html") -> list[str]:
         "": names,
         ".strata": [name for name in names if _has_strata(study, name)],
         ".thresholds": [name for name in names if _has_policies(study, name)],
+        ".external": [name for name in names if study.experiments[name].external],
         ".classes": [name for name in names if len(binary_cells(study, name)) < len(study.experiments[name].cells)],
         ".annotators": [name for name in names if annotators.datasets(study, name)],
         ".comparisons": [name for name in names if study.experiments[name].rows > 1 or variants(study, name)],
@@ -85,6 +86,7 @@ def figures(study: Study) -> list[str]:
         "threshold_curves": [
             name for name in names if _has_policies(study, name) and "scores" in study.evaluation.measures
         ],
+        "matrix": [name for name in names if study.experiments[name].external],
         "strips": [name for name, selected in study.experiments.items() if selected.rows > 1],
         "label_efficiency": [name for name, selected in study.experiments.items() if len(selected.labels) > 1],
     }
@@ -120,9 +122,9 @@ def splits(study: Study) -> list[str]:
 
 
 def stores(study: Study) -> list[str]:
-    """Return the resized images of every data set that is used."""
+    """Return the resized images of every data set that is trained on."""
     folder = paths.results(study.study)
-    return [f"{folder}/{paths.STORE.format(dataset=name)}" for name in dependencies.used_datasets(study)]
+    return [f"{folder}/{paths.STORE.format(dataset=name)}" for name in dependencies.learned_datasets(study)]
 
 
 def models(study: Study) -> list[str]:
@@ -190,7 +192,7 @@ def drawn_experiments(study: Study) -> list[str]:
     return [
         name
         for name, experiment in study.experiments.items()
-        if any(is_drawn(study, item) for item in experiment.datasets)
+        if any(is_drawn(study, item) for item in (*experiment.datasets, *experiment.tested_on))
     ]
 
 
