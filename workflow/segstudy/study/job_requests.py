@@ -61,6 +61,11 @@ class JobRequests:
         longest = self.longest - 2 * self.evaluation_minutes(wildcards, attempt) - GALLERY_MINUTES
         return resources.minutes(expected.training, expected.basis, attempt, longest)
 
+    def gpu_mb(self, wildcards: Any, attempt: int) -> int:
+        """Return the memory on a GPU, which `resources: gpu_mb` of a profile limits where several jobs share one."""
+        expected = self._estimate(wildcards).gpu_mb
+        return resources.memory_mb(expected, attempt) if expected else 0
+
     def prediction_mb(self, wildcards: Any, attempt: int) -> int:
         """Return the memory of a prediction."""
         return resources.memory_mb(self._estimate(wildcards).prediction_mb, attempt)
@@ -69,6 +74,22 @@ class JobRequests:
         """Return the minutes of a prediction, and of its measuring."""
         expected = self._estimate(wildcards)
         return resources.minutes(expected.evaluation, expected.basis, attempt, self.longest // 4)
+
+    def external_mb(self, wildcards: Any, attempt: int) -> int:
+        """Return the memory of predicting and measuring an external test set."""
+        return resources.memory_mb(self._external(wildcards).prediction_mb, attempt)
+
+    def external_minutes(self, wildcards: Any, attempt: int) -> int:
+        """Return the minutes of the same."""
+        expected = self._external(wildcards)
+        return resources.minutes(expected.evaluation, expected.basis, attempt, self.longest // 2)
+
+    def external_disk_mb(self, wildcards: Any) -> int:
+        """Return the disk that the same takes."""
+        return resources.disk_mb(self._external(wildcards).disk_mb)
+
+    def _external(self, wildcards: Any) -> Estimate:
+        return self.estimates.external(wildcards.dataset, wildcards.model, wildcards.recipe, wildcards.external)
 
     def disk_mb(self, wildcards: Any) -> int:
         """Return the disk that a cell takes."""

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from segstudy.config import dependencies, paths
-from segstudy.config.datasets import CONVERTED
 from segstudy.config.losses import loss_modules
 from segstudy.config.study import Study
 from segstudy.runtime import fingerprint
@@ -38,8 +37,8 @@ def raw_root(study: Study, dataset: str) -> str:
 
 
 def is_converted(study: Study, dataset: str) -> bool:
-    """Return whether a data set comes as annotations that are converted first."""
-    return study.datasets[dataset].reader in CONVERTED
+    """Return whether a data set comes as annotations that are converted first, or its masks are joined."""
+    return study.datasets[dataset].converted
 
 
 def converted(study: Study) -> list[str]:
@@ -61,7 +60,22 @@ def manifest(study: Study, dataset: str) -> str | list[str]:
     """Return the list of what was drawn or converted; nothing for a data set whose files are read where they lie."""
     if is_converted(study, dataset):
         return f"{root(study, dataset)}/{paths.CONVERTED_MANIFEST}"
-    return f"{root(study, dataset)}/{paths.PHANTOM_MANIFEST}" if is_drawn(study, dataset) else []
+    return drawn_manifest(study, dataset)
+
+
+def drawn_manifest(study: Study, dataset: str) -> str | list[str]:
+    """Return the list of what was drawn; nothing for a data set of real images."""
+    return f"{raw_root(study, dataset)}/{paths.PHANTOM_MANIFEST}" if is_drawn(study, dataset) else []
+
+
+def truth(study: Study, dataset: str) -> str:
+    """Return which mask counts where several annotators have drawn."""
+    return study.datasets[dataset].truth
+
+
+def labels_to_join(study: Study, dataset: str) -> dict[str, Any]:
+    """Return `labels` where masks are joined; nothing where none is read before the index."""
+    return labels(study, dataset) if truth(study, dataset) != "first" else {}
 
 
 @cache
@@ -153,12 +167,13 @@ def code(study: Study, rule: str, wildcards: Any) -> str:
     Args:
         study: whose data sets and networks are meant.
         rule: the name of the script.
-        wildcards: of the job. They say whose reader counts (that of the data set, those of the experiment's, or of
-            all that the study uses), whose network and whose loss.
+        wildcards: of the job. They say whose reader counts (that of the external test set, else of the data set,
+            those of the experiment's, or of all that the study uses), whose network and whose loss.
     """
     model = wildcards.get("model")
     kind = study.models[model].kind if model else ""
-    readers = _readers(study, wildcards.get("dataset"), wildcards.get("experiment"))
+    dataset = wildcards.get("external") or wildcards.get("dataset")
+    readers = _readers(study, dataset, wildcards.get("experiment"))
     return fingerprint.script(rule, readers, kind, _loss_modules(study, wildcards.get("loss")))
 
 
@@ -171,5 +186,6 @@ def _loss_modules(study: Study, loss: str | None) -> tuple[str, ...]:
 def _readers(study: Study, dataset: str | None, experiment: str | None) -> tuple[str, ...]:
     if dataset:
         return (reader(study, dataset),)
-    names = study.experiments[experiment].datasets if experiment else dependencies.used_datasets(study)
+    chosen = study.experiments.get(experiment or "")
+    names = [*chosen.datasets, *chosen.tested_on] if chosen else dependencies.used_datasets(study)
     return tuple(sorted({reader(study, name) for name in names}))

@@ -51,7 +51,12 @@ class MeanTeacher(Task):
         self.canvas = (arrays[0].shape[1], arrays[0].shape[2])
 
     def begin(
-        self, model: nn.Module, make_forward: Callable[[nn.Module], Forward], device: torch.device, steps: int
+        self,
+        model: nn.Module,
+        make_forward: Callable[[nn.Module], Forward],
+        device: torch.device,
+        steps: int,
+        ema: float | None = None,
     ) -> None:
         """Start the mean network at the first weights."""
         self.mean = copy.deepcopy(model).eval().requires_grad_(False)
@@ -76,7 +81,7 @@ class MeanTeacher(Task):
         draws = rng.generator(self.seed, "mean teacher", epoch, step)
         other = augment_geometry.draw_plan(len(rows), self.canvas, options, draws, self.recipe.crop)
         plan = other._replace(
-            **{name: getattr(plan, name) for name in ("size", "window", "corners", "flips", "affine")}
+            **{name: getattr(plan, name) for name in ("size", "window", "corners", "flips", "transposed", "affine")}
         )
         teacher_view, _, _ = augment_geometry.apply_plan(plan, *windows, options, draws)
         weight = self.weight(epoch, step)
