@@ -77,6 +77,55 @@ rule classes:
         "../workflow/scripts/classes.py"
 
 
+rule annotators:
+    """Humans against one another, and every network against each human."""
+    input:
+        **COUNTS,
+        masks=of_experiment(annotators.masks),
+        checks=of_experiment(experiments.checks),
+        indexes=of_experiment(annotators.indexes),
+        splits=of_experiment(annotators.splits),
+    output:
+        csv=f"{TABLE}.annotators.csv",
+        md=f"{TABLE}.annotators.md",
+        tex=f"{TABLE}.annotators.tex",
+        html=report_table(".annotators.html", "annotators", "{experiment}, annotators"),
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=60),
+    params:
+        **OF_TABLE,
+        sources=of_experiment(annotators.settings),
+        splits=of_experiment(annotators.pairs),
+        predicted=of_experiment(annotators.cell_values),
+    script:
+        "../workflow/scripts/annotators.py"
+
+
+rule external:
+    """The tables of one experiment across data sets, for an experiment with external test sets."""
+    input:
+        counts=of_experiment(experiments.cell_files, "counts.csv"),
+        checks=of_experiment(experiments.checks),
+        external=of_experiment(external.experiment_counts),
+        external_checks=of_experiment(external.experiment_checks),
+    output:
+        csv=f"{TABLE}.external.csv",
+        md=f"{TABLE}.external.md",
+        tex=f"{TABLE}.external.tex",
+        html=report_table(
+            ".external.html", "external", "{experiment}, external test sets"
+        ),
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=60),
+    params:
+        **(OF_TABLE | {"pairs": []}),  # control rows are not among them
+        external=of_experiment(external.experiment_values),
+        settings=of_experiment(external.experiment_settings),
+        metric=STUDY.evaluation.comparison,
+    script:
+        "../workflow/scripts/external.py"
+
+
 rule comparisons:
     """Every two rows of one experiment compared on the images they share."""
     input:
