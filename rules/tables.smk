@@ -108,6 +108,7 @@ rule external:
         checks=of_experiment(experiments.checks),
         external=of_experiment(external.experiment_counts),
         external_checks=of_experiment(external.experiment_checks),
+        plans=of_experiment(experiments.plans),
     output:
         csv=f"{TABLE}.external.csv",
         md=f"{TABLE}.external.md",

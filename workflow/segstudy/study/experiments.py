@@ -125,10 +125,9 @@ def chains(study: Study, experiment: str) -> dict[str, str]:
 
 
 def plans(study: Study, experiment: str) -> list[str]:
-    """Return the plans of those data sets that leave something to one."""
-    return [
-        str(study.plan_path(name)) for name in datasets(study, experiment) if dependencies.planned_keys(study)[name]
-    ]
+    """Return the plans of those of its data sets that leave something to one."""
+    names = [*datasets(study, experiment), *study.experiments[experiment].tested_on]
+    return [str(study.plan_path(name)) for name in names if dependencies.planned_keys(study)[name]]
 
 
 def question(study: Study, experiment: str) -> str:
