@@ -65,6 +65,7 @@ def tables(study: Study, suffix: str = "html") -> list[str]:
         ".strata": [name for name in names if _has_strata(study, name)],
         ".thresholds": [name for name in names if _has_policies(study, name)],
         ".external": [name for name in names if study.experiments[name].external],
+        ".robustness": names if study.evaluation.corruptions.levels else [],
         ".classes": [name for name in names if len(binary_cells(study, name)) < len(study.experiments[name].cells)],
         ".comparisons": [name for name in names if study.experiments[name].rows > 1 or variants(study, name)],
     }
@@ -85,6 +86,7 @@ def figures(study: Study) -> list[str]:
             name for name in names if _has_policies(study, name) and "scores" in study.evaluation.measures
         ],
         "matrix": [name for name in names if study.experiments[name].external],
+        "robustness": names if study.evaluation.corruptions.levels else [],
         "strips": [name for name, selected in study.experiments.items() if selected.rows > 1],
         "label_efficiency": [name for name, selected in study.experiments.items() if len(selected.labels) > 1],
     }
