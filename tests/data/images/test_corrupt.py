@@ -64,12 +64,6 @@ def test_a_stronger_noise_is_the_same_noise_stronger(image):
 def test_levels_run_from_weak_to_strong_and_none_is_asked_for_by_default():
     assert Corruptions().levels == []
     asked = Corruptions(jpeg=[10, 50], blur=[2, 1], brightness=[0.5, 1.2])
-    assert asked.levels == [
-        ("blur", 1),
-        ("blur", 2),
-        ("brightness", 1.2),
-        ("brightness", 0.5),
-        ("jpeg", 50),
-        ("jpeg", 10),
-    ]
+    assert [kind for kind, _ in asked.levels] == ["blur", "blur", "brightness", "brightness", "jpeg", "jpeg"]
+    assert [strength for _, strength in asked.levels] == [1, 2, 1.2, 0.5, 50, 10]
     assert set(CLEAN) == set(Corruptions.model_fields)

@@ -37,9 +37,10 @@ def draw_robustness(rows: pd.DataFrame, experiment: str, outputs: Mapping[str, s
     rows = rows.assign(network=rows[names].astype(str).agg(", ".join, axis=1))
     networks = list(rows["network"].unique())
     panels = list(rows.groupby(["dataset", "corruption"], sort=False))
-    lines = -(-len(panels) // ACROSS)
+    across = min(ACROSS, len(panels))
+    lines = -(-len(panels) // across)
     size = (style.WIDTH, 1.0 + HEIGHT * lines)
-    figure, grid = pyplot.subplots(lines, ACROSS, figsize=size, sharey=True, squeeze=False, layout="constrained")
+    figure, grid = pyplot.subplots(lines, across, figsize=size, sharey=True, squeeze=False, layout="constrained")
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     several = rows["dataset"].nunique() > 1
@@ -62,9 +63,7 @@ def _draw(axes: Axes, part: pd.DataFrame, networks: list[str], kind: str) -> Non
     for name in networks:
         line = part[part["network"] == name].sort_values("strength")
         axes.vlines(line["strength"], line["low"], line["high"], lw=1.6, alpha=0.35, color=colour[name])
-        axes.plot(
-            line["strength"], line["mean"], lw=1.2, marker=marker[name], ms=5, mec="white", mew=0.5, color=colour[name]
-        )
+        axes.plot(line["strength"], line["mean"], lw=1.2, color=colour[name], marker=marker[name], ms=5, mec="white")
     strengths = sorted(part["strength"].unique())
     clean = CLEAN[kind]
     if clean == max(strengths):

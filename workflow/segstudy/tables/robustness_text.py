@@ -28,7 +28,7 @@ METHOD = (
     "Corrupted are the raw test images, before they are resized; each network meets the same ones, with the threshold "
     "that it has anyway. Nothing was trained on them. Area: the area under the curve of the score over the strengths, "
     "the clean image among them, by the trapezoid rule and divided by the range of the strengths: a mean score, equal "
-    "to the clean one where nothing is lost. Intervals are 95 % bootstrap intervals over images and, with several, seeds."
+    "to the clean one where nothing is lost. Intervals are 95 % bootstrap intervals over images and seeds."
 )
 
 
@@ -36,7 +36,7 @@ def content(inputs: ExperimentInputs, rows: pd.DataFrame) -> Table:
     """Return the content of the readable tables of `segstudy.tables.robustness.robustness_rows`."""
     counts = inputs.headline()
     names, datasets = name_columns(rows), list(rows["dataset"].unique())
-    said = [f"{UNITS[kind]}: {_strengths(part)}" for kind, part in rows.groupby("corruption", sort=False)]
+    said = [f"{UNITS[str(kind)]}: {_strengths(part)}" for kind, part in rows.groupby("corruption", sort=False)]
     protocol = [threshold_words(counts), f"Strengths: {'; '.join(said)}.", METHOD]
     protocol += [ONE_SEED] if rows["seeds"].max() == 1 else []
     panels = [area_panel(rows, names), *level_panels(rows, names)]
@@ -96,8 +96,8 @@ def sentences(rows: pd.DataFrame) -> Iterator[str]:
         own = [curve for curve in curves if _same(curve, best)]
         worst = max(own, key=lambda curve: sign * (curve["mean"] - curve["area"]))
         yield (
-            f"{where}, of what was tried {title_of_kind(worst['corruption'])} costs {network_name(best, rows)} most: its "
-            f"area is {worst['area']:.3f} of {metric.label}, on clean images it has {worst['mean']:.3f}."
+            f"{where}, of what was tried {title_of_kind(worst['corruption'])} costs {network_name(best, rows)} most: "
+            f"its area is {worst['area']:.3f} of {metric.label}, on clean images it has {worst['mean']:.3f}."
         )
         for kind in dict.fromkeys(curve["corruption"] for curve in curves if len(own) < len(curves)):
             of_kind = [curve for curve in curves if curve["corruption"] == kind]
@@ -105,7 +105,8 @@ def sentences(rows: pd.DataFrame) -> Iterator[str]:
             too = "which is best on clean images too"
             clean = too if _same(first, best) else f"while {network_name(best, rows)} is best on clean images"
             area = _number(first, "area", "area_low", "area_high")
-            yield f"{where}, {network_name(first, rows)} has the largest area under {title_of_kind(kind)} ({area}), {clean}."
+            name = network_name(first, rows)
+            yield f"{where}, {name} has the largest area under {title_of_kind(kind)} ({area}), {clean}."
 
 
 def _same(first: Mapping[Any, Any], second: Mapping[Any, Any]) -> bool:
