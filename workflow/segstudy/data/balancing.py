@@ -47,7 +47,7 @@ def balance_counts(index: pd.DataFrame, balances: Sequence[Mapping[str, Any]]) -
 
     Args:
         index: index.csv.
-        balances: `recipes` (names), `adds_copies`, `seed` and `split` (the data set's block) of what is trained with it.
+        balances: `recipes` (names), `adds_copies`, `seed` and `split` (the block) of trainings on the data set.
 
     Returns:
         `recipes`, `seed`, `after` (in words) and `strata`: {name: [before, after]}, for each of `balances`.
