@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from segstudy.config import dependencies, paths
 from segstudy.config.cell import Cell
@@ -56,6 +57,19 @@ def balanced(study: Study) -> list[tuple[str, str, int]]:
     firsts = {(cell.dataset, cell.recipe): cell.seed for cell in study.cells[::-1]}
     pairs = dict.fromkeys((cell.dataset, cell.recipe) for cell in study.cells)
     return [(*pair, firsts[pair]) for pair in pairs if study.recipe(*pair).balance != "none"]
+
+
+def balances(study: Study, dataset: str) -> list[dict[str, Any]]:
+    """Return the balanced trainings of a data set, as `data.balancing.balance_counts` takes them."""
+    recipes: dict[tuple[int, bool], list[str]] = {}
+    for name, recipe, seed in balanced(study):
+        if name == dataset:
+            recipes.setdefault((seed, study.recipe(name, recipe).adds_copies), []).append(recipe)
+    split = study.dataset_settings(dataset, "split")["split"]
+    return [
+        {"recipes": names, "adds_copies": copies, "seed": seed, "split": split}
+        for (seed, copies), names in recipes.items()
+    ]
 
 
 def tables(study: Study, suffix: str = "html") -> list[str]:
