@@ -52,3 +52,36 @@ def test_a_plan_is_made_once_and_holds_when_it_is_edited(planned):
     again = read_plan(planned.file(PLAN))
     assert again.values["epochs"] == 1 and again.edited == ["epochs"] and again.seen["hours"] == 0.004
     assert "epochs is 1, edited by hand" in outcome.text
+
+
+def test_every_rule_that_tells_or_takes_a_planned_number_waits_for_the_plan(planned):
+    """Snakemake would end here where a parameter asks for a plan that is no input of its job."""
+    planned.study["plan"] = "auto"
+    planned.study["datasets"]["ph2"]["split"] = {"repeat": "fixed_split"}
+    planned.study["datasets"]["other"] = {"reader": "ph2", "phantom": {"images": 8, "height": 48, "width": 64}}
+    balanced = {"balance": "strata", "augmentation": {"flip_horizontal": 0.5}}
+    planned.study["recipes"] |= {
+        "finetuned": {"start_from": {"recipe": "default"}},
+        "pseudo": {"pseudo_labels": {"teacher": {"recipe": "default"}, "unlabelled": "other"}},
+        "balanced": balanced,
+    }
+    planned.study["evaluation"] = {"tta": "flips", "ensemble": True, "corruptions": {}}
+    planned.study["experiments"]["losses"] |= {
+        **{"seeds": 2, "losses": ["bce", "focal"], "labels": [0.5, 1], "tested_on": ["other"]},
+        "recipes": ["finetuned", "pseudo", "balanced"],
+    }
+    outcome = planned.snakemake("-n")
+    assert outcome.code == 0, outcome.text[-3000:]
+    assert outcome.jobs["plan"] == 2, "one for each data set"
+    settled = {"phantom", "index", "describe", "split", "check_images", "check_split", "controls"}
+    waiting = set(outcome.jobs) - settled - {"plan"}
+    assert {
+        "preprocess",
+        "train",
+        "sketch",
+        "augmented",
+        "class_balance",
+        "study_report",
+        "external",
+        "robustness",
+    } <= waiting
