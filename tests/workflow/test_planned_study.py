@@ -65,7 +65,7 @@ def test_every_rule_that_tells_or_takes_a_planned_number_waits_for_the_plan(plan
         "pseudo": {"pseudo_labels": {"teacher": {"recipe": "default"}, "unlabelled": "other"}},
         "balanced": balanced,
     }
-    planned.study["evaluation"] = {"tta": "flips", "ensemble": True, "corruptions": {}}
+    planned.study["evaluation"] = {"tta": "flips", "ensemble": True, "corruptions": {"jpeg": [50]}}
     planned.study["experiments"]["losses"] |= {
         **{"seeds": 2, "losses": ["bce", "focal"], "labels": [0.5, 1], "tested_on": ["other"]},
         "recipes": ["finetuned", "pseudo", "balanced"],
