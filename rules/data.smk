@@ -76,6 +76,7 @@ rule describe:
         **OF_IMAGES,
         layout=of_dataset(lookups.block, "layout"),
         phantom=of_dataset(lookups.is_drawn),
+        balances=of_dataset(targets.balances),
     script:
         "../workflow/scripts/describe.py"
 

@@ -110,6 +110,29 @@ rule measure_external:
         "../workflow/scripts/measure_external.py"
 
 
+rule measure_corrupted:
+    """Count the same on corrupted test images: noise, blur, brightness, JPEG, resolution."""
+    input:
+        model=f"{CELL}/model.safetensors",
+        thresholds=f"{CELL}/thresholds.json",
+        index=INDEX,
+        split=SPLIT,
+    output:
+        counts=f"{CELL}/{paths.CORRUPTIONS}",
+    resources:
+        mem_mb=JOBS.prediction_mb,
+        runtime=JOBS.corrupted_minutes,
+        gpu=GPU,
+    params:
+        **OF_IMAGES,
+        seen_as=of_cell(external.seen_as_own),
+        network=of_cell(cell_inputs.network),
+        headline=STUDY.evaluation.headline,
+        levels=[list(level) for level in STUDY.evaluation.corruptions.levels],
+    script:
+        "../workflow/scripts/measure_corrupted.py"
+
+
 rule ensemble:
     """The mean of the probabilities of the networks of several seeds."""
     input:

@@ -124,6 +124,30 @@ rule external:
         "../workflow/scripts/external.py"
 
 
+rule robustness:
+    """The tables and curves of one experiment on corrupted test images."""
+    input:
+        counts=of_experiment(experiments.cell_files, "counts.csv"),
+        checks=of_experiment(experiments.checks),
+        corrupted=of_experiment(experiments.cell_files, paths.CORRUPTIONS),
+    output:
+        csv=f"{TABLE}.robustness.csv",
+        md=f"{TABLE}.robustness.md",
+        tex=f"{TABLE}.robustness.tex",
+        html=report_table(
+            ".robustness.html", "robustness", "{experiment}, corrupted images"
+        ),
+        svg=f"{FIGURE}/robustness.svg",
+        png=report_figure("robustness", "corrupted images"),
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=60),
+    params:
+        **(OF_TABLE | {"pairs": []}),  # control rows are not among them
+        metric=STUDY.evaluation.comparison,
+    script:
+        "../workflow/scripts/robustness.py"
+
+
 rule comparisons:
     """Every two rows of one experiment compared on the images they share."""
     input:

@@ -42,6 +42,7 @@ CELLS = "cells"
 CELL = f"{CELLS}/{NAMES}"
 FLIPS = "tta"  # below a cell or an ensemble: predictions averaged over mirror images
 EXTERNAL = f"{CELL}/on/{{external}}"  # what a cell says of a data set that it has nothing to do with
+CORRUPTIONS = "corruptions.csv"  # of a cell: its counts on corrupted test images
 EXTERNAL_CHECK = "checks/external/{external}/{dataset}/seed{seed}.json"
 EXTERNAL_CHAIN_CHECK = f"checks/external/{{external}}/{NAMES}.json"  # of a cell that builds on others
 ENSEMBLE = f"ensembles/{SEEDS}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from segstudy.config.layout import Layout
 from segstudy.core.arrays import write_array
 from segstudy.core.files import atomic_path, write_csv, write_json, write_text
 from segstudy.core.names import annotator_columns, file_columns, title_of
+from segstudy.data.balancing import balance_counts
 from segstudy.data.card_page import card_page, card_text
 from segstudy.data.class_shares import class_shares
 from segstudy.data.examples import draw_examples
@@ -36,20 +38,23 @@ def describe(
     phantom: bool = False,
     threads: int = 1,
     layout: Layout | None = None,
+    balances: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Decode every file of `index` once and write the card of the data set into the folder `out`.
 
     samples.csv and thumbnails.npy are for the checks, card.json, card.md, card.html and examples.png for people.
     Broken files are rows with a problem, not errors: the checks decide about them. `index` comes from
-    `index.build_index`; `root` is the raw folder, `layout` that of the config.
+    `index.build_index`; `root` is the raw folder, `layout` that of the config, `balances` as for
+    `balancing.balance_counts`.
 
     Raises:
-        StudyError: the index does not list the images of the raw folder.
+        StudyError: the index does not list the images of the raw folder, or has no strata to balance by.
     """
     root, out = Path(root), Path(out)
     repaired = repairs(index, reader, root, layout, out / "index.csv")
     decoded = decode(index, root, labels, threads)
     card = _card(index, decoded, reader, labels, dataset, repaired, phantom)
+    card |= {"balance": counts} if (counts := balance_counts(index, balances)) else {}
     samples = decoded.samples
     columns = [*SAMPLE_COLUMNS, *samples.columns.intersection([VOID_COLUMN])]
     write_csv(out / "samples.csv", samples[columns].astype({"mask_values": "Int64"}))

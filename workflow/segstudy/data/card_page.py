@@ -11,6 +11,7 @@ from typing import Any
 
 from segstudy.core.html_page import page
 from segstudy.core.markup import element, html_of_markdown, markdown_text
+from segstudy.data.balancing import BEFORE
 from segstudy.data.class_shares import class_table, with_swatches
 from segstudy.data.images.decode import opened
 from segstudy.data.images.reading import parsed
@@ -35,6 +36,8 @@ def card_text(card: dict[str, Any]) -> str:
         lines += ["", "## Classes", "", *class_table(card["class_shares"], card["labelled"])]
     for heading, parts in (("Pre-assigned split", "official_subsets"), ("Strata", "strata")):
         lines += ["", f"## {heading}", "", *_part_table(card[parts], card["images"])]
+    for balance in card.get("balance", []):
+        lines += ["", "## Balanced strata", "", *_balance_table(balance)]
     lines += ["", "## How the files are stored", "", "| file | stored as: rule applied | files |", "|---|---|---|"]
     names = {"image": "image", "mask": "mask", "roi": "field of view", "second_mask": "second human"}
     for part, encodings in card["encodings"].items():
@@ -121,6 +124,14 @@ def _part_table(parts: dict[str, dict[str, Any]], images: int) -> list[str]:
             f"| {label} | {part['images']} | {part['images'] / images:.1%} | {part['labelled']} | {foreground} |"
         )
     return lines
+
+
+def _balance_table(balance: dict[str, Any]) -> list[str]:
+    recipes = ", ".join(markdown_text(name) for name in balance["recipes"])
+    lines = [f"Labelled training images of seed {balance['seed']}; recipes that balance them: {recipes}.", ""]
+    lines += [f"| | {BEFORE} | {balance['after']} |", "|---|---|---|"]
+    counts = [(markdown_text(name.replace("_", " ")), *pair) for name, pair in balance["strata"].items()]
+    return lines + [f"| {name} | {before} | {after} |" for name, before, after in counts]
 
 
 def _pages_dropped(encodings: dict[str, dict[str, int]]) -> list[str]:

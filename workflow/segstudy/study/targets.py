@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from segstudy.config import dependencies, paths
 from segstudy.config.cell import Cell
@@ -58,6 +59,19 @@ def balanced(study: Study) -> list[tuple[str, str, int]]:
     return [(*pair, firsts[pair]) for pair in pairs if study.recipe(*pair).balance != "none"]
 
 
+def balances(study: Study, dataset: str) -> list[dict[str, Any]]:
+    """Return the balanced trainings of a data set, as `data.balancing.balance_counts` takes them."""
+    recipes: dict[tuple[int, bool], list[str]] = {}
+    for name, recipe, seed in balanced(study):
+        if name == dataset:
+            recipes.setdefault((seed, study.recipe(name, recipe).adds_copies), []).append(recipe)
+    split = study.dataset_settings(dataset, "split")["split"]
+    return [
+        {"recipes": names, "adds_copies": copies, "seed": seed, "split": split}
+        for (seed, copies), names in recipes.items()
+    ]
+
+
 def tables(study: Study, suffix: str = "html") -> list[str]:
     """Return the tables of all experiments, kind after kind."""
     names = list(study.experiments)
@@ -66,6 +80,7 @@ def tables(study: Study, suffix: str = "html") -> list[str]:
         ".strata": [name for name in names if _has_strata(study, name)],
         ".thresholds": [name for name in names if _has_policies(study, name)],
         ".external": [name for name in names if study.experiments[name].external],
+        ".robustness": names if study.evaluation.corruptions.levels else [],
         ".classes": [name for name in names if len(binary_cells(study, name)) < len(study.experiments[name].cells)],
         ".annotators": [name for name in names if annotators.datasets(study, name)],
         ".comparisons": [name for name in names if study.experiments[name].rows > 1 or variants(study, name)],
@@ -87,6 +102,7 @@ def figures(study: Study) -> list[str]:
             name for name in names if _has_policies(study, name) and "scores" in study.evaluation.measures
         ],
         "matrix": [name for name in names if study.experiments[name].external],
+        "robustness": names if study.evaluation.corruptions.levels else [],
         "strips": [name for name, selected in study.experiments.items() if selected.rows > 1],
         "label_efficiency": [name for name, selected in study.experiments.items() if len(selected.labels) > 1],
     }
