@@ -124,6 +124,12 @@ def chains(study: Study, experiment: str) -> dict[str, str]:
     return chain_words(study, cells(study, experiment))
 
 
+def plans(study: Study, experiment: str) -> list[str]:
+    """Return the plans of those of its data sets that leave something to one."""
+    names = [*datasets(study, experiment), *study.experiments[experiment].tested_on]
+    return [str(study.plan_path(name)) for name in names if dependencies.planned_keys(study)[name]]
+
+
 def question(study: Study, experiment: str) -> str:
     """Return the question that an experiment answers."""
     return study.experiments[experiment].question
