@@ -28,6 +28,15 @@ def cards(study: Study, suffix: str = "html") -> list[str]:
     return [f"{folder}/{paths.DATA}/card.{suffix}".format(dataset=name) for name in dependencies.used_datasets(study)]
 
 
+def plans(study: Study) -> list[str]:
+    """Return the plan of every data set that leaves something to one."""
+    return [
+        str(study.plan_path(name))
+        for name in dependencies.used_datasets(study)
+        if dependencies.planned_keys(study)[name]
+    ]
+
+
 def pictures(study: Study) -> list[str]:
     """Return galleries, training samples, sketches of networks, denoised images and sheets of pseudo-labels.
 
@@ -80,6 +89,7 @@ def tables(study: Study, suffix: str = "html") -> list[str]:
         ".strata": [name for name in names if _has_strata(study, name)],
         ".thresholds": [name for name in names if _has_policies(study, name)],
         ".external": [name for name in names if study.experiments[name].external],
+        ".robustness": names if study.evaluation.corruptions.levels else [],
         ".classes": [name for name in names if len(binary_cells(study, name)) < len(study.experiments[name].cells)],
         ".annotators": [name for name in names if annotators.datasets(study, name)],
         ".comparisons": [name for name in names if study.experiments[name].rows > 1 or variants(study, name)],
@@ -101,6 +111,7 @@ def figures(study: Study) -> list[str]:
             name for name in names if _has_policies(study, name) and "scores" in study.evaluation.measures
         ],
         "matrix": [name for name in names if study.experiments[name].external],
+        "robustness": names if study.evaluation.corruptions.levels else [],
         "strips": [name for name, selected in study.experiments.items() if selected.rows > 1],
         "label_efficiency": [name for name, selected in study.experiments.items() if len(selected.labels) > 1],
     }
