@@ -87,6 +87,7 @@ rule measure_external:
         index=INDEX.replace("{dataset}", "{external}"),
         images_checked=IMAGES_CHECK.replace("{dataset}", "{external}"),
         checked=of_external_cell(external.checks),
+        plan=of_dataset(lookups.plan),
     output:
         probabilities=probabilities_in(EXTERNAL),
         masks=directory(f"{EXTERNAL}/masks"),
@@ -117,6 +118,7 @@ rule measure_corrupted:
         thresholds=f"{CELL}/thresholds.json",
         index=INDEX,
         split=SPLIT,
+        plan=of_dataset(lookups.plan),
     output:
         counts=f"{CELL}/{paths.CORRUPTIONS}",
     resources:

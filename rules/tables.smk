@@ -8,6 +8,8 @@ OF_TABLE = {
     "chains": of_experiment(experiments.chains),
 }
 COUNTS = {
+    # Captions tell sizes, which plans may have chosen.
+    "plans": of_experiment(experiments.plans),
     "counts": of_experiment(experiments.cell_files, "counts.csv"),
     "controls": of_experiment(experiments.controls),
 }
@@ -106,6 +108,7 @@ rule external:
         checks=of_experiment(experiments.checks),
         external=of_experiment(external.experiment_counts),
         external_checks=of_experiment(external.experiment_checks),
+        plans=of_experiment(experiments.plans),
     output:
         csv=f"{TABLE}.external.csv",
         md=f"{TABLE}.external.md",
@@ -130,6 +133,7 @@ rule robustness:
         counts=of_experiment(experiments.cell_files, "counts.csv"),
         checks=of_experiment(experiments.checks),
         corrupted=of_experiment(experiments.cell_files, paths.CORRUPTIONS),
+        plans=of_experiment(experiments.plans),
     output:
         csv=f"{TABLE}.robustness.csv",
         md=f"{TABLE}.robustness.md",

@@ -21,6 +21,7 @@ from segstudy.data.examples import draw_examples
 from segstudy.data.images.label_map import Labels, looks_inverted, some_look_inverted, spelt
 from segstudy.data.index import repairs
 from segstudy.data.inspect_files import SAMPLE_COLUMNS, VOID_COLUMN, Decoded, decode, further_masks
+from segstudy.data.object_sizes import object_card
 from segstudy.data.orientation_notes import remark
 from segstudy.data.readers.registry import reader_module
 from segstudy.data.value_maps import value_maps
@@ -53,7 +54,8 @@ def describe(
     root, out = Path(root), Path(out)
     repaired = repairs(index, reader, root, layout, out / "index.csv")
     decoded = decode(index, root, labels, threads)
-    card = _card(index, decoded, reader, labels, dataset, repaired, phantom)
+    objects = object_card(index, root, labels)
+    card = _card(index, decoded, reader, labels, dataset, repaired, phantom, objects)
     card |= {"balance": counts} if (counts := balance_counts(index, balances)) else {}
     samples = decoded.samples
     columns = [*SAMPLE_COLUMNS, *samples.columns.intersection([VOID_COLUMN])]
@@ -76,6 +78,7 @@ def _card(
     dataset: str,
     repaired: list[str],
     phantom: bool,
+    objects: dict[str, Any] | None,
 ) -> dict[str, Any]:
     module, samples = reader_module(reader), decoded.samples
     titles = {row["sample"]: title_of(row) for row in index.to_dict("records") if title_of(row) != row["sample"]}
@@ -92,6 +95,7 @@ def _card(
         "images": len(index),
         "labelled": int((index["mask"] != "").sum()),
         **_void(samples, labels),
+        "objects": objects,
         "second_masks": int((index["second_mask"] != "").sum()),
         "rois": int((index["roi"] != "").sum()),
         "classes": list(labels.foreground),

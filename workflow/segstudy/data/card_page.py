@@ -17,7 +17,12 @@ from segstudy.data.images.decode import opened
 from segstudy.data.images.reading import parsed
 from segstudy.data.readers.discovery import few
 
-LATER_FACTS = ("range", "value_maps", "orientation")  # that cards of older results do not have; empty: nothing to say
+LATER_FACTS = (
+    "range",
+    "value_maps",
+    "orientation",
+    "objects",
+)  # that cards of older results do not have; empty: nothing to say
 PICTURE = "![examples](examples.png)"
 SUBSET_NAMES = {"": "not assigned", "train": "training", "val": "validation", "test": "test"}
 
@@ -76,6 +81,8 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
         ("classes", f"background and {', '.join(card['classes'])}"),
         ("share that is no background" if card["class_shares"] else "foreground share", _range(card["foreground"])),
     ]
+    if card["objects"]:
+        facts += [("objects", _objects(card["objects"]))]
     if "void" in card:
         facts += [(f"void ({card['void']['values']} in the masks), share of the image", _void(card["void"]))]
     if card["foreground_roi"]:
@@ -98,6 +105,14 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
     if None not in card["mean_colour"]:
         facts += [("mean red, green, blue (0 to 255)", ", ".join(f"{c:.1f}" for c in card["mean_colour"]))]
     return facts
+
+
+def _objects(objects: dict[str, Any]) -> str:
+    return (
+        f"{objects['objects']:g} in an image (median of {objects['masks']} masks); the median pixel lies in one "
+        f"{objects['span']:.0f} pixels long, of {objects['area']:.0f} pixels; the thinnest tenth is "
+        f"{objects['thinnest']:.0f} pixels thick"
+    )
 
 
 def _void(void: dict[str, Any]) -> str:

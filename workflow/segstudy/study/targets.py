@@ -28,6 +28,15 @@ def cards(study: Study, suffix: str = "html") -> list[str]:
     return [f"{folder}/{paths.DATA}/card.{suffix}".format(dataset=name) for name in dependencies.used_datasets(study)]
 
 
+def plans(study: Study) -> list[str]:
+    """Return the plan of every data set that leaves something to one."""
+    return [
+        str(study.plan_path(name))
+        for name in dependencies.used_datasets(study)
+        if dependencies.planned_keys(study)[name]
+    ]
+
+
 def pictures(study: Study) -> list[str]:
     """Return galleries, training samples, sketches of networks, denoised images and sheets of pseudo-labels.
 
