@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 from scipy import ndimage
 
 from segstudy.config.corruptions import CLEAN, Corruptions
@@ -59,6 +60,22 @@ def test_an_image_is_corrupted_the_same_every_time_and_others_differently(image,
 def test_a_stronger_noise_is_the_same_noise_stronger(image):
     weak, strong = (corrupted(image, "gaussian_noise", s, "a").astype(float) - image for s in (0.05, 0.1))
     assert np.corrcoef(weak.flat, strong.flat)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"brightness": [1]}, "brightness 1 leaves the image as it is"),
+        ({"jpeg": [100]}, "less than or equal to 99"),
+        ({"resolution": [1]}, "less than 1"),
+        ({"blur": [-1]}, "greater than 0"),
+        ({"gaussian_noise": [0.1, 0.1]}, "stands in the list twice"),
+        ({"fog": [1]}, "Extra inputs"),
+    ],
+)
+def test_strengths_that_are_none_are_refused(asked, says):
+    with pytest.raises(ValidationError, match=says):
+        Corruptions(**asked)
 
 
 def test_levels_run_from_weak_to_strong_and_none_is_asked_for_by_default():

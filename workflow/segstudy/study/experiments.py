@@ -14,7 +14,7 @@ from segstudy.study.cell_inputs import in_results, of_cells
 from segstudy.tables.captions import chain_words
 from segstudy.tables.variants import Variant, variants_of
 
-CAPTION_BLOCKS = ("reader", "size", "split", "region", "phantom")
+CAPTION_BLOCKS = ("reader", "size", "split", "region", "phantom", "truth")
 
 
 def cells(study: Study, experiment: str) -> list[Cell]:

@@ -62,7 +62,7 @@ def planned(study: Study, results: Path, estimates: Estimates) -> list[Planned]:
         trained = done or ((paths.cell(results, cell) / "run.json").exists() and not damaged)
         begun = trained or training.state in ("running", "stopped")
         state = "done" if done else "begun" if begun else "to do"
-        evaluation = 0.0 if source else estimate.evaluation
+        evaluation = 0.0 if source else estimate.evaluation + estimates.other_images(cell)
         left = 0.0 if done else evaluation if trained else estimate.training + evaluation
         work = labelling(study, results, cell)
         if work and not trained and work not in labelled:
