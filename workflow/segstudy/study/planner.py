@@ -283,7 +283,10 @@ def choose_epochs(per_epoch: int, seconds: float, hours: float | None) -> tuple[
     most = wanted if hours is None else LONGER * wanted
     within = max(1, int((3600 * (hours or HOURS) - START) / seconds))
     epochs = min(most, within)
-    why = f"as many as fit into {hours or HOURS:.2g} h" if within < most else "more steps would change little"
+    usual = (
+        f"{'' if hours is None else f'{LONGER} times '}the usual {STEPS} steps, {FEWEST_EPOCHS} to {MOST_EPOCHS} epochs"
+    )
+    why = f"as many as fit into {hours or HOURS:.2g} h" if within < most else usual
     return epochs, f"{why}: {epochs * per_epoch} steps, {per_epoch} in an epoch of about {seconds:.1f} s (guessed)"
 
 
