@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from segstudy.config import dependencies, paths
 from segstudy.config.cell import Cell
 from segstudy.config.datasets import WITHOUT_STRATA
 from segstudy.config.study import Study
 from segstudy.runtime.fingerprint import PACKAGE
+from segstudy.study import annotators
 from segstudy.study.cell_inputs import of_cells, seen, sources
 from segstudy.study.experiments import binary_cells, first_of_rows, variants
 from segstudy.study.lookups import is_drawn, root
@@ -24,6 +26,15 @@ def cards(study: Study, suffix: str = "html") -> list[str]:
     """Return the card of every data set that is used."""
     folder = paths.results(study.study)
     return [f"{folder}/{paths.DATA}/card.{suffix}".format(dataset=name) for name in dependencies.used_datasets(study)]
+
+
+def plans(study: Study) -> list[str]:
+    """Return the plan of every data set that leaves something to one."""
+    return [
+        str(study.plan_path(name))
+        for name in dependencies.used_datasets(study)
+        if dependencies.planned_keys(study)[name]
+    ]
 
 
 def pictures(study: Study) -> list[str]:
@@ -57,6 +68,19 @@ def balanced(study: Study) -> list[tuple[str, str, int]]:
     return [(*pair, firsts[pair]) for pair in pairs if study.recipe(*pair).balance != "none"]
 
 
+def balances(study: Study, dataset: str) -> list[dict[str, Any]]:
+    """Return the balanced trainings of a data set, as `data.balancing.balance_counts` takes them."""
+    recipes: dict[tuple[int, bool], list[str]] = {}
+    for name, recipe, seed in balanced(study):
+        if name == dataset:
+            recipes.setdefault((seed, study.recipe(name, recipe).adds_copies), []).append(recipe)
+    split = study.dataset_settings(dataset, "split")["split"]
+    return [
+        {"recipes": names, "adds_copies": copies, "seed": seed, "split": split}
+        for (seed, copies), names in recipes.items()
+    ]
+
+
 def tables(study: Study, suffix: str = "html") -> list[str]:
     """Return the tables of all experiments, kind after kind."""
     names = list(study.experiments)
@@ -65,7 +89,9 @@ def tables(study: Study, suffix: str = "html") -> list[str]:
         ".strata": [name for name in names if _has_strata(study, name)],
         ".thresholds": [name for name in names if _has_policies(study, name)],
         ".external": [name for name in names if study.experiments[name].external],
+        ".robustness": names if study.evaluation.corruptions.levels else [],
         ".classes": [name for name in names if len(binary_cells(study, name)) < len(study.experiments[name].cells)],
+        ".annotators": [name for name in names if annotators.datasets(study, name)],
         ".comparisons": [name for name in names if study.experiments[name].rows > 1 or variants(study, name)],
     }
     folder = paths.results(study.study)
@@ -85,6 +111,7 @@ def figures(study: Study) -> list[str]:
             name for name in names if _has_policies(study, name) and "scores" in study.evaluation.measures
         ],
         "matrix": [name for name in names if study.experiments[name].external],
+        "robustness": names if study.evaluation.corruptions.levels else [],
         "strips": [name for name, selected in study.experiments.items() if selected.rows > 1],
         "label_efficiency": [name for name, selected in study.experiments.items() if len(selected.labels) > 1],
     }

@@ -73,11 +73,6 @@ def recognises(root: Path) -> bool:
     return any_file(root, ".json", _looks)
 
 
-def proposal(root: Path) -> dict[str, Any]:
-    """Return no further keys of a data set's block: the files say what their values mean."""
-    return {}
-
-
 def classes(root: Path, layout: Layout) -> dict[str, int]:
     """Return {label: its value in the masks}: 1 and on, in alphabetical order.
 
@@ -125,10 +120,7 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
 
 
 def _files(root: Path, layout: Layout) -> list[Path]:
-    files = annotation_files(root, layout, ".json", _looks)
-    if not files:
-        raise StudyError("no JSON export of Label Studio", where=root, allowed=LAYOUT)
-    return files
+    return annotation_files(root, layout, ".json", _looks, "JSON export of Label Studio", LAYOUT)
 
 
 def _looks(path: Path) -> bool:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError
@@ -66,11 +65,6 @@ def recognises(root: Path) -> bool:
     return any_file(root, ".json", _looks)
 
 
-def proposal(root: Path) -> dict[str, Any]:
-    """Return no further keys of a data set's block: the files say what their values mean."""
-    return {}
-
-
 def classes(root: Path, layout: Layout) -> dict[str, int]:
     """Return {label: its value in the masks}: 1 and on, in alphabetical order.
 
@@ -110,10 +104,7 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
 
 
 def _files(root: Path, layout: Layout) -> list[Path]:
-    files = annotation_files(root, layout, ".json", _looks)
-    if not files:
-        raise StudyError("no JSON file of LabelMe's layout", where=root, allowed=LAYOUT)
-    return files
+    return annotation_files(root, layout, ".json", _looks, "JSON file of LabelMe's layout", LAYOUT)
 
 
 def _looks(path: Path) -> bool:
