@@ -29,10 +29,10 @@ def cards(study: Study, suffix: str = "html") -> list[str]:
 def pictures(study: Study) -> list[str]:
     """Return galleries, training samples, sketches of networks, denoised images and sheets of pseudo-labels.
 
-    Galleries are those of each row's first seed; of other seeds they are drawn when asked for by their path.
+    Galleries are those of each row's first seed, sketches those of each network's first data set; others are drawn
+    when asked for by their path.
     """
     folder = paths.results(study.study)
-    networks = dict.fromkeys((cell.dataset, cell.model) for cell in study.cells)
     first_seeds = {(cell.dataset, cell.recipe): cell.seed for cell in study.cells[::-1]}
     ancestors = dependencies.ancestors(study)
     students = [cell for cell in [*study.cells, *ancestors] if "teacher" in sources(study, cell)]
@@ -41,7 +41,7 @@ def pictures(study: Study) -> list[str]:
         *of_cells(study, paths.GALLERY, first_of_rows(study.cells)),
         *of_cells(study, paths.PSEUDO_SHEET, students),
         *of_cells(study, paths.DENOISING, denoisers),
-        *(f"{folder}/{paths.SKETCH}.png".format(dataset=dataset, model=model) for dataset, model in networks),
+        *networks(study, f"{paths.SKETCH}.png"),
         *(
             f"{folder}/{paths.SAMPLES}".format(dataset=dataset, recipe=recipe, seed=seed)
             for (dataset, recipe), seed in first_seeds.items()
@@ -160,10 +160,10 @@ def ancestor_records(study: Study) -> list[str]:
 
 
 def networks(study: Study, pattern: str) -> list[str]:
-    """Return this file of every (data set, network), such as `paths.LAYERS` with its suffix."""
+    """Return this file of every network, such as `paths.LAYERS` with its suffix, on the first data set that uses it."""
     folder = paths.results(study.study)
-    pairs = dict.fromkeys((cell.dataset, cell.model) for cell in study.cells)
-    return [f"{folder}/{pattern}".format(dataset=dataset, model=model) for dataset, model in pairs]
+    firsts = {cell.model: cell.dataset for cell in study.cells[::-1]}
+    return [f"{folder}/{pattern}".format(dataset=firsts[model], model=model) for model in list(firsts)[::-1]]
 
 
 def first_pictures(study: Study) -> list[str]:
