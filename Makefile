@@ -14,7 +14,7 @@ export MALLOC_MMAP_THRESHOLD_ ?= 1000000000
 export MALLOC_TRIM_THRESHOLD_ ?= 2000000000
 
 .DEFAULT_GOAL := help
-.PHONY: help install run plan test test-all lint bench golden report record docs constraints clean
+.PHONY: help install run plan test test-all lint bench gpu golden report record docs constraints clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,9 @@ lint: $(VENV)/.test ## style, types, Snakemake's own lint
 
 bench: $(VENV)/.test ## seconds per stage, images/s, memory; PART=engine for one part (not part of the tests)
 	@$(BIN)/python benchmarks/bench.py $(PART)
+
+gpu: $(VENV)/.test ## everything that needs a GPU, in at most ten minutes, with one table at the end
+	@$(BIN)/python benchmarks/gpu.py
 
 golden: $(VENV)/.test ## record anew the numbers that must not change by accident
 	@$(BIN)/python -m tests.golden.study

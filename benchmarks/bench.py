@@ -2,8 +2,8 @@
 
 Prints seconds and peak memory of a dry run over 10,000 cells; peak memory of preprocessing 45 images of 3504x2336;
 seconds per stage of the demo, CPU seconds of its jobs (`jobs.py`) and the share of wall time outside training steps;
-the training engine beside other loops (`engine.py`); prediction in tiles beside MONAI's (`tiles.py`); the search
-for copies among 10,000 images.
+the training engine beside other loops (`engine.py`); memory of training steps, predicted and measured (`memory.py`);
+prediction in tiles beside MONAI's (`tiles.py`); the search for copies among 10,000 images.
 """
 
 from __future__ import annotations
@@ -198,6 +198,13 @@ def tiles(folder: Path) -> None:
     comparison.run()
 
 
+def memory(folder: Path) -> None:
+    """Compare the predicted with the measured memory of training steps."""
+    import memory as comparison
+
+    comparison.run()
+
+
 def report(folder: Path) -> None:
     """Measure the largest part of the report of the full exercise study."""
     import report_size
@@ -240,7 +247,7 @@ def leaks(folder: Path) -> None:
 def main() -> None:
     """Run every benchmark, or the ones named on the command line."""
     chosen = sys.argv[1:]
-    for bench in (scale, preprocessing, demo, engine, tiles, leaks, report):
+    for bench in (scale, preprocessing, demo, engine, memory, tiles, leaks, report):
         if chosen and bench.__name__ not in chosen:
             continue
         with tempfile.TemporaryDirectory() as folder:

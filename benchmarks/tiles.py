@@ -14,7 +14,6 @@ import argparse
 import os
 import statistics
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from segstudy.core.provenance import host_peak
 from segstudy.inference.predict import PIXELS_PER_PASS, predict_canvas
 from segstudy.inference.sliding_window import starts
 from segstudy.runtime import device, memory
@@ -81,8 +81,7 @@ class Prediction:
     def peak(self) -> float:
         """Predict once; return the largest main memory of this process so far, in MB."""
         self.train()
-        # Not ru_maxrss: that keeps the peak of the process this one was forked from.
-        return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+        return host_peak() / 2**20
 
 
 WHO = {

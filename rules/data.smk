@@ -17,7 +17,9 @@ rule phantom:
 
 
 rule convert:
-    """Draw the masks of annotation files (COCO, LabelMe, ...), and link the images beside them."""
+    """Draw the masks of annotation files (COCO, LabelMe, ...), or join those of several annotators."""
+    input:
+        of_dataset(lookups.drawn_manifest),
     output:
         manifest=f"{RESULTS}/{paths.CONVERTED}/{paths.CONVERTED_MANIFEST}",
     wildcard_constraints:
@@ -28,6 +30,8 @@ rule convert:
         root=of_dataset(lookups.raw_root),
         reader=of_dataset(lookups.reader),
         layout=of_dataset(lookups.block, "layout"),
+        truth=of_dataset(lookups.truth),
+        labels=of_dataset(lookups.labels_to_join),
         raw=of_dataset(lookups.raw_files),
     script:
         "../workflow/scripts/convert.py"

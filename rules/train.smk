@@ -60,6 +60,7 @@ rule train:
         runtime=JOBS.training_minutes,
         disk_mb=JOBS.disk_mb,
         gpu=GPU,
+        gpu_mb=JOBS.gpu_mb,
     params:
         settings=lambda wildcards: lookups.training(
             STUDY, wildcards.dataset, wildcards.model, wildcards.loss, wildcards.recipe
@@ -87,6 +88,7 @@ rule predict:
         runtime=JOBS.evaluation_minutes,
         disk_mb=JOBS.disk_mb,
         gpu=GPU,
+        gpu_mb=JOBS.gpu_mb,
     params:
         **OF_IMAGES,
         network=of_cell(cell_inputs.network),
@@ -113,6 +115,7 @@ rule predict_flips:
         runtime=JOBS.evaluation_minutes,
         disk_mb=JOBS.disk_mb,
         gpu=GPU,
+        gpu_mb=JOBS.gpu_mb,
     params:
         **OF_IMAGES,
         network=of_cell(cell_inputs.network),

@@ -9,7 +9,7 @@ from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 from segstudy.config.base import Name
-from segstudy.config.datasets import Layout
+from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv, write_csv
 from segstudy.core.names import LONGEST, is_sample_name, on_disk, readable, spelled

@@ -71,6 +71,13 @@ def test_peak_memory_grows_with_what_is_held():
     assert provenance.peak_memory()["host"] > block.nbytes / 1e6
 
 
+def test_peak_memory_is_not_that_of_the_process_that_started_this_one():
+    block = np.ones(40_000_000, dtype=np.float64)
+    code = "from segstudy.core.provenance import host_peak; print(host_peak())"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(child.stdout) < block.nbytes
+
+
 def test_absent_package_has_no_version():
     assert provenance.package_versions(["no-such-package-here"]) == {"no-such-package-here": None}
 

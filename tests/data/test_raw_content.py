@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segstudy.config.datasets import Layout
+from segstudy.config.layout import Layout
 from segstudy.data import raw_content
 from segstudy.data.raw_content import content_hash
 

@@ -18,6 +18,7 @@ from segstudy.models.cost import count_flops, count_parameters
 from segstudy.models.layer_table import layer_table
 from segstudy.models.model_file import load_model, save_model
 from segstudy.models.registry import build
+from tests.helpers.device_without_values import DEVICE, strict_device
 
 # What torch lists under `use_deterministic_algorithms` as having no deterministic form on a GPU, as far as a network
 # of images can meet it (interpolation: linear and cubic, not nearest-neighbour).
@@ -115,6 +116,14 @@ class NetworkPromises:
             network(images(height=30, width=21)).square().sum().backward()
         assert "convolution_backward" in used.names
         assert used.names & NOT_DETERMINISTIC_ON_A_GPU == set()
+
+    def test_it_stays_on_its_device(self, settings):
+        """Found without a GPU, on a device without values."""
+        network = make(settings).to(DEVICE).train()
+        with strict_device() as device:
+            network(images(8).to(DEVICE)).sum().backward()
+            network.eval()(images().to(DEVICE))
+        assert not device.reads  # nor does the host wait for a value
 
     def test_same_seed_same_weights(self, settings):
         one, two = make(settings).state_dict(), make(settings).state_dict()

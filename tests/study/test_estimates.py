@@ -11,7 +11,7 @@ from segstudy.config.datasets import Prediction
 from segstudy.config.load import load_study, read_config
 from segstudy.config.networks import NETWORKS
 from segstudy.models import cost, registry
-from segstudy.study.estimates import PARTS, START, Estimates, predicted_pixels
+from segstudy.study.estimates import CONTEXT_MB, PARTS, START, Estimates, predicted_pixels
 from segstudy.study.flops import network_cost
 from tests.helpers.estimates import FILES, ROOT, RUNS, put
 
@@ -86,6 +86,8 @@ def test_a_cpu_says_nothing_of_a_gpu(study, tmp_path):
     path.write_text(json.dumps(run | gpu))
     estimate = Estimates(study, tmp_path, gpu=True).cell("drive", "unet", "default")
     assert estimate.basis == "measured"
+    assert estimate.gpu_mb == 800 + CONTEXT_MB
+    assert Estimates(study, tmp_path, gpu=False).cell("drive", "unet", "default").gpu_mb == 0
     images = 40 * 10 * 4  # epochs, training images, crops of each
     assert estimate.training == pytest.approx(START + 3.0 * images / run["images_seen"])
 

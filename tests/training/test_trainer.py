@@ -140,7 +140,7 @@ def test_a_flat_curve_ends_the_training_and_its_last_epoch_is_validated():
     assert found.weights
 
 
-@pytest.mark.parametrize("options", [{}, {"optimiser": "sgd"}, {"precision": "bf16", "accumulate": 2}])
+@pytest.mark.parametrize("options", [{}, {"optimiser": "sgd", "ema": 0.9}, {"precision": "bf16", "accumulate": 2}])
 @pytest.mark.parametrize("stop_at", [1, 4, 5])
 def test_stopped_by_a_signal_and_continued_equals_undisturbed(tmp_path, stop_at, options):
     options = options | {

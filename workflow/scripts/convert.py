@@ -5,8 +5,9 @@ from segstudy.runtime.job import job
 with job(snakemake):
     from pathlib import Path
 
-    from segstudy.config.datasets import Layout
+    from segstudy.config.layout import Layout
     from segstudy.data.convert import convert
+    from segstudy.data.readers.registry import labels_of
 
     convert(
         snakemake.params.reader,
@@ -14,4 +15,6 @@ with job(snakemake):
         Layout.model_validate(snakemake.params.layout),
         Path(snakemake.output.manifest).parent,
         snakemake.wildcards.dataset,
+        snakemake.params.truth,
+        labels_of(snakemake.params.reader, **snakemake.params.labels),
     )

@@ -5,7 +5,7 @@ from segstudy.runtime.job import job
 with job(snakemake):
     from pathlib import Path
 
-    from segstudy.config.datasets import Layout
+    from segstudy.config.layout import Layout
     from segstudy.core.files import read_csv
     from segstudy.data.card import describe
     from segstudy.data.readers.registry import labels_of

@@ -5,7 +5,7 @@ from segstudy.runtime.job import job
 with job(snakemake):
     from pathlib import Path
 
-    from segstudy.config.datasets import Layout
+    from segstudy.config.layout import Layout
     from segstudy.core.files import write_csv
     from segstudy.data.images.reading import configured
     from segstudy.data.index import build_index

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segstudy.config.datasets import Layout, Phantom
+from segstudy.config.datasets import Phantom
+from segstudy.config.layout import Layout
 from segstudy.config.load import load_study
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv

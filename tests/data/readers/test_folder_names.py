@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segstudy.config.datasets import Layout
+from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv, write_csv
 from segstudy.core.names import is_sample_name

@@ -2,7 +2,8 @@
 
 import pytest
 
-from segstudy.config.datasets import Layout, Phantom
+from segstudy.config.datasets import Phantom
+from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError
 from segstudy.data.index import build_index
 from segstudy.data.phantoms.draw import draw

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segstudy.config.datasets import READERS, Layout
+from segstudy.config.datasets import READERS
+from segstudy.config.layout import Layout
 from segstudy.config.paths import CONVERTED_MANIFEST
 from segstudy.core.errors import StudyError
 from segstudy.core.pixel_limit import allowing

@@ -16,7 +16,7 @@ from segstudy.core.errors import StudyError
 from segstudy.core.terminal_text import say
 
 if TYPE_CHECKING:
-    from segstudy.config.datasets import Layout
+    from segstudy.config.layout import Layout
     from segstudy.data.proposal import Proposal, Question
 
 STUDIES = Path("studies")

@@ -18,7 +18,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from segstudy.config.classes import BACKGROUND, MEAN
-from segstudy.config.datasets import CLASSES_IN_FILES, Layout
+from segstudy.config.datasets import CLASSES_IN_FILES
+from segstudy.config.layout import Layout
 from segstudy.config.validation_errors import place
 from segstudy.core.errors import StudyError, nearest
 

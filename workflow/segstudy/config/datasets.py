@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
-from segstudy.config.base import LARGEST_SEED, Below, Distinct, Options, added_key
+from segstudy.config.base import LARGEST_SEED, Distinct, Options, added_key
 from segstudy.config.classes import BACKGROUND, Classes, Ignored, check_ignored, values_of
+from segstudy.config.layout import Layout
 from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 
 # One line a reader; the module of the same name in `segstudy.data.readers` does the reading.
@@ -28,6 +28,8 @@ CLASSES_IN_FILES: tuple[str, ...] = ("coco", "labelme", "cvat", "label_studio", 
 WITH_LAYOUT: tuple[str, ...] = ("folder", "voc", "mmseg", *ANNOTATIONS)
 # Readers whose data sets can be drawn, with `phantom:`.
 DRAWN: tuple[str, ...] = ("ph2", "drive", "ebhi", "phc", "folder")
+# Readers whose data sets may have masks of several annotators.
+ANNOTATED: tuple[str, ...] = ("drive", "chase", "stare", "folder")
 # Readers whose index never has strata: an experiment on these alone has no table by stratum.
 WITHOUT_STRATA: tuple[str, ...] = ("drive", "chase", "stare", "phc")
 # Readers of several foreground classes: an experiment with one of these has a table by class.
@@ -139,53 +141,6 @@ class Phantom(Options):
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
 
 
-class Layout(Options):
-    """Names of folders and files; all are below the root. Readers of annotation files follow those that they have."""
-
-    images: Below | None = Field(
-        None,
-        description="folder of the images; by default images, image, imgs or img. Reader huggingface: column of images",
-    )
-    masks: Below | None = Field(
-        None,
-        description="folder of the masks; by default masks, mask, labels, label, ... Readers of annotation files: the "
-        "file, or the folder of such files. Reader huggingface: column of masks",
-    )
-    rois: Below | None = Field(
-        None, description="folder of the regions of interest; by default rois or roi, if it exists"
-    )
-    table: Below | None = Field(
-        None,
-        description="table of samples; by default samples.csv, if it exists. "
-        "For other readers: groups and strata by sample",
-    )
-    mask_suffix: str | None = Field(
-        None, description="suffix of a mask's name behind the image's name, for instance _mask; '' for none"
-    )
-    mask_prefix: str = added_key("", description="what stands before the image's name in a mask's name, such as mask_")
-    image_prefix: str = added_key("", description="what stands before the rest of an image's name, such as img_")
-    second_masks: Below | None = added_key(None, description="folder of a second person's masks")
-    second_suffix: str | None = added_key(
-        None,
-        description="suffix of a second person's masks, in second_masks or, without it, among the masks",
-    )
-    pages: bool = added_key(False, description="each page of a TIFF or GIF is an image of its own; a file is one group")
-    group_pattern: str | None = Field(
-        None, description="regular expression; its match in a sample's name (or the part in brackets) is the group"
-    )
-
-    @field_validator("group_pattern")
-    @classmethod
-    def _compiles(cls, value: str | None) -> str | None:
-        try:
-            pattern = re.compile(value or "")
-        except re.error as error:
-            raise ValueError(f"'{value}' is no regular expression: {error}") from None
-        if pattern.groups > 1:
-            raise ValueError(f"'{value}' has {pattern.groups} pairs of brackets; one says which part names the group")
-        return value
-
-
 class DatasetConfig(Options):
     """One entry of `datasets:`."""
 
@@ -237,6 +192,11 @@ class DatasetConfig(Options):
         "own note says, 'ignore' takes all pixels as stored; by default as stored, if that fits",
     )
     layout: Layout = Field(Layout(), description="own data: which folders and files to read")
+    truth: Literal["first", "majority", "union", "intersection", "staple"] = added_key(
+        "first",
+        description="which mask is learned and measured, where several annotators have drawn: the first's, or one that "
+        "is made of all: more than half of them, any, all, or STAPLE (needs SimpleITK)",
+    )
     phantom: Phantom | None = None
 
     @model_validator(mode="after")
@@ -283,6 +243,22 @@ class DatasetConfig(Options):
             if self.above_zero and getattr(self, key):
                 raise ValueError(f"'above_zero' and '{key}' both say which values are object: keep one of them")
         return self
+
+    @model_validator(mode="after")
+    def _truth_of_annotators(self) -> DatasetConfig:
+        if self.truth != "first" and self.reader not in ANNOTATED:
+            raise ValueError(
+                f"truth: {self.truth} joins the masks of several annotators, and the reader '{self.reader}' knows of "
+                f"one; readers of several: {', '.join(ANNOTATED)}"
+            )
+        if self.truth != "first" and self.several:
+            raise ValueError(f"truth: {self.truth} is for one foreground class; with several, the first's masks count")
+        return self
+
+    @property
+    def converted(self) -> bool:
+        """Whether rule `convert` comes before the index: masks are drawn, completed or joined."""
+        return self.reader in CONVERTED or self.truth != "first"
 
     @property
     def several(self) -> bool:

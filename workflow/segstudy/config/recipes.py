@@ -112,6 +112,12 @@ class Recipe(Options):
     keep: Literal["best", "last"] = added_key(
         "best", description="weights of the epoch with the lowest validation loss, or those of the last epoch"
     )
+    ema: float | None = added_key(
+        None,
+        gt=0,
+        lt=1,
+        description="validate and publish a moving average of the weights: each step keeps this share of it",
+    )
     early_stopping: EarlyStopping = EarlyStopping()
     accumulate: int = Field(
         1, ge=1, le=4096, description="split each batch into this many parts to save memory (gradient accumulation)"
@@ -181,4 +187,6 @@ class Recipe(Options):
             raise ValueError("a denoising recipe reads no labels: pseudo_labels, consistency, labels and balance go")
         if self.pseudo_labels and self.consistency:
             raise ValueError("pseudo_labels and consistency are two ways to use the same images: choose one")
+        if self.ema and self.consistency:
+            raise ValueError("consistency publishes a moving average of the weights already (its decay): ema goes")
         return self

@@ -24,7 +24,7 @@ import pandas as pd
 
 from segstudy.core import checksums, csv_text
 from segstudy.core.errors import StudyError, first_line
-from segstudy.core.names import check_table
+from segstudy.core.names import check_table, file_columns
 from segstudy.core.removal import remove_tree
 
 if TYPE_CHECKING:
@@ -185,8 +185,9 @@ def read_csv(path: str | Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     content = checksums.content(path)
     try:
         header = pd.read_csv(io.BytesIO(content), nrows=0).columns
-        text = {column: str for column in header if column in TEXT}
-        missing = {column: [""] for column in header if column not in TEXT}
+        names = {*TEXT, *(name for column in file_columns(header) for name in (column, f"{column}_sha256"))}
+        text = {column: str for column in header if column in names}
+        missing = {column: [""] for column in header if column not in names}
         table = pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=missing)
     except (ValueError, pd.errors.ParserError) as error:  # no columns, no UTF-8, a row that is too long
         raise checksums.damaged(path, f"it is no table ({first_line(error)})") from None

@@ -20,7 +20,10 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # of samples and of everything
 LONGEST = 220
 ALLOWED = f"letters, digits, '.', '_' and '-', beginning with a letter or digit, {LONGEST} characters at most"
 
+# Columns of an index that name files. Masks of further annotators: `mask_3`, `mask_4`, ...; and `mask_1`, the first
+# annotator's own, where `mask` is what several have in common.
 FILE_COLUMNS = ("image", "mask", "roi", "second_mask")
+_FURTHER_MASK = re.compile(r"mask_(1|[3-9]|[1-9]\d+)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _UNDECODED = re.compile("[\udc80-\udcff]+")  # bytes of a file name that are no UTF-8, as Python spells them
 _SPELLED = re.compile(r"\\x([89a-f][0-9a-f])")
@@ -68,6 +71,19 @@ def _western(text: bytes) -> str:
         return text.decode("latin-1")
 
 
+def file_columns(columns: Iterable[Any]) -> list[str]:
+    """Return those of an index's columns that name files; masks of further annotators are the last, by number."""
+    further = {column: int(match[1]) for column in columns if (match := _FURTHER_MASK.fullmatch(column))}
+    return [*FILE_COLUMNS, *sorted(further, key=further.__getitem__)]
+
+
+def annotator_columns(columns: Iterable[Any]) -> dict[int, str]:
+    """Return the columns of an index that hold the annotators' own masks, by the annotator's number from 1."""
+    further = file_columns(columns)[len(FILE_COLUMNS) :]
+    own = {int(column.removeprefix("mask_")): column for column in further}
+    return dict(sorted(({1: "mask", 2: "second_mask"} | own).items()))
+
+
 def leads_outside(path: str) -> bool:
     """Return whether the text of a path is absolute, has a part `..`, or holds control characters.
 
@@ -77,7 +93,7 @@ def leads_outside(path: str) -> bool:
 
 
 def check_table(table: pd.DataFrame, path: str | Path) -> None:
-    """Check the columns of a table that name files: `sample`, and those of `FILE_COLUMNS`, where it has them.
+    """Check the columns of a table that name files: `sample`, and those of `file_columns`, where it has them.
 
     Args:
         table: as read from `path`, these columns as text.
@@ -88,7 +104,7 @@ def check_table(table: pd.DataFrame, path: str | Path) -> None:
     """
     for column in table.columns.intersection(["sample"]):
         _check(table[column], path, is_sample_name, "is no sample name: files are called by it", ALLOWED)
-    for column in table.columns.intersection([*FILE_COLUMNS]):
+    for column in table.columns.intersection(file_columns(table.columns)):
         _check(
             table[column],
             path,

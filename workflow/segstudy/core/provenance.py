@@ -153,11 +153,17 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def host_peak() -> int:
+    """Return the largest memory of this process so far in bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux, whose `ru_maxrss` starts with the peak of the process that this one was started by
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts in bytes
+
+
 def peak_memory() -> dict[str, float]:
     """Return the largest memory of this process so far in MB (a million bytes): `host`, and `cuda` where used."""
-    # Linux counts in KiB, macOS in bytes.
-    unit = 1 if platform.system() == "Darwin" else 1024
-    peaks = {"host": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)}
+    peaks = {"host": round(host_peak() / 1e6, 1)}
     import torch
 
     if torch.cuda.is_available():

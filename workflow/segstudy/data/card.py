@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segstudy.config.datasets import Layout
+from segstudy.config.layout import Layout
 from segstudy.core.arrays import write_array
 from segstudy.core.files import atomic_path, write_csv, write_json, write_text
-from segstudy.core.names import title_of
+from segstudy.core.names import annotator_columns, file_columns, title_of
 from segstudy.data.card_page import card_page, card_text
 from segstudy.data.class_shares import class_shares
 from segstudy.data.examples import draw_examples
 from segstudy.data.images.label_map import Labels, looks_inverted, spelt
 from segstudy.data.index import repairs
-from segstudy.data.inspect_files import SAMPLE_COLUMNS, VOID_COLUMN, Decoded, decode
+from segstudy.data.inspect_files import SAMPLE_COLUMNS, VOID_COLUMN, Decoded, decode, further_masks
 from segstudy.data.orientation_notes import remark
 from segstudy.data.readers.registry import reader_module
 from segstudy.data.value_maps import value_maps
@@ -105,8 +105,9 @@ def _card(
         "second_human_dice": _spread(samples["second_dice"]),
         "encodings": {
             part: dict(sorted(Counter(mode for mode in samples[f"{part}_mode"] if mode).items()))
-            for part in ("image", "mask", "roi", "second_mask")
+            for part in file_columns(index)
         },
+        **_annotators(index, samples),
         "mask_missing": list(index.loc[index["mask"] == "", "sample"]),
         "mask_constant": list(samples.loc[_constant(samples, labels), "sample"]),
         "duplicates": _duplicates(index),
@@ -118,6 +119,17 @@ def _card(
         "value_maps": maps.text.partition("\n")[0] if (maps := value_maps(samples)) else "",
         **({"titles": titles} if titles else {}),
     }
+
+
+def _annotators(index: pd.DataFrame, samples: pd.DataFrame) -> dict[str, Any]:
+    """Return what the card says of masks beyond the second annotator's; nothing where there are none."""
+    further = further_masks(index)
+    said = [
+        {"annotator": number, "masks": int((index[column] != "").sum()), "dice": _spread(samples[f"{column}_dice"])}
+        for number, column in annotator_columns(index).items()
+        if column in further
+    ]
+    return {"annotators": said} if said else {}
 
 
 def _void(samples: pd.DataFrame, labels: Labels) -> dict[str, Any]:

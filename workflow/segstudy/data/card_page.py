@@ -36,8 +36,10 @@ def card_text(card: dict[str, Any]) -> str:
     for heading, parts in (("Pre-assigned split", "official_subsets"), ("Strata", "strata")):
         lines += ["", f"## {heading}", "", *_part_table(card[parts], card["images"])]
     lines += ["", "## How the files are stored", "", "| file | stored as: rule applied | files |", "|---|---|---|"]
-    for part, name in (("image", "image"), ("mask", "mask"), ("roi", "field of view"), ("second_mask", "second human")):
-        lines += [f"| {name} | {escaped(mode)} | {count} |" for mode, count in card["encodings"][part].items()]
+    names = {"image": "image", "mask": "mask", "roi": "field of view", "second_mask": "second human"}
+    for part, encodings in card["encodings"].items():
+        name = names.get(part) or f"human {part.removeprefix('mask_')}"
+        lines += [f"| {name} | {escaped(mode)} | {count} |" for mode, count in encodings.items()]
     lines += ["", "## To know", "", *_remarks(card), "", PICTURE, ""]
     return "\n".join(lines)
 
@@ -77,9 +79,14 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
         facts += [("foreground share in the field of view", _range(card["foreground_roi"]))]
     if card["roi_share"]:
         facts += [("field of view, share of the image", _range(card["roi_share"]))]
+    further = card.get("annotators", ())
+    first = "mask" if any(human["annotator"] == 1 for human in further) else "first"  # `mask` is then a joined one
     if card["second_human_dice"]:
-        what = f"{card['second_masks']} images; Dice with the first, full frame: {_range(card['second_human_dice'], 4)}"
-        facts += [("second human", what)]
+        spread = _range(card["second_human_dice"], 4)
+        facts += [("second human", f"{card['second_masks']} images; Dice with the {first}, full frame: {spread}")]
+    for human in further:
+        what = f"{human['masks']} images; Dice with the {first}, full frame: {_range(human['dice'], 4)}"
+        facts += [(f"human {human['annotator']}", what)]
     if (told := parsed(card["range"])).ranged:
         facts += [("values of images", f"{told.low:g} to {told.high:g} become 0 to 255, in all images alike")]
     if card["groups"]:

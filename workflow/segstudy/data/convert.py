@@ -7,22 +7,26 @@ as everywhere. Annotation files may be gigabytes; they are parsed by this job al
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from segstudy.config.datasets import COMPLETED, Layout
+from segstudy.config.datasets import COMPLETED, CONVERTED
+from segstudy.config.layout import Layout
 from segstudy.config.paths import CONVERTED_MANIFEST
 from segstudy.core import checksums
 from segstudy.core.errors import StudyError
 from segstudy.core.files import atomic_folder, write_json, write_picture
+from segstudy.core.names import FILE_COLUMNS, file_columns
 from segstudy.core.progress import track
+from segstudy.data.annotators import join_masks
 from segstudy.data.images.encoded import suffix_of
+from segstudy.data.images.label_map import Labels
 from segstudy.data.images.read_masks import read_labels
-from segstudy.data.index import FILES, check_root
+from segstudy.data.index import check_root, list_samples
 from segstudy.data.readers.annotation_files import Sample
 from segstudy.data.readers.discovery import few, frame, relative
 from segstudy.data.readers.folder import set_groups
@@ -30,56 +34,93 @@ from segstudy.data.readers.groups_table import with_groups
 from segstudy.data.readers.registry import reader_module
 from segstudy.data.readers.sample_names import named
 
+Row = dict[Any, Any]  # of an index
 SHOWN = 10  # problems that a message names
+RAW = "raw"  # the link to the root of a data set whose files are read where they lie
 
 
-def convert(reader: str, root: Path, layout: Layout, out: Path, dataset: str = "") -> None:
+def convert(
+    reader: str,
+    root: Path,
+    layout: Layout,
+    out: Path,
+    dataset: str = "",
+    truth: str = "first",
+    labels: Labels | None = None,
+) -> None:
     """Write the images (as links, where they are files) and masks of a data set into folder `out`, and their list.
 
     Masks of shapes hold 1 and on for the classes and 255 for void, as the reader's `classes` and `void` say. Masks that
-    are files already are linked. Second masks and fields of view are put there where the reader names any.
+    are files already are linked. Second masks and fields of view are put there where the reader names any. Of a reader
+    that reads files where they lie, the root itself is linked.
+
+    Args:
+        reader: of the data set.
+        root: of its raw files.
+        layout: of the config.
+        out: is replaced.
+        dataset: its name, for messages.
+        truth: which mask counts where several annotators have drawn, see `segstudy.data.annotators`.
+        labels: of the data set; needed where masks are joined.
 
     Raises:
-        StudyError: the root holds something else, a file cannot be read, annotations cannot be drawn, or no field of
-            view can be computed; the message names the first ten.
+        StudyError: the root holds something else, a file cannot be read, annotations cannot be drawn, no field of view
+            can be computed, or masks cannot be joined; the message names the first ten.
     """
+    check_root(reader_module(reader), root, dataset or reader)
+    with atomic_folder(out) as folder:
+        rows, repairs = (_drawn if reader in CONVERTED else _linked)(reader, root, layout, folder)
+        if truth != "first" and labels is not None:
+            rows, said = join_masks(rows, folder, labels, truth)
+            repairs = [*repairs, *said]
+        write_json(folder / CONVERTED_MANIFEST, {"reader": reader, "repairs": repairs, "images": rows}, sealed=False)
+    checksums.seal(out / CONVERTED_MANIFEST)  # in its place, which the checksum names
+
+
+def _linked(reader: str, root: Path, layout: Layout, folder: Path) -> tuple[list[Row], list[str]]:
+    """Link the root below `folder`; return the rows of the reader's index, and its repairs."""
+    os.symlink(os.path.abspath(root), folder / RAW)
+    table = list_samples(reader, root, layout)
+    rows = table.to_dict("records")
+    files = [{column: f"{RAW}/{row[column]}" for column in file_columns(row) if row.get(column)} for row in rows]
+    return [row | paths for row, paths in zip(rows, files, strict=True)], list(table.attrs["repairs"])
+
+
+def _drawn(reader: str, root: Path, layout: Layout, folder: Path) -> tuple[list[Row], list[str]]:
+    """Put images and masks of annotations below `folder`; return the rows of an index, and what is to be said."""
     module = reader_module(reader)
-    check_root(module, root, dataset or reader)
     repairs: list[str] = []
     rows: list[dict[str, str]] = []
     problems: list[str] = []
     missing: list[str] = []
     overlaps: list[float] = []
     files: list[dict[str, str]] = []  # of each row: column -> path below the folder
-    with atomic_folder(out) as folder:
-        for number, sample in enumerate(track(module.samples(root, layout, repairs), f"{module.TITLE}: masks")):
-            if sample.image is None:
-                missing.append(sample.name)
-                continue
-            try:
-                put, overlap = _put(sample, folder, number)
-            except StudyError as error:
-                problems.append(f"{sample.name}: {error.what}")
-                continue
-            overlaps += [overlap] if overlap else []
-            original = relative(sample.image, root) if isinstance(sample.image, Path) else sample.name
-            row = {"sample": sample.name, "image": original, "official_subset": sample.subset, "group": sample.group}
-            rows.append(row)
-            files.append(put)
-        _check(problems, missing, len(rows), root, reader in COMPLETED)
-        if overlaps:
-            repairs.append(
-                f"shapes of different classes overlap in {len(overlaps)} of {len(rows)} images (up to "
-                f"{max(overlaps):.1%} of the pixels); which one is on top: docs/own-data.md"
-            )
-        set_groups(rows, layout, root)
-        table = frame(named(rows, repairs), repairs)
-        if layout.table:
-            table = with_groups(table, root / layout.table)
-        images = [_renamed(row, put, folder) for row, put in zip(table.to_dict("records"), files, strict=True)]
-        content = {"reader": reader, "repairs": table.attrs["repairs"], "images": images}
-        write_json(folder / CONVERTED_MANIFEST, content, sealed=False)
-    checksums.seal(out / CONVERTED_MANIFEST)  # in its place, which the checksum names
+    for number, sample in enumerate(track(module.samples(root, layout, repairs), f"{module.TITLE}: masks")):
+        if sample.image is None:
+            missing.append(sample.name)
+            continue
+        try:
+            put, overlap = _put(sample, folder, number)
+        except StudyError as error:
+            problems.append(f"{sample.name}: {error.what}")
+            continue
+        overlaps += [overlap] if overlap else []
+        original = relative(sample.image, root) if isinstance(sample.image, Path) else sample.name
+        row = {"sample": sample.name, "image": original, "official_subset": sample.subset, "group": sample.group}
+        rows.append(row)
+        files.append(put)
+    _check(problems, missing, len(rows), root, reader in COMPLETED)
+    if overlaps:
+        repairs.append(
+            f"shapes of different classes overlap in {len(overlaps)} of {len(rows)} images (up to "
+            f"{max(overlaps):.1%} of the pixels); which one is on top: docs/own-data.md"
+        )
+    set_groups(rows, layout, root)
+    table = frame(named(rows, repairs), repairs)
+    if layout.table:
+        table = with_groups(table, root / layout.table)
+    images = [_renamed(row, put, folder) for row, put in zip(table.to_dict("records"), files, strict=True)]
+    return images, list(table.attrs["repairs"])
 
 
 def _check(problems: Sequence[str], missing: Sequence[str], good: int, root: Path, completed: bool) -> None:
@@ -106,7 +147,7 @@ def _check(problems: Sequence[str], missing: Sequence[str], good: int, root: Pat
 
 def _put(sample: Sample, folder: Path, number: int) -> tuple[dict[str, str], float]:
     """Put the files of a sample below `folder`; return {column: path there}, and the share of shapes that overlap."""
-    place = {column: folder / f"{column}s" / f".{number}" for column in FILES}
+    place = {column: folder / f"{column}s" / f".{number}" for column in FILE_COLUMNS}
     put, overlap = {"image": _put_image(sample, place["image"])}, 0.0
     if isinstance(sample.mask, Path | bytes):
         put["mask"] = _put_file(sample.mask, place["mask"], sample)
@@ -161,7 +202,7 @@ def _joined(channels: list[Path]) -> np.ndarray:
     return np.stack(arrays, axis=2)
 
 
-def _renamed(row: dict[Hashable, Any], put: Mapping[str, str], folder: Path) -> dict[Hashable, Any]:
+def _renamed(row: Row, put: Mapping[str, str], folder: Path) -> Row:
     """Call the files of a row by its sample, and name them in it."""
     for column, path in put.items():
         name = f"{column}s/{row['sample']}{Path(path).suffix}"

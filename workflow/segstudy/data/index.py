@@ -13,23 +13,24 @@ from typing import TypeVar
 
 import pandas as pd
 
-from segstudy.config.datasets import CONVERTED, READERS, WITH_LAYOUT, Layout
+from segstudy.config.datasets import READERS, WITH_LAYOUT
+from segstudy.config.layout import Layout
 from segstudy.config.paths import CONVERTED_MANIFEST
 from segstudy.core.checksums import damaged
 from segstudy.core.errors import StudyError
-from segstudy.core.names import check_sample_names
+from segstudy.core.names import FILE_COLUMNS, check_sample_names, file_columns
 from segstudy.core.progress import track
 from segstudy.data.images.decode import TooLarge, no_permission
 from segstudy.data.images.locate import locate
 from segstudy.data.images.read import files_of, image_size
 from segstudy.data.images.reading import AS_STORED, Reading
+from segstudy.data.readers import converted
 from segstudy.data.readers.discovery import COLUMNS, closed, few, natural, relative
 from segstudy.data.readers.groups_table import with_groups
 from segstudy.data.readers.left_out import broken_links, links_said
 from segstudy.data.readers.registry import reader_module
 from segstudy.data.value_range import value_range
 
-FILES = ("image", "mask", "roi", "second_mask")
 MOST_NAMED = 50  # files in one message
 SUBSETS = ("train", "val", "test", "unlabelled", "")
 
@@ -67,12 +68,13 @@ def build_index(
     sizes = _sizes(paths, reading, module.TITLE, threads)
     frame["width"] = [width for width, _ in sizes]
     frame["height"] = [height for _, height in sizes]
-    masks = [path for column in FILES[1:] for path in frame[column] if path]
+    columns = file_columns(frame)
+    masks = [path for column in columns[1:] for path in frame[column] if path]
     _in_threads(_check_large, [root / path for path in masks], f"{module.TITLE}: headers of masks", threads)
-    present = [path for column in FILES for path in frame[column] if path]
+    present = [path for column in columns for path in frame[column] if path]
     sums = _in_threads(hash_of, [root / path for path in present], f"{module.TITLE}: checksums", threads)
     known = dict(zip(present, sums, strict=True))
-    for column in FILES:
+    for column in columns:
         frame[f"{column}_sha256"] = [known.get(path, "") for path in frame[column]]
     if not reading.ranged:
         low, high = value_range(paths, reading, f"{module.TITLE}: values", threads or _threads()) or (0, 0)
@@ -121,9 +123,12 @@ def list_samples(reader: str, root: Path, layout: Layout | None) -> pd.DataFrame
     """
     module, shut, broken = reader_module(reader), closed(root), broken_links(root)
     try:
-        frame: pd.DataFrame = module.index(root, layout) if reader in WITH_LAYOUT else module.index(root)
-        if layout and layout.table and reader not in ("folder", *CONVERTED):  # those follow it themselves
-            frame = with_groups(frame, root / layout.table)
+        if (root / CONVERTED_MANIFEST).is_file():
+            frame = converted.index(root)
+        else:
+            frame = module.index(root, layout) if reader in WITH_LAYOUT else module.index(root)
+            if layout and layout.table and reader != "folder":  # that one follows it itself
+                frame = with_groups(frame, root / layout.table)
     except StudyError as error:
         if shut:
             raise _no_permission(shut, root, error.what) from None
@@ -203,7 +208,9 @@ def check_root(module: ModuleType, root: Path, dataset: str) -> None:
 def _validate(frame: pd.DataFrame, root: Path, title: str) -> None:
     if frame.empty:
         raise StudyError(f"no images of {title} found", where=root)
-    if [name for name in frame.columns if name != "title"] != list(COLUMNS):
+    columns = file_columns(frame)
+    optional = {"title", *columns[len(FILE_COLUMNS) :]}
+    if [name for name in frame.columns if name not in optional] != list(COLUMNS):
         raise ValueError(f"the reader of {title} gives columns {list(frame.columns)}, needed are {list(COLUMNS)}")
     twice = frame[frame["sample"].duplicated(keep=False)]
     if len(twice):
@@ -218,7 +225,7 @@ def _validate(frame: pd.DataFrame, root: Path, title: str) -> None:
     odd = sorted(set(frame["official_subset"]) - set(SUBSETS))
     if odd:
         raise ValueError(f"the reader of {title} gives official subsets {odd}")
-    for column in FILES:
+    for column in columns:
         for path in frame[column]:
             stored = files_of(root / path) if path else []
             if path and not (stored and locate(stored[0]).file.is_file()):

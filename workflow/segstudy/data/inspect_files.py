@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segstudy.core.errors import StudyError
+from segstudy.core.names import FILE_COLUMNS, file_columns
 from segstudy.core.progress import track
 from segstudy.data.images.label_map import Ids, Labels, binary, read_ids, spelt
 from segstudy.data.images.read import read_picture
@@ -35,6 +36,11 @@ MOST_COUNTS = 32  # values of a mask that are written down, the most frequent on
 # Parts of 255: images of more than 8 bits whose brightest (darkest) thousandth is not above (below) are black (white).
 DARK, BRIGHT = 24, 231
 CARD_COLUMNS = ("image_turn", "mask_turn", "image_mode", "roi_mode", "second_mask_mode", "second_dice")
+
+
+def further_masks(index: pd.DataFrame) -> list[str]:
+    """Return the columns of an index beyond those that every one has: masks of further annotators."""
+    return file_columns(index)[len(FILE_COLUMNS) :]
 
 
 class Decoded(NamedTuple):
@@ -63,7 +69,8 @@ def decode(index: pd.DataFrame, root: Path, labels: Labels, threads: int) -> Dec
         records = list(track(pool.map(work, range(len(rows))), "decoding", total=len(rows)))
     if not labels.orientation:
         settle(records)
-    columns = [*SAMPLE_COLUMNS, *([VOID_COLUMN] if labels.void else []), *CARD_COLUMNS]
+    further = [name for column in further_masks(index) for name in (f"{column}_mode", f"{column}_dice")]
+    columns = [*SAMPLE_COLUMNS, *([VOID_COLUMN] if labels.void else []), *CARD_COLUMNS, *further]
     return Decoded(pd.DataFrame(records, columns=columns), thumbnails, pixels)
 
 
@@ -71,13 +78,13 @@ def _sample(
     row: dict[Any, Any], root: Path, labels: Labels, small: NDArray[np.float32], pixels: NDArray[np.int64]
 ) -> dict[str, Any]:
     problems: list[str] = []
-    modes = ("image_mode", "mask_mode", "roi_mode", "second_mask_mode")
-    record: dict[str, Any] = {"sample": row["sample"], **dict.fromkeys(modes, "")}
+    parts = file_columns(row)
+    record: dict[str, Any] = {"sample": row["sample"], **dict.fromkeys((f"{part}_mode" for part in parts), "")}
     size = _image(row, root, small, record, problems)
     masks: dict[str, NDArray[np.bool_]] = {}
     void = None
     field = _FIELD._replace(orientation=labels.orientation)
-    for part in ("mask", "roi", "second_mask"):
+    for part in parts[1:]:
         mask = _mask(row, part, root, field if part == "roi" else labels, size, problems)
         if mask is not None:
             record[f"{part}_mode"] = f"{mask.mode}: {mask.note}"
@@ -164,9 +171,12 @@ def _counts(mask: Ids) -> str:
 
 
 def _shares(masks: dict[str, NDArray[np.bool_]], void: NDArray[np.bool_] | None) -> dict[str, float]:
-    """Return the shares of samples.csv and second_dice, each where its masks are there and fit, and pixels count."""
+    """Return the shares of samples.csv and the Dice of the mask with those of other annotators.
+
+    Each is there where its masks are and fit, and pixels count.
+    """
     shares: dict[str, float] = {}
-    mask, roi, second = masks.get("mask"), masks.get("roi"), masks.get("second_mask")
+    mask, roi = masks.get("mask"), masks.get("roi")
     if mask is not None:
         counted = np.ones(mask.shape, bool) if void is None else ~void
         edges = (np.s_[:1], np.s_[-1:], np.s_[1:-1, :1], np.s_[1:-1, -1:])
@@ -176,9 +186,11 @@ def _shares(masks: dict[str, NDArray[np.bool_]], void: NDArray[np.bool_] | None)
                 shares[name] = np.count_nonzero(among) / np.count_nonzero(of)
         if roi is not None and (roi & counted).any():
             shares["foreground_roi"] = np.count_nonzero(mask & roi & counted) / np.count_nonzero(roi & counted)
-        if second is not None:
-            both = np.count_nonzero(mask & counted) + np.count_nonzero(second & counted)
-            shares["second_dice"] = 2 * np.count_nonzero(mask & second & counted) / both if both else 1.0
+        for part in masks.keys() - {"mask", "roi"}:
+            other = masks[part] & counted
+            both = np.count_nonzero(mask & counted) + np.count_nonzero(other)
+            name = "second_dice" if part == "second_mask" else f"{part}_dice"
+            shares[name] = 2 * np.count_nonzero(mask & other) / both if both else 1.0
     if roi is not None:
         shares["roi_share"] = float(roi.mean())
     return {name: round(value, 6) for name, value in shares.items()}

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from segstudy.config import paths
-from segstudy.config.datasets import CONVERTED
 from segstudy.config.study import Study
 from segstudy.core.files import read_json
 
@@ -42,8 +41,9 @@ def look(study: Study, dataset: str, threads: int) -> dict[str, Any]:
         out.mkdir()
         drawn = options.phantom is not None
         with allowing(options.max_megapixels, f"datasets.{dataset}.max_megapixels"):
-            if options.reader in CONVERTED:
-                convert(options.reader, root, options.layout, Path(temporary, "converted"), dataset)
+            if options.converted:
+                place = Path(temporary, "converted")
+                convert(options.reader, root, options.layout, place, dataset, options.truth, labels)
                 root = Path(temporary, "converted")
             reading = configured(**study.dataset_settings(dataset, "range", "channels", "orientation"))
             index = build_index(

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from segstudy.config.classes_in_files import with_classes
-from segstudy.config.datasets import CLASSES_IN_FILES, CONVERTED, WITH_LAYOUT, Layout
+from segstudy.config.datasets import CLASSES_IN_FILES, CONVERTED, WITH_LAYOUT
+from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError
 from segstudy.data.convert import convert
 from segstudy.data.images.label_map import Labels, looks_inverted, read_ids

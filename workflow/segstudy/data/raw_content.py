@@ -13,10 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from segstudy.config.datasets import Layout
+from segstudy.config.layout import Layout
+from segstudy.core.names import file_columns
 from segstudy.data.images.locate import locate
 from segstudy.data.images.read import files_of
-from segstudy.data.index import FILES, hash_of, list_samples
+from segstudy.data.index import hash_of, list_samples
 
 Hashes = dict[str, list[Any]]  # path below the root -> [bytes, time of change in ns] of each of its files, and the hash
 
@@ -31,7 +32,7 @@ def content_hash(reader: str, root: Path, layout: Layout, known: Mapping[str, li
         OSError: a file is missing or may not be read.
     """
     samples = list_samples(reader, root, layout).sort_values("sample")
-    paths = sorted({path for column in FILES for path in samples[column] if path})
+    paths = sorted({path for column in file_columns(samples) for path in samples[column] if path})
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         hashes = dict(zip(paths, pool.map(lambda path: _hash(root, path, known.get(path)), paths), strict=True))
     content = [samples.to_dict("list"), *(hashes[path][1] for path in paths)]

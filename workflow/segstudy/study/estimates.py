@@ -33,6 +33,7 @@ START = 5.0  # seconds until a job does its own work: Python, torch, the store
 RECORDS = 3  # of earlier cells, for one answer
 # MB of a process that has imported torch, without and with a GPU's libraries.
 BASE_MB, BASE_GPU_MB = 700.0, 4000.0
+CONTEXT_MB = 600.0  # of a GPU's memory: what a process holds there beside its tensors
 OVERHEAD = 1.5  # of memory, as in `segstudy.runtime.memory`
 HELD_MB = 2048.0  # the largest store that is held in memory
 # Of a probability (16-bit PNG) and of its mask, as drawn and real data sets have shown.
@@ -49,6 +50,7 @@ class Estimate(NamedTuple):
     evaluation: float  # seconds of prediction and measuring
     training_mb: float  # main memory
     prediction_mb: float
+    gpu_mb: float  # of a GPU's memory, for a training or a prediction; 0 without a GPU
     model_mb: float  # of the model file
     disk_mb: float  # of all files that stay
     basis: str  # of `training`, one of BASES
@@ -70,6 +72,7 @@ class Record(NamedTuple):
     host_mb: float
     parameters: int
     gpu: bool
+    cuda_mb: float = 0.0
     work: float = 1.0  # of a training image, see `work_per_image`
 
 
@@ -130,12 +133,13 @@ class Estimates:
         operations = cost.flops * predicted_pixels(size.canvas, prediction) * self._views()
         forward = operations / (GPU_SPEED if self.gpu else CPU_SPEED * self.threads)
         weights = 4 * cost.parameters / 1e6
+        pixels_per_pass = options.batch_size / options.accumulate * pixels
         return Estimate(
             training=START + images * per_image,
             evaluation=self._evaluation(dataset, model, recipe, size.images * (forward + size.pixels * WRITING)),
-            training_mb=max((r.host_mb for r in alike), default=0.0)
-            or self._training_mb(size, cost, options.batch_size / options.accumulate * pixels),
+            training_mb=max((r.host_mb for r in alike), default=0.0) or self._training_mb(size, cost, pixels_per_pass),
             prediction_mb=self._prediction_mb(size, cost, float(math.prod(prediction.tile or size.canvas))),
+            gpu_mb=self._gpu_mb(size, cost, pixels_per_pass, max((r.cuda_mb for r in alike), default=0.0)),
             model_mb=weights,
             disk_mb=weights + self._predictions() * self._stays() * size.pixels * size.images / 1e6,
             basis=basis,
@@ -187,6 +191,13 @@ class Estimates:
             return BASE_GPU_MB + store
         return BASE_MB + store + (OVERHEAD * 4 * cost.values * pixels + 16 * cost.parameters) / 1e6
 
+    def _gpu_mb(self, size: DataSize, cost: Cost, pixels: float, measured: float) -> float:
+        """Return the GPU memory of a training; its predictions, of which less is kept, take no more."""
+        if not self.gpu:
+            return 0.0
+        tensors = (OVERHEAD * 4 * cost.values * pixels + 16 * cost.parameters + size.store_bytes) / 1e6
+        return CONTEXT_MB + (measured or tensors)
+
     def _prediction_mb(self, size: DataSize, cost: Cost, piece: float) -> float:
         """Return the memory of a prediction, `piece` pixels at least going through the network at once.
 
@@ -236,6 +247,7 @@ def _record(path: Path) -> Record | None:
             host_mb=run["peak_memory_mb"]["host"],
             parameters=run["parameters"],
             gpu="cuda" in run["peak_memory_mb"],
+            cuda_mb=run["peak_memory_mb"].get("cuda", 0.0),
             work=work_per_image(Recipe.model_validate(recipe)),
         )
     return None

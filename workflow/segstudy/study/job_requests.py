@@ -61,6 +61,11 @@ class JobRequests:
         longest = self.longest - 2 * self.evaluation_minutes(wildcards, attempt) - GALLERY_MINUTES
         return resources.minutes(expected.training, expected.basis, attempt, longest)
 
+    def gpu_mb(self, wildcards: Any, attempt: int) -> int:
+        """Return the memory on a GPU, which `resources: gpu_mb` of a profile limits where several jobs share one."""
+        expected = self._estimate(wildcards).gpu_mb
+        return resources.memory_mb(expected, attempt) if expected else 0
+
     def prediction_mb(self, wildcards: Any, attempt: int) -> int:
         """Return the memory of a prediction."""
         return resources.memory_mb(self._estimate(wildcards).prediction_mb, attempt)

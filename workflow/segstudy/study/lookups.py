@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from segstudy.config import dependencies, paths
-from segstudy.config.datasets import CONVERTED
 from segstudy.config.losses import loss_modules
 from segstudy.config.study import Study
 from segstudy.runtime import fingerprint
@@ -38,8 +37,8 @@ def raw_root(study: Study, dataset: str) -> str:
 
 
 def is_converted(study: Study, dataset: str) -> bool:
-    """Return whether a data set comes as annotations that are converted first."""
-    return study.datasets[dataset].reader in CONVERTED
+    """Return whether a data set comes as annotations that are converted first, or its masks are joined."""
+    return study.datasets[dataset].converted
 
 
 def converted(study: Study) -> list[str]:
@@ -61,7 +60,22 @@ def manifest(study: Study, dataset: str) -> str | list[str]:
     """Return the list of what was drawn or converted; nothing for a data set whose files are read where they lie."""
     if is_converted(study, dataset):
         return f"{root(study, dataset)}/{paths.CONVERTED_MANIFEST}"
-    return f"{root(study, dataset)}/{paths.PHANTOM_MANIFEST}" if is_drawn(study, dataset) else []
+    return drawn_manifest(study, dataset)
+
+
+def drawn_manifest(study: Study, dataset: str) -> str | list[str]:
+    """Return the list of what was drawn; nothing for a data set of real images."""
+    return f"{raw_root(study, dataset)}/{paths.PHANTOM_MANIFEST}" if is_drawn(study, dataset) else []
+
+
+def truth(study: Study, dataset: str) -> str:
+    """Return which mask counts where several annotators have drawn."""
+    return study.datasets[dataset].truth
+
+
+def labels_to_join(study: Study, dataset: str) -> dict[str, Any]:
+    """Return `labels` where masks are joined; nothing where none is read before the index."""
+    return labels(study, dataset) if truth(study, dataset) != "first" else {}
 
 
 @cache

@@ -93,7 +93,7 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
     sizes = [len(rows) for rows in sampler.epoch(1)]
     steps = len(sizes)
     schedule = partial(learning_rate_factor, recipe.schedule, epochs=recipe.epochs, steps_per_epoch=steps)
-    task.begin(model, to_forward, device, steps)
+    task.begin(model, to_forward, device, steps, recipe.ema)
     losses = torch.full((steps,), math.nan, device=device)
     state = TrainingState(model, optimizer, task, losses, recipe.accumulate)
     published_like = task.eval_model(model).state_dict()

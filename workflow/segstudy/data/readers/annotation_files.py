@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from segstudy.config.classes_in_files import class_name
-from segstudy.config.datasets import Layout
+from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError, nearest
 from segstudy.data.images.read_masks import read_colours, read_labels
 from segstudy.data.images.shapes import Drawn

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from segstudy.config.datasets import Layout
+from segstudy.config.layout import Layout
 from segstudy.data.images.label_map import binary
 from segstudy.data.readers.annotation_files import Sample
 from segstudy.data.readers.converted import index  # noqa: F401

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from segstudy.config.datasets import Layout
+from segstudy.config.layout import Layout
 from segstudy.config.paths import CONVERTED_MANIFEST
 from segstudy.core.files import read_json
 from segstudy.data.readers.discovery import frame

@@ -14,7 +14,7 @@ from xml.parsers import expat
 
 import numpy as np
 
-from segstudy.config.datasets import Layout
+from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError
 from segstudy.data.images import shapes
 from segstudy.data.images.label_map import binary

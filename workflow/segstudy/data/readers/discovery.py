@@ -11,7 +11,7 @@ from typing import TypeVar
 import pandas as pd
 
 from segstudy.core.errors import StudyError
-from segstudy.core.names import spelled
+from segstudy.core.names import FILE_COLUMNS, file_columns, spelled
 from segstudy.data.images.read import SUFFIXES
 
 COLUMNS = ("sample", "image", "mask", "roi", "second_mask", "stratum", "group", "official_subset")
@@ -175,9 +175,11 @@ def relative(path: Path | None, root: Path) -> str:
 def frame(rows: list[dict[str, str]], repairs: list[str]) -> pd.DataFrame:
     """Return a reader's rows as a table with all of `COLUMNS`, absent values empty, and its repairs as attribute.
 
-    Where any sample is called otherwise than its file, there is a column `title` as well.
+    Where any sample is called otherwise than its file, there is a column `title` as well; further masks of annotators
+    have columns where any sample has one.
     """
     columns = [*COLUMNS, *(["title"] if any(row.get("title") for row in rows) else [])]
+    columns += file_columns({column for row in rows for column in row if row[column]})[len(FILE_COLUMNS) :]
     table = pd.DataFrame([{column: row.get(column, "") for column in columns} for row in rows], columns=columns)
     table.attrs["repairs"] = repairs
     return table

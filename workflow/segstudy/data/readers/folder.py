@@ -7,17 +7,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from segstudy.config.datasets import READERS, Layout
-from segstudy.core.errors import StudyError
-from segstudy.core.names import readable
+from segstudy.config.datasets import READERS
+from segstudy.config.layout import Layout
+from segstudy.core.errors import StudyError, nearest
+from segstudy.core.names import file_columns, readable
 from segstudy.data.images.label_map import binary
 from segstudy.data.images.locate import locate
 from segstudy.data.images.read import files_of
-from segstudy.data.readers.discovery import few, frame, pictures, relative
+from segstudy.data.readers.discovery import few, frame, pictures, relative, subfolders
 from segstudy.data.readers.folder_images import by_page, images_in
 from segstudy.data.readers.folder_layout import (
     NAMES,
     PLACES,
+    annotator_places,
     bases,
     image_folders,
     no_folder,
@@ -73,6 +75,7 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
     other = _other_reader(root)
     if not rows:
         raise no_folder(top, "images", layout, f"; this looks like {other}" if other else "")
+    _check_annotators(rows, top, layout, root)
     if not any(row.get("mask") for row in rows):
         raise _nothing_pairs(rows, top, root, layout)
     if other:
@@ -108,6 +111,22 @@ def _listed(root: Path, top: Path, layout: Layout, repairs: list[str], masks_nee
     return rows
 
 
+def _check_annotators(rows: list[dict[str, str]], top: Path, layout: Layout, root: Path) -> None:
+    """Raise where no image has a mask of an annotator that the config names."""
+    for number, (folder, suffix) in enumerate(layout.annotators, start=2):
+        if any(row.get("second_mask" if number == 2 else f"mask_{number}") for row in rows):
+            continue
+        known = [p.name for _, base in bases(top, layout) for p in subfolders(base)]
+        near = nearest(folder, known) if folder and folder not in known else ""
+        raise StudyError(
+            f"no image has a mask of annotator {number}: folder {folder or 'of the masks'}, suffix "
+            f"{suffix if suffix is not None else 'any'}.{near}",
+            where=root,
+            remedy="mend layout.annotator_masks and layout.annotator_suffixes (of two annotators: layout.second_masks, "
+            "layout.second_suffix), or take this annotator out",
+        )
+
+
 def _check_own_masks(rows: list[dict[str, str]], root: Path) -> None:
     """Raise where images of one name in several folders would share a mask."""
     by_mask: dict[str, list[str]] = {}
@@ -125,8 +144,8 @@ def _check_own_masks(rows: list[dict[str, str]], root: Path) -> None:
 
 
 def _others(base: Path, folder: Path, layout: Layout) -> list[Path]:
-    """Return the folders of masks, regions and second masks, where they are not that of the images itself."""
-    places = (place(base, kind, layout) for kind in ("masks", "rois", "second_masks"))
+    """Return the folders of masks and regions, where they are not that of the images itself."""
+    places = (place(base, "masks", layout), place(base, "rois", layout), *annotator_places(base, layout))
     return [p for p in places if p is not None and p != folder]
 
 
@@ -137,19 +156,19 @@ def _in_one_folder(
 
     Masks of images in folders lie in folders of the same names, or all in one.
     """
-    places = {kind: place(base, kind, layout) for kind in ("masks", "rois", "second_masks")}
-    inner = {kind: p / below if p and (p / below).is_dir() else p for kind, p in places.items()}
-    images = images_in(folder, inner["masks"], root, layout)
+    masks, rois = (_inner(place(base, kind, layout), below) for kind in ("masks", "rois"))
+    images = images_in(folder, masks, root, layout)
     bare = {name.removeprefix(layout.image_prefix): path for name, path in images.items()}
-    first = Affixes(layout.mask_prefix, layout.mask_suffix, tuple(filter(None, [layout.second_suffix])))
-    second = Affixes(layout.mask_prefix, layout.second_suffix)
-    wanted = [("mask", inner["masks"], first), ("roi", inner["rois"], Affixes())]
-    if layout.second_masks or layout.second_suffix:
-        wanted.append(("second_mask", inner["second_masks"] or inner["masks"], second))
+    others = tuple(suffix for _, suffix in layout.annotators if suffix)
+    first = Affixes(layout.mask_prefix, layout.mask_suffix, others)
+    wanted = [("mask", masks, first), ("roi", rois, Affixes())]
+    for number, (drawn, (_, suffix)) in enumerate(zip(annotator_places(base, layout), layout.annotators, strict=True)):
+        column = "second_mask" if number == 0 else f"mask_{number + 2}"
+        wanted.append((column, _inner(drawn, below), Affixes(layout.mask_prefix, suffix)))
     by_column = {}
-    for column, drawn, affixes in wanted:
-        if drawn is not None:
-            by_column[column], said = pair(bare, drawn, root, affixes)
+    for column, place_of, affixes in wanted:
+        if place_of is not None:
+            by_column[column], said = pair(bare, place_of, root, affixes)
             repairs += said
     return {
         name: {
@@ -160,22 +179,28 @@ def _in_one_folder(
     }
 
 
+def _inner(folder: Path | None, below: Path) -> Path | None:
+    """Return the folder `below` another, where it is there; else that one itself."""
+    return folder / below if folder and (folder / below).is_dir() else folder
+
+
 def _places(root: Path, top: Path, layout: Layout) -> dict[str, list[Path]]:
     """Return the folders in which a table's files of each kind are looked for."""
     by_role = {kind: [p for _, b in bases(top, layout) if (p := place(b, kind, layout))] for kind in NAMES}
-    by_role["second_masks"] += by_role["masks"]
+    further = [p for _, base in bases(top, layout) for p in annotator_places(base, layout) if p]
+    by_role["further_masks"] = [*further, *by_role["masks"]]
     return {kind: list(dict.fromkeys((root, top, *folders))) for kind, folders in by_role.items()}
 
 
 def _left_out(rows: list[dict[str, str]], top: Path, root: Path, layout: Layout, table: Path | None) -> list[str]:
     """Return a sentence for each reason why files in the folders of images and masks are not read."""
-    columns = ("image", "mask", "roi", "second_mask")
-    named = [root / row[column] for row in rows for column in columns if row.get(column)]
+    named = [root / row[column] for row in rows for column in file_columns(row) if row.get(column)]
     used = {locate(file).file for path in named for file in files_of(path)}
     said = []
     for _, base in bases(top, layout):
         images = place(base, "images", layout)
-        for folder in dict.fromkeys([images, *(place(base, kind, layout) for kind in NAMES)]):
+        of_kinds = (place(base, kind, layout) for kind in NAMES)
+        for folder in dict.fromkeys([images, *of_kinds, *annotator_places(base, layout)]):
             if folder is None:
                 continue
             besides = _others(base, folder, layout)

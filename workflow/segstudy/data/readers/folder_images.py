@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from segstudy.config.datasets import Layout
+from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError
-from segstudy.core.names import readable
+from segstudy.core.names import file_columns, readable
 from segstudy.data.images.locate import page_of
 from segstudy.data.images.read import page_count
 from segstudy.data.readers.discovery import LOSSY_SUFFIXES, few, pictures, relative
@@ -41,7 +41,7 @@ def images_in(folder: Path, masks: Path | None, root: Path, layout: Layout) -> d
 
 def _is_mask(name: str, layout: Layout) -> bool:
     """Return whether a file of this name is a mask where masks lie among the images."""
-    suffixes = tuple(filter(None, (layout.mask_suffix, layout.second_suffix)))
+    suffixes = tuple(filter(None, (layout.mask_suffix, *(suffix for _, suffix in layout.annotators))))
     by_prefix = bool(layout.mask_prefix) and not layout.mask_suffix
     return name.startswith(layout.mask_prefix) and (by_prefix or name.endswith(suffixes))
 
@@ -60,7 +60,7 @@ def by_page(rows: list[dict[str, str]], root: Path) -> list[dict[str, str]]:
         if pages == 1:
             result.append(row)
             continue
-        counts = {column: _pages(row, column, root) for column in ("mask", "second_mask", "roi") if row.get(column)}
+        counts = {column: _pages(row, column, root) for column in file_columns(row)[1:] if row.get(column)}
         for column, count in counts.items():
             if count != pages and not (column == "roi" and count == 1):
                 raise StudyError(

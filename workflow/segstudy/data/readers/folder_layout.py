@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from segstudy.config.datasets import Layout
+from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError, nearest
 from segstudy.data.images.read import SUFFIXES
 from segstudy.data.readers.discovery import few, folders, has_pictures, pictures, plain, relative, subfolders
@@ -19,7 +19,6 @@ NAMES = {
     "images": ("images", "image", "imgs", "img"),
     "masks": ("masks", "mask", "labels", "label", "annotations", "groundtruth", "gt", "segmentations", "segmentation"),
     "rois": ("rois", "roi"),
-    "second_masks": (),
 }
 _HALVES = {
     "train": ("train", "training"),
@@ -68,8 +67,14 @@ def place(base: Path, kind: str, layout: Layout) -> Path | None:
     given: str | None = getattr(layout, kind)
     if given is not None:
         return base / given if (base / given).is_dir() else None
-    by_name = {plain(folder.name): folder for folder in subfolders(base)} if NAMES[kind] else {}
+    by_name = {plain(folder.name): folder for folder in subfolders(base)}
     return next((by_name[name] for name in NAMES[kind] if name in by_name), None)
+
+
+def annotator_places(base: Path, layout: Layout) -> list[Path | None]:
+    """Return the folders of the masks of the second annotator, the third, ...; None where the named one is not here."""
+    folders = [base / name if name is not None else place(base, "masks", layout) for name, _ in layout.annotators]
+    return [folder if folder is not None and folder.is_dir() else None for folder in folders]
 
 
 def image_folders(folder: Path, besides: Collection[Path] = ()) -> list[Path]:
@@ -82,7 +87,7 @@ def image_folders(folder: Path, besides: Collection[Path] = ()) -> list[Path]:
 
 def not_used(base: Path, layout: Layout) -> list[Path]:
     """Return the folders beside images and masks that hold pictures that are not read."""
-    used = [place(base, kind, layout) for kind in NAMES]
+    used = [*(place(base, kind, layout) for kind in NAMES), *annotator_places(base, layout)]
     return [folder for folder in subfolders(base) if folder not in used and has_pictures(folder)]
 
 

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from segstudy.config.datasets import Layout
+from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError, nearest
-from segstudy.core.names import readable
+from segstudy.core.names import file_columns, readable
 from segstudy.data.images.read import files_of
 from segstudy.data.readers.discovery import few, relative
-from segstudy.data.readers.table_file import FILE_COLUMNS, Row, problem
+from segstudy.data.readers.table_file import Row, problem
 
 
 def find_table(root: Path, top: Path, layout: Layout) -> Path | None:
@@ -60,14 +60,14 @@ def with_table(
     """
     by_image = {row["image"]: row for row in rows}
     by_name = names_of(rows)
-    where = dict(zip(FILE_COLUMNS, ("images", "masks", "rois", "second_masks"), strict=True))
+    where = {"image": "images", "mask": "masks", "roi": "rois"}  # else masks of further annotators
     line_of_image: dict[str, int] = {}
     result = []
     for line in lines:
         files = {
-            column: relative(file_of(line.cells[column], line, column, places[where[column]], table, root), root)
-            for column in FILE_COLUMNS
-            if column in line.cells
+            column: relative(file_of(cell, line, column, places[where.get(column, "further_masks")], table, root), root)
+            for column in file_columns(line.cells)
+            if (cell := line.cells.get(column))
         }
         from_names = by_image.get(files["image"], {}) if "image" in files else row_of(line, by_name, table)
         row = {"sample": Path(files.get("image", "")).stem, **from_names, **files}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from segstudy.config.classes_in_files import class_name
-from segstudy.config.datasets import Layout
+from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError
 from segstudy.data.images.encoded import values_of
 from segstudy.data.images.label_map import binary

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from segstudy.core.errors import StudyError, nearest
+from segstudy.core.names import FILE_COLUMNS, file_columns
 from segstudy.data.readers.discovery import few
 
-FILE_COLUMNS = ("image", "mask", "roi", "second_mask")
 COLUMNS = ("sample", *FILE_COLUMNS, "group", "stratum", "subset")
 SUBSETS = ("train", "val", "test", "unlabelled")
 
@@ -93,7 +93,9 @@ def table_text(path: Path, repairs: list[str]) -> str:
 
 def _column(name: str) -> str:
     name = name.strip().casefold()
-    return "" if re.fullmatch(r"unnamed: \d+", name) else name  # what pandas and Excel call an index column
+    if re.fullmatch(r"unnamed: \d+", name):  # what pandas and Excel call an index column
+        return ""
+    return "second_mask" if name == "mask_2" else name
 
 
 def _check_unnamed(header: list[str], body: list[list[str]], path: Path) -> None:
@@ -117,7 +119,7 @@ def problem(path: Path, line: int, column: str, what: str, allowed: Collection[s
 
 def _check_header(header: list[str], path: Path) -> None:
     for name in header:
-        if name not in COLUMNS:
+        if name not in (*COLUMNS, *file_columns(header)) or name == "mask_1":
             raise StudyError(
                 f"the table has a column '{name}' that means nothing here.{nearest(name, COLUMNS)}",
                 where=f"{path}, row 1",

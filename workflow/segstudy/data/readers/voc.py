@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from segstudy.config.datasets import Layout
+from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError
 from segstudy.data.images.label_map import binary
 from segstudy.data.readers.annotation_files import classes_of_values, read_bounded, subset_in

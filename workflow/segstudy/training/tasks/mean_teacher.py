@@ -51,7 +51,12 @@ class MeanTeacher(Task):
         self.canvas = (arrays[0].shape[1], arrays[0].shape[2])
 
     def begin(
-        self, model: nn.Module, make_forward: Callable[[nn.Module], Forward], device: torch.device, steps: int
+        self,
+        model: nn.Module,
+        make_forward: Callable[[nn.Module], Forward],
+        device: torch.device,
+        steps: int,
+        ema: float | None = None,
     ) -> None:
         """Start the mean network at the first weights."""
         self.mean = copy.deepcopy(model).eval().requires_grad_(False)

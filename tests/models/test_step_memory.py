@@ -1,0 +1,45 @@
+"""The memory of a training step: sums by hand, and that they grow as they must."""
+
+import pytest
+import torch
+
+from segstudy.models.cost import count_saved_bytes
+from segstudy.models.registry import build
+from segstudy.models.step_memory import PER_PARAMETER, LiveBytes, step_bytes
+
+UNET = {"network": "unet", "depth": 2, "width": 8}
+
+
+def test_live_bytes_by_hand():
+    with LiveBytes() as memory:
+        a = torch.zeros(100)
+        assert memory.live == 400
+        b = a + 1
+        b.add_(1)  # in place
+        c = b[:50]  # a view keeps all of what it looks at
+        assert memory.live == 800
+        del a, b
+        assert memory.live == 400
+        del c
+        assert memory.live == 0
+        torch.zeros(10)
+    assert memory.largest == 800
+
+
+def test_a_step_holds_what_the_backward_pass_needs_and_more():
+    network = build(UNET, 3, 1)
+    parameters = sum(p.numel() for p in network.parameters())
+    kept = 4 * count_saved_bytes(network, 3, 64, 64)
+    found = step_bytes(UNET, 3, 1, 4, (64, 64)) - PER_PARAMETER * parameters
+    assert kept < found < 1.5 * kept
+
+
+def test_it_grows_with_the_batch_and_shrinks_with_the_arithmetic():
+    four, eight, sixteen = (step_bytes(UNET, 3, 1, images, (64, 64)) for images in (4, 8, 16))
+    assert sixteen - eight == pytest.approx(2 * (eight - four), rel=0.01)
+    assert step_bytes(UNET, 3, 1, 16, (64, 64), bf16=True) < 0.7 * sixteen
+
+
+def test_nothing_is_computed_or_allocated():
+    """A batch of 4,096 images of 1,024 pixels a side: terabytes."""
+    assert step_bytes(UNET, 3, 1, 4096, (1024, 1024)) > 1e12

@@ -1,0 +1,91 @@
+"""The memory of a training step, counted on tensors that have sizes and no values: nothing is computed."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from segstudy.models import registry
+
+# Bytes of a parameter beside the step's own tensors: the weight, and two running means of Adam.
+PER_PARAMETER = 3 * 4
+# On the CPU: what convolutions load before the first step, and the gaps between tensors in the heap. Measured for every
+# network at 64, 128 and 256 pixels, in both arithmetics: `make bench PART=memory`.
+LIBRARIES, GAPS = 35e6, 1.4
+
+
+class LiveBytes(TorchDispatchMode):
+    """Add up the memory of the tensors that operations make, as long as somebody holds them; keep the largest sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: dict[int, int] = {}  # bytes by address
+        self.live = self.largest = 0
+
+    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run the operation; note the memory of its results."""
+        results = operation(*args, **(kwargs or {}))
+        for result in tree_leaves(results):
+            if isinstance(result, Tensor):
+                self._note(result.untyped_storage())
+        return results
+
+    def _note(self, storage: torch.UntypedStorage) -> None:
+        if storage._cdata in self.sizes:  # a view, or changed in place
+            return
+        self.sizes[storage._cdata] = storage.nbytes()
+        self.live += storage.nbytes()
+        self.largest = max(self.largest, self.live)
+        weakref.finalize(storage, self._drop, storage._cdata)
+
+    def _drop(self, address: int) -> None:
+        self.live -= self.sizes.pop(address, 0)
+
+
+def process_bytes(tensors: float, start: float) -> float:
+    """Return the bytes of a training process on the CPU, from those of its tensors and of the process before it."""
+    return start + LIBRARIES + GAPS * tensors
+
+
+def step_bytes(
+    settings: Mapping[str, Any], channels: int, outputs: int, images: int, size: tuple[int, int], bf16: bool = False
+) -> int:
+    """Return the bytes of all tensors at the fullest moment of a training step.
+
+    Weights, gradients and Adam's state; the batch; what the forward pass keeps; what the backward pass holds beside
+    it. Not what libraries take for themselves (workspaces, code of kernels) and what an allocator leaves unused.
+
+    Args:
+        settings: kind and options of the network, as `Study.model_settings` resolves them.
+        channels: of an image.
+        outputs: logits of a pixel.
+        images: that go through the network at once: `batch_size` / `accumulate`.
+        size: height, width of what the network sees.
+        bf16: whether the passes run in bfloat16 autocast.
+
+    Raises:
+        Exception: of many types, where a library's network looks at values, which there are none.
+    """
+    with FakeTensorMode():
+        network = registry.build(dict(settings), channels, outputs).train()
+        parameters = sum(parameter.numel() for parameter in network.parameters())
+        with LiveBytes() as memory:
+            batch = torch.empty(images, *size, channels).permute(0, 3, 1, 2)
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                logits = getattr(network, "all_logits", network)(batch)
+            several = logits if isinstance(logits, list | tuple) else [logits]
+            del logits
+            losses = [
+                functional.binary_cross_entropy_with_logits(x.float(), torch.empty_like(x).float()) for x in several
+            ]
+            del several, batch
+            torch.stack(losses).mean().backward()
+        return memory.largest + PER_PARAMETER * parameters
