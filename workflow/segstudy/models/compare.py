@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-import torch
 
 from segstudy.config.base import Options
 from segstudy.config.load import load_study, read_config
@@ -22,6 +21,7 @@ from segstudy.core.terminal_text import say
 from segstudy.models.cost import count_flops, count_parameters
 from segstudy.models.layer_table import receptive_field
 from segstudy.models.registry import build, resolve
+from segstudy.models.unfilled import unfilled
 
 
 def overview(
@@ -61,9 +61,7 @@ def _row(
     name: str, settings: Mapping[str, Any], in_channels: int, outputs: int, height: int, width: int
 ) -> dict[str, Any]:
     kind, options = resolve(settings)
-    own = kind in NETWORKS
-    with torch.device("meta" if own else "cpu"):  # numbers need no weights; a library's class may look at its own
-        network = build(settings, in_channels, outputs)
+    network = unfilled(settings, in_channels, outputs)  # numbers need no weights
     changed = options.model_dump(mode="json", exclude_defaults=True, exclude={"network"})
     return {
         "model": name,
@@ -71,7 +69,7 @@ def _row(
         "options": ", ".join(f"{key}: {value}" for key, value in changed.items()),
         "parameters": count_parameters(network),
         "gflops": count_flops(network, in_channels, height, width) / 1e9,
-        "field": _field(settings, options, in_channels, outputs) if own else "not measured",
+        "field": _field(settings, options, in_channels, outputs) if kind in NETWORKS else "not measured",
     }
 
 

@@ -163,7 +163,8 @@ def networks(study: Study, pattern: str) -> list[str]:
     """Return this file of every network, such as `paths.LAYERS` with its suffix, on the first data set that uses it."""
     folder = paths.results(study.study)
     firsts = {cell.model: cell.dataset for cell in study.cells[::-1]}
-    return [f"{folder}/{pattern}".format(dataset=firsts[model], model=model) for model in list(firsts)[::-1]]
+    names = dict.fromkeys(cell.model for cell in study.cells)
+    return [f"{folder}/{pattern}".format(dataset=firsts[name], model=name) for name in names]
 
 
 def first_pictures(study: Study) -> list[str]:
