@@ -1,7 +1,7 @@
 """What the pipeline costs on this machine: `make bench`. Not a test: times on a shared machine are no facts to assert.
 
-Prints seconds and peak memory of a dry run over 10,000 cells; peak memory of preprocessing 45 images of 3504x2336;
-seconds per stage of the demo, CPU seconds of its jobs (`jobs.py`) and the share of wall time outside training steps;
+Prints seconds and peak memory of a dry run over 10,000 cells (`scale.py`); peak memory of preprocessing 45 images of
+3504x2336; seconds per stage of the demo, CPU seconds of its jobs (`jobs.py`) and the share outside training steps;
 the training engine beside other loops (`engine.py`); memory of training steps, predicted and measured (`memory.py`);
 prediction in tiles beside MONAI's (`tiles.py`); the search for copies among 10,000 images.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +18,6 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-import yaml
 from jobs import clocked, cost_table
 from rich.console import Console
 from rich.table import Table
@@ -132,56 +130,11 @@ def preprocessing(folder: Path) -> None:
     console.print(table)
 
 
-def large_study(cells: int) -> dict[str, object]:
-    """Return a study of so many cells: two data sets, two networks, five seeds, and as many losses as it takes."""
-    losses = {f"focal{i}": {"loss": "focal", "gamma": i / 100} for i in range(cells // 20)}
-    names = {"datasets": ["ph2", "drive"], "models": ["encdec", "unet"], "losses": list(losses)}
-    return {
-        "study": "large",
-        "losses": losses,
-        "datasets": {name: {"phantom": {"images": 40}} for name in ("ph2", "drive")},
-        "experiments": {"all": {"question": "How long does planning take?", **names, "seeds": 5}},
-    }
-
-
 def scale(folder: Path) -> None:
-    """Measure `snakemake -n` over 1,000 and 10,000 cells, and the folders that such a study would fill."""
-    table = Table(title="snakemake -n, nothing done yet")
-    for name in ("cells", "jobs", "seconds", "CPU seconds", "peak MB", "entries of the fullest folder"):
-        table.add_column(name, justify="right")
-    for cells in (1_000, 10_000):
-        (folder / "large.yaml").write_text(yaml.safe_dump(large_study(cells)))
-        command = [sys.executable, "-m", "snakemake", "-n", "--profile", "profiles/local", "--configfile", "large.yaml"]
-        environment = os.environ | {"PYTHONPATH": str(folder / "workflow")}
-        out = folder / "dry_run.txt"
-        with console.status(f"planning {cells:,} cells ..."), out.open("wb") as file:
-            started = time.perf_counter()
-            process = subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=file)
-            _, status, used = os.wait4(process.pid, 0)  # of this child alone
-            seconds = time.perf_counter() - started
-        text = out.read_text()
-        if status:
-            sys.exit(text[-2000:])
-        jobs = re.search(r"(?m)^total +(\d+)$", text)[1]
-        row = [
-            cells,
-            int(jobs),
-            f"{seconds:.0f}",
-            f"{used.ru_utime + used.ru_stime:.0f}",
-            f"{used.ru_maxrss / 1024:.0f}",
-        ]
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else value for value in row), f"{fullest(text):,}")
-    console.print(table)
+    """Measure `snakemake -n` over 1,000 and 10,000 cells, beside a bare workflow of as many jobs."""
+    import scale as planning
 
-
-def fullest(text: str) -> int:
-    """Return the most entries of any folder that the jobs of a dry run write into, logs and benchmarks included."""
-    lists = re.findall(r"(?m)^    (?:output|log|benchmark): (.*)$", text)
-    entries: dict[str, set[str]] = defaultdict(set)
-    for path in (Path(path.strip()) for paths in lists for path in paths.split(",")):
-        for whole in (path, *path.parents[:-1]):
-            entries[str(whole.parent)].add(whole.name)
-    return max(map(len, entries.values()))
+    planning.run(folder)
 
 
 def engine(folder: Path) -> None:

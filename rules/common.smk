@@ -25,7 +25,7 @@ from segstudy.runtime.environment import caches
 from segstudy.core.errors import StudyError
 from segstudy.runtime import locks
 from segstudy.runtime.raw_folder import check_triggers
-from segstudy.study import cell_inputs, experiments, lookups, targets
+from segstudy.study import cell_inputs, experiments, external, lookups, targets
 from segstudy.study.job_requests import GALLERY_MINUTES, GPU, JobRequests
 from segstudy.study.named_targets import accept_rule_names
 
@@ -74,6 +74,7 @@ IMAGES_CHECK = f"{RESULTS}/{paths.IMAGES_CHECK}"
 SPLIT_CHECK = f"{RESULTS}/{paths.SPLIT_CHECK}"
 CELL = f"{RESULTS}/{paths.CELL}"
 FLIPS = f"{CELL}/{paths.FLIPS}"
+EXTERNAL = f"{RESULTS}/{paths.EXTERNAL}"
 ENSEMBLE = f"{RESULTS}/{paths.ENSEMBLE}{{views}}"
 PSEUDO = f"{RESULTS}/{paths.PSEUDO}"  # the names are the teacher's
 TABLE = f"{RESULTS}/{paths.TABLE}"
@@ -87,6 +88,7 @@ def one_of(names):
 wildcard_constraints:
     dataset=one_of(STUDY.datasets),
     unlabelled=one_of(STUDY.datasets),
+    external=one_of(STUDY.datasets),
     model=one_of(STUDY.models),
     loss=one_of(STUDY.losses),
     recipe=one_of(STUDY.recipes),
@@ -127,6 +129,18 @@ def of_unlabelled(lookup, *args):
         return lookup(STUDY, named, *args)
 
     return asked
+
+
+def of_external(lookup, *args):
+    """The lookup, asked about the external test set."""
+    return lambda wildcards: lookup(STUDY, wildcards.external, *args)
+
+
+def of_external_cell(lookup, *args):
+    """The lookup, asked about the cell and the external test set."""
+    return lambda wildcards: lookup(
+        STUDY, cell_of(wildcards), wildcards.external, *args
+    )
 
 
 def of_seeds(pattern):

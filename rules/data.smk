@@ -43,6 +43,7 @@ rule index:
         manifest,
     output:
         index=INDEX,
+    priority: 50  # what stops a study is known before its trainings begin
     threads: 2
     resources:
         **JOBS.per_attempt(mb=2000, minutes=60),
@@ -67,6 +68,7 @@ rule describe:
         card_md=f"{DATA}/card.md",
         examples=f"{DATA}/examples.png",
         card_html=report_file(f"{DATA}/card.html", "card", "Data", data_set="{dataset}"),
+    priority: 50  # what stops a study is known before its trainings begin
     threads: 2
     resources:
         **JOBS.per_attempt(mb=4000, minutes=120),

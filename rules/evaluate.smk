@@ -1,6 +1,11 @@
 # Counts first: every number of the study is derived from these files.
 
 
+def external_files(name):
+    """A file of the data set that was trained on, and of the external one."""
+    return [f"{DATA}/{name}", f"{DATA}/{name}".replace("{dataset}", "{external}")]
+
+
 rule measure:
     """Count true and false positives and negatives of every image at its original size."""
     input:
@@ -37,6 +42,72 @@ use rule measure as measure_flips with:
         histograms=f"{FLIPS}/histograms.npz",
     params:
         published="",
+
+
+rule check_external:
+    """Stop here if a network has seen an image of an external test set, or a copy of one."""
+    input:
+        indexes=external_files("index.csv"),
+        thumbnails=external_files("thumbnails.npy"),
+        splits=[SPLIT],
+    output:
+        checked=f"{RESULTS}/{paths.EXTERNAL_CHECK}",
+    # No input of trainings, which a test set more must not repeat: first among the jobs that are ready.
+    priority: 100
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=30),
+    params:
+        seen=lambda wildcards: external.own_seen(wildcards.dataset, int(wildcards.seed)),
+        datasets=lambda wildcards: [wildcards.dataset, wildcards.external],
+        splits=lambda wildcards: [[wildcards.dataset, int(wildcards.seed)]],
+        exceptions=of_external(lookups.block, "exceptions"),
+    script:
+        "../workflow/scripts/check_external.py"
+
+
+use rule check_external as check_external_chain with:
+    input:
+        indexes=of_external_cell(external.chain_files, "index.csv"),
+        thumbnails=of_external_cell(external.chain_files, "thumbnails.npy"),
+        splits=of_cell(external.chain_split_files),
+    output:
+        checked=f"{RESULTS}/{paths.EXTERNAL_CHAIN_CHECK}",
+    params:
+        seen=of_cell(cell_inputs.seen_values),
+        datasets=of_external_cell(external.chain_datasets),
+        splits=of_cell(external.chain_splits),
+
+
+rule measure_external:
+    """Predict an external test set with a cell's network and thresholds, and count as `measure` does."""
+    input:
+        model=f"{CELL}/model.safetensors",
+        thresholds=f"{CELL}/thresholds.json",
+        trained_on=INDEX,
+        index=INDEX.replace("{dataset}", "{external}"),
+        images_checked=IMAGES_CHECK.replace("{dataset}", "{external}"),
+        checked=of_external_cell(external.checks),
+    output:
+        probabilities=probabilities_in(EXTERNAL),
+        masks=directory(f"{EXTERNAL}/masks"),
+        counts=f"{EXTERNAL}/counts.csv",
+        histograms=f"{EXTERNAL}/histograms.npz",
+    resources:
+        mem_mb=JOBS.external_mb,
+        runtime=JOBS.external_minutes,
+        disk_mb=JOBS.external_disk_mb,
+        gpu=GPU,
+    params:
+        reader=of_external(lookups.reader),
+        root=of_external(lookups.root),
+        labels=of_external(lookups.labels),
+        seen_as=of_external_cell(external.seen_as),
+        network=of_cell(cell_inputs.network),
+        headline=STUDY.evaluation.headline,
+        measures=of_external(lookups.measures),
+        oracle="oracle" in STUDY.evaluation.policies,
+    script:
+        "../workflow/scripts/measure_external.py"
 
 
 rule ensemble:

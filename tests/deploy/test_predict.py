@@ -21,6 +21,7 @@ from segstudy.data.images.prediction_files import read_classes, read_probability
 from segstudy.deploy import predict
 from segstudy.deploy.predict import chosen_device, listed, predict_images
 from segstudy.deploy.trained_cell import find_cell, open_cell
+from segstudy.inference import new_images
 from segstudy.inference.out_of_distribution import CHANCE, FLOORS, summary, traits, unlike
 from tests.helpers import trained_cell
 
@@ -185,8 +186,9 @@ def test_a_large_image_is_predicted_in_tiles_as_the_whole_would_be(made, tmp_pat
         seen.append(images.shape)
         return plain(network, images, *rest, **options)
 
-    monkeypatch.setattr(predict, "predict_canvas", watched)
-    monkeypatch.setattr(predict, "PIXELS_PER_PASS", 3 * 48 * 48)
+    monkeypatch.setattr(new_images, "predict_canvas", watched)
+    for module in (predict, new_images):
+        monkeypatch.setattr(module, "PIXELS_PER_PASS", 3 * 48 * 48)
     line = predict_images(cell, [tmp_path / "large.png"], tmp_path / "tiled", overlays=False).iloc[0]
     assert max(np.prod(shape[:3]) for shape in seen) <= 3 * 48 * 48 and len(seen) > 3
     assert all(shape[1:3] == (48, 48) for shape in seen)

@@ -9,6 +9,7 @@ from PIL import Image
 from scipy import ndimage
 
 from segstudy.config.recipes import Augmentation
+from segstudy.core.errors import StudyError
 from segstudy.training.augment_geometry import apply_plan, augment, draw_plan
 
 IDENTITY = Augmentation()
@@ -90,6 +91,25 @@ def test_flips_are_exact(options, dimensions):
     assert torch.equal(image, (images.float() / 255).flip(dimensions))
     assert torch.equal(mask, masks.flip(dimensions))
     assert torch.equal(roi, rois.flip(dimensions))
+
+
+def test_with_both_flips_a_transposition_gives_all_eight_positions_exactly():
+    images, masks, rois = drawn(samples=200, height=24, width=24)
+    options = Augmentation(flip_horizontal=0.5, flip_vertical=0.5, transpose=0.5)
+    found = augment(images, masks, rois, options, seeded())
+    counts = [0] * 8
+    for i in range(200):
+        eight = [torch.rot90(x, k, (-2, -1)) for x in (images[i], images[i].flip(-1)) for k in range(4)]
+        (place,) = [k for k in range(8) if torch.equal(eight[k].float() / 255, found[0][i])]
+        masks_of = [torch.rot90(x, k, (-2, -1)) for x in (masks[i], masks[i].flip(-1)) for k in range(4)]
+        assert torch.equal(masks_of[place], found[1][i])
+        counts[place] += 1
+    assert min(counts) > 10
+    turned = augment(images, masks, rois, options.model_copy(update={"rotation": 1e-9}), seeded())
+    torch.testing.assert_close(turned[0], found[0], atol=1e-4, rtol=0)  # the affine path
+    with pytest.raises(StudyError, match="square"):
+        augment(*drawn(height=24, width=32), options, seeded())
+    assert "transpose" not in Augmentation().model_dump()
 
 
 def test_flips_come_at_their_probability():

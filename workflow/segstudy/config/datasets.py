@@ -58,7 +58,7 @@ EXCEPTION_KINDS = (
 
 
 # Keys that are younger than results; see `DatasetConfig._as_before`.
-YOUNGER = ("above_zero", "ignore", "range", "channels", "orientation")
+YOUNGER = ("above_zero", "ignore", "range", "channels", "orientation", "scale")
 
 
 class Size(Options):
@@ -190,6 +190,15 @@ class DatasetConfig(Options):
         None,
         description="the orientation that files note (EXIF, TIFF): 'apply' turns every image and mask upright as its "
         "own note says, 'ignore' takes all pixels as stored; by default as stored, if that fits",
+    )
+    scale: float | None = Field(
+        None,
+        gt=0,
+        le=1e6,
+        description="pixels that one length has in the raw images, the same length in all data sets: a millimetre, or "
+        "the diameter of the field of view. External images (`tested_on`) are resized by it, so that objects have the "
+        "size that the network knows. On both data sets or on neither: then images are taken as `segstudy predict` "
+        "takes new ones, of a native size pixel for pixel",
     )
     layout: Layout = Field(Layout(), description="own data: which folders and files to read")
     truth: Literal["first", "majority", "union", "intersection", "staple"] = added_key(

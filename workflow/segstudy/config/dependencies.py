@@ -176,6 +176,12 @@ def _circle(steps: list[str]) -> str:
 
 
 def used_datasets(study: Study) -> list[str]:
+    """Return every data set that some cell trains on or is tested on, once; the external test sets come last."""
+    external = [name for experiment in study.experiments.values() for _, name in experiment.external]
+    return list(dict.fromkeys([*learned_datasets(study), *external]))
+
+
+def learned_datasets(study: Study) -> list[str]:
     """Return every data set that some cell trains on, once; those whose labels are not read come last."""
     cells = [*study.cells, *ancestors(study)]
     unlabelled = [name for cell in cells if (name := unlabelled_of(study, cell))]

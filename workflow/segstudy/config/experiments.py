@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from segstudy.config.base import LARGEST_SEED, MOST_CELLS, MOST_SEEDS, Distinct, Options
+from segstudy.config.base import LARGEST_SEED, MOST_CELLS, MOST_SEEDS, Distinct, Options, added_key
 from segstudy.config.cell import Cell
 from segstudy.config.evaluation import COUNTED
 from segstudy.core.errors import nearest
@@ -49,7 +49,11 @@ class Experiment(Options):
         min_length=1,
         description="shares of the training labels; each recipe is trained with each share",
     )
-
+    tested_on: Annotated[list[str], Distinct] = added_key(
+        [],
+        description="external test sets: data sets on whose images every cell is measured too, all of them. Nothing "
+        "is learned or chosen on them; a cell's own data set is passed over",
+    )
     reference: list[Reference] = Field(
         [],
         description="published numbers to compare with; the report shows them, with their source, in own tables",
@@ -99,6 +103,17 @@ class Experiment(Options):
             hint = nearest(strange[0], sorted(rows))
             raise ValueError(f"only names '{strange[0]}', which is no model/loss/recipe of its lists.{hint}")
         return self
+
+    @model_validator(mode="after")
+    def _tested_elsewhere(self) -> Experiment:
+        if self.tested_on == self.datasets and len(self.datasets) == 1:
+            raise ValueError(f"tested_on names {self.tested_on[0]} alone, whose networks are tested on it anyway")
+        return self
+
+    @property
+    def external(self) -> list[tuple[Cell, str]]:
+        """Every cell with each external data set that it is measured on: all of `tested_on` but its own."""
+        return [(cell, name) for cell in self.cells for name in self.tested_on if name != cell.dataset]
 
     @property
     def rows(self) -> int:

@@ -10,6 +10,7 @@ from segstudy.config import cross_checks, dependencies
 from segstudy.config.base import _update
 from segstudy.config.classes_in_files import with_classes
 from segstudy.config.datasets import READERS
+from segstudy.config.external_sets import check_external_sets
 from segstudy.config.library_networks import is_library
 from segstudy.config.limits import check_crops, check_limits
 from segstudy.config.losses import LOSSES
@@ -51,6 +52,7 @@ def _loaded(config: Mapping[str, Any], paths: list[Path]) -> Study:
     }
     study = dependencies.with_rounds(validated(Study, blocks, (), paths))
     cross_checks.check_references(study, paths)
+    check_external_sets(study, paths)
     study = dependencies.with_shares(study)
     check_limits(study, paths)
     cross_checks.check_chains(study, paths)

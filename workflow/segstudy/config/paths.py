@@ -41,6 +41,9 @@ PSEUDO_CHECK = f"checks/pseudo/{NAMES}.json"
 CELLS = "cells"
 CELL = f"{CELLS}/{NAMES}"
 FLIPS = "tta"  # below a cell or an ensemble: predictions averaged over mirror images
+EXTERNAL = f"{CELL}/on/{{external}}"  # what a cell says of a data set that it has nothing to do with
+EXTERNAL_CHECK = "checks/external/{external}/{dataset}/seed{seed}.json"
+EXTERNAL_CHAIN_CHECK = f"checks/external/{{external}}/{NAMES}.json"  # of a cell that builds on others
 ENSEMBLE = f"ensembles/{SEEDS}"
 PSEUDO = f"pseudo/{{unlabelled}}/{NAMES}"  # labels that a cell, the teacher, gave to the images of `unlabelled`
 CONTROLS = "controls/{dataset}/seed{seed}.csv"
@@ -64,6 +67,7 @@ PARTIAL = "partial"  # tables of an unfinished study
 WILDCARDS = {
     **{name: f"{{{name}}}" for name in ("unlabelled", "dataset", "model", "loss", "recipe")},
     **{"seed": "seed{seed}", "seeds": "seeds{seeds}{views}", "experiment": "{experiment}", "encoder": "{encoder}"},
+    "external": "on/{external}",
 }
 LOG = "logs/{rule}/{names}.log"
 BENCHMARK = "benchmarks/{rule}/{names}.jsonl"

@@ -35,6 +35,13 @@ class Augmentation(Options):
 
     flip_horizontal: float = Field(0.0, ge=0, le=1, description="probability")
     flip_vertical: float = Field(0.0, ge=0, le=1, description="probability")
+    transpose: float = added_key(
+        0.0,
+        ge=0,
+        le=1,
+        description="probability of exchanging rows and columns, for square crops or images; with both flips at 0.5: "
+        "quarter turns and mirror images, all eight equally likely, none of them interpolated",
+    )
     rotation: float = Field(0.0, ge=0, le=180, description="uniform in +- this many degrees")
     shift: float = Field(0.0, ge=0, le=0.5, description="uniform in +- this share of the image side")
     scale: Range = Field((1.0, 1.0), description="uniform factor")
@@ -149,6 +156,12 @@ class Recipe(Options):
             raise ValueError(
                 "crops_per_epoch says how many crops an epoch has in all: crops_per_image (1) and balance (none) go"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _transposed_crops_are_square(self) -> Recipe:
+        if self.augmentation.transpose and self.crop and self.crop[0] != self.crop[1]:
+            raise ValueError(f"augmentation: transpose is for square crops, found crop {list(self.crop)}")
         return self
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ import pandas as pd
 from segstudy.core import files
 from segstudy.core.errors import StudyError
 from segstudy.core.progress import logger, report_progress, track
-from segstudy.data.images.geometry import Geometry, canvas_size, fit, to_canvas
+from segstudy.data.images.geometry import Geometry, to_canvas
 from segstudy.data.images.orientation import orientation_of, turned_upright
 from segstudy.data.images.read import read_image
 
@@ -22,6 +22,7 @@ from segstudy.data.store import _in_colour as in_colour
 from segstudy.deploy.inputs import Picture, listed
 from segstudy.deploy.outputs import WHOLE, Prediction, class_lines, field_of_view, problem_line, write_prediction
 from segstudy.deploy.trained_cell import CellFiles, check_belongs, chosen_threshold
+from segstudy.inference.new_images import placed, predict_large
 from segstudy.inference.out_of_distribution import unlike
 from segstudy.inference.predict import PIXELS_PER_PASS, predict_canvas
 
@@ -184,34 +185,6 @@ def predict_prepared(
         yield predict_large(model, one.pixels, scaling, device, tile or tuple(usage["canvas"]), usage["overlap"])
 
 
-def predict_large(
-    model: torch.nn.Module,
-    pixels: np.ndarray,
-    scaling: Any,
-    device: torch.device,
-    tile: tuple[int, int],
-    overlap: float | None,
-) -> np.ndarray:
-    """Return the probabilities (K, H, W) of one canvas (H, W, C) in overlapping tiles (see
-    `segstudy.inference.sliding_window`).
-
-    Beside the canvas as bytes and its probabilities, no more than one pass of tiles is held as numbers.
-    """
-    import torch
-
-    from segstudy.inference.sliding_window import predict_tiles
-
-    def predict(tiles: torch.Tensor) -> torch.Tensor:
-        content = tiles.permute(0, 2, 3, 1).numpy()
-        canvases = predict_canvas(model, content, range(len(content)), scaling, device, batch=len(content))
-        return torch.from_numpy(np.stack(list(canvases)))
-
-    canvas = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
-    tiles_per_pass = max(1, PIXELS_PER_PASS // (tile[0] * tile[1]))
-    result: np.ndarray = predict_tiles(predict, canvas, tile, overlap, tiles_per_pass)[0].clamp_(0, 1).numpy()
-    return result
-
-
 def prepare(place: int, picture: Picture, cell: CellFiles, as_stored: bool) -> Prepared:
     """Return an image on the study's canvas, or, where it is larger, on one of its own.
 
@@ -222,9 +195,7 @@ def prepare(place: int, picture: Picture, cell: CellFiles, as_stored: bool) -> P
     orientation = 1 if as_stored else orientation_of(picture.path)
     image = np.ascontiguousarray(turned_upright(read_image(picture.path, cell.reading), orientation))
     original = (image.shape[0], image.shape[1])
-    study_canvas, needed = (usage["canvas"][0], usage["canvas"][1]), canvas_size([original], usage["size"])
-    canvas = study_canvas if needed[0] <= study_canvas[0] and needed[1] <= study_canvas[1] else needed
-    geometry = fit(original, canvas, usage["size"])
+    canvas, geometry = placed(original, (usage["canvas"][0], usage["canvas"][1]), usage["size"])
     pixels = to_canvas(in_colour(image, usage["colour"]), geometry, canvas, "image")
     warning = unlike(pixels[geometry.rectangle], original, usage["training_images"], usage)
     return Prepared(place, picture, orientation, pixels, geometry, warning)

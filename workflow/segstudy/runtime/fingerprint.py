@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from segstudy.config.library_networks import is_library
 from segstudy.config.networks import BUILT_BY, entry
+from segstudy.runtime.code_cache import kept
 
 PACKAGE = Path(__file__).resolve().parent.parent
 SCRIPTS = PACKAGE.parent / "scripts"
@@ -72,7 +73,7 @@ def script(name: str, readers: tuple[str, ...] = (), network_kind: str = "", los
         FileNotFoundError: if there is no such script.
         ModuleNotFoundError: if no network has that name.
     """
-    modules = _script_modules(name)
+    modules = tuple(_script_modules(name))
     reached = _closure(modules)
     if LOOKUPS["readers"] in reached:
         modules = (*modules, *(f"{READERS}.{reader}" for reader in sorted(set(readers))))
@@ -171,13 +172,13 @@ class _Imported(NamedTuple):
     symbol: str  # '' where the name is the module itself
 
 
-@cache
-def _script_modules(name: str) -> tuple[str, ...]:
+@kept
+def _script_modules(name: str) -> list[str]:
     """Return the modules of the package that a script imports."""
-    return tuple(dict.fromkeys(_modules_in(_tree(SCRIPTS / f"{name}.py"), PACKAGE.name)))
+    return list(dict.fromkeys(_modules_in(_tree(SCRIPTS / f"{name}.py"), PACKAGE.name)))
 
 
-@cache
+@kept
 def _imports(module: str) -> list[str]:
     """Return the modules of the package that a module imports, packages whose `__init__` then runs included."""
     return _modules_in(_tree(_file(module)), module)
@@ -220,7 +221,7 @@ def _tree(path: Path) -> ast.Module:
 EMPTY = hashlib.sha256(b"").hexdigest()
 
 
-@cache
+@kept
 def _meaning(module: str) -> str:
     """Return a hash that changes when the code of a module does, or that of a module it takes a name from.
 

@@ -154,7 +154,7 @@ def _pictures(snakemake: Any) -> Iterator[None]:
     """
     limits: dict[str, float] = json.loads(os.environ.get("SEGSTUDY_MAX_MEGAPIXELS", "{}"))
     wildcards = dict(snakemake.wildcards.items())
-    named = [name for name in limits if name in (wildcards.get("dataset"), wildcards.get("unlabelled"))]
+    named = [name for name in limits if name in map(wildcards.get, ("dataset", "unlabelled", "external"))]
     if not limits:
         yield
         return

@@ -145,6 +145,18 @@ class Estimates:
             basis=basis,
         )
 
+    def external(self, dataset: str, model: str, recipe: str, external: str) -> Estimate:
+        """Return the estimate for one of these cells on an external test set, by the pixels of both data sets."""
+        own, other, expected = self.size(dataset), self.size(external), self.cell(dataset, model, recipe)
+        images, pixels = other.images / own.images, other.pixels / own.pixels
+        return expected._replace(
+            training=0.0,
+            evaluation=START + images * max(1.0, pixels) * expected.evaluation,
+            prediction_mb=expected.prediction_mb + 40 * own.outputs * other.pixels / 1e6,
+            model_mb=0.0,
+            disk_mb=self._stays() * other.pixels * other.images / 1e6,
+        )
+
     def labelling(self, teacher: Cell, unlabelled: str) -> float:
         """Return the seconds in which a teacher labels the images of a data set: as earlier ones took, else a guess."""
         names = f"{unlabelled}/{teacher.dataset}/{teacher.model}/*/*/*"

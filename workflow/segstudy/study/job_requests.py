@@ -75,6 +75,22 @@ class JobRequests:
         expected = self._estimate(wildcards)
         return resources.minutes(expected.evaluation, expected.basis, attempt, self.longest // 4)
 
+    def external_mb(self, wildcards: Any, attempt: int) -> int:
+        """Return the memory of predicting and measuring an external test set."""
+        return resources.memory_mb(self._external(wildcards).prediction_mb, attempt)
+
+    def external_minutes(self, wildcards: Any, attempt: int) -> int:
+        """Return the minutes of the same."""
+        expected = self._external(wildcards)
+        return resources.minutes(expected.evaluation, expected.basis, attempt, self.longest // 2)
+
+    def external_disk_mb(self, wildcards: Any) -> int:
+        """Return the disk that the same takes."""
+        return resources.disk_mb(self._external(wildcards).disk_mb)
+
+    def _external(self, wildcards: Any) -> Estimate:
+        return self.estimates.external(wildcards.dataset, wildcards.model, wildcards.recipe, wildcards.external)
+
     def disk_mb(self, wildcards: Any) -> int:
         """Return the disk that a cell takes."""
         return resources.disk_mb(self._estimate(wildcards).disk_mb)

@@ -167,12 +167,13 @@ def code(study: Study, rule: str, wildcards: Any) -> str:
     Args:
         study: whose data sets and networks are meant.
         rule: the name of the script.
-        wildcards: of the job. They say whose reader counts (that of the data set, those of the experiment's, or of
-            all that the study uses), whose network and whose loss.
+        wildcards: of the job. They say whose reader counts (that of the external test set, else of the data set,
+            those of the experiment's, or of all that the study uses), whose network and whose loss.
     """
     model = wildcards.get("model")
     kind = study.models[model].kind if model else ""
-    readers = _readers(study, wildcards.get("dataset"), wildcards.get("experiment"))
+    dataset = wildcards.get("external") or wildcards.get("dataset")
+    readers = _readers(study, dataset, wildcards.get("experiment"))
     return fingerprint.script(rule, readers, kind, _loss_modules(study, wildcards.get("loss")))
 
 
@@ -185,5 +186,6 @@ def _loss_modules(study: Study, loss: str | None) -> tuple[str, ...]:
 def _readers(study: Study, dataset: str | None, experiment: str | None) -> tuple[str, ...]:
     if dataset:
         return (reader(study, dataset),)
-    names = study.experiments[experiment].datasets if experiment else dependencies.used_datasets(study)
+    chosen = study.experiments.get(experiment or "")
+    names = [*chosen.datasets, *chosen.tested_on] if chosen else dependencies.used_datasets(study)
     return tuple(sorted({reader(study, name) for name in names}))

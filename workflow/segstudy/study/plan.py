@@ -156,7 +156,7 @@ def show(study: Study, results: Path, console: Console, gpus: int, threads: int)
         console.print(
             f"Better known after: segstudy run ... -- {paths.data(results, unseen[0])}/card.html", soft_wrap=True
         )
-    stored = sum(estimates.size(name).store_bytes for name in dependencies.used_datasets(study)) / 1e9
+    stored = sum(estimates.size(name).store_bytes for name in dependencies.learned_datasets(study)) / 1e9
     disk = sum(row.disk_mb for row in rows) / 1000
     console.print(
         f"Disk: {disk + stored:.2f} GB below {results}/, {stored:.2f} GB of it resized images.", soft_wrap=True

@@ -10,6 +10,7 @@ from segstudy.config.cell import Cell
 from segstudy.config.datasets import WITHOUT_STRATA
 from segstudy.config.study import Study
 from segstudy.runtime.fingerprint import PACKAGE
+from segstudy.study import external
 from segstudy.study.cell_inputs import of_cells, seen, sources
 from segstudy.study.experiments import binary_cells, first_of_rows, variants
 from segstudy.study.lookups import is_drawn, root
@@ -17,7 +18,13 @@ from segstudy.study.lookups import is_drawn, root
 
 def all_results(study: Study) -> list[str]:
     """Return the tables, figures, data cards and pictures of all experiments."""
-    return [*tables(study), *figures(study), *cards(study, "md"), *pictures(study)]
+    return [*tables(study), *external_counts(study), *figures(study), *cards(study, "md"), *pictures(study)]
+
+
+def external_counts(study: Study) -> list[str]:
+    """Return the counts of every cell on every external test set."""
+    pairs = dict.fromkeys(pair for experiment in study.experiments.values() for pair in experiment.external)
+    return [f"{external.path_of(study, paths.EXTERNAL, *pair)}/counts.csv" for pair in pairs]
 
 
 def cards(study: Study, suffix: str = "html") -> list[str]:
@@ -118,9 +125,9 @@ def splits(study: Study) -> list[str]:
 
 
 def stores(study: Study) -> list[str]:
-    """Return the resized images of every data set that is used."""
+    """Return the resized images of every data set that is trained on."""
     folder = paths.results(study.study)
-    return [f"{folder}/{paths.STORE.format(dataset=name)}" for name in dependencies.used_datasets(study)]
+    return [f"{folder}/{paths.STORE.format(dataset=name)}" for name in dependencies.learned_datasets(study)]
 
 
 def models(study: Study) -> list[str]:

@@ -8,12 +8,14 @@ numbers come from a CPU generator: a training has the same changes on any device
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch.nn import functional
 
 from segstudy.config.recipes import Augmentation
+from segstudy.core.errors import StudyError
 from segstudy.training.augment_intensity import Colours, draw_colours, recolour
 
 # One random number for each of these and each sample, whatever the options: switching one change on or off leaves
@@ -44,6 +46,7 @@ class Plan(NamedTuple):
     window: tuple[int, int]  # of the part of the source that is needed: height, width
     corners: list[tuple[int, int]]  # top, left of each sample's window
     flips: list[list[int]]  # dimensions to flip, of each sample; used where `affine` is None
+    transposed: list[bool]  # whether rows and columns are exchanged after that, of each sample; likewise
     affine: torch.Tensor | None  # (B, 2, 3): offset (x, y) from the result's centre -> window in [-1, 1]
     colours: Colours
 
@@ -131,8 +134,12 @@ def draw_plan(
     )
     if crop is None or image_boxes is None:
         image_boxes = torch.tensor([[0, 0, *source]], dtype=torch.float64).expand(samples, 4)
+    transposed = torch.zeros(samples, dtype=torch.bool)
+    if options.transpose:
+        check_square(crop or source)
+        transposed = torch.rand(samples, generator=generator, dtype=torch.float64) < options.transpose
     if options.rotation or options.shift or options.shear or options.scale != (1, 1):
-        corners, window, affine = _affine(u, flip_x, flip_y, source, options, crop, image_boxes)
+        corners, window, affine = _affine(u, (flip_x, flip_y, transposed), source, options, crop, image_boxes)
     else:
         corners, window, affine = *_corners(u, source, crop, image_boxes), None
     return Plan(
@@ -140,9 +147,25 @@ def draw_plan(
         window=window,
         corners=corners,
         flips=[[-1] * x + [-2] * y for x, y in zip(flip_x.tolist(), flip_y.tolist(), strict=True)],
+        transposed=transposed.tolist(),
         affine=affine,
         colours=draw_colours(u, options),
     )
+
+
+def check_square(size: Sequence[int]) -> None:
+    """Check that what is transposed keeps its size, [height, width].
+
+    Raises:
+        StudyError: height and width differ.
+    """
+    if size[0] != size[1]:
+        raise StudyError(
+            f"transpose exchanges rows and columns, and the training images are {size[0]}x{size[1]} pixels",
+            where="the recipe's augmentation",
+            allowed="square crops, or square images",
+            remedy="a square crop: [side, side], or transpose: 0",
+        )
 
 
 def _between(u: torch.Tensor, low: float, high: float) -> torch.Tensor:
@@ -168,8 +191,7 @@ def _corners(
 
 def _affine(
     u: dict[str, torch.Tensor],
-    flip_x: torch.Tensor,
-    flip_y: torch.Tensor,
+    mirrored: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
     source: tuple[int, int],
     options: Augmentation,
     crop: tuple[int, int] | None,
@@ -177,15 +199,15 @@ def _affine(
 ) -> tuple[list[tuple[int, int]], tuple[int, int], torch.Tensor]:
     """Return corners and size of the windows, and the maps (B, 2, 3) from the result into them.
 
-    A point at offset x from the centre of the image's box goes to R S F x + shift: flipped, scaled, sheared by
-    x += tan(s) y, turned counter-clockwise (as one sees it; y points down). The result at offset o shows the source
-    at centre + (R S F)^-1 o.
+    A point at offset x from the centre of the image's box goes to R S F x + shift: flipped and transposed, scaled,
+    sheared by x += tan(s) y, turned counter-clockwise (as one sees it; y points down). The result at offset o shows the
+    source at centre + (R S F)^-1 o. `mirrored`: whether x and y are flipped, and exchanged then, of each sample.
     """
     size = crop or source
     whole = torch.tensor([source[1], source[0]], dtype=torch.float64)  # x, y: as in every vector here
     sides = image_boxes[:, [3, 2]]
     middle = image_boxes[:, [1, 0]] + sides / 2
-    backward = torch.linalg.inv(_forward(u, flip_x, flip_y, options))
+    backward = torch.linalg.inv(_forward(u, mirrored, options))
     half = (backward.abs() @ torch.tensor([size[1], size[0]], dtype=torch.float64)) / 2  # of the bounding box
     moved = sides if crop is None else torch.tensor([size[1], size[0]], dtype=torch.float64)
     shift = torch.stack([_between(u[key], -1, 1) * options.shift for key in ("shift_x", "shift_y")], 1) * moved
@@ -207,7 +229,7 @@ def _affine(
 
 
 def _forward(
-    u: dict[str, torch.Tensor], flip_x: torch.Tensor, flip_y: torch.Tensor, options: Augmentation
+    u: dict[str, torch.Tensor], mirrored: tuple[torch.Tensor, torch.Tensor, torch.Tensor], options: Augmentation
 ) -> torch.Tensor:
     """Return the matrices R S F (B, 2, 2) of (x, y)."""
     angle = torch.deg2rad(_between(u["rotation"], -options.rotation, options.rotation))
@@ -216,7 +238,9 @@ def _forward(
     zero, one = torch.zeros_like(angle), torch.ones_like(angle)
     turn = torch.stack([angle.cos(), angle.sin(), -angle.sin(), angle.cos()], 1).view(-1, 2, 2)
     slant = torch.stack([one, shear, zero, one], 1).view(-1, 2, 2)
+    flip_x, flip_y, transposed = mirrored
     flip = torch.stack([1 - 2.0 * flip_x, zero, zero, 1 - 2.0 * flip_y], 1).view(-1, 2, 2)
+    flip = torch.where(transposed[:, None, None], flip.flip(1), flip)
     return turn @ slant @ flip * scale[:, None, None]
 
 
@@ -231,13 +255,14 @@ def _windows(batch: torch.Tensor, plan: Plan) -> torch.Tensor:
 
 def _sliced(windows: torch.Tensor, plan: Plan) -> torch.Tensor:
     """Return windows (B, ..., h, w) flipped, and centred in zeros where they are smaller than the result."""
-    if plan.window == plan.size and not any(plan.flips):
+    if plan.window == plan.size and not any(plan.flips) and not any(plan.transposed):
         return windows
     result = windows.new_zeros((*windows.shape[:-2], *plan.size))
     top, left = (plan.size[0] - plan.window[0]) // 2, (plan.size[1] - plan.window[1]) // 2
     target = result[..., top : top + plan.window[0], left : left + plan.window[1]]
-    for i, flips in enumerate(plan.flips):
-        target[i] = windows[i].flip(flips) if flips else windows[i]
+    for i, (flips, transposed) in enumerate(zip(plan.flips, plan.transposed, strict=True)):
+        window = windows[i].flip(flips) if flips else windows[i]
+        target[i] = window.transpose(-1, -2) if transposed else window
     return result
 
 

@@ -23,6 +23,7 @@ from segstudy.models import cost, model_file, registry
 from segstudy.runtime import memory
 from segstudy.runtime.device import choose_device, choose_precision, configure, describe, peak_for
 from segstudy.training import transfer
+from segstudy.training.augment_geometry import check_square
 from segstudy.training.checkpoint import ResumeCheckpoint, sweep
 from segstudy.training.inputs import TrainingInputs, Unlabelled, load_inputs
 from segstudy.training.kept_outputs import KeptOutputs
@@ -107,6 +108,8 @@ def train_cell(
         logger.info("trained before with the same data, settings and code: taken over", extra={"notable": True})
         return
     check_crop(recipe, inputs.arrays[0].shape[1:3])
+    if recipe.augmentation.transpose:
+        check_square(recipe.crop or inputs.arrays[0].shape[1:3])
     work = estimate_work(model, inputs, recipe, device)
     loss = inputs.task.adapt_loss(build.build_loss(settings["loss"], inputs.statistics))
     with memory.explain_errors(recipe.batch_size, work.canvas, recipe.accumulate, device, work.bytes_per_image):

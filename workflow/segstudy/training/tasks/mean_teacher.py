@@ -81,7 +81,7 @@ class MeanTeacher(Task):
         draws = rng.generator(self.seed, "mean teacher", epoch, step)
         other = augment_geometry.draw_plan(len(rows), self.canvas, options, draws, self.recipe.crop)
         plan = other._replace(
-            **{name: getattr(plan, name) for name in ("size", "window", "corners", "flips", "affine")}
+            **{name: getattr(plan, name) for name in ("size", "window", "corners", "flips", "transposed", "affine")}
         )
         teacher_view, _, _ = augment_geometry.apply_plan(plan, *windows, options, draws)
         weight = self.weight(epoch, step)

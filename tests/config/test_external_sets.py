@@ -1,0 +1,77 @@
+"""External test sets in the config: which cells are measured on them, and what cannot go together."""
+
+import copy
+
+import pytest
+
+from segstudy.config import dependencies
+from segstudy.config.load import load_study
+from segstudy.core.errors import StudyError
+
+BASE = {
+    "study": "vessels",
+    "datasets": {"drive": {"scale": 540.0}, "chase": {"scale": 920.0}, "cmp": {}},
+    "models": {"unet": {}},
+    "losses": {"dice": {}, "ce": {"loss": "cross_entropy"}},
+    "recipes": {"default": {}},
+    "experiments": {
+        "one": {
+            "question": "Does it hold elsewhere?",
+            "datasets": ["drive", "chase"],
+            "models": ["unet"],
+            "losses": ["dice"],
+            "tested_on": ["chase", "drive"],
+        }
+    },
+}
+
+
+def study(path="", value=None):
+    config = copy.deepcopy(BASE)
+    block = config
+    *keys, last = path.split("__") if path else ["study"]
+    for key in keys:
+        block = block.setdefault(key, {})
+    block[last] = value if path else block[last]
+    return load_study(config)
+
+
+def test_each_cell_is_measured_on_every_set_but_its_own():
+    found = study()
+    assert [(cell.dataset, name) for cell, name in found.experiments["one"].external] == [
+        ("drive", "chase"),
+        ("chase", "drive"),
+    ]
+    assert dependencies.used_datasets(found) == ["drive", "chase"] == dependencies.learned_datasets(found)
+    alone = study("experiments__one__datasets", ["drive"])
+    assert dependencies.used_datasets(alone) == ["drive", "chase"]
+    assert dependencies.learned_datasets(alone) == ["drive"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("experiments__one__tested_on", ["chas"], "names 'chas', which is not defined. Did you mean 'chase'?"),
+        ("experiments__one__tested_on", ["cmp"], "drive cannot be tested on cmp: their classes differ, one foreground"),
+        ("datasets__chase__colour", "grey", "the networks see 'colour: rgb', its images are declared 'colour: grey'"),
+        ("datasets__chase__scale", None, "drive has a 'scale', chase has none"),
+        ("datasets__drive__scale", None, "chase has a 'scale', drive has none"),
+        ("datasets__drive__scale", 0, "datasets.drive.scale"),
+    ],
+)
+def test_what_networks_cannot_be_tested_on_is_refused(path, value, says):
+    with pytest.raises(StudyError) as refused:
+        study(path, value)
+    assert says in str(refused.value)
+
+
+def test_a_test_set_that_is_trained_on_alone_is_refused():
+    config = copy.deepcopy(BASE)
+    config["experiments"]["one"] |= {"datasets": ["drive"], "tested_on": ["drive"]}
+    with pytest.raises(StudyError, match="tested_on names drive alone, whose networks are tested on it anyway"):
+        load_study(config)
+
+
+def test_a_scale_enters_no_setting_that_stood_before():
+    settings = [study("datasets__drive__scale", 540).datasets["drive"], study().datasets["cmp"]]
+    assert ["scale" in one.model_dump(mode="json") for one in settings] == [True, False]

@@ -1,0 +1,53 @@
+"""External test sets in a whole study: what is done for one more of them, and that nothing is trained for it."""
+
+import json
+
+import pandas as pd
+
+from segstudy.evaluation.threshold_files import read_thresholds
+
+CELL = "results/tiny/cells/drive/unet/bce/default/seed0"
+
+
+def with_external_set(study, **changes):
+    """Add a data set of other drawn images, on which the vessel networks are tested too; return its block."""
+    block = {"reader": "drive", "phantom": {"images": 6, "height": 96, "width": 96, "seed": 7}, "scale": 90}
+    study["datasets"]["other"] = block | changes
+    study["datasets"]["drive"]["scale"] = 60
+    study["experiments"]["losses"] |= {"datasets": ["drive"], "tested_on": ["other"]}
+    return study["datasets"]["other"]
+
+
+def test_a_test_set_more_trains_nothing_and_its_images_are_measured_at_their_size(changed):
+    with_external_set(changed.study)
+    jobs = changed.plan().jobs
+    assert jobs["measure_external"] == 4 and jobs["check_external"] == 2
+    assert not {"train", "predict", "measure", "preprocess", "split", "check_split"} & set(jobs)
+
+    outcome = changed.snakemake(f"{CELL}/on/other/counts.csv")
+    assert outcome.code == 0, outcome.text
+    counts = pd.read_csv(changed.file(f"{CELL}/on/other/counts.csv"))
+    whole = counts[counts["region"] == "full"]
+    assert set(whole["subset"]) == {"test"} and whole["sample"].nunique() == 6
+    assert (whole[["tp", "fp", "fn", "tn"]].sum(axis=1) == 96 * 96).all()
+    tuned = read_thresholds(changed.file(f"{CELL}/thresholds.json"))
+    assert dict(zip(counts["policy"], counts["threshold"], strict=True)) == tuned
+    checked = json.loads(changed.file("results/tiny/checks/external/other/drive/seed0.json").read_text())
+    assert checked["measured"] == 6 and checked["pairs_compared"] > 0
+
+
+def test_an_image_that_the_network_was_trained_on_stops_the_test(changed):
+    """The same pictures under another name, resized from the same drawing."""
+    with_external_set(changed.study, phantom={"images": 10, "height": 64, "width": 64, "seed": 0})
+    outcome = changed.snakemake("results/tiny/checks/external/other/drive/seed0.json")
+    assert outcome.code == 1
+    assert "the check of other has" in outcome.text and "networks of drive/seed0 were trained on it" in outcome.text
+    assert not changed.file(f"{CELL}/on").exists()
+
+
+def test_what_the_sources_of_a_network_have_seen_is_checked_too(fresh):
+    with_external_set(fresh.study)
+    fresh.study["recipes"]["tuned"] = {"start_from": {"recipe": "default", "dataset": "ph2"}}
+    fresh.study["experiments"]["losses"] |= {"recipes": ["default", "tuned"], "losses": ["bce"], "seeds": 1}
+    jobs = fresh.plan().jobs
+    assert (jobs["measure_external"], jobs["check_external"], jobs["check_external_chain"]) == (2, 1, 1)

@@ -1,0 +1,61 @@
+"""Inputs and parameters of external test sets: what a cell is measured on that it has nothing to do with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from segstudy.config import paths
+from segstudy.config.cell import Cell
+from segstudy.config.dependencies import Seen
+from segstudy.config.study import Study
+from segstudy.study import cell_inputs
+
+
+def own_seen(dataset: str, seed: int) -> list[dict[str, Any]]:
+    """Return what every network of a data set has seen, as plain values: of its own training and validation images."""
+    by = f"networks of {dataset}/seed{seed}"
+    seen = [
+        Seen(dataset, seed, ("train",), by, "were trained on it"),
+        Seen(dataset, seed, ("val",), by, "chose their best epoch on it", True),
+    ]
+    return [item._asdict() for item in seen]
+
+
+def checks(study: Study, cell: Cell, external: str) -> list[str]:
+    """Return the checks that neither a cell nor its sources have seen an image of the external test set."""
+    patterns = [paths.EXTERNAL_CHECK, *([paths.EXTERNAL_CHAIN_CHECK] if cell_inputs.seen(study, cell) else [])]
+    return [path_of(study, pattern, cell, external) for pattern in patterns]
+
+
+def chain_splits(study: Study, cell: Cell) -> list[list[Any]]:
+    """Return [data set, seed] of every split that the sources of a cell have learned by."""
+    return [list(pair) for pair in dict.fromkeys((item.dataset, item.seed) for item in cell_inputs.seen(study, cell))]
+
+
+def chain_split_files(study: Study, cell: Cell) -> list[str]:
+    """Return those splits."""
+    folder = paths.results(study.study)
+    return [str(paths.split(folder, dataset, seed)) for dataset, seed in chain_splits(study, cell)]
+
+
+def chain_datasets(study: Study, cell: Cell, external: str) -> list[str]:
+    """Return every data set that the check of a cell's sources reads."""
+    return list(dict.fromkeys([*(dataset for dataset, _ in chain_splits(study, cell)), external]))
+
+
+def chain_files(study: Study, cell: Cell, external: str, name: str) -> list[str]:
+    """Return a file of each of those data sets."""
+    folder = paths.results(study.study)
+    return [f"{paths.data(folder, dataset)}/{name}" for dataset in chain_datasets(study, cell, external)]
+
+
+def seen_as(study: Study, cell: Cell, external: str) -> dict[str, Any]:
+    """Return by what settings the network of a cell sees images of an external test set."""
+    own = study.datasets[cell.dataset]
+    scales = {"scale": own.scale, "external_scale": study.datasets[external].scale}
+    return study.dataset_settings(cell.dataset, "size", "colour", "prediction") | scales
+
+
+def path_of(study: Study, pattern: str, cell: Cell, external: str) -> str:
+    """Return the path of a cell and an external test set by a pattern of `segstudy.config.paths`."""
+    return f"{paths.results(study.study)}/{pattern.format(**cell._asdict(), external=external)}"
