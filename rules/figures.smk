@@ -41,6 +41,19 @@ rule ablation:
         "../workflow/scripts/ablation.py"
 
 
+rule matrix:
+    """Every network on every test set, for an experiment with external ones."""
+    input:
+        table=f"{TABLE}.external.csv",
+    output:
+        svg=f"{FIGURE}/matrix.svg",
+        png=report_figure("matrix", "external test sets"),
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=60),
+    script:
+        "../workflow/scripts/matrix.py"
+
+
 rule ranking:
     """Every network between floor and human, and how often it is first."""
     input:

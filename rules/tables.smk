@@ -75,6 +75,31 @@ rule classes:
         "../workflow/scripts/classes.py"
 
 
+rule external:
+    """The tables of one experiment across data sets, for an experiment with external test sets."""
+    input:
+        counts=of_experiment(experiments.cell_files, "counts.csv"),
+        checks=of_experiment(experiments.checks),
+        external=of_experiment(external.experiment_counts),
+        external_checks=of_experiment(external.experiment_checks),
+    output:
+        csv=f"{TABLE}.external.csv",
+        md=f"{TABLE}.external.md",
+        tex=f"{TABLE}.external.tex",
+        html=report_table(
+            ".external.html", "external", "{experiment}, external test sets"
+        ),
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=60),
+    params:
+        **(OF_TABLE | {"pairs": []}),  # control rows are not among them
+        external=of_experiment(external.experiment_values),
+        settings=of_experiment(external.experiment_settings),
+        metric=STUDY.evaluation.comparison,
+    script:
+        "../workflow/scripts/external.py"
+
+
 rule comparisons:
     """Every two rows of one experiment compared on the images they share."""
     input:

@@ -13,7 +13,7 @@ from segstudy.config.study import Choice
 
 ROOT = Path(__file__).resolve().parents[2]
 FACT = re.compile(r"`((?:datasets|models|losses|recipes|evaluation|experiments)\.[\w.]+): ([^`]+)`")
-NOT_OF_A_DOCUMENT = {"demo", "networks", "folder"}
+NOT_OF_A_DOCUMENT = {"demo", "networks", "folder", "vessels", "vessels_small"}
 
 
 def tables():

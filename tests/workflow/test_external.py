@@ -24,8 +24,11 @@ def test_a_test_set_more_trains_nothing_and_its_images_are_measured_at_their_siz
     assert jobs["measure_external"] == 4 and jobs["check_external"] == 2
     assert not {"train", "predict", "measure", "preprocess", "split", "check_split"} & set(jobs)
 
-    outcome = changed.snakemake(f"{CELL}/on/other/counts.csv")
+    outcome = changed.snakemake("results/tiny/tables/losses.external.csv", "results/tiny/figures/losses/matrix.png")
     assert outcome.code == 0, outcome.text
+    table = pd.read_csv(changed.file("results/tiny/tables/losses.external.csv"))
+    assert set(table["pair"]) == {"drive → drive", "drive → other"} and len(table) == 4
+    assert set(table.loc[table["own"] == 0, "images"]) == {6}
     counts = pd.read_csv(changed.file(f"{CELL}/on/other/counts.csv"))
     whole = counts[counts["region"] == "full"]
     assert set(whole["subset"]) == {"test"} and whole["sample"].nunique() == 6

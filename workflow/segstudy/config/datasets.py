@@ -196,7 +196,7 @@ class DatasetConfig(Options):
         gt=0,
         le=1e6,
         description="pixels that one length has in the raw images, the same length in all data sets: a millimetre, or "
-        "the diameter of the field of view. External images (`tested_on`) are resized by it, so that objects have the "
+        "a degree of view. External images (`tested_on`) are resized by it, so that objects have the "
         "size that the network knows. On both data sets or on neither: then images are taken as `segstudy predict` "
         "takes new ones, of a native size pixel for pixel",
     )

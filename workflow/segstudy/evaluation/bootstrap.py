@@ -107,6 +107,43 @@ def bootstrap_means(tables: np.ndarray, resamples: int = 2000, seed: int = 0) ->
     return np.stack([_crossed(table, resamples, np.random.default_rng(seed)) for table in tables])
 
 
+def bootstrap_difference(
+    first: np.ndarray, second: np.ndarray, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of a difference of means, first minus second, over different images.
+
+    The images of each are drawn on their own; the seeds, which are the same networks, once for both.
+
+    Args:
+        first: (seeds, images), NaN where a value is not defined or an image not measured.
+        second: (seeds, other images), the same seeds in the same order.
+        level: probability that the interval is to cover.
+        resamples: number of bootstrap samples.
+        seed: of the generator; the same call returns the same interval.
+
+    Returns:
+        (low, high); both NaN if either has fewer than two images with a value.
+
+    Raises:
+        ValueError: the seeds are not as many.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"{len(first)} and {len(second)} seeds cannot be the same networks")
+    random = np.random.default_rng(seed)
+    parts = [table[:, ~np.isnan(table).all(axis=0)] for table in (first, second)]
+    if min(part.shape[1] for part in parts) < 2:
+        return float("nan"), float("nan")
+    drawn = random.integers(len(first), size=(resamples, len(first)))
+    means = []
+    for part in parts:
+        times, defined = _times_drawn(part.shape[1], resamples, random), ~np.isnan(part)
+        with np.errstate(invalid="ignore"):
+            of_seeds = (times @ np.where(defined, part, 0.0).T) / (times @ defined.T.astype(np.float64))
+        means.append(_mean_of_defined(np.take_along_axis(of_seeds, drawn, axis=1)))
+    low, high = np.nanquantile(means[0] - means[1], [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
 def _crossed(table: np.ndarray, resamples: int, random: np.random.Generator) -> np.ndarray:
     """Draw images for all seeds at once, and seeds; return one mean per resample, (resamples,)."""
     seeds, images = table.shape

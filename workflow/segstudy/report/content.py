@@ -19,6 +19,7 @@ from segstudy.report import embed
 from segstudy.report import tables as grids
 from segstudy.report.cost import Scores, Spent, cost_grid, epochs_grid, pareto, read_runs, spent
 from segstudy.report.embed import Picture
+from segstudy.report.external import ExternalPart, external_part
 from segstudy.report.gallery import gallery
 from segstudy.report.provenance import Made, made
 from segstudy.report.semi_supervised import FewLabels, by_share, few_labels
@@ -60,6 +61,7 @@ class Experiment(NamedTuple):
     ablation: Picture
     labels: Picture | None  # by share of the labels
     shares: Grid | None  # the same as numbers
+    external: ExternalPart | None  # external test sets
     sentences: dict[str, list[str]]  # by data set
     more: list[Grid]  # comparisons, strata, classes
     curves: Picture
@@ -198,6 +200,7 @@ def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experi
         if shares is not None
         else None,
         by_share(f"{name}-shares", shares, settings) if shares is not None else None,
+        external_part(name, results) if block.get("tested_on") else None,
         sentences,
         more,
         figure("curves", "Training and validation curves of every network"),

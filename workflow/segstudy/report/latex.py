@@ -31,6 +31,8 @@ HEAD = r"""% Every table and figure of study {study}; report.tex compiles them. 
 WORDS = {
     "ranking": "Every network and control with its 95 % interval, and how often each is first when images and seeds "
     "are drawn anew",
+    "matrix": "Networks on every test set, trained on in rows and tested on in columns, with 95 % intervals; the own "
+    "test images have a frame",
     "ablation": "Metrics by loss and network, with control rows",
     "threshold_curves": "Mean Dice over the threshold, with the thresholds that were chosen",
     "label_efficiency": "Dice over the share of the training labels, with intervals",

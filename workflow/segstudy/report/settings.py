@@ -22,6 +22,7 @@ def settings_of(study: Study) -> dict[str, Any]:
                 "labels": experiment.labels,
                 "reference": [reference.model_dump(mode="json") for reference in experiment.reference],
                 "cells": [list(cell) for cell in experiment.cells],
+                **({"tested_on": experiment.tested_on} if experiment.tested_on else {}),
             }
             for name, experiment in study.experiments.items()
         },

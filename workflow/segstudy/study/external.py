@@ -59,3 +59,29 @@ def seen_as(study: Study, cell: Cell, external: str) -> dict[str, Any]:
 def path_of(study: Study, pattern: str, cell: Cell, external: str) -> str:
     """Return the path of a cell and an external test set by a pattern of `segstudy.config.paths`."""
     return f"{paths.results(study.study)}/{pattern.format(**cell._asdict(), external=external)}"
+
+
+def experiment_values(study: Study, experiment: str) -> list[list[Any]]:
+    """Return every [cell, external test set] of an experiment as plain values, for a parameter."""
+    return [[list(cell), name] for cell, name in study.experiments[experiment].external]
+
+
+def experiment_counts(study: Study, experiment: str) -> list[str]:
+    """Return the counts of every cell of an experiment on every external test set."""
+    return [
+        f"{path_of(study, paths.EXTERNAL, cell, name)}/counts.csv"
+        for cell, name in study.experiments[experiment].external
+    ]
+
+
+def experiment_checks(study: Study, experiment: str) -> list[str]:
+    """Return the checks of an experiment's external test sets, once."""
+    pairs = study.experiments[experiment].external
+    return list(dict.fromkeys(path for cell, name in pairs for path in checks(study, cell, name)))
+
+
+def experiment_settings(study: Study, experiment: str) -> dict[str, Any]:
+    """Return the blocks of every data set that an experiment trains on or tests on, of which its tables speak."""
+    chosen = study.experiments[experiment]
+    names = dict.fromkeys([*chosen.datasets, *chosen.tested_on])
+    return {name: study.dataset_settings(name, "reader", "size", "region", "phantom", "scale") for name in names}

@@ -10,7 +10,6 @@ from segstudy.config.cell import Cell
 from segstudy.config.datasets import WITHOUT_STRATA
 from segstudy.config.study import Study
 from segstudy.runtime.fingerprint import PACKAGE
-from segstudy.study import external
 from segstudy.study.cell_inputs import of_cells, seen, sources
 from segstudy.study.experiments import binary_cells, first_of_rows, variants
 from segstudy.study.lookups import is_drawn, root
@@ -18,13 +17,7 @@ from segstudy.study.lookups import is_drawn, root
 
 def all_results(study: Study) -> list[str]:
     """Return the tables, figures, data cards and pictures of all experiments."""
-    return [*tables(study), *external_counts(study), *figures(study), *cards(study, "md"), *pictures(study)]
-
-
-def external_counts(study: Study) -> list[str]:
-    """Return the counts of every cell on every external test set."""
-    pairs = dict.fromkeys(pair for experiment in study.experiments.values() for pair in experiment.external)
-    return [f"{external.path_of(study, paths.EXTERNAL, *pair)}/counts.csv" for pair in pairs]
+    return [*tables(study), *figures(study), *cards(study, "md"), *pictures(study)]
 
 
 def cards(study: Study, suffix: str = "html") -> list[str]:
@@ -71,6 +64,7 @@ def tables(study: Study, suffix: str = "html") -> list[str]:
         "": names,
         ".strata": [name for name in names if _has_strata(study, name)],
         ".thresholds": [name for name in names if _has_policies(study, name)],
+        ".external": [name for name in names if study.experiments[name].external],
         ".classes": [name for name in names if len(binary_cells(study, name)) < len(study.experiments[name].cells)],
         ".comparisons": [name for name in names if study.experiments[name].rows > 1 or variants(study, name)],
     }
@@ -90,6 +84,7 @@ def figures(study: Study) -> list[str]:
         "threshold_curves": [
             name for name in names if _has_policies(study, name) and "scores" in study.evaluation.measures
         ],
+        "matrix": [name for name in names if study.experiments[name].external],
         "strips": [name for name, selected in study.experiments.items() if selected.rows > 1],
         "label_efficiency": [name for name, selected in study.experiments.items() if len(selected.labels) > 1],
     }
@@ -196,7 +191,7 @@ def drawn_experiments(study: Study) -> list[str]:
     return [
         name
         for name, experiment in study.experiments.items()
-        if any(is_drawn(study, item) for item in experiment.datasets)
+        if any(is_drawn(study, item) for item in (*experiment.datasets, *experiment.tested_on))
     ]
 
 

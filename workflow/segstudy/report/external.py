@@ -1,0 +1,56 @@
+"""External test sets of an experiment, as the page shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from segstudy.config import paths
+from segstudy.core.files import read_csv
+from segstudy.evaluation.metrics import METRICS
+from segstudy.report import embed
+from segstudy.report.embed import Picture
+from segstudy.report.tables import NAMES, Grid, Row, interval, number, plain, words
+from segstudy.tables.external_text import name_columns, sentences
+
+
+class ExternalPart(NamedTuple):
+    """What the page says of an experiment on external test sets."""
+
+    sentences: list[str]
+    matrix: Picture
+    grid: Grid
+
+
+def external_part(name: str, results: Path) -> ExternalPart | None:
+    """Return the part on external test sets of an experiment; None where it has none."""
+    path = paths.table(results, name, "external.csv")
+    if not path.exists():
+        return None
+    table = read_csv(path)
+    names, metric = name_columns(table), METRICS[table["metric"].iloc[0]].label
+    rows = [_row(line, names) for line in table.to_dict("records")]
+    heads = ["Data set", *(NAMES[part] for part in names), metric, "95 % interval", "Drop", "95 % interval"]
+    heads += ["Rank", "First in, %", "Images"]
+    caption = (
+        "Networks on external test sets, of which nothing was learned: trained on → tested on. Drop: how much worse "
+        "than on the own test images."
+    )
+    figures = paths.figures(results, name)
+    alt = f"Heat map of {metric} of every network of experiment {name} on every test set; its numbers are in the table"
+    matrix = embed.figure(figures / "matrix.svg", figures / "matrix.png", alt)
+    return ExternalPart(list(sentences(table)), matrix, plain(f"{name}-external", caption, heads, rows))
+
+
+def _row(line: Mapping[Any, Any], names: list[str]) -> Row:
+    pair = f"{line['trained_on']}, own test images" if line["own"] else line["pair"]
+    values = [words(f"{pair}{' (PHANTOM)' if line['phantom'] else ''}", pair), *(words(str(line[n])) for n in names)]
+    values += [number(line["mean"]), interval(line["low"], line["high"])]
+    values += [number(line["drop"]), interval(line["drop_low"], line["drop_high"])]
+    values += [
+        number(line["rank"], text=f"{line['rank']:g}"),
+        number(100 * line["first"], 0),
+        number(line["images"], 0),
+    ]
+    return Row(values, False, {"trained on": str(line["trained_on"]), "tested on": str(line["tested_on"])})
