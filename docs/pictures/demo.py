@@ -30,7 +30,7 @@ def main() -> None:
     results, out = given.results, given.out
     figures = results / "figures"
     save(scaled(opened(results / "data/ph2/examples.png"), WIDTH), out / "demo_card.webp")
-    save(scaled(opened(figures / "networks/drive/unet.png"), WIDTH), out / "demo_sketch.webp")
+    save(scaled(opened(figures / "networks/ph2/unet.png"), WIDTH), out / "demo_sketch.webp")
     for name in ("curves", "ranking"):
         save(scaled(opened(figures / f"architectures/{name}.png"), WIDTH), out / f"demo_{name}.webp")
     samples = opened(figures / "augmented/drive/default/seed0.png")

@@ -1,5 +1,7 @@
 import itertools
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 
 import pandas as pd
@@ -9,7 +11,9 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 from PIL import Image
 
 from segstudy.figures.sketch import compose, draw_sketch, write_layer_table
+from segstudy.models.cost import count_flops
 from segstudy.models.layer_table import layer_table
+from segstudy.models.registry import build
 
 FOOTNOTE = "7,849,601 parameters, 149.1 GFLOPs an image (1 multiply-add = 2)\nchecked against a forward pass"
 CASES = [
@@ -125,3 +129,22 @@ def test_the_layer_table_is_written_as_csv_and_html(tmp_path):
     assert "<caption>U-Net &lt;on&gt; PH2 &amp; DRIVE</caption>" in page
     assert len(re.findall("<tr>", page)) == len(table) + 2
     assert f"{table['parameters'].sum():,}" in page
+
+
+def test_neither_the_compiler_of_torch_nor_seaborn_is_loaded_for_a_small_sketch():
+    """Each takes about a second of processor time to import; seaborn's look is set for other figures."""
+    lines = [
+        "import sys",
+        "from segstudy.figures import style",
+        "from segstudy.models.cost import count_flops",
+        "from segstudy.models.layer_table import layer_table",
+        "from segstudy.models.unfilled import unfilled",
+        "settings = {'network': 'unet', 'depth': 2, 'width': 4}",
+        "style.use_style()",
+        "print(len(layer_table(settings, 3, 1, 48, 64)), count_flops(unfilled(settings, 3, 1), 3, 48, 64))",
+        "print(sorted({'torch._dynamo', 'seaborn'} & set(sys.modules)))",
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    settings = {"network": "unet", "depth": 2, "width": 4}
+    numbers = f"{len(layer_table(settings, 3, 1, 48, 64))} {count_flops(build(settings, 3, 1), 3, 48, 64)}"
+    assert done.stdout.splitlines() == [numbers, "[]"]
