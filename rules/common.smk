@@ -25,7 +25,14 @@ from segstudy.runtime.environment import caches
 from segstudy.core.errors import StudyError
 from segstudy.runtime import locks
 from segstudy.runtime.raw_folder import check_triggers
-from segstudy.study import cell_inputs, experiments, external, lookups, targets
+from segstudy.study import (
+    annotators,
+    cell_inputs,
+    experiments,
+    external,
+    lookups,
+    targets,
+)
 from segstudy.study.job_requests import GALLERY_MINUTES, GPU, JobRequests
 from segstudy.study.named_targets import accept_rule_names
 

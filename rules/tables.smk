@@ -75,6 +75,30 @@ rule classes:
         "../workflow/scripts/classes.py"
 
 
+rule annotators:
+    """Humans against one another, and every network against each human."""
+    input:
+        **COUNTS,
+        masks=of_experiment(annotators.masks),
+        checks=of_experiment(experiments.checks),
+        indexes=of_experiment(annotators.indexes),
+        splits=of_experiment(annotators.splits),
+    output:
+        csv=f"{TABLE}.annotators.csv",
+        md=f"{TABLE}.annotators.md",
+        tex=f"{TABLE}.annotators.tex",
+        html=report_table(".annotators.html", "annotators", "{experiment}, annotators"),
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=60),
+    params:
+        **OF_TABLE,
+        sources=of_experiment(annotators.settings),
+        splits=of_experiment(annotators.pairs),
+        predicted=of_experiment(annotators.cell_values),
+    script:
+        "../workflow/scripts/annotators.py"
+
+
 rule external:
     """The tables of one experiment across data sets, for an experiment with external test sets."""
     input:

@@ -58,6 +58,12 @@ ROWS = [
     refused("config-epochs-true", recipe("epochs: true"), "recipes.default.epochs", "found true"),
     refused("config-epochs-5000-digits", recipe(f"epochs: 1{'0' * 5000}"), "over.yaml", "cannot be read"),
     refused("config-size-negative", "datasets: {lesions: {size: {height: -48, width: 64}}}\n", "size.height", "-48"),
+    refused(
+        "config-truth-of-one-annotator",
+        "datasets: {lesions: {truth: majority}}\n",
+        "truth: majority joins the masks of several annotators",
+        "readers of several: drive, chase, stare, folder",
+    ),
     refused("config-study-name-too-long", f"study: {'x' * 250}\n", "it has 250"),
     refused("config-case-only", "recipes: {Default: {}}\n", "'default' and 'Default' differ in case only"),
     refused("config-key-twice", "recipes: {default: {epochs: 3,\n  epochs: 4}}\n", "over.yaml:2", "first in line 1"),

@@ -142,6 +142,20 @@ NAMES = [
         "layout.second_suffix",
     ),
     looked(
+        "annotator-nowhere", layout(annotator_masks=["masks_2"]), "no image has a mask of annotator 2: folder masks_2"
+    ),
+    looked(
+        "truth-of-one-annotator",
+        value("datasets.own.truth", "union"),
+        "truth: union joins the masks of several annotators, and no image has more than one mask",
+        "layout.annotator_masks",
+    ),
+    looked(
+        "annotators-named-twice",
+        layout(second_suffix="_b", annotator_suffixes=["_b", "_c"]),
+        "second_masks and second_suffix are for two annotators",
+    ),
+    looked(
         "images-of-no-bytes",
         several(put(f"{IMAGES}/im1.png", ""), put(f"{IMAGES}/im5.png", "")),
         "2 of 8 images cannot be used",

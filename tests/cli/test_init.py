@@ -1,9 +1,11 @@
 """`segstudy init`: a folder becomes a study file that loads."""
 
 import io
+import json
 
 import numpy as np
 import pytest
+import tifffile
 import yaml
 from PIL import Image
 
@@ -141,5 +143,88 @@ def test_a_folder_in_each_format_is_known_with_its_classes(here, capsys, name):
     text, dataset, study = written(here, name)
     assert dataset["reader"] == expected["reader"] == name
     assert study.datasets[name].several and study.experiments["first"].losses == ["cross_entropy"]
-    assert dataset.get("ignore") == (255 if name == "huggingface" else None), "the other files say it themselves"
+    by_name = {"huggingface": 255, "cvat": "void", "label_studio": "void"}
+    assert dataset.get("ignore") == by_name.get(name), "the other files say it themselves"
+    assert "void" not in study.datasets[name].classes
     assert "2 images, 2 of them with masks" in text and ("nucleus" in text or "class_2" in text)
+
+
+def test_a_class_that_is_none_by_its_name_is_void_and_an_empty_image_is_declared(here, capsys):
+    def renamed(content):
+        content["categories"][2]["name"] = "Don't care"
+        content["annotations"] = [a for a in content["annotations"] if a["image_id"] == 1 and not a["iscrowd"]]
+
+    root = here / "crowd"
+    formats.coco(root)
+    path = root / "annotations/instances.json"
+    content = json.loads(path.read_text())
+    renamed(content)
+    path.write_text(json.dumps(content))
+    code, said = init(capsys, root)
+    text, dataset, study = written(here, "crowd")
+    assert code == 0 and dataset["ignore"] == "Don_t_care" and "ignore: by its name no class" in said
+    assert study.datasets["crowd"].ignore == [2, 255] and study.datasets["crowd"].classes == {"cell": 1}
+    (exception,) = dataset["exceptions"]
+    assert exception["kind"] == "mask_constant" and exception["samples"] == ["im_2"]
+    assert "1 of 2 images hold no object. Not labelled yet?" in text
+
+
+@pytest.mark.parametrize(
+    ("values", "choices"),
+    [
+        ((1, 2), ["# classes: {background: 2, class_1: 1}\n    # ignore: 3  # 2 is the background", "and no 0"]),
+        ((128, 255), ["# ignore: 128  # one kind of object, 255"]),
+        ((254, 255), ["# ignore: 254  # one kind of object, 255"]),
+    ],
+)
+def test_other_void_is_asked_about(here, capsys, values, choices):
+    masks = [squares(*values)] * 6
+    if 2 in values:  # 1 is the object, 2 what is around it, 3 its outline
+        masks = [np.where(mask == 0, 2, np.where(mask == 2, 3, mask)) for mask in masks]
+        for mask in masks:
+            mask[6:19, 13:22] = 2  # an outline is thin
+    code, said = init(capsys, folder(here / "pets", masks))
+    text, dataset, _ = written(here, "pets")
+    assert code == 1 and "not known: The masks hold values" in said and not {"classes", "ignore"} & set(dataset)
+    assert all(choice in text for choice in choices), text
+
+
+def test_photographs_whose_notes_count_and_files_that_stop_the_study_are_said(here, capsys):
+    root, random = here / "phone", np.random.default_rng(0)
+    for i in range(4):
+        picture = Image.fromarray(random.integers(0, 255, (*SIZE, 3)).astype(np.uint8)).transpose(
+            Image.Transpose.ROTATE_90
+        )
+        exif = picture.getexif()
+        exif[274] = 6
+        (root / "images").mkdir(parents=True, exist_ok=True)
+        picture.save(root / f"images/{i}.jpg", exif=exif)
+        write(root / f"masks/{i}.png", squares(255))
+    code, said = init(capsys, root)
+    assert code == 0 and written(here, "phone")[1]["orientation"] == "apply" and "to mend" not in said
+    write(root / "masks/2.png", np.zeros((40, 49)))
+    code, said = init(capsys, root, "--force")
+    assert "to mend, or the study stops: 1 images, such as 2: size_mismatch: mask is 49x40" in said
+
+
+def test_which_of_many_channels_is_asked(here, capsys):
+    root, random = here / "bands", np.random.default_rng(0)
+    for i in range(4):
+        (root / "images").mkdir(parents=True, exist_ok=True)
+        pixels = random.integers(0, 255, (*SIZE, 5)).astype(np.uint8)
+        tifffile.imwrite(root / f"images/{i}.tif", pixels, photometric="minisblack", planarconfig="contig")
+        write(root / f"masks/{i}.png", squares(255))
+    code, said = init(capsys, root)
+    assert code == 1 and "not known: The image has 5 channels" in said
+    assert "    # channels: [1, 2, 3]  # the first three are" in written(here, "bands")[0]
+
+
+def test_pages_are_found_in_any_file(here, capsys):
+    root = folder(here / "films", [squares(255)] * 4)
+    for place in ("images", "masks"):
+        first = Image.open(root / place / "img_02.png")
+        first.save(root / place / "img_02.tif", save_all=True, append_images=[first, first])
+        (root / place / "img_02.png").unlink()
+    assert init(capsys, root)[0] == 0
+    text, dataset, _ = written(here, "films")
+    assert dataset["layout"]["pages"] is True and "6 images, 6 of them" in text

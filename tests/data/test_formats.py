@@ -11,6 +11,7 @@ from segstudy.config.datasets import CONVERTED, READERS
 from segstudy.config.load import load_study
 from segstudy.core.errors import StudyError
 from segstudy.data.convert import convert
+from segstudy.data.images.label_map import read_ids
 from segstudy.data.index import build_index
 from segstudy.data.readers.registry import labels_of, reader_module
 from segstudy.data.store import build_store
@@ -215,9 +216,43 @@ def test_classes_are_picked_and_merged_by_their_names(tmp_path):
     assert merged["classes"] == {"object": [1, 2]}
     assert not study_of(tmp_path, {"reader": "coco", "classes": {"object": ["cell", "nucleus"]}}).datasets["d"].several
     dropped = settings(ignore="nucleus")
-    assert dropped == {"classes": {"cell": 1}, "ignore": [2]}
+    assert dropped == {"classes": {"cell": 1}, "ignore": [2, 255]}, "crowds are void beside it"
     with pytest.raises(StudyError, match=r"the files name no class 'nucleous'. Did you mean 'nucleus'\?"):
         settings(classes={"core": "nucleous"})
+
+
+def test_an_id_is_the_same_as_a_number_and_as_text(tmp_path):
+    def change(content):
+        for annotation in content["annotations"]:
+            annotation["image_id"] = str(annotation["image_id"])
+
+    index, root, labels = indexed(tmp_path, coco_with(tmp_path, change), tmp_path / "work")
+    drawn = read_ids(root / index["mask"].iloc[0], labels).array
+    assert np.array_equal(drawn, np.where(formats.mask("im_1") == 255, 0, formats.mask("im_1")))
+
+
+def test_masks_of_0_and_255_in_folders_of_subsets_are_one_object(tmp_path):
+    for subset in ("train", "val"):
+        for name in formats.IMAGES:
+            formats.save(tmp_path / "images" / subset / f"{subset}_{name}.png", formats.picture(name))
+            formats.save(
+                tmp_path / "masks" / subset / f"{subset}_{name}.png", np.uint8(255) * (formats.mask(name) == 1)
+            )
+    assert reader_module("mmseg").proposal(tmp_path) == {"classes": {"class_255": 255}}
+    with pytest.raises(StudyError, match=r"classes: \{class_255: 255\}"):
+        study_of(tmp_path, {"reader": "mmseg"})
+    options = study_of(tmp_path, {"reader": "mmseg", "classes": {"cell": 255}}).datasets["d"]
+    assert not options.several and not options.ignore
+
+
+def test_vocs_colour_of_void_is_proposed_as_void(tmp_path):
+    formats.voc(tmp_path, colours=True)
+    (tmp_path / "labelmap.txt").unlink()
+    proposed = reader_module("voc").proposal(tmp_path)
+    assert proposed["ignore"] == "#e0e0c0" and set(proposed["classes"].values()) == {"#800000", "#008000"}
+    assert study_of(tmp_path, {"reader": "voc", **proposed}).datasets["d"].ignore == ["#e0e0c0"]
+    without_void = study_of(tmp_path, {"reader": "voc", "classes": {**proposed["classes"], "rim": "#e0e0c0"}})
+    assert without_void.datasets["d"].ignore == [], "255, which is void in VOC's numbers, is no colour"
 
 
 def test_names_of_classes_become_names_of_files(tmp_path):

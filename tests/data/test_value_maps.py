@@ -17,6 +17,7 @@ CELL = binary("cell")
 ROWS, COLUMNS = np.mgrid[:48, :64]
 DISC = (ROWS - 24) ** 2 + (COLUMNS - 30) ** 2 < 12**2
 RING = binary_dilation(DISC, iterations=3) & ~DISC
+LINE = binary_dilation(DISC) & ~DISC
 CORNER = (ROWS < 8) & (COLUMNS < 10)
 
 
@@ -60,6 +61,14 @@ def palette(array):
 COLOURS = np.zeros((*DISC.shape, 3), np.uint8)
 COLOURS[DISC], COLOURS[CORNER] = (255, 0, 0), (0, 0, 90)
 
+
+def voc_colours():
+    """A dark red disc with VOC's cream outline."""
+    array = np.zeros((*DISC.shape, 3), np.uint8)
+    array[DISC], array[LINE] = (128, 0, 0), (224, 224, 192)
+    return array
+
+
 MAPS = {
     "void border": (
         grey((DISC, 1), (RING, 255)),
@@ -75,7 +84,26 @@ MAPS = {
     "palette": (palette(grey((DISC, 1), (CORNER, 2), (RING, 255))), ["class_2: 2"]),
     "dark palette": (palette(grey((DISC, 1), (CORNER, 2))), ["class_2: 2"]),
     "colours": (COLOURS, ["class_ff0000: '#ff0000'", "or not black"]),
-    "no zero": (grey((DISC, 1)) + np.uint8(1), ["class_1: 1, class_2: 2"]),
+    "no zero": (
+        grey((DISC, 1)) + np.uint8(1),
+        ["classes: {background: 1, class_2: 2}  # 1 is the background; one kind"],
+    ),
+    "pets": (
+        np.where(DISC, 1, np.where(RING, 3, 2)).astype(np.uint8),
+        ["classes: {background: 2, class_1: 1}\n", "ignore: 3  # 2 is the background; one kind of object, 1; 3 is"],
+    ),
+    "void is 128": (grey((DISC, 255), (LINE, 128)), ["ignore: 128  # one kind of object, 255"]),
+    "void is 254": (grey((DISC, 255), (LINE, 254)), ["ignore: 254  # one kind of object, 255", "class_254: 254"]),
+    "void is 65535": (
+        grey((DISC, 1)).astype(np.uint16) + np.where(LINE & ~DISC, 65535, 0).astype(np.uint16),
+        ["ignore: 65535  # one kind of object, 1"],
+    ),
+    "void is cream": (voc_colours(), ["ignore: '#e0e0c0'  # one kind of object, #800000"]),
+    "void is 0": (
+        np.where(LINE, 0, grey((DISC, 1)) + 1).astype(np.uint8),
+        ["ignore: 0  # 1 is the background; one kind of object, 2; 0 is a border"],
+    ),
+    "see-through colours": (np.dstack([COLOURS, 100 * COLOURS.any(2)]).astype(np.uint8), ["class_ff0000: '#ff0000'"]),
 }
 
 
@@ -190,3 +218,38 @@ def test_one_file_an_object_may_number_the_objects(tmp_path):
     found = read_ids(tmp_path / "m_*", CELL)
     np.testing.assert_array_equal(found.array > 0, DISC | CORNER)
     assert found.counts == {} and not found.value_map
+
+
+def test_a_lossy_file_of_several_values_is_found_and_one_of_two_is_not(tmp_path):
+    masks = grey((DISC, 255), (CORNER, 100)), grey((DISC, 255))
+    index, samples = samples_of(tmp_path, *masks, suffix=".jpg")
+    with pytest.raises(StudyError, match="mask_not_binary: s0: 2% of the pixels of the mask are grey") as caught:
+        check_images(samples, index, labels=CELL)
+    assert "s1" not in str(caught.value)
+    index, samples = samples_of(tmp_path, grey((DISC, 1)), suffix=".jpg")
+    with pytest.raises(StudyError, match="JPEG L: above 127 is foreground; nothing is, the largest"):
+        check_images(samples, index, labels=CELL)
+
+
+def test_one_mask_that_is_inside_out_is_said(tmp_path):
+    masks = [np.roll(grey((DISC, 255)), step, axis=1) for step in range(5)]
+    index, samples = samples_of(tmp_path, *masks, 255 - grey((DISC, 255)))
+    (warning,) = check_images(samples, index, labels=CELL)["warnings"]
+    assert warning.startswith("1 of 6 masks look inverted beside the others") and "s5" in warning
+
+
+def test_transparent_pixels_are_background_however_strong_the_rest_is_drawn(tmp_path):
+    for strength, colour, hidden in ((100, (255, 0, 0), 0), (255, (0, 0, 0), 255), (255, (9, 9, 9), 255)):
+        array = np.full((*DISC.shape, 4), hidden, np.uint8)
+        array[DISC, :3], array[..., 3] = colour, strength * DISC
+        Image.fromarray(array).save(tmp_path / "m.png")
+        assert np.array_equal(read_mask(tmp_path / "m.png").array, DISC)
+
+
+def test_whole_numbers_in_floating_point_are_values_and_negative_ones_are_refused(tmp_path):
+    labels = labels_of("folder", {"a": 1, "b": 2})
+    index, samples = samples_of(tmp_path, grey((DISC, 1), (CORNER, 2)).astype(np.float32), suffix=".tif", labels=labels)
+    assert check_images(samples, index, labels=labels)["findings"] == [] and samples["classes"].iloc[0] == "a b"
+    index, samples = samples_of(tmp_path, grey((DISC, 1)).astype(np.int32) - RING, suffix=".tif", labels=labels)
+    with pytest.raises(StudyError, match="the mask holds negative values, down to -1; void is 255"):
+        check_images(samples, index, labels=labels)

@@ -1,5 +1,7 @@
 """Can the scores of a table row come from the images that they are said to come from? Asked of `mlscorecheck`."""
 
+import math
+
 from mlscorecheck.check.binary import check_1_testset_no_kfold, check_n_testsets_mos_no_kfold
 
 SHOWN = {"accuracy": "acc", "sensitivity": "sens", "specificity": "spec", "dice": "f1"}
@@ -7,29 +9,47 @@ DIGITS = 4
 ROUNDING = 0.5 * 10**-DIGITS
 
 
-def contradicts(row, images, changed=None, seeds=1):
-    """Which averagings of the test scores of a table row no confusion matrix can give: `pooled`, `mean`, or none.
+def contradicts(scores, images, changed=None):
+    """Which averagings of the scores of a table row no confusion matrix can give: `pooled`, `mean`, or none.
 
     Args:
-        row: of a results table, with the columns `test_<metric>_pooled` and `test_<metric>_mean`.
-        images: (pixels of the object, other pixels) of each test image.
+        scores: averaging -> metric -> value; NaN and other metrics are passed over.
+        images: of each seed (pixels of the object, other pixels) of each image. Of more than one seed the scores are
+            means over seeds, and only linear ones can be tested: not Dice.
         changed: metric -> what is added to it, to see that the test can fail.
-        seeds: of which the row is the mean, all on these images. Of more than one, only linear scores can be tested.
     """
-    sizes = [{"p": int(positive), "n": int(negative)} for positive, negative in images]
-    whole = {name: sum(size[name] for size in sizes) for name in ("p", "n")}
-
-    def scores(averaging):
-        return {
-            short: round(float(row[f"test_{name}_{averaging}"]) + (changed or {}).get(name, 0), DIGITS)
+    seeds = [[{"p": int(positive), "n": int(negative)} for positive, negative in of_seed] for of_seed in images]
+    assert len({len(of_seed) for of_seed in seeds}) == 1, "a mean over seeds is one over images where all have as many"
+    wholes = [{name: sum(size[name] for size in of_seed) for name in ("p", "n")} for of_seed in seeds]
+    sets = {"mean": [size for of_seed in seeds for size in of_seed], "pooled": wholes}
+    found = set()
+    for averaging, values in scores.items():
+        known = {
+            short: round(float(values[name]) + (changed or {}).get(name, 0), DIGITS)
             for name, short in SHOWN.items()
+            if not math.isnan(values.get(name, math.nan))
         }
+        if averaging == "pooled" and len(wholes) == 1:
+            result = check_1_testset_no_kfold(testset=wholes[0], scores=known, eps=ROUNDING) if len(known) > 2 else None
+        else:
+            known.pop("f1", None)
+            result = (
+                check_n_testsets_mos_no_kfold(testsets=sets[averaging], scores=known, eps=ROUNDING) if known else None
+            )
+        found |= {averaging} if result and result["inconsistency"] else set()
+    return found
 
-    def of_means(averaging, sets):
-        linear = {name: value for name, value in scores(averaging).items() if name != "f1"}
-        return check_n_testsets_mos_no_kfold(testsets=sets * seeds, scores=linear, eps=ROUNDING)
 
-    found = {"mean": of_means("mean", sizes), "pooled": of_means("pooled", [whole])}
-    if seeds == 1:
-        found["pooled"] = check_1_testset_no_kfold(testset=whole, scores=scores("pooled"), eps=ROUNDING)
-    return {averaging for averaging, result in found.items() if result["inconsistency"]}
+def wide_scores(row, subset="test"):
+    """The scores of a row of a results table, by averaging."""
+    return {way: {name: row[f"{subset}_{name}_{way}"] for name in SHOWN} for way in ("mean", "pooled")}
+
+
+def tidy_scores(tidy, keys):
+    """Key -> the scores of a row of a tidy table, by averaging; means that lack an image are left out."""
+    rows = {}
+    for line in tidy[tidy["metric"].isin(SHOWN)].to_dict("records"):
+        way = {"image": "mean", "pooled": "pooled"}[line["averaging"]]
+        value = math.nan if line["undefined"] else line["mean"]
+        rows.setdefault(tuple(line[key] for key in keys), {}).setdefault(way, {})[line["metric"]] = value
+    return rows

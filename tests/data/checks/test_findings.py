@@ -46,7 +46,7 @@ def data():
     )
     samples = pd.DataFrame({"sample": names, "readable": 1, "problem": "", "mask_values": 2, "foreground": 0.2})
     samples["mask_counts"], samples["foreground_roi"], samples["classes"] = "0=80 255=20", np.nan, ""
-    samples["foreground_border"] = 0.0
+    samples["foreground_border"], samples["mask_mode"] = 0.0, "PNG L: above 127 is foreground"
     split = pd.DataFrame({"sample": names, "subset": ["train"] * 6 + ["val"] * 3 + ["test"] * 3})
     return index, samples, np.stack([thumbnail(p) for p in pictures()]), split
 
@@ -234,7 +234,7 @@ def test_long_lists_are_cut_and_everything_is_still_accepted_by_what_is_proposed
     names = [f"{n:04d}" for n in range(count)]
     index = pd.DataFrame({"sample": names, "mask": "", "official_subset": ""})
     samples = pd.DataFrame({"sample": names, "readable": 1, "problem": "", "mask_values": np.nan, "foreground": np.nan})
-    samples["foreground_border"], samples["mask_counts"] = np.nan, np.nan
+    samples["foreground_border"], samples["mask_counts"], samples["mask_mode"] = np.nan, np.nan, ""
     with pytest.raises(StudyError) as caught:
         inspect(samples, index)
     assert str(caught.value).count("\n  mask_missing: ") == 50

@@ -1,5 +1,8 @@
 """Images of more than 8 bits a channel, and of other channels than grey and RGB."""
 
+import importlib.util
+import io
+
 import numpy as np
 import pytest
 import tifffile
@@ -143,3 +146,32 @@ def test_a_reading_is_spelt_and_read_back(reading):
 def test_strange_words_are_no_reading():
     with pytest.raises(ValueError, match="says nothing"):
         parsed("sideways")
+
+
+def packed_by_lzw(path, pixels):
+    """Write (H, W, C) as a TIFF that LZW has packed: a grey one as wide as all channels, whose header is changed."""
+    height, width, channels = pixels.shape
+    stream = io.BytesIO()
+    wide = Image.fromarray(pixels.reshape(height, width * channels))
+    wide.save(stream, "TIFF", compression="tiff_lzw", tiffinfo={278: height})
+    with tifffile.TiffFile(io.BytesIO(stream.getvalue())) as file:
+        ((start,), (length,)) = file.pages[0].dataoffsets, file.pages[0].databytecounts
+    packed = stream.getvalue()[start : start + length]
+    tifffile.imwrite(path, pixels, photometric="minisblack", planarconfig="contig")
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        (start,) = file.pages[0].dataoffsets
+        file.pages[0].tags["Compression"].overwrite(5)
+        file.pages[0].tags["StripByteCounts"].overwrite(length)
+    content = path.read_bytes()
+    path.write_bytes(content[:start] + packed + content[start + length :])
+
+
+def test_what_unpacks_rare_files_is_named(tmp_path):
+    pixels = np.arange(24 * 20 * 5).reshape(24, 20, 5).astype(np.uint8)
+    packed_by_lzw(tmp_path / "a.tif", pixels)
+    if importlib.util.find_spec("imagecodecs"):
+        read = read_image(tmp_path / "a.tif", configured(channels=(1, 2, 3)))
+        assert np.array_equal(read, pixels[..., :3])
+        return
+    with pytest.raises(StudyError, match=r"requires the 'imagecodecs' package[\s\S]*-e '\.\[tiff\]'"):
+        read_image(tmp_path / "a.tif", configured(channels=(1, 2, 3)))

@@ -473,3 +473,45 @@ def test_the_phantom_read_with_three_classes(tmp_path):
     discs = build_index("folder", tmp_path)
     for row, name in enumerate(discs["mask"]):
         np.testing.assert_array_equal(stored.masks[row] == 1, read_mask(tmp_path / name).array)
+
+
+# --- layouts of public data sets ---
+
+
+def test_a_folder_for_each_image_with_a_mask_for_each_object(tmp_path):
+    for name in ("a1", "b2"):
+        picture(tmp_path / name / "images" / f"{name}.png")
+        for number, columns in enumerate((2, 5)):
+            mask(tmp_path / name / "masks" / f"{number}f.png", columns)
+    frame = listed(tmp_path)
+    assert list(frame["mask"]) == ["a1/masks/*", "b2/masks/*"] and list(frame.index) == ["a1", "b2"]
+    assert read_mask(tmp_path / "a1/masks/*").array.mean() == 5 / 16
+
+
+def test_folders_that_are_called_like_subsets_are_these(tmp_path):
+    for folder in ("Train_Folder", "Val_Folder", "Test_Folder"):
+        pairs(tmp_path / folder, (folder[0],), images="img", masks="label")
+    assert dict(listed(tmp_path)["official_subset"]) == {"T": "train", "V": "val", "Test_T": "test"} or dict(
+        listed(tmp_path)["official_subset"]
+    ) == {"test_T": "test", "train_T": "train", "val_V": "val"}
+
+
+def test_pictures_that_nobody_looks_into_are_said_where_folders_are_named_too(tmp_path):
+    pairs(tmp_path, images="raw/train", masks="drawn")
+    picture(tmp_path / "test" / "9.png")
+    assert said(listed(tmp_path, images="raw/train", masks="drawn"), "masks are those in drawn; nobody looks into test")
+
+
+def test_what_is_there_instead_of_masks_is_said(tmp_path):
+    pairs(tmp_path, ("1",))
+    (tmp_path / "masks" / "1.png").rename(tmp_path / "masks" / "1.npy")
+    assert "masks none; masks: 1 file left out, no image format that is read (.npy): 1.npy" in refused(tmp_path)
+    shutil.rmtree(tmp_path / "images")
+    (tmp_path / "images.zip").write_bytes(b"PK")
+    assert "no folder of images; images.zip is packed: unpack it" in refused(tmp_path)
+
+
+def test_a_path_of_another_machine_is_said_with_that_of_this_one(tmp_path):
+    pairs(tmp_path, ("1",))
+    table(tmp_path, "image,group", r"C:\Users\anna\cells\images\1.png,p1")
+    assert "Paths are those below the root: 'images/1.png' is there" in refused(tmp_path)

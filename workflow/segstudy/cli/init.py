@@ -134,6 +134,10 @@ def _report(path: Path, name: str, proposal: Proposal, left: Sequence[Question])
         say(f"groups GUESSED from names ({proposal.groups.kind}): {len(proposal.groups.sizes)}; see {path}")
     for key, seen in proposal.said.items():
         say(f"{key}: {seen}")
+    settled = "orientation: " if "orientation" in proposal.keys else "\0"
+    problems = [text for text in proposal.problems if settled not in text]
+    if problems:
+        say(f"to mend, or the study stops: {len(problems)} images, such as {problems[0]}")
     if left:
         for question in left:
             say(f"not known: {question.text}")

@@ -58,17 +58,24 @@ def with_classes(name: str, entry: Mapping[str, Any], data_root: Any, files: Seq
     else:
         known = module.classes(root, layout)
     if not known and not wanted:
-        raise _unnamed(name, root, module.proposal(root))
+        raise _unnamed(name, root, proposed(module, root))
     values = {class_name(key, value): value for key, value in known.items()} | known
     if ignored is not None:
         block["ignore"] = [_value(value, values, where) for value in ignored]
         known = {key: value for key, value in known.items() if value not in block["ignore"]}
     if known:
         block["classes"] = _picked(known, values, wanted, where) if wanted else _all(known)
-    if ignored is None:
-        taken = {value for group in block["classes"].values() for value in _listed(group)}
-        block["ignore"] = [value for value in module.void(root, layout) if value not in taken]
+    if ignored is None or any(map(_is_name, ignored)):  # a class by its name is void beside what is void by the format
+        taken = {value for group in block.get("classes", {}).values() for value in _listed(group)}
+        colours = any(isinstance(value, str) for value in taken)
+        void = [v for v in module.void(root, layout) if v not in taken and (not taken or isinstance(v, str) == colours)]
+        block["ignore"] = list(dict.fromkeys([*(block["ignore"] if ignored else []), *void]))
     return block
+
+
+def proposed(module: Any, root: Path) -> dict[str, Any]:
+    """Return the keys of a data set's block that a reader proposes; none where its files say everything."""
+    return module.proposal(root) if hasattr(module, "proposal") else {}
 
 
 def class_name(name: str, value: int | str) -> str:

@@ -16,7 +16,7 @@ from segstudy.core.names import annotator_columns, file_columns, title_of
 from segstudy.data.card_page import card_page, card_text
 from segstudy.data.class_shares import class_shares
 from segstudy.data.examples import draw_examples
-from segstudy.data.images.label_map import Labels, looks_inverted, spelt
+from segstudy.data.images.label_map import Labels, looks_inverted, some_look_inverted, spelt
 from segstudy.data.index import repairs
 from segstudy.data.inspect_files import SAMPLE_COLUMNS, VOID_COLUMN, Decoded, decode, further_masks
 from segstudy.data.orientation_notes import remark
@@ -112,7 +112,7 @@ def _card(
         "mask_constant": list(samples.loc[_constant(samples, labels), "sample"]),
         "duplicates": _duplicates(index),
         "problems": {row["sample"]: row["problem"] for row in samples.to_dict("records") if row["problem"]},
-        "looks_inverted": looks_inverted(samples, labels),
+        "looks_inverted": looks_inverted(samples, labels) or some_look_inverted(samples, labels),
         "repairs": repaired,
         "orientation": remark([samples["image_turn"], samples["mask_turn"]], labels.orientation),
         "range": next((str(told) for told in table.get("reading", ())), ""),

@@ -23,6 +23,7 @@ from segstudy.data.orientation_notes import notes_of, settle
 # A mask with a larger share of half-tones is none. Seen: soft-edged masks of EBHI-SEG up to 0.06, lossy JPEG masks of
 # PH2 0.00; photographs taken for masks 0.08 to 1.0, on average 0.56 (DRIVE) to 0.90 (EBHI-SEG).
 HALFTONES = 0.2
+FLAT = 0.01  # share of a lossy mask in flat areas between black and white: no edges of the objects
 
 # The columns of samples.csv; the encodings of the other masks and the second human's Dice are for the card alone.
 SAMPLE_COLUMNS = (
@@ -149,6 +150,11 @@ def _mask(
         problems.append(f"size_mismatch: {part} is {width}x{height}, image {size[1]}x{size[0]}")
     if mask.between > HALFTONES and not mask.value_map:
         problems.append(f"mask_not_binary: {mask.between:.0%} of the pixels of the {part} are half-tones")
+    elif mask.flat > FLAT:
+        problems.append(
+            f"mask_not_binary: {mask.flat:.0%} of the pixels of the {part} are grey areas between black and white: "
+            "values that a lossy file does not keep"
+        )
     if mask.unknown:
         stray = f"{row[part]} holds {spelt(mask.unknown)} ({mask.stray:.2%} of its pixels)"
         problems.append(f"unknown_label: {stray}, which is no class")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,23 +12,28 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from segstudy.config.classes_in_files import with_classes
-from segstudy.config.datasets import CLASSES_IN_FILES, CONVERTED, WITH_LAYOUT
+from segstudy.config.classes_in_files import proposed, with_classes
+from segstudy.config.datasets import ANNOTATIONS, CLASSES_IN_FILES, CONVERTED, WITH_LAYOUT
 from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError
 from segstudy.data.convert import convert
+from segstudy.data.images.deep import OtherChannels, needs_tifffile
 from segstudy.data.images.label_map import Labels, looks_inverted, read_ids
+from segstudy.data.images.read import page_count
+from segstudy.data.images.reading import configured
 from segstudy.data.index import build_index
 from segstudy.data.inspect_files import decode
 from segstudy.data.name_groups import Groups, guess_groups
 from segstudy.data.readers.registry import labels_of, reader_module
 from segstudy.data.scale import Scale, choose_scale, thinnest_tenth
-from segstudy.data.value_maps import ZERO
+from segstudy.data.value_maps import VOID, ZERO, meanings, order, scarce_zero
 
 LOOKED_AT = 200  # images whose masks are decoded; more are sampled evenly
 THICKNESS_OF = 24  # masks whose thickness is measured
 MOST_CLASSES = 24
-VOID = "255"
+SHOWN = 12  # values that a sentence names
+# What tools and people call what is to count for nothing.
+VOID_NAMES = ("void", "ignore", "ignored", "ignoreregion", "unlabeled", "unlabelled", "dontcare", "dontcount")
 
 
 class Option(NamedTuple):
@@ -44,6 +50,9 @@ class Question(NamedTuple):
     options: tuple[Option, ...]
 
 
+Answer = tuple[dict[str, Any], dict[str, str], list[Question]]  # keys of a block, what was seen, what is to be asked
+
+
 class Proposal(NamedTuple):
     """What a folder holds, and the keys of a data set that reads it."""
 
@@ -58,6 +67,7 @@ class Proposal(NamedTuple):
     groups: Groups | None
     scale: Scale
     repairs: tuple[str, ...]
+    problems: tuple[str, ...]  # of the files looked at; they will stop the study
 
 
 def propose(root: Path, reader: str, layout: Layout, threads: int = 1) -> Proposal:
@@ -79,20 +89,27 @@ def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int)
     module = reader_module(reader)
     if reader == "folder" and _holds_stacks(root, layout):
         layout = layout.model_copy(update={"pages": True})
-    rows = build_index(reader, files, layout=layout, dataset="images", threads=threads)
+    rows, questions = _rows(reader, files, layout, threads)
     labelled = rows[rows["mask"] != ""]
     places = np.unique(np.linspace(0, len(labelled) - 1, min(LOOKED_AT, len(labelled))).astype(int))
     chosen = labelled.iloc[places].reset_index(drop=True)
-    keys: dict[str, Any] = module.proposal(root) if hasattr(module, "proposal") else {}
+    keys = proposed(module, root)
     said = dict.fromkeys(keys, "values of the masks; rename them")
-    questions: list[Question] = []
     settings = _named_in_files(root, reader, layout, keys)
+    if void := _called_void(settings.get("classes", {})):
+        keys["ignore"] = void
+        said["ignore"] = "by its name no class: its pixels count for nothing. Wrong? Take this line away"
+        settings = _named_in_files(root, reader, layout, keys)
     labels = labels_of(reader, **settings)
-    if settings.get("classes") and not keys:
+    samples = decode(chosen, files, labels, threads).samples
+    if settings.get("classes") and "classes" not in keys:
         said["reader"] = "classes in the files: " + ", ".join(labels.foreground)
     elif not keys:
-        keys, said, questions = _meaning(labels, decode(chosen, files, labels, threads).samples)
-        labels = labels_of(reader, **keys)
+        keys, said, asked = _meaning(labels, samples)
+        questions += asked
+    for more, words, asked in (_orientation(samples), _empty(samples, reader, len(labelled))):
+        keys, said, questions = keys | more, said | words, questions + asked
+    labels = labels_of(reader, **{key: value for key, value in (keys | settings).items() if key != "exceptions"})
     sizes = list(zip(rows["width"], rows["height"], strict=True))
     return Proposal(
         reader=reader,
@@ -106,7 +123,26 @@ def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int)
         groups=None if (rows["group"] != "").any() or reader not in WITH_LAYOUT else guess_groups(list(rows["sample"])),
         scale=choose_scale(sizes, _thinnest(chosen, files, labels)),
         repairs=tuple(rows.attrs.get("repairs", [])),
+        problems=tuple(f"{s}: {text}" for s, text in zip(samples["sample"], samples["problem"], strict=True) if text),
     )
+
+
+def _rows(reader: str, files: Path, layout: Layout, threads: int) -> tuple[pd.DataFrame, list[Question]]:
+    """Return index.csv, and the question which channels are read where the files do not tell."""
+    try:
+        return build_index(reader, files, layout=layout, dataset="images", threads=threads), []
+    except OtherChannels as error:
+        first = Option({"channels": [1, 2, 3]}, "the first three are red, green and blue")
+        grey = Option({"channels": [1]}, "the first alone, as grey")
+        reading = configured(channels=first.keys["channels"])
+        rows = build_index(reader, files, layout=layout, reading=reading, dataset="images", threads=threads)
+        return rows, [Question(f"{error.what[0].upper()}{error.what[1:]}.", (first, grey))]
+
+
+def _called_void(classes: Mapping[str, Any]) -> str | list[str] | None:
+    """Return the class whose name says that it is none, or several; None where no class is left beside them."""
+    names = [name for name in classes if re.sub(r"[\W_]", "", name).casefold() in VOID_NAMES]
+    return None if not names or len(names) == len(classes) else names[0] if len(names) == 1 else names
 
 
 def _named_in_files(root: Path, reader: str, layout: Layout, keys: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,11 +155,10 @@ def _named_in_files(root: Path, reader: str, layout: Layout, keys: Mapping[str, 
 
 
 def _holds_stacks(root: Path, layout: Layout) -> bool:
-    """Return whether the first image is a TIFF or GIF of several pages: each page is an image then."""
-    from segstudy.data.images.decode import opened
-
-    with opened(root / str(reader_module("folder").index(root, layout)["image"].iloc[0])) as image:
-        return image.format in ("TIFF", "GIF") and getattr(image, "n_frames", 1) > 1
+    """Return whether an image is a TIFF or GIF of several pages: each page is an image then."""
+    paths = [root / path for path in reader_module("folder").index(root, layout)["image"].head(LOOKED_AT)]
+    stacks = [path for path in paths if path.suffix.casefold() in (".tif", ".tiff", ".gif")]
+    return any(not needs_tifffile(path) and page_count(path) > 1 for path in stacks)
 
 
 def _thinnest(rows: pd.DataFrame, root: Path, labels: Labels) -> float | None:
@@ -140,37 +175,64 @@ def _thinnest(rows: pd.DataFrame, root: Path, labels: Labels) -> float | None:
     return float(np.median(found)) if found else None
 
 
-def _meaning(labels: Labels, samples: pd.DataFrame) -> tuple[dict[str, Any], dict[str, str], list[Question]]:
+def _meaning(labels: Labels, samples: pd.DataFrame) -> Answer:
     """Return keys that say what the values of the masks mean, what was seen, and what has to be asked."""
     if labels.values or labels.several:
         return {}, {}, []
     masks = [_counts(text) for text in samples["mask_counts"] if isinstance(text, str) and text]
     files = Counter(value for counts in masks for value in counts)
-    objects = sorted((value for value in files if value not in ZERO), key=_order)
-    most = int(pd.to_numeric(samples["mask_values"], errors="coerce").max() or 0)
-    if (len(objects) <= 1 and most <= 2) or (set(objects) <= {"1", VOID} and not _together(masks, "1", VOID)):
+    pixels = sum((Counter(counts) for counts in masks), Counter[str]())
+    objects = sorted((value for value in files if value not in ZERO), key=order)
+    zero = bool(ZERO & files.keys())
+    most = int(pd.to_numeric(samples["mask_values"], errors="coerce").fillna(0).max())
+    two = zero and set(objects) <= {"1", "255"} and not _together(masks, "1", "255")
+    if not objects or (len(objects) == 1 and most <= 2) or two:
         return _inverted(samples, labels)
-    spelt = f"values {', '.join(objects[:MOST_CLASSES])}{' ...' if len(objects) > MOST_CLASSES else ''} beside 0"
-    if most > MOST_CLASSES or _numbered(masks, objects):
+    shown = f"values {', '.join(objects[:SHOWN])}{' ...' if len(objects) > SHOWN else ''}"
+    spelt = f"{shown} {'beside' if zero else 'and no'} 0"
+    seldom = sum(files[value] for value in objects) < len(objects) * len(masks) / 4
+    if most > MOST_CLASSES or _numbered(masks, objects) or (len(objects) > MOST_CLASSES and seldom):
         return {"above_zero": True}, {"above_zero": f"{spelt}: numbered objects; all that is not 0 is object"}, []
-    rest = [value for value in objects if value != VOID]
-    classes = {f"class_{value.lstrip('#')}": _value(value) for value in objects}
-    named = {f"class_{value.lstrip('#')}": _value(value) for value in rest}
-    if VOID in objects and len(rest) > 1:
-        keys = {"classes": named, "ignore": 255}
-        return keys, {"classes": f"{spelt}; rename them", "ignore": "255 beside classes: void, as in VOC"}, []
-    options = [Option({"classes": classes}, "several kinds of objects")]
-    if VOID in objects:
-        options.append(
-            Option({"ignore": 255}, f"one kind of object, {rest[0]}; 255 is a border that counts for nothing")
-        )
-    options.append(Option({"above_zero": True}, "one kind of object: all that is not 0"))
-    if VOID not in objects and all(files[value] > len(masks) / 4 for value in objects):
-        return {"classes": classes}, {"classes": f"{spelt}, the same in most masks; rename them"}, []
-    return {}, {}, [Question(f"The masks hold {spelt}. What do they mean?", tuple(options))]
+    found = meanings(pixels)
+    if not scarce_zero(pixels):
+        border = next((value for value in objects if value in VOID), None)
+        if border and len(objects) > 2:
+            keys, said = found[1].keys, f"{border} beside classes: void, as in VOC"
+            return keys, {"classes": f"{spelt}; rename them", "ignore": said}, []
+        if not border and all(files[value] > len(masks) / 4 for value in objects):
+            return found[0].keys, {"classes": f"{spelt}, the same in most masks; rename them"}, []
+    options = tuple(Option(keys, words.partition("; rename")[0]) for keys, words in found)
+    return {}, {}, [Question(f"The masks hold {spelt}. What do they mean?", options)]
 
 
-def _inverted(samples: pd.DataFrame, labels: Labels) -> tuple[dict[str, Any], dict[str, str], list[Question]]:
+def _orientation(samples: pd.DataFrame) -> Answer:
+    """Return what settles whether notes of orientation count, where images and masks disagree."""
+    told = [text for text in samples["problem"] if "orientation: " in text]
+    if not told:
+        return {}, {}, []
+    if all("obeyed" in text for text in told):
+        seen = f"{len(told)} photographs fit their masks only where their own note (EXIF) is obeyed"
+        return {"orientation": "apply"}, {"orientation": seen}, []
+    options = (
+        Option({"orientation": "ignore"}, "masks were drawn on the pixels as they are stored"),
+        Option({"orientation": "apply"}, "masks were drawn on the pictures as a viewer shows them"),
+    )
+    return {}, {}, [Question(f"{len(told)} photographs note that they lie on their side or head.", options)]
+
+
+def _empty(samples: pd.DataFrame, reader: str, labelled: int) -> Answer:
+    """Return the exception for images of annotation files that hold no object, which are background all over."""
+    names = list(samples.loc[samples["foreground"] == 0, "sample"]) if reader in ANNOTATIONS else []
+    if not names or len(names) == len(samples):
+        return {}, {}, []
+    exception: dict[str, Any] = {"kind": "mask_constant", "reason": "no object is annotated in these images"}
+    if len(samples) == labelled and len(names) <= SHOWN:
+        exception |= {"samples": names}
+    seen = f"{len(names)} of {len(samples)} images hold no object. Not labelled yet? Take them out, and this line"
+    return {"exceptions": [exception]}, {"exceptions": seen}, []
+
+
+def _inverted(samples: pd.DataFrame, labels: Labels) -> Answer:
     finding = looks_inverted(samples, labels)
     if not finding:
         return {}, {}, []
@@ -194,11 +256,3 @@ def _numbered(masks: Sequence[Mapping[str, int]], objects: Sequence[str]) -> boo
     numbers = [sorted(int(v) for v in counts if v.isdecimal() and v != "0") for counts in masks]
     gapless = all(values == list(range(1, len(values) + 1)) for values in numbers)
     return gapless and len(objects) > 3 and len({len(values) for values in numbers}) > 2
-
-
-def _order(value: str) -> tuple[bool, int, str]:
-    return not value.isdecimal(), int(value) if value.isdecimal() else 0, value
-
-
-def _value(value: str) -> int | str:
-    return int(value) if value.isdecimal() else value

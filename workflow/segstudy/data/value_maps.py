@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import pandas as pd
 import yaml
 
 SHOWN = 8  # values that are written out, and classes that are proposed
 ZERO = {"0", "#000000"}
-BORDER = "255"  # what annotation tools write where nothing is to count
+VOID = ("255", "65535", "#e0e0c0")  # what tools write where nothing is to count: in 8 bits, in 16, VOC's colour
+SCARCE = 0.1  # share of the pixels below which 0 may well be no background
 HALF = 127  # values up to this one are background in masks that are cut at half
 
 Counts = dict[str, int]  # pixels of each value of a mask, the value as it is spelt in the config
+
+
+class Meaning(NamedTuple):
+    """Something that the values of masks may mean: keys of a data set's block that say so, and in words."""
+
+    keys: dict[str, Any]
+    words: str
 
 
 class ValueMaps(NamedTuple):
@@ -70,31 +79,99 @@ def _text(masks: list[Counts], distinct: int) -> str:
         pixels.update(counts)
         files.update(counts.keys())
     total = sum(pixels.values())
-    shown = sorted((value for value, _ in pixels.most_common(SHOWN)), key=_order)
+    shown = sorted((value for value, _ in pixels.most_common(SHOWN)), key=order)
     said = [f"{value} ({pixels[value] / total:.1%} of the pixels, in {files[value]} of them)" for value in shown]
     more = max(len(pixels), distinct) - len(shown)
     listed = ", ".join(said) + (f" and {more} more" if more else "")
-    lines = "".join(f"\n        {line}" for line in _meanings(sorted(pixels, key=_order)))
+    lines = "".join(f"\n        {line}" for line in _lines(meanings(pixels)))
     return (
         f"{len(masks)} masks hold separate values, and nothing in the config says what they mean: {listed}"
         f"\n      In the block of the data set, say one of{lines}"
     )
 
 
-def _order(value: str) -> tuple[bool, int, str]:
+def order(value: str) -> tuple[bool, int, str]:
+    """Return a sort key: numbers by size, then colours."""
     return not value.isdecimal(), int(value) if value.isdecimal() else 0, value
 
 
-def _meanings(values: list[str]) -> list[str]:
-    """Return lines of config that give the values a meaning."""
-    objects = [value for value in values if value not in ZERO]
+def meanings(pixels: Counter[str]) -> list[Meaning]:
+    """Return what the separate values of masks may mean, the likelier first.
+
+    Where 0 is nowhere, or hardly anywhere, the most frequent value may be the background.
+
+    Args:
+        pixels: of each value, as it is spelt in the config.
+    """
+    objects = sorted((value for value in pixels if value not in ZERO), key=order)
+    zero = sorted(ZERO & pixels.keys())
+    most = max(objects, key=pixels.__getitem__)
+    found = _beside_zero(objects, pixels) if zero else []
+    if scarce_zero(pixels):
+        found += _beside(most, [value for value in (*zero, *objects) if value != most], pixels)
+    return found
+
+
+def scarce_zero(pixels: Counter[str]) -> bool:
+    """Return whether 0 is nowhere, or hardly anywhere while another value covers most of the masks."""
+    objects = [count for value, count in pixels.items() if value not in ZERO]
+    zero = pixels.total() - sum(objects)
+    return not zero or (zero < SCARCE * pixels.total() and max(objects, default=0) > pixels.total() / 2)
+
+
+def _beside_zero(objects: Sequence[str], pixels: Counter[str]) -> list[Meaning]:
+    """Return what values mean where 0 (or black) is the background."""
+    borders = [value for value in objects if value in VOID]
+    rest = [value for value in objects if value not in borders]
+    found = [Meaning({"classes": _classes(objects)}, "several kinds of objects; rename them")]
+    if borders and len(rest) > 1:
+        keys = {"classes": _classes(rest), "ignore": _value(borders[-1])}
+        found.append(Meaning(keys, f"several kinds of objects; {borders[-1]} is a border that counts for nothing"))
+    if borders and len(objects) == 2:
+        other = {objects[0]: objects[1], objects[1]: objects[0]}
+        likely = sorted(objects, key=lambda value: (value not in borders, pixels[value]))
+        thin = [value for value in likely if value in borders or pixels[value] <= pixels[other[value]]]
+        found += [Meaning({"ignore": _value(value)}, _one_kind(other[value], value)) for value in thin]
+    return [*found, Meaning({"above_zero": True}, "one kind of object: all that is not 0, or not black")]
+
+
+def _beside(background: str, others: Sequence[str], pixels: Counter[str]) -> list[Meaning]:
+    """Return what values mean where one that is not 0 is the background."""
+    said = f"{background} is the background"
+    found = []
+    if len(others) == 2:
+        thin, thick = sorted(others, key=pixels.__getitem__)
+        keys = {"classes": _classes([thick], background), "ignore": _value(thin)}
+        found = [Meaning(keys, f"{said}; {_one_kind(thick, thin)}")]
+    what = "several kinds of objects; rename them" if len(others) > 1 else f"one kind of object, {others[0]}"
+    return [*found, Meaning({"classes": _classes(others, background)}, f"{said}; {what}")]
+
+
+def _one_kind(value: str, border: str) -> str:
+    return f"one kind of object, {value}; {border} is a border that counts for nothing"
+
+
+def _classes(values: Sequence[str], background: str | None = None) -> dict[str, int | str]:
+    start = {} if background is None else {"background": _value(background)}
+    return start | {f"class_{value.lstrip('#')}": _value(value) for value in values}
+
+
+def _value(value: str) -> int | str:
+    return int(value) if value.isdecimal() else value
+
+
+def _lines(found: Sequence[Meaning]) -> list[str]:
+    """Return the meanings as lines of config; those of many classes are left out."""
     lines = []
-    if len(objects) <= SHOWN:
-        classes = {f"class_{value.lstrip('#')}": int(value) if value.isdecimal() else value for value in objects}
-        shown = yaml.safe_dump({"classes": classes}, default_flow_style=None, width=1000, sort_keys=False).strip()
-        lines.append(f"{shown}  # several kinds of objects; rename them")
-    rest = [value for value in objects if value != BORDER]
-    if BORDER in objects and len(rest) == 1:
-        lines.append(f"ignore: {BORDER}  # one kind of object, {rest[0]}; {BORDER} is a border that counts for nothing")
-    lines.append("above_zero: true  # one kind of object: all that is not 0, or not black")
+    for keys, words in found:
+        if len(keys.get("classes", {})) <= SHOWN:
+            shown = [_yaml({key: value}) for key, value in keys.items()]
+            lines += [*shown[:-1], f"{shown[-1]}  # {words}"]
     return lines
+
+
+def _yaml(block: dict[str, Any]) -> str:
+    nested = any(isinstance(value, dict) for value in block.values())
+    flow = None if nested else False  # the inner mapping alone stands in braces
+    text: str = yaml.safe_dump(block, default_flow_style=flow, width=1000, sort_keys=False)
+    return text.strip()

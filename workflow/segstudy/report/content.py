@@ -17,6 +17,7 @@ from segstudy.core.markup import html_of_markdown
 from segstudy.data.card_page import without_picture
 from segstudy.report import embed
 from segstudy.report import tables as grids
+from segstudy.report.annotators import annotators
 from segstudy.report.cost import Scores, Spent, cost_grid, epochs_grid, pareto, read_runs, spent
 from segstudy.report.embed import Picture
 from segstudy.report.external import ExternalPart, external_part
@@ -29,6 +30,13 @@ from segstudy.tables.pairwise_text import spoken
 from segstudy.tables.policies import order_sentences, scores_of
 
 STRIPS = 6000  # pixels of the height of the strips at most: as many lines as it takes to be read
+# Tables that not every experiment has.
+MORE = {
+    "comparisons": grids.comparisons,
+    "annotators": annotators,
+    "strata": grids.strata,
+    "classes": grids.classes,
+}
 EXAMPLES = 1200  # pixels of the longer side of a data card's example pictures
 
 
@@ -63,7 +71,7 @@ class Experiment(NamedTuple):
     shares: Grid | None  # the same as numbers
     external: ExternalPart | None  # external test sets
     sentences: dict[str, list[str]]  # by data set
-    more: list[Grid]  # comparisons, strata, classes
+    more: list[Grid]  # those of MORE
     curves: Picture
     failures: Picture | None
     strips: Picture | None
@@ -172,7 +180,7 @@ def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experi
     policies = _table(paths.table(results, name, "thresholds.csv"))
     more = [
         make(f"{name}-{kind}", table_of_kind, settings)
-        for kind, make in (("comparisons", grids.comparisons), ("strata", grids.strata), ("classes", grids.classes))
+        for kind, make in MORE.items()
         if (table_of_kind := _table(paths.table(results, name, f"{kind}.csv"))) is not None
     ]
     sentences = _sentences(pairs, policies, settings)

@@ -10,6 +10,7 @@ from segstudy.config.cell import Cell
 from segstudy.config.datasets import WITHOUT_STRATA
 from segstudy.config.study import Study
 from segstudy.runtime.fingerprint import PACKAGE
+from segstudy.study import annotators
 from segstudy.study.cell_inputs import of_cells, seen, sources
 from segstudy.study.experiments import binary_cells, first_of_rows, variants
 from segstudy.study.lookups import is_drawn, root
@@ -66,6 +67,7 @@ def tables(study: Study, suffix: str = "html") -> list[str]:
         ".thresholds": [name for name in names if _has_policies(study, name)],
         ".external": [name for name in names if study.experiments[name].external],
         ".classes": [name for name in names if len(binary_cells(study, name)) < len(study.experiments[name].cells)],
+        ".annotators": [name for name in names if annotators.datasets(study, name)],
         ".comparisons": [name for name in names if study.experiments[name].rows > 1 or variants(study, name)],
     }
     folder = paths.results(study.study)

@@ -19,7 +19,8 @@ logger = logging.getLogger("segstudy")
 TO_DO = {
     "unreadable": "replace the file by a sound copy, or remove the image and its mask",
     "size_mismatch": "check that the mask belongs to the image; one of the two was resized or cropped",
-    "mask_not_binary": "check that this is the mask and not the image or a probability map",
+    "mask_not_binary": "check that this is the mask and not the image or a probability map; of masks of several "
+    "values use the original files, no JPEG",
     "mask_of_values": "say what the values mean, by one of the lines above; half of the range would be a guess",
     "no_class_values": "use the original label files, whose one channel (or palette) holds the values, one file an "
     "image; or map colours under 'classes', for instance window: '#ff0000'",

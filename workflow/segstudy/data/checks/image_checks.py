@@ -15,7 +15,7 @@ import pandas as pd
 
 from segstudy.config.datasets import DeclaredException
 from segstudy.data.checks.findings import Finding, apply_exceptions, check_same_samples
-from segstudy.data.images.label_map import Labels, looks_inverted, spelt
+from segstudy.data.images.label_map import Labels, looks_inverted, some_look_inverted, spelt
 from segstudy.data.inspect_files import VOID_COLUMN
 from segstudy.data.value_maps import value_maps
 
@@ -56,7 +56,7 @@ def check_images(
         findings = [f for f in findings if f.kind != "mask_constant" or f.subjects[0] not in maps.samples]
         findings.append(Finding("mask_of_values", *maps))
     record = apply_exceptions(findings, exceptions, IMAGE_KINDS, dataset)
-    inverted = looks_inverted(samples, labels)
+    inverted = looks_inverted(samples, labels) or some_look_inverted(samples, labels)
     if inverted:
         logger.warning("%s: %s", dataset, inverted)
         record["warnings"].append(inverted)
@@ -81,13 +81,14 @@ def _decoding(samples: pd.DataFrame) -> Iterator[Finding]:
 def _constant(samples: pd.DataFrame, index: pd.DataFrame, several: bool) -> Iterator[Finding]:
     foreground = pd.to_numeric(samples["foreground"], errors="coerce")
     values = pd.to_numeric(samples["mask_values"], errors="coerce")
-    rows = zip(index["sample"], index["mask"] != "", foreground, values, strict=True)
-    for sample, labelled, share, distinct in rows:
+    rows = zip(index["sample"], index["mask"] != "", foreground, values, samples["mask_mode"], strict=True)
+    for sample, labelled, share, distinct, mode in rows:
         if labelled and several and distinct == 1:
             yield Finding("mask_constant", (sample,), f"{sample}: the mask holds one value only")
         elif labelled and not several and share in (0, 1):
             name = "foreground" if share else "background"
-            yield Finding("mask_constant", (sample,), f"{sample}: the mask is all {name}")
+            why = f" ({mode})" if "the largest value being" in str(mode) else ""
+            yield Finding("mask_constant", (sample,), f"{sample}: the mask is all {name}{why}")
 
 
 def _missing(index: pd.DataFrame) -> Iterator[Finding]:

@@ -118,7 +118,8 @@ def _tiff(path: str | Path) -> Iterator[Any]:
         raise StudyError(
             f"the image cannot be read: {error or type(error).__name__}",
             where=path,
-            remedy="pip install imagecodecs, or store the file without compression"
+            remedy="install what unpacks it: pip install -c constraints.txt -e '.[tiff]'; or store the file with "
+            "Deflate or without compression"
             if library
             else "get this file again from the source; it is cut off, damaged or not an image",
         ) from None

@@ -70,6 +70,7 @@ class Ids(NamedTuple):
     counts: Mapping[Value, int] = {}  # see `images.read_masks.Mask`
     value_map: bool = False
     void: NDArray[np.bool_] | None = None  # (H, W), True where a pixel counts for nothing; None: all count
+    flat: float = 0.0  # see `images.read_masks.Mask`
 
 
 def binary(name: str, inverted: bool = False) -> Labels:
@@ -125,7 +126,7 @@ def read_ids(path: str | Path, labels: Labels) -> Ids:
     if not labels.values:
         mask = read_mask(path, labels.inverted, labels.above_zero, labels.void, labels.upright)
         read = (mask.mode, mask.note, mask.values, mask.between)
-        return Ids(mask.array.astype(np.uint8), *read, (), 0.0, mask.counts, mask.value_map, mask.void)
+        return Ids(mask.array.astype(np.uint8), *read, (), 0.0, mask.counts, mask.value_map, mask.void, mask.flat)
     if Path(path).name.endswith("*"):
         raise NoClassValues(
             "several mask files of one image are one mask of one class; values that are classes stand in one file",
@@ -211,4 +212,24 @@ def looks_inverted(samples: pd.DataFrame, labels: Labels) -> str:
         f"the masks look inverted: in {covered.sum()} of {len(shares)} the foreground is more than half of the image "
         f"and of its border; if the {labels.foreground[0]} is what is left out, set "
         f"'inverted: {str(not labels.inverted).lower()}' in the data set's block of the config"
+    )
+
+
+def some_look_inverted(samples: pd.DataFrame, labels: Labels) -> str:
+    """Return a sentence where a few binary masks look inverted beside the others, otherwise an empty string.
+
+    Args:
+        samples: as for `looks_inverted`, with the column `sample`.
+        labels: how the masks were read.
+    """
+    shares = samples[["foreground", "foreground_border"]].apply(pd.to_numeric, errors="coerce").dropna()
+    inside_out = (shares["foreground"] > 0.5) & (shares["foreground_border"] == 1)
+    if labels.values or len(shares) < FEWEST or not 0 < inside_out.mean() <= 1 - MOST:
+        return ""
+    if shares.loc[~inside_out, "foreground_border"].mean() > 0.1:
+        return ""  # objects reach the border elsewhere too
+    names = list(samples.loc[inside_out[inside_out].index, "sample"])
+    return (
+        f"{len(names)} of {len(shares)} masks look inverted beside the others, with all of the border in the "
+        f"foreground: {spelt(names)}; look at them"
     )

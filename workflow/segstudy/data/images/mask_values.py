@@ -12,6 +12,7 @@ from segstudy.data.images.decode import bands
 
 FEW = 32  # values up to this many are looked at one by one
 SOFT = 0.5  # share of the pixels between darkest and brightest that lie on edges: more of them is a soft-edged mask
+STEP = 16  # pixels of the one value between two others: a soft edge of so many would have several values
 FLAT = 0.3  # share of them that have their own value and background around: more are numbered objects, less a picture
 
 
@@ -68,7 +69,8 @@ def is_value_map(found: Levels) -> bool:
 
     Soft edges hold values between background and foreground too, but only where they lie between both: their pixels
     have a darker and a brighter neighbour. Of more than `FEW` values, those of numbered objects lie in flat areas or
-    beside background, and those of a photograph or a probability map beside slightly darker and brighter ones.
+    beside background, and those of a photograph or a probability map beside slightly darker and brighter ones. One
+    value alone between background and foreground is no soft edge but a third kind of pixels, such as a void outline.
     """
     if not found.stored or len(found.values) < 3 or (found.numbers.dtype.kind == "f" and not _whole(found.values)):
         return False
@@ -84,8 +86,17 @@ def is_value_map(found: Levels) -> bool:
         on_edges += int(np.count_nonzero(middle & (least < inner) & (inner < most)))
         flat += int(np.count_nonzero(middle & (inner == most) & ((least == most) | (least == lowest))))
     if few:
-        return on_edges <= SOFT * between
+        return on_edges <= SOFT * between or (len(found.values) == 3 and on_edges >= STEP)
     return found.stored != "colour" and between > 0 and flat > FLAT * between
+
+
+def flat_half_tones(numbers: NDArray[Any]) -> float:
+    """Return the share of pixels (H, W) from 10 to 90 % of the range that lie in flat areas: no edges, but values."""
+    flat = 0
+    for rows in bands(*numbers.shape):
+        least, most, inner = _neighbours(numbers.astype(np.int32), rows)
+        flat += int(np.count_nonzero((inner > 0.1 * 255) & (inner < 0.9 * 255) & (most - least < 0.1 * 255)))
+    return flat / max(1, numbers.size)
 
 
 def _whole(values: NDArray[Any]) -> bool:
@@ -128,8 +139,11 @@ def _alpha_levels(array: NDArray[np.uint8]) -> Levels:
     if alpha.min() == alpha.max():  # also where a writer left an unused alpha at 0 all over
         return _colour_levels(colour)
     values, counts = _counted_colours(array)
-    if (colour == colour[:1, :1]).all():
+    drawn = alpha > 0
+    if (colour == colour[:1, :1]).all() or not colour[drawn].any():
         return Levels(alpha, "alpha channel: ", values, counts, "")
+    if np.unique(alpha[drawn]).size == 1:  # no soft edges: all that is drawn has one strength
+        return _colour_levels(np.where(drawn[..., None], colour, np.uint8(0)))._replace(source="colour over black: ")
     darkened = colour.max(axis=2).astype(np.uint16) * alpha // 255
     return Levels(darkened.astype(np.uint8), "colour over black: ", values, counts, "")
 

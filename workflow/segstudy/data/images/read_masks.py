@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from segstudy.core.errors import StudyError
 from segstudy.data.images.decode import bands, checked, opened, page, stored
-from segstudy.data.images.mask_values import Levels, is_value_map, levels
+from segstudy.data.images.mask_values import Levels, flat_half_tones, is_value_map, levels
 from segstudy.data.images.orientation import as_noted
 from segstudy.data.images.read import LOSSY, files_of
 
@@ -28,6 +28,7 @@ class Mask(NamedTuple):
     counts: Mapping[int | str, int] = {}  # pixels of each value, of lossless files of a few separate values
     value_map: bool = False  # the values are more than two, and no grey edges: half of the range means nothing
     void: NDArray[np.bool_] | None = None  # (H, W), True where a pixel counts for nothing; background in `array`
+    flat: float = 0.0  # of lossy files, share of half-tones in flat areas: values that had a meaning before
 
 
 class NoClassValues(StudyError):
@@ -83,6 +84,7 @@ def read_mask(
         first = first._replace(
             values=max(first.values, mask.values),
             between=max(first.between, mask.between),
+            flat=max(first.flat, mask.flat),
             counts=dict(Counter(first.counts) + Counter(mask.counts)),
             value_map=first.value_map or mask.value_map,
         )
@@ -111,7 +113,7 @@ def _marked(path: str | Path, inverted: bool, above_zero: bool, void: NDArray[np
             return Mask(np.zeros(void.shape, bool), kind, source + "no pixel counts", 0, 0.0)
         found = levels(pixels, void)
         del pixels
-    checked(found.numbers, path)
+    _not_negative(found.numbers, path)
     if above_zero:
         array = _above_zero(found, lossy, path)
         return Mask(array, kind, f"{source}{found.stored} above 0 is foreground", len(found.values), 0.0)
@@ -121,7 +123,8 @@ def _marked(path: str | Path, inverted: bool, above_zero: bool, void: NDArray[np
     counts = _spelt_counts(found) if few and (value_map or len(found.values) <= 2) else {}
     note = source + found.source + rule + (" (inverted)" if inverted else "")
     counted = found.numbers if void is None else found.numbers[~void][:, None]
-    return Mask(array, kind, note, len(found.values), _between(counted, lossy), counts, value_map)
+    flat = flat_half_tones(found.numbers) if lossy and found.numbers.dtype == np.uint8 else 0.0
+    return Mask(array, kind, note, len(found.values), _between(counted, lossy), counts, value_map, flat=flat)
 
 
 def void_pixels(path: str | Path, void: Sequence[int | str]) -> NDArray[np.bool_]:
@@ -211,6 +214,8 @@ def read_labels(path: str | Path) -> tuple[NDArray[Any], str]:
         array, why = array[..., :-1], "" if alpha.min() == alpha.max() else ": its transparency varies"
     if array.ndim == 3 and not why and (array == array[..., :1]).all():
         array = array[..., 0]
+    if array.dtype.kind == "f" and (array == np.floor(array)).all():  # not of NaN; infinite ones are refused below
+        array = checked(array, path).astype(np.int64)
     if array.ndim == 3 or array.dtype.kind == "f":
         raise NoClassValues(
             f"a picture of mode {mode} holds no class values{why}",
@@ -219,7 +224,18 @@ def read_labels(path: str | Path) -> tuple[NDArray[Any], str]:
             remedy="use the original label file (converting palette files to RGB destroys the values), or name colours "
             "instead of values: under the data set's classes, for instance window: '#ff0000', or with ignore",
         )
-    return checked(array, path), kind
+    _not_negative(array, path)
+    return array, kind
+
+
+def _not_negative(array: NDArray[Any], path: str | Path) -> None:
+    """Raise where a mask holds numbers below 0, as some tools write what counts for nothing, or none at all."""
+    if checked(array, path, negative=True).min(initial=0) < 0:
+        raise StudyError(
+            f"the mask holds negative values, down to {array.min()}; void is 255 in files that can be read",
+            where=path,
+            remedy="write what counts for nothing as 255, and 'ignore: 255' in the data set's block",
+        )
 
 
 def read_colours(path: str | Path) -> tuple[NDArray[np.uint32], str]:

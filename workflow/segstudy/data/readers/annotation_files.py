@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 import numpy as np
@@ -32,6 +32,7 @@ _SUBSETS = {
     **dict.fromkeys(("test", "testing", "ts"), "test"),
     **dict.fromkeys(("unlabelled", "unlabeled", "unsupervised"), "unlabelled"),
 }
+VOC_VOID = "#e0e0c0"
 Parsed = TypeVar("Parsed")
 
 
@@ -150,10 +151,11 @@ def subset_in(path: str) -> str:
     return ""
 
 
-def classes_of_values(
-    masks: Sequence[Path], void: Sequence[int | str], most: int = 20
-) -> dict[str, dict[str, int | str]]:
+def classes_of_values(masks: Sequence[Path], void: Sequence[int | str], most: int = 20) -> dict[str, Any]:
     """Return `classes` of a data set's block for the values (or colours) in its first masks, but 0 and `void`.
+
+    Where nothing but `void` is drawn, as 255 in masks of one object, that is the class. VOC's colour of void is
+    `ignore`.
 
     Raises:
         StudyError: a mask cannot be read.
@@ -164,8 +166,10 @@ def classes_of_values(
             seen |= set(np.unique(read_labels(path)[0]).tolist())
         except StudyError:  # colours
             seen |= {f"#{colour:06x}" for colour in np.unique(read_colours(path)[0]).tolist()}
-    values = sorted(seen - {0, "#000000", *void}, key=str)
-    return {"classes": {class_name("", value): value for value in values}}
+    drawn = seen - {0, "#000000"}
+    cream = {"ignore": VOC_VOID} if VOC_VOID in drawn and len(drawn) > 1 else {}
+    values = sorted(drawn - {*void, *cream.values()} or drawn, key=str)
+    return {"classes": {class_name("", value): value for value in values}, **cream}
 
 
 class Pictures:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import BeforeValidator
 
 from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError
@@ -43,16 +45,19 @@ class _Counts(Block):
     counts: str | list[int]
 
 
+_Id = Annotated[str, BeforeValidator(str)]  # 7 and "7" are one image
+
+
 class _Annotation(Block):
     id: int | str = "without id"
-    image_id: int | str
+    image_id: _Id
     category_id: int
     segmentation: _Counts | list[list[float]] | None = None
     iscrowd: int = 0
 
 
 class _Image(Block):
-    id: int | str
+    id: _Id
     file_name: str
     height: int
     width: int
@@ -81,11 +86,6 @@ class _Categories(Block):
 def recognises(root: Path) -> bool:
     """Return whether `root` holds a JSON file that begins or ends as COCO's do."""
     return any_file(root, ".json", _looks)
-
-
-def proposal(root: Path) -> dict[str, Any]:
-    """Return no further keys of a data set's block: the files say what their values mean."""
-    return {}
 
 
 def classes(root: Path, layout: Layout) -> dict[str, int]:
@@ -137,7 +137,7 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
     for path, subset in subsets_of(files, root).items():
         content = parse_json(path, _File, "COCO")
         number_of = {category.id: values.get(category.name, 0) for category in content.categories}
-        of_image: dict[int | str, list[_Annotation]] = {image.id: [] for image in content.images}
+        of_image: dict[str, list[_Annotation]] = {image.id: [] for image in content.images}
         for annotation in content.annotations:
             if annotation.image_id not in of_image:
                 raise StudyError(

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 from xml.etree.ElementTree import Element, ParseError, iterparse
 from xml.parsers import expat
 
@@ -42,11 +41,6 @@ LAYOUT = "annotations.xml (CVAT for images 1.1), the pictures anywhere below the
 def recognises(root: Path) -> bool:
     """Return whether `root` holds an XML file that begins as CVAT's do."""
     return any_file(root, ".xml", _looks)
-
-
-def proposal(root: Path) -> dict[str, Any]:
-    """Return no further keys of a data set's block: the files say what their values mean."""
-    return {}
 
 
 def classes(root: Path, layout: Layout) -> dict[str, int]:

@@ -48,6 +48,8 @@ def recognises(root: Path) -> bool:
     for _, base in bases(top_of(root, Layout()), Layout()):
         images, masks = (place(base, kind, Layout()) for kind in ("images", "masks"))
         names = {path.stem for path in pictures(images)}
+        if masks and any(folder.name in names and pictures(folder) for folder in subfolders(masks)):
+            return True
         for path in pictures(masks):
             if path.stem in names or any(path.stem.removesuffix(suffix) in names for suffix in SUFFIXES):
                 return True
@@ -97,7 +99,7 @@ def _listed(root: Path, top: Path, layout: Layout, repairs: list[str], masks_nee
             continue
         if masks is None and masks_needed and subset not in ("test", "unlabelled"):
             raise no_folder(base, "masks", layout)
-        strange = not_used(base, layout) if masks_needed and layout.masks is None else []
+        strange = not_used(base, layout) if masks_needed else []
         if strange:  # masks are often not what is called so: DRIVE's `mask` is the field of view
             names = few(relative(other, root) for other in strange)
             repairs.append(f"masks are those in {relative(masks, root) or 'no folder'}; nobody looks into {names}")
@@ -105,10 +107,24 @@ def _listed(root: Path, top: Path, layout: Layout, repairs: list[str], masks_nee
         for inner in image_folders(folder, _others(base, folder, layout)):
             below = inner.relative_to(folder)
             start = "" if inner == folder else f"{readable(below.as_posix())}/"
-            for name, row in _in_one_folder(inner, base, below, root, layout, repairs).items():
+            in_folder = _in_one_folder(inner, base, below, root, layout, repairs)
+            if len(subset_folders) > 1 and not subset and len(in_folder) == 1:
+                before = _alone(in_folder, base, masks, root, before)
+            for name, row in in_folder.items():
                 rows.append({"sample": f"{before}{start}{name}", "official_subset": subset, **row})
     _check_own_masks(rows, root)
     return rows
+
+
+def _alone(row_of: dict[str, dict[str, str]], base: Path, masks: Path | None, root: Path, before: str) -> str:
+    """Give the one image of a folder all masks there, one for each object; return what stands before its name.
+
+    So come the cells of the Data Science Bowl 2018: `<id>/images/<id>.png`, `<id>/masks/*.png`.
+    """
+    ((name, row),) = row_of.items()
+    if masks is not None and not row.get("mask") and pictures(masks):
+        row["mask"] = f"{relative(masks, root)}/*"
+    return "" if name == readable(base.name) else before
 
 
 def _check_annotators(rows: list[dict[str, str]], top: Path, layout: Layout, root: Path) -> None:
@@ -259,9 +275,10 @@ def _other_reader(root: Path) -> str:
 def _nothing_pairs(rows: list[dict[str, str]], top: Path, root: Path, layout: Layout) -> StudyError:
     masks = [p for _, base in bases(top, layout) if (p := place(base, "masks", layout))]
     files = [path.name for folder in masks for path in pictures(folder)]
+    not_read = "".join(f"; {said}" for folder in masks for said in files_not_read(folder)) if not files else ""
     return StudyError(
         f"no mask is called like an image: images are {few(Path(row['image']).name for row in rows[:3])}, "
-        f"masks {few(files[:3]) or 'none'}",
+        f"masks {few(files[:3]) or 'none'}{not_read}",
         where=root,
         allowed="a mask has the name of its image, or that name and layout.mask_suffix",
         remedy="set layout.mask_suffix, or where names begin differently (img_1, mask_1) layout.image_prefix and "

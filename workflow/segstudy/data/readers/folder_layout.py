@@ -8,6 +8,7 @@ from pathlib import Path
 from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError, nearest
 from segstudy.data.images.read import SUFFIXES
+from segstudy.data.readers.annotation_files import subset_in
 from segstudy.data.readers.discovery import few, folders, has_pictures, pictures, plain, relative, subfolders
 
 PLACES = (
@@ -26,6 +27,7 @@ _HALVES = {
     "test": ("test", "testing"),
     "unlabelled": ("unlabelled", "unlabeled"),
 }
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
 DEPTH = 4  # levels of folders within the folder of the images
 
 
@@ -48,6 +50,9 @@ def bases(top: Path, layout: Layout) -> list[tuple[str, Path]]:
     if subset_folders:
         return subset_folders
     parts = [("", p) for p in below if place(p, "images", layout) and place(p, "masks", layout)]
+    told = [subset_in(p.name) for _, p in parts]  # Train_Folder, Val_Folder
+    if all(told) and len({*told}) == len(parts):
+        parts = [(subset, p) for subset, (_, p) in zip(told, parts, strict=True)]
     return parts if len(parts) > 1 else []
 
 
@@ -87,7 +92,9 @@ def image_folders(folder: Path, besides: Collection[Path] = ()) -> list[Path]:
 
 def not_used(base: Path, layout: Layout) -> list[Path]:
     """Return the folders beside images and masks that hold pictures that are not read."""
-    used = [*(place(base, kind, layout) for kind in NAMES), *annotator_places(base, layout)]
+    places = [*(place(base, kind, layout) for kind in NAMES), *annotator_places(base, layout)]
+    used = [folder for folder in places if folder]
+    used += [above for folder in used for above in folder.parents]
     return [folder for folder in subfolders(base) if folder not in used and has_pictures(folder)]
 
 
@@ -95,6 +102,8 @@ def no_folder(base: Path, kind: str, layout: Layout, looks: str = "") -> StudyEr
     """Return the error about a folder of images or masks that is not there, or empty."""
     given: str | None = getattr(layout, kind)
     known = [folder.name for folder in subfolders(base)]
+    packed = [path.name for path in base.iterdir() if path.suffix.casefold() in _ARCHIVES]
+    looks += f"; {few(packed)} is packed: unpack it" if packed else ""
     folder_there = place(base, kind, layout)
     if folder_there:
         return StudyError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError, nearest
@@ -141,7 +141,15 @@ def file_of(cell: str, row: Row, column: str, places: list[Path], table: Path, r
         )
     beside = [(place, p) for (place, _), path in below.items() for p in path.parent.glob("*") if p.is_file()]
     known = sorted({other.relative_to(place).as_posix() for place, other in beside if other.is_relative_to(place)})
-    raise problem(table, row.line, column, f"there is no file '{cell}'.{nearest(cell, known)}")
+    raise problem(table, row.line, column, f"there is no file '{cell}'.{_tail(cell, root) or nearest(cell, known)}")
+
+
+def _tail(cell: str, root: Path) -> str:
+    """Return a sentence on the file below the root that ends like a path of another machine; empty where none does."""
+    parts = PureWindowsPath(cell).parts
+    tails = ("/".join(parts[start:]) for start in range(1, len(parts)))
+    found = next((tail for tail in tails if ".." not in tail and (root / tail).is_file()), "")
+    return f" Paths are those below the root: '{found}' is there" if found else ""
 
 
 def _as_stored(path: Path, root: Path) -> Path:

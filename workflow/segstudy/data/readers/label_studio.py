@@ -73,11 +73,6 @@ def recognises(root: Path) -> bool:
     return any_file(root, ".json", _looks)
 
 
-def proposal(root: Path) -> dict[str, Any]:
-    """Return no further keys of a data set's block: the files say what their values mean."""
-    return {}
-
-
 def classes(root: Path, layout: Layout) -> dict[str, int]:
     """Return {label: its value in the masks}: 1 and on, in alphabetical order.
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError
@@ -64,11 +63,6 @@ class _Labels(Block):
 def recognises(root: Path) -> bool:
     """Return whether `root` holds a JSON file that looks like LabelMe's."""
     return any_file(root, ".json", _looks)
-
-
-def proposal(root: Path) -> dict[str, Any]:
-    """Return no further keys of a data set's block: the files say what their values mean."""
-    return {}
 
 
 def classes(root: Path, layout: Layout) -> dict[str, int]:

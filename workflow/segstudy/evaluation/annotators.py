@@ -1,0 +1,106 @@
+"""How far annotators agree with one another, and networks with them: counts of pixels, image by image."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from segstudy.core.names import annotator_columns
+from segstudy.data.annotators import Drawn, drawn_by, joined
+from segstudy.data.ground_truth import Row, check_same_size, in_threads, roi_of
+from segstudy.data.images.label_map import Labels, known_labels
+from segstudy.data.images.read_masks import read_mask
+from segstudy.evaluation.aggregate import confusion
+from segstudy.evaluation.metrics import COUNTS
+
+CONSENSUS = "consensus"  # of all annotators of an image
+AGREED = "agreed"  # the pixels alone on which all annotators of an image agree
+COLUMNS = ["who", "against", "sample", *COUNTS]
+
+
+class Predicted(NamedTuple):
+    """Masks of one network, and the test images that they are compared on."""
+
+    masks: Path  # folder with `<sample>.png`, original size
+    samples: Collection[str]
+
+
+def human(number: int) -> str:
+    """Return what an annotator is called; the first is number 1."""
+    return f"human {number}"
+
+
+def drawn_by_several(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of an index that have masks of two annotators or more."""
+    return [row for row in rows if sum(bool(row.get(column)) for column in annotator_columns(row).values()) > 1]
+
+
+def agreement(
+    rows: Sequence[Row],
+    networks: Sequence[Predicted],
+    root: Path,
+    labels: Labels,
+    region: str,
+    truth: str = "first",
+    threads: int = 1,
+) -> pd.DataFrame:
+    """Count the pixels of every mask against every annotator's, one row each.
+
+    `who` is the place of a network in `networks`, or a human; `against` a human, CONSENSUS or AGREED, which stands for
+    the truth of the counts. The consensus is the joined mask of the data set where it has one (`truth`), otherwise the
+    majority (see `segstudy.data.annotators.joined`). Pixels that `against` says nothing of (void) do not count.
+
+    Args:
+        rows: of the index: test images with masks of two annotators or more.
+        networks: whose masks are compared.
+        root: of the data set.
+        labels: of the data set, with one foreground class.
+        region: `roi` counts inside the field of view, where the image has one; `full` everywhere.
+        truth: `truth:` of the data set.
+        threads: images at a time.
+
+    Raises:
+        StudyError: a mask is missing, cannot be read, or differs in size.
+    """
+
+    def of_image(row: Row) -> list[dict[str, Any]]:
+        drawn = drawn_by(row, root, labels)
+        consensus = joined([*drawn.values()], "majority")
+        if truth != "first":
+            ids = known_labels(root / row["mask"], labels)
+            consensus = Drawn(ids.array > 0, ids.void)
+        field = roi_of(row, root) if region == "roi" else None
+        inside = np.ones(consensus.mask.shape, bool) if field is None else field
+        first = next(iter(drawn.values())).mask
+        alike = inside.copy()
+        for one in drawn.values():
+            alike &= (one.mask == first) if one.void is None else (one.mask == first) & ~one.void
+        lines = []
+
+        def count(who: object, mask: np.ndarray, against: str, wanted: Drawn, where: np.ndarray = inside) -> None:
+            where = where if wanted.void is None else where & ~wanted.void
+            names = {"who": who, "against": against, "sample": row["sample"]}
+            lines.append(names | confusion(mask, wanted.mask, where)._asdict())
+
+        targets = {human(number): one for number, one in drawn.items()} | {CONSENSUS: consensus}
+        for number, one in drawn.items():
+            for against, wanted in targets.items():
+                if against != human(number):
+                    count(human(number), one.mask, against, wanted)
+        for place, network in enumerate(networks):
+            if row["sample"] not in network.samples:
+                continue
+            path = network.masks / f"{row['sample']}.png"
+            mask = read_mask(path).array
+            check_same_size(mask, consensus.mask, path, root / row["mask"])
+            for against, wanted in targets.items():
+                count(place, mask, against, wanted)
+            count(place, mask, AGREED, Drawn(first, None), alike)
+        return lines
+
+    lines = [line for of_row in in_threads(of_image, rows, threads, "annotators of") for line in of_row]
+    return pd.DataFrame(lines, columns=COLUMNS).astype(dict.fromkeys(COUNTS, "int64"))

@@ -1,0 +1,98 @@
+"""Which data sets of an experiment may have masks of several annotators, and what their table needs.
+
+It is asked when a study is planned: no pandas, and no picture is read.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from segstudy.config import paths
+from segstudy.config.cell import Cell
+from segstudy.config.datasets import ANNOTATED
+from segstudy.config.study import Study
+from segstudy.study import experiments, lookups
+from segstudy.study.cell_inputs import of_cells
+
+_FURTHER = re.compile(rb"(?<![^,;\t\"])\s*(second_mask|mask_[2-9]|mask_[1-9]\d+)\s*(?![^,;\t\"\r\n])", re.IGNORECASE)
+
+
+@cache
+def annotated(study: Study, dataset: str) -> bool:
+    """Return whether images of a data set may have masks of several annotators; of a folder, its config or table tells.
+
+    Whether any image does, its index says: where none does, the table says so.
+    """
+    options = study.datasets[dataset]
+    if options.several or options.reader not in ANNOTATED:
+        return False
+    if options.reader != "folder" or options.layout.annotators:
+        return True
+    name = options.layout.table or "samples.csv"
+    return not options.phantom and _in_table(Path(lookups.raw_root(study, dataset)), name)
+
+
+def datasets(study: Study, experiment: str) -> list[str]:
+    """Return those of an experiment."""
+    return [name for name in experiments.datasets(study, experiment) if annotated(study, name)]
+
+
+def cells(study: Study, experiment: str) -> list[Cell]:
+    """Return the cells of an experiment on them."""
+    return [cell for cell in experiments.cells(study, experiment) if annotated(study, cell.dataset)]
+
+
+def cell_values(study: Study, experiment: str) -> list[list[Any]]:
+    """Return those cells as plain values, for a parameter."""
+    return [list(cell) for cell in cells(study, experiment)]
+
+
+def masks(study: Study, experiment: str) -> list[str]:
+    """Return the folders of the masks of those cells."""
+    return of_cells(study, f"{paths.CELL}/masks", cells(study, experiment))
+
+
+def indexes(study: Study, experiment: str) -> list[str]:
+    """Return the indexes of the data sets."""
+    folder = paths.results(study.study)
+    return [f"{folder}/{paths.INDEX.format(dataset=name)}" for name in datasets(study, experiment)]
+
+
+def pairs(study: Study, experiment: str) -> list[list[Any]]:
+    """Return [data set, seed] of each split of them."""
+    return [pair for pair in experiments.pairs(study, experiment) if annotated(study, pair[0])]
+
+
+def splits(study: Study, experiment: str) -> list[str]:
+    """Return those splits."""
+    folder = paths.results(study.study)
+    return [str(paths.split(folder, dataset, seed)) for dataset, seed in pairs(study, experiment)]
+
+
+def settings(study: Study, experiment: str) -> dict[str, Any]:
+    """Return how the masks of the data sets are read, and which of them counts."""
+    return {
+        name: {
+            "reader": lookups.reader(study, name),
+            "root": lookups.root(study, name),
+            "labels": lookups.labels(study, name),
+            "truth": lookups.truth(study, name),
+        }
+        for name in datasets(study, experiment)
+    }
+
+
+def _in_table(root: Path, name: str) -> bool:
+    """Return whether the table of a folder has a column of a second annotator's masks."""
+    for path in (root / name, *sorted(root.glob(f"*/{name}"))):
+        try:
+            with path.open("rb") as table:
+                head = table.readline(65_536).replace(b"\0", b"")  # of UTF-16 too
+        except OSError:
+            continue
+        if _FURTHER.search(head):
+            return True
+    return False
