@@ -35,6 +35,7 @@ from segstudy.study import (
 )
 from segstudy.study.job_requests import GALLERY_MINUTES, GPU, JobRequests
 from segstudy.study.named_targets import accept_rule_names
+from segstudy.study.plan_wishes import plan_wishes
 
 # A home folder that cannot be written keeps neither Snakemake's copies of scripts nor matplotlib's fonts.
 os.environ.update(caches(os.environ))
@@ -69,8 +70,12 @@ elif workflow.is_main_process and not workflow.dryrun:
 
 accept_rule_names(workflow, STUDY)
 JOBS = JobRequests(STUDY, workflow.resource_settings)
+# For the plans: where trainings run, which is no parameter, since the same plan holds on every machine.
+TRAININGS = {"gpu": JOBS.estimates.gpu, "threads": JOBS.estimates.threads}
+os.environ.update(SEGSTUDY_TRAININGS=json.dumps(TRAININGS))
 PHANTOMS = lookups.drawn(STUDY)
 CONVERTED = lookups.converted(STUDY)
+PLANNED = lookups.planned(STUDY)
 
 RESULTS = str(paths.results(STUDY.study))
 DATA = f"{RESULTS}/{paths.DATA}"
@@ -112,6 +117,10 @@ def of_dataset(lookup, *args):
 
 def of_recipe(lookup):
     return lambda wildcards: lookup(STUDY, wildcards.dataset, wildcards.recipe)
+
+
+def of_dataset_and_model(lookup):
+    return lambda wildcards: lookup(STUDY, wildcards.dataset, wildcards.model)
 
 
 def of_experiment(lookup, *args):

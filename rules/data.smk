@@ -76,6 +76,7 @@ rule describe:
         **OF_IMAGES,
         layout=of_dataset(lookups.block, "layout"),
         phantom=of_dataset(lookups.is_drawn),
+        balances=of_dataset(targets.balances),
     script:
         "../workflow/scripts/describe.py"
 
@@ -128,11 +129,30 @@ rule check_split:
         "../workflow/scripts/check_split.py"
 
 
+rule plan:
+    """Choose sizes, batches, epochs and networks that fit the data, the memory and the time; what was edited stays."""
+    input:
+        card=f"{RESULTS}/{paths.CARD}",
+        index=INDEX,
+        given=of_dataset(lookups.given_plan),
+    output:
+        plan=update(f"{RESULTS}/{paths.PLAN}"),
+    wildcard_constraints:
+        dataset=one_of(PLANNED) or "(?!)",
+    resources:
+        **JOBS.per_attempt(mb=2000, minutes=30),
+    params:
+        wishes=of_dataset(plan_wishes),
+    script:
+        "../workflow/scripts/plan.py"
+
+
 rule preprocess:
     """Decode and resize every image once, into arrays that trainings open in place."""
     input:
         index=INDEX,
         checked=IMAGES_CHECK,
+        plan=of_dataset(lookups.plan),
     output:
         store=directory(STORE),
     threads: 2

@@ -87,6 +87,7 @@ rule measure_external:
         index=INDEX.replace("{dataset}", "{external}"),
         images_checked=IMAGES_CHECK.replace("{dataset}", "{external}"),
         checked=of_external_cell(external.checks),
+        plan=of_dataset(lookups.plan),
     output:
         probabilities=probabilities_in(EXTERNAL),
         masks=directory(f"{EXTERNAL}/masks"),
@@ -108,6 +109,30 @@ rule measure_external:
         oracle="oracle" in STUDY.evaluation.policies,
     script:
         "../workflow/scripts/measure_external.py"
+
+
+rule measure_corrupted:
+    """Count the same on corrupted test images: noise, blur, brightness, JPEG, resolution."""
+    input:
+        model=f"{CELL}/model.safetensors",
+        thresholds=f"{CELL}/thresholds.json",
+        index=INDEX,
+        split=SPLIT,
+        plan=of_dataset(lookups.plan),
+    output:
+        counts=f"{CELL}/{paths.CORRUPTIONS}",
+    resources:
+        mem_mb=JOBS.prediction_mb,
+        runtime=JOBS.corrupted_minutes,
+        gpu=GPU,
+    params:
+        **OF_IMAGES,
+        seen_as=of_cell(external.seen_as_own),
+        network=of_cell(cell_inputs.network),
+        headline=STUDY.evaluation.headline,
+        levels=[list(level) for level in STUDY.evaluation.corruptions.levels],
+    script:
+        "../workflow/scripts/measure_corrupted.py"
 
 
 rule ensemble:

@@ -213,6 +213,7 @@ rule augmented:
     input:
         store=STORE,
         split=SPLIT,
+        plan=of_dataset(lookups.plan),
         index=of_recipe(lookups.index_if_needed),
     output:
         png=report_file(
@@ -240,6 +241,7 @@ rule class_balance:
     input:
         split=SPLIT,
         index=INDEX,
+        plan=of_dataset(lookups.plan),
     output:
         svg=f"{RESULTS}/{paths.BALANCE}.svg",
         png=report_file(
@@ -264,6 +266,8 @@ rule sketch:
     """The network drawn with the sizes of its feature maps, and its table of layers."""
     input:
         store=STORE,
+        card=f"{RESULTS}/{paths.CARD}",
+        plan=of_dataset(lookups.plan),
     output:
         svg=f"{RESULTS}/{paths.SKETCH}.svg",
         png=report_network(f"{paths.SKETCH}.png", "sketch", "sketch"),
@@ -272,7 +276,7 @@ rule sketch:
     resources:
         **JOBS.per_attempt(mb=4000, minutes=30),
     params:
-        model=lambda wildcards: STUDY.model_settings(wildcards.model),
+        model=of_dataset_and_model(lookups.network),
         title="{model} on {dataset}",
     script:
         "../workflow/scripts/sketch.py"

@@ -18,12 +18,13 @@ rule study_report:
         ancestors=targets.ancestor_records(STUDY),
         predictions=targets.cell_files(STUDY, "probabilities", "masks"),
         templates=targets.templates(),
+        plans=targets.plans(STUDY),
     output:
         html=f"{RESULTS}/{paths.REPORT}",
     resources:
         **JOBS.per_attempt(mb=4000, minutes=60),
     params:
-        settings=report_settings(STUDY),
+        settings=lambda wildcards: report_settings(STUDY),
         roots=targets.roots(STUDY),
     script:
         "../workflow/scripts/study_report.py"

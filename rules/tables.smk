@@ -8,6 +8,8 @@ OF_TABLE = {
     "chains": of_experiment(experiments.chains),
 }
 COUNTS = {
+    # Captions tell sizes, which plans may have chosen.
+    "plans": of_experiment(experiments.plans),
     "counts": of_experiment(experiments.cell_files, "counts.csv"),
     "controls": of_experiment(experiments.controls),
 }
@@ -106,6 +108,7 @@ rule external:
         checks=of_experiment(experiments.checks),
         external=of_experiment(external.experiment_counts),
         external_checks=of_experiment(external.experiment_checks),
+        plans=of_experiment(experiments.plans),
     output:
         csv=f"{TABLE}.external.csv",
         md=f"{TABLE}.external.md",
@@ -122,6 +125,31 @@ rule external:
         metric=STUDY.evaluation.comparison,
     script:
         "../workflow/scripts/external.py"
+
+
+rule robustness:
+    """The tables and curves of one experiment on corrupted test images."""
+    input:
+        counts=of_experiment(experiments.cell_files, "counts.csv"),
+        checks=of_experiment(experiments.checks),
+        corrupted=of_experiment(experiments.cell_files, paths.CORRUPTIONS),
+        plans=of_experiment(experiments.plans),
+    output:
+        csv=f"{TABLE}.robustness.csv",
+        md=f"{TABLE}.robustness.md",
+        tex=f"{TABLE}.robustness.tex",
+        html=report_table(
+            ".robustness.html", "robustness", "{experiment}, corrupted images"
+        ),
+        svg=f"{FIGURE}/robustness.svg",
+        png=report_figure("robustness", "corrupted images"),
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=60),
+    params:
+        **(OF_TABLE | {"pairs": []}),  # control rows are not among them
+        metric=STUDY.evaluation.comparison,
+    script:
+        "../workflow/scripts/robustness.py"
 
 
 rule comparisons:

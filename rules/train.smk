@@ -41,6 +41,7 @@ rule train:
         store=STORE,
         split=SPLIT,
         checked=SPLIT_CHECK,
+        plan=of_dataset(lookups.plan),
         index=of_recipe(lookups.index_if_needed),
         encoder=lambda wildcards: lookups.encoder(STUDY, wildcards.model),
         start=of_cell(cell_inputs.model, "start"),

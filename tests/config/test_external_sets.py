@@ -7,6 +7,7 @@ import pytest
 from segstudy.config import dependencies
 from segstudy.config.load import load_study
 from segstudy.core.errors import StudyError
+from segstudy.study.estimates import Estimates
 
 BASE = {
     "study": "vessels",
@@ -75,3 +76,16 @@ def test_a_test_set_that_is_trained_on_alone_is_refused():
 def test_a_scale_enters_no_setting_that_stood_before():
     settings = [study("datasets__drive__scale", 540).datasets["drive"], study().datasets["cmp"]]
     assert ["scale" in one.model_dump(mode="json") for one in settings] == [True, False]
+
+
+def test_other_images_are_in_the_estimate_of_a_cell(tmp_path):
+    """Twice as many images of the same size take about twice as long, and nothing is trained on them."""
+    found = study("datasets__drive__scale", 540.0)
+    estimates = Estimates(found, tmp_path, gpu=False)
+    cell = found.cells[0]
+    one, whole = estimates.external("drive", "unet", "default", "chase"), estimates.cell("drive", "unet", "default")
+    assert one.training == 0 and estimates.other_images(cell) == pytest.approx(one.evaluation)
+    assert one.evaluation > whole.evaluation * 28 / 40  # of larger images
+    corrupted = study("evaluation", {"corruptions": {"blur": [1, 2, 4]}})
+    more = Estimates(corrupted, tmp_path, gpu=False).other_images(cell) - estimates.other_images(cell)
+    assert more > whole.evaluation

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageFilter
 
-from segstudy.config.datasets import DeclaredException, Phantom
+from segstudy.config.datasets import DeclaredException, Phantom, Split
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv
 from segstudy.data.card import describe
@@ -263,6 +263,32 @@ def test_an_index_that_was_cut_between_rows_is_not_described(copy, tmp_path, mon
             describe(wrong, root, "drive", labels_of("drive"), "drive", out)
         assert "--force -- results/tiny/data/drive/index.csv" in str(refused.value)
         assert not (out / "samples.csv").exists()
+
+
+def test_strata_before_and_after_balancing_are_on_the_card(tmp_path):
+    for number in range(6):
+        for kind, value in (("images", 50 + number), ("masks", 0)):
+            (tmp_path / "raw" / kind).mkdir(parents=True, exist_ok=True)
+            pixels = np.full((8, 8), value, np.uint8)
+            pixels[:4] += 200 if kind == "masks" else 0
+            Image.fromarray(pixels).save(tmp_path / "raw" / kind / f"{number}.png")
+    strata = ["rare", *["polyp_b"] * 5]
+    subsets = ["train", "test", "val", "train", "train", "train"]
+    rows = [f"{n},{strata[n]},{subsets[n]}" for n in range(6)]
+    (tmp_path / "raw/samples.csv").write_text("\n".join(["sample,stratum,subset", *rows]))
+    index = build_index("folder", tmp_path / "raw")
+    split = Split(official=True).model_dump(mode="json")
+    balances = [{"recipes": ["added", "twice"], "adds_copies": True, "seed": 0, "split": split}]
+    for out, more in (("with", balances), ("without", [])):
+        labels = labels_of("folder")
+        describe(index, tmp_path / "raw", "folder", labels, "mine", tmp_path / out, balances=more)
+    card = json.loads((tmp_path / "with/card.json").read_text())
+    assert card["balance"][0]["strata"] == {"polyp_b": [3, 3], "rare": [1, 3]}
+    text = (tmp_path / "with/card.md").read_text()
+    assert "seed 0; recipes that balance them: added, twice." in text and "| rare | 1 | 3 |" in text
+    assert "after augmented copies were added" in (tmp_path / "with/card.html").read_text()
+    assert "balance" not in json.loads((tmp_path / "without/card.json").read_text())
+    assert "Balanced" not in (tmp_path / "without/card.md").read_text()
 
 
 def test_pages_that_are_not_read_are_a_remark(tmp_path):

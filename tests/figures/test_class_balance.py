@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from segstudy.core.errors import StudyError
+from segstudy.data.balancing import AFTER, BEFORE, stratum_sizes
 from segstudy.figures import style
-from segstudy.figures.class_balance import AFTER, BEFORE, draw_class_balance, stratum_sizes
+from segstudy.figures.class_balance import draw_class_balance
 
 STRATA = ["polyp"] * 5 + ["normal"] * 2 + ["adenoma"] * 3
 INDEX = pd.DataFrame({"sample": [f"{i:02d}" for i in range(10)], "mask": ["m"] * 8 + ["", "m"], "stratum": STRATA})

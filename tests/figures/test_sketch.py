@@ -10,7 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from PIL import Image
 
-from segstudy.figures.sketch import compose, draw_sketch, write_layer_table
+from segstudy.core.files import write_csv, write_json
+from segstudy.figures.sketch import compose, draw_sketch, sight_words, sketch_network, write_layer_table
 from segstudy.models.cost import count_flops
 from segstudy.models.layer_table import layer_table
 from segstudy.models.registry import build
@@ -129,6 +130,22 @@ def test_the_layer_table_is_written_as_csv_and_html(tmp_path):
     assert "<caption>U-Net &lt;on&gt; PH2 &amp; DRIVE</caption>" in page
     assert len(re.findall("<tr>", page)) == len(table) + 2
     assert f"{table['parameters'].sum():,}" in page
+
+
+def test_the_sketch_says_what_a_pixel_sees_and_warns_where_that_is_less_than_an_object(tmp_path, caplog):
+    store = tmp_path / "store"
+    write_json(store / "store.json", {"canvas": [48, 64], "classes": ["lesion"], "channels": 3, "samples": ["a"]})
+    sizes = {"original_height": 96, "original_width": 128, "height": 48, "width": 64}
+    write_csv(store / "geometry.csv", pd.DataFrame([{"sample": "a", **sizes}]))
+    outputs = {name: tmp_path / f"unet.{name}" for name in ("svg", "png", "csv", "html")}
+    for span, words in ((60.0, "30 pixels long"), (110.0, "55 pixels long: no pixel sees it whole")):
+        caplog.clear()
+        write_json(tmp_path / "card.json", {"objects": {"span": span}})
+        sketch_network({"network": "unet", "depth": 2, "width": 2}, store, tmp_path / "card.json", "unet", outputs)
+        assert f"receptive field 44 × 44 pixels; the median object is {words}" in outputs["html"].read_text()
+        assert ("no pixel sees it whole" in caplog.text) == ("whole" in words)
+    assert sight_words(None, "whole image", 50.0) == "receptive field: whole image; the median object is 50 pixels long"
+    assert sight_words(44, "44 × 44", None) == "receptive field 44 × 44 pixels"
 
 
 def test_neither_the_compiler_of_torch_nor_seaborn_is_loaded_for_a_small_sketch():

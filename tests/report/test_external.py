@@ -42,7 +42,7 @@ def test_the_report_shows_the_heat_map_the_rows_and_the_sentences(tmp_path):
     assert part.sentences[0].startswith(
         "Trained on drive (PHANTOM), unet, the best there, loses 0.200 of Dice on chase"
     )
-    assert part.matrix.uri.startswith("data:image/svg+xml") and "Heat map of Dice" in part.matrix.alt
+    assert part.figure.uri.startswith("data:image/svg+xml") and "Heat map of Dice" in part.figure.alt
 
 
 def test_the_heat_map_is_wider_for_more_test_sets_and_the_same_twice(tmp_path):

@@ -9,11 +9,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from segstudy.config.load import load_study, merged, read_config
 from segstudy.evaluation.metrics import METRICS
 from segstudy.report import latex as paper
 from segstudy.report.latex_tables import BLIND_TO, dataset_table, layer_table, metric_table, split_table
+from segstudy.study import targets
 from segstudy.tables.render import LONG, WIDE, Entry, Line, Panel, Table, latex
 
+ROOT = Path(__file__).parents[2]
 NEEDED = ("booktabs.sty", "adjustbox.sty", "rotating.sty")
 CARD = {
     **{"phantom": True, "images": 1200, "labelled": 40, "sizes": {"565x584": 40}, "groups": 20, "classes": ["vessel"]},
@@ -111,6 +114,29 @@ def test_a_document_takes_everything_in_without_anything_sticking_out(tmp_path):
     log = (tmp_path / "document.log").read_text(errors="replace")
     assert not re.findall(r"Float too large.*|.*undefined.*|.*multiply defined.*", log)
     assert not [width for width in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log) if float(width) > 5]
+
+
+def test_a_sentence_stands_once_in_the_document_of_an_experiment(tmp_path):
+    order, other = "On ph2, the order of the rows depends on the threshold.", "bce is better than focal."
+    for name, sentences in {"e": [order], "e.thresholds": [order], "e.comparisons": [order, other]}.items():
+        (tmp_path / f"{name}.tex").write_text(table(name.replace(".", "-"), 3, 1, sentences))
+    files = [str(tmp_path / f"{name}.tex") for name in ("e", "e.thresholds", "e.comparisons")]
+    paper.gather("s", paper.experiment_sections({"e": "Which?"}, files, [], []), tmp_path / "paper")
+    texts = [(tmp_path / "paper/tables" / Path(file).name).read_text() for file in files]
+    assert [text.count(order) for text in texts] == [1, 0, 0] and [text.count(other) for text in texts] == [0, 0, 1]
+    assert [text.count(r"\begin{itemize}") for text in texts] == [text.count(r"\end{itemize}") for text in texts]
+    assert "supports" not in texts[1] and texts[1].count(r"\begin{tabular}") == 2
+
+
+@pytest.mark.parametrize("name", ["ebhi", "hrf_few_labels", "phc"])
+def test_every_picture_of_a_study_has_words(name):
+    files = [ROOT / "config.yaml", ROOT / f"studies/{name}.yaml"]
+    study = load_study(merged(read_config(*files), {}), files)
+    figures = targets.first_pictures(study)
+    sections = paper.picture_sections(figures, [])
+    assert sum(len(section.figures) for section in sections) == len(figures) > 0
+    balanced = [figure for section in sections if section.title == "Balanced strata" for figure in section.figures]
+    assert len(balanced) == len(targets.balanced(study))
 
 
 def test_tables_of_what_a_study_uses():

@@ -84,6 +84,15 @@ def test_drawn_data_is_said(tmp_path):
     assert words(tmp_path)["phantom"] is False
 
 
+def test_joined_masks_of_annotators_are_said(tmp_path):
+    names = {"dataset": "d", "row": "cell", "subset": "test", "model": "m", "loss": "l", "recipe": "r", "seed": 0}
+    counts = pd.DataFrame([names | {"class": "x", "sample": "a", "region": "full", "own_region": "full"}])
+    said = words(tmp_path, truth="union")
+    assert dataset_words("d", counts, said).endswith("joined by union, where several have drawn.")
+    assert "truth" not in words(tmp_path, truth="first")
+    assert "annotators" not in dataset_words("d", counts, words(tmp_path))
+
+
 def test_void_and_a_missing_background_are_said(tmp_path):
     write_json(tmp_path / "images.json", {"accepted": [], "void": {"values": "0", "images": 3}})
     said = protocol(DatasetConfig.model_validate({"reader": "folder"}), [tmp_path / "images.json"])

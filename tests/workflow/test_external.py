@@ -1,4 +1,4 @@
-"""External test sets in a whole study: what is done for one more of them, and that nothing is trained for it."""
+"""External test sets and corrupted images in a whole study: what is done for them, and that nothing is trained."""
 
 import json
 
@@ -54,3 +54,24 @@ def test_what_the_sources_of_a_network_have_seen_is_checked_too(fresh):
     fresh.study["experiments"]["losses"] |= {"recipes": ["default", "tuned"], "losses": ["bce"], "seeds": 1}
     jobs = fresh.plan().jobs
     assert (jobs["measure_external"], jobs["check_external"], jobs["check_external_chain"]) == (2, 1, 1)
+
+
+def test_corrupted_images_train_and_predict_nothing_again_and_clean_ones_give_the_counts_of_the_study(changed):
+    """Brightened by a thousandth, every stored value is what it was."""
+    changed.study["experiments"]["losses"] |= {"datasets": ["drive"], "losses": ["bce"]}
+    changed.study["evaluation"] = {"corruptions": {"brightness": [1.001], "blur": [3]}}
+    jobs = changed.plan().jobs
+    assert jobs["measure_corrupted"] == 2 and jobs["robustness"] == 1
+    assert not {"train", "predict", "measure", "controls"} & set(jobs)
+    target = "results/tiny/tables/losses.robustness.csv"
+    outcome = changed.snakemake(target)
+    assert outcome.code == 0, outcome.text
+    corrupted = pd.read_csv(changed.file(f"{CELL}/corruptions.csv"))
+    counts = pd.read_csv(changed.file(f"{CELL}/counts.csv"))
+    same = counts[(counts["subset"] == "test") & (counts["policy"] == "fixed")]
+    columns = ["sample", "region", "tp", "fp", "fn", "tn"]
+    found = corrupted[corrupted["corruption"] == "brightness"]
+    assert found[columns].values.tolist() == same[columns].values.tolist()
+    rows = pd.read_csv(changed.file(target))
+    assert set(rows["corruption"]) == {"brightness", "blur"} and len(rows) == 4
+    assert changed.file("results/tiny/figures/losses/robustness.png").exists()

@@ -1,10 +1,11 @@
-"""A data set that comes as annotations, as a person runs it: converted once, and again when an annotation changes."""
+"""Annotations, and masks of several annotators, as a person runs them: converted once, and again after a change."""
 
 import json
 
 import numpy as np
 
 from segstudy.core.files import read_csv, read_json
+from segstudy.data.images.read_masks import read_mask
 from tests.helpers import formats
 
 
@@ -36,3 +37,23 @@ def test_annotations_are_converted_checked_and_stored(fresh):
     path.write_text(json.dumps(content))
     planned = set(fresh.plan(data("store")).jobs)
     assert planned == {"convert", "index", "describe", "check_images", "preprocess"}
+
+
+def test_masks_of_several_annotators_are_joined_before_anything_reads_them(fresh):
+    """Drawn photographs, whose test half two humans have drawn: phantom, convert, index, checks and store."""
+    fresh.study["datasets"]["drive"]["truth"] = "union"
+    fresh.study["experiments"]["losses"]["datasets"] = ["drive"]
+    folder = "results/tiny/data/drive"
+    outcome = fresh.snakemake(f"{folder}/store")
+    assert outcome.code == 0, outcome.text
+    assert {"phantom", "convert", "index", "describe", "check_images", "preprocess"} <= set(outcome.jobs)
+    index = read_csv(fresh.file(f"{folder}/index.csv")).set_index("sample")
+    tested = index[index["second_mask"] != ""]
+    assert len(tested) == 5 and set(tested["official_subset"]) == {"test"}
+    masks = np.load(fresh.file(f"{folder}/store/masks.npy"))
+    for row, stored in zip(index.to_dict("records"), masks, strict=True):
+        files = [fresh.file(f"{folder}/converted/{row[name]}") for name in ("mask_1", "second_mask") if row[name]]
+        assert np.array_equal(stored > 0, np.any([read_mask(file).array for file in files], axis=0))
+    assert fresh.plan(f"{folder}/store").jobs == {}
+    fresh.study["datasets"]["drive"]["truth"] = "intersection"
+    assert {"convert", "index", "preprocess"} <= set(fresh.plan(f"{folder}/store").jobs)

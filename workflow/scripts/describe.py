@@ -20,4 +20,5 @@ with job(snakemake):
         phantom=snakemake.params.phantom,
         threads=snakemake.threads,
         layout=Layout.model_validate(snakemake.params.layout),
+        balances=snakemake.params.balances,
     )

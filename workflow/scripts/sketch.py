@@ -8,6 +8,7 @@ with job(snakemake):
     sketch_network(
         snakemake.params.model,
         snakemake.input.store,
+        snakemake.input.card,
         snakemake.params.title,
         {name: str(path) for name, path in snakemake.output.items()},
     )

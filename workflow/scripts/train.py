@@ -27,6 +27,7 @@ with job(snakemake, resume=Path(snakemake.params.resume)):
         unlabelled=unlabelled,
         kept=KeptOutputs.of_training(resume),
         trained=paths.TRAINED,
+        plan=inputs.get("plan"),
     )
     train_cell(
         files,

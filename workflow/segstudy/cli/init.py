@@ -18,6 +18,7 @@ from segstudy.core.terminal_text import say
 if TYPE_CHECKING:
     from segstudy.config.layout import Layout
     from segstudy.data.proposal import Proposal, Question
+    from segstudy.study.planner import Plan
 
 STUDIES = Path("studies")
 
@@ -118,12 +119,35 @@ def _write(
     from segstudy.cli.init_text import study_text
     from segstudy.core.files import write_text
 
-    text = study_text(name, root, proposal, chosen, left)
+    text = study_text(name, root, proposal, _plan(proposal), chosen, left)
     with tempfile.TemporaryDirectory(prefix="segstudy-") as temporary:
         trial = Path(temporary, path.name)
         trial.write_text(text, encoding="utf-8")
         open_study([trial], anywhere=True)
     write_text(path, text)
+
+
+def _plan(proposal: Proposal) -> Plan:
+    """Return sizes, batch, epochs and network that fit what was seen and this machine."""
+    from segstudy.cli.init_text import FOLDS, has_few
+    from segstudy.config.auto_keys import PlanLimits
+    from segstudy.config.datasets import Split
+    from segstudy.config.networks import UNetOptions
+    from segstudy.runtime.resources import has_gpu
+    from segstudy.study.plan_files import facts_of, machine_of, sizes_of
+    from segstudy.study.planner import make_plan
+
+    classes = len(proposal.foreground)
+    data = {
+        "split": Split(**(FOLDS if has_few(proposal) else {})).model_dump(),
+        "reader": proposal.reader,
+        "channels": 3,
+        "outputs": 1 if classes == 1 else classes + 1,
+    }
+    facts = facts_of(data, sizes_of(proposal.rows), proposal.objects)
+    machine = machine_of(PlanLimits().model_dump(), has_gpu(), threads=1)
+    unet = {"network": "unet", **UNetOptions().model_dump(exclude={"depth", "width"})}
+    return make_plan(facts, machine, {}, {"unet": unet})
 
 
 def _report(path: Path, name: str, proposal: Proposal, left: Sequence[Question]) -> None:

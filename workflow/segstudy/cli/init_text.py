@@ -12,7 +12,7 @@ import yaml
 if TYPE_CHECKING:
     from segstudy.data.name_groups import Groups
     from segstudy.data.proposal import Proposal, Question
-    from segstudy.data.scale import Scale
+    from segstudy.study.planner import Plan
 
 FEW = 30  # images, up to which each is tested once
 FOLDS = {"repeat": "kfold", "folds": 5}
@@ -21,7 +21,7 @@ SCHEMA = "../workflow/schemas/config.schema.json"
 
 
 def study_text(
-    name: str, root: Path, proposal: Proposal, chosen: dict[str, Any], open_questions: Sequence[Question]
+    name: str, root: Path, proposal: Proposal, plan: Plan, chosen: dict[str, Any], open_questions: Sequence[Question]
 ) -> str:
     """Return the text of a study file.
 
@@ -29,13 +29,14 @@ def study_text(
         name: of the study and of its data set.
         root: the folder, absolute.
         proposal: what was seen.
+        plan: sizes, batch, epochs and network that fit it.
         chosen: keys that the person has chosen, as answers to questions.
         open_questions: what has to be chosen in the file; each stands there as lines behind '#'.
     """
     keys = {**proposal.keys, **chosen}
     several = proposal.several or len(keys.get("classes", {})) > 1
     labelled = int((proposal.rows["mask"] != "").sum())
-    few = labelled <= FEW and not (proposal.rows["official_subset"] == "test").any()
+    few = has_few(proposal)
     lines = [
         f"# yaml-language-server: $schema={SCHEMA}",
         f"# Written by `segstudy init {root}`: what was seen stands beside each line. Change what is wrong.",
@@ -54,12 +55,18 @@ def study_text(
             for key, value in keys.items()
         ),
         *(line for question in open_questions for line in _question_lines(question)),
-        *_size_lines(proposal),
+        _line("size", plan.values["size"], plan.because["size"]),
         *([_line("split", FOLDS, f"{labelled} labelled images: each is tested once")] if few else []),
-        _training_line(proposal.scale),
-        *_experiment_lines(name, several, few),
+        *_training_lines(plan),
+        *_experiment_lines(name, plan, several, few),
     ]
     return "\n".join(lines) + "\n"
+
+
+def has_few(proposal: Proposal) -> bool:
+    """Return whether there are so few labelled images that each is tested once."""
+    rows = proposal.rows
+    return int((rows["mask"] != "").sum()) <= FEW and not (rows["official_subset"] == "test").any()
 
 
 def _layout_lines(proposal: Proposal) -> list[str]:
@@ -79,26 +86,28 @@ def _question_lines(question: Question) -> list[str]:
     return lines
 
 
-def _training_line(scale: Scale) -> str:
-    training: dict[str, Any] = {"batch_size": scale.batch_size}
-    if scale.crop:
-        training |= {"crop": [scale.crop] * 2, "crops_per_image": 4}
-    return _line("training", training, f"a batch of about {scale.batch_size} such inputs fits into 3 GB")
+def _training_lines(plan: Plan) -> list[str]:
+    keys = ("batch_size", *(("crop", "crops_per_image") if plan.values["crop"] else ()))
+    training = {key: plan.values[key] for key in keys}
+    return [*(f"{INDENT}# {key}: {plan.because[key]}" for key in keys), _line("training", training)]
 
 
-def _experiment_lines(name: str, several: bool, few: bool) -> list[str]:
+def _experiment_lines(name: str, plan: Plan, several: bool, few: bool) -> list[str]:
     losses = ["cross_entropy"] if several else ["bce", "dice"]
     question = "How well does a U-Net tell the classes apart?" if several else "Which loss suits these images?"
     return [
         "",
         "models:",
-        "  unet: {depth: 4, width: 16}",
+        f"  # depth: {plan.because['models.unet.depth']}",
+        f"  # width: {plan.because['models.unet.width']}",
+        f"  {_plain('unet', plan.models['unet'])}",
         "",
         "losses:",
         *(f"  {loss}: {{}}" for loss in losses),
         "",
         "recipes:",
-        "  default: {epochs: 100, learning_rate: 0.003}",
+        f"  # epochs: {plan.because['epochs']}",
+        f"  default: {{epochs: {plan.values['epochs']}, learning_rate: 0.003}}",
         "",
         "experiments:",
         "  first:",
@@ -108,17 +117,6 @@ def _experiment_lines(name: str, several: bool, few: bool) -> list[str]:
         f"    losses: [{', '.join(losses)}]",
         f"    seeds: {5 if few else 2}  # {'one for each fold' if few else 'trainings of each row'}",
     ]
-
-
-def _size_lines(proposal: Proposal) -> list[str]:
-    scale, sizes = proposal.scale, Counter(zip(proposal.rows["width"], proposal.rows["height"], strict=True))
-    smallest, largest = (min(sizes), max(sizes)) if len(sizes) > 1 else (next(iter(sizes)),) * 2
-    seen = f"images of {smallest[0]}x{smallest[1]}" + (f" to {largest[0]}x{largest[1]}" if len(sizes) > 1 else "")
-    if scale.thinnest is not None:
-        seen += f"; the thinnest tenth of the objects is {scale.thinnest:.0f} pixels thick"
-    if scale.long_side is None:
-        return [_line("size", "native", f"{seen}{'; trained on crops' if scale.crop else ''}")]
-    return [_line("size", {"long_side": scale.long_side}, seen)]
 
 
 def _about_layout(proposal: Proposal, groups: Groups | None) -> list[str]:

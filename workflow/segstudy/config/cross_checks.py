@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from segstudy.config.dependencies import DENOISING_LOSSES, ancestors
+from segstudy.config.dependencies import DENOISING_LOSSES, ancestors, planned_keys
 from segstudy.config.evaluation import check_ensemble
 from segstudy.config.losses import check_classes
+from segstudy.config.plan_file import read_plan
 from segstudy.config.recipes import Recipe
 from segstudy.config.semi_supervised import Source
 from segstudy.config.study import Study
@@ -49,6 +50,32 @@ def check_validation(study: Study, files: Sequence[Path]) -> None:
                     remedy=f"remove early_stopping.patience (for {dataset} alone: null under its 'training:'), or give "
                     "it validation images",
                 )
+
+
+def check_plans(study: Study, files: Sequence[Path]) -> None:
+    """Check the plans that are kept with the study: each is there, holds values, and something is left to it.
+
+    Raises:
+        StudyError: naming the key, or the line of the plan.
+    """
+    for name, options in study.datasets.items():
+        if options.plan is None:
+            continue
+        where = place(("datasets", name, "plan"), files)
+        if not Path(options.plan).is_file():
+            raise StudyError(
+                f"the plan of data set {name} is not there: {options.plan}",
+                where=where,
+                remedy=f"check the path, which is relative to the current folder; or leave it out: {name} is planned "
+                "when the study runs",
+            )
+        if not planned_keys(study)[name]:
+            raise StudyError(
+                f"nothing of data set {name} is left to its plan",
+                where=where,
+                remedy="write auto for what the plan is to choose, or plan: auto at the top of the study",
+            )
+        read_plan(Path(options.plan))
 
 
 def check_references(study: Study, files: list[Path]) -> None:

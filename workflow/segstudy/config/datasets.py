@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
+from segstudy.config.auto_keys import Plannable
 from segstudy.config.base import LARGEST_SEED, Distinct, Options, added_key
 from segstudy.config.classes import BACKGROUND, Classes, Ignored, check_ignored, values_of
 from segstudy.config.layout import Layout
@@ -58,7 +59,7 @@ EXCEPTION_KINDS = (
 
 
 # Keys that are younger than results; see `DatasetConfig._as_before`.
-YOUNGER = ("above_zero", "ignore", "range", "channels", "orientation", "scale")
+YOUNGER = ("above_zero", "ignore", "range", "channels", "orientation", "scale", "plan")
 
 
 class Size(Options):
@@ -141,8 +142,12 @@ class Phantom(Options):
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
 
 
-class DatasetConfig(Options):
+class DatasetConfig(Plannable):
     """One entry of `datasets:`."""
+
+    PLANNED = ("size",)
+
+    PLANNED = ("size",)
 
     reader: str = ""
     root: str = ""
@@ -207,6 +212,11 @@ class DatasetConfig(Options):
         "is made of all: more than half of them, any, all, or STAPLE (needs SimpleITK)",
     )
     phantom: Phantom | None = None
+    plan: str | None = Field(
+        None,
+        min_length=1,
+        description="a plan file that is kept with the study: what it says is not planned again. See planning.md",
+    )
 
     @model_validator(mode="after")
     def _inverted_is_binary(self) -> DatasetConfig:

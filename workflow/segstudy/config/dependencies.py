@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
+from segstudy.config.auto_keys import AUTO, OF_RECIPE
 from segstudy.config.base import MOST_CELLS
 from segstudy.config.cell import Cell
 from segstudy.config.recipes import Recipe
 from segstudy.config.semi_supervised import Source
-from segstudy.config.study import Study
+from segstudy.config.study import Study, auto_of
 from segstudy.core.errors import StudyError
 
 # Losses that compare an image with an image.
@@ -124,6 +125,18 @@ def sources(study: Study, cell: Cell) -> dict[str, Cell]:
 def ancestors(study: Study) -> list[Cell]:
     """Return the cells of no experiment that others start from or learn from, directly or not; once."""
     return needed_by(study, study.cells)
+
+
+@cache
+def planned_keys(study: Study) -> dict[str, list[str]]:
+    """Return what a config leaves to the plan of each data set: `size`, `epochs`, `models.unet.depth`, ..."""
+    keys = {name: dict.fromkeys(sorted(options.auto)) for name, options in study.datasets.items()}
+    used = dict.fromkeys((cell.dataset, cell.model, cell.recipe) for cell in [*study.cells, *ancestors(study)])
+    for dataset, model, recipe in used:
+        written = study.written_recipe(dataset, recipe)
+        keys[dataset] |= {key: None for key in OF_RECIPE if written[key] == AUTO}
+        keys[dataset] |= {f"models.{model}.{key}": None for key in sorted(auto_of(study.models[model].options))}
+    return {name: list(own) for name, own in keys.items()}
 
 
 def needed_by(study: Study, cells: Sequence[Cell]) -> list[Cell]:

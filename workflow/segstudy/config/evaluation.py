@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from segstudy.config.base import Distinct, Options
+from segstudy.config.base import Distinct, Options, added_key
+from segstudy.config.corruptions import Corruptions
 from segstudy.config.datasets import DatasetConfig
 from segstudy.core.errors import StudyError
 
@@ -83,6 +84,10 @@ class Evaluation(Options):
         list(COUNTED[:7]),
         min_length=1,
         description=f"columns of the readable table for one foreground class (csv: all), from: {', '.join(NEEDS)}",
+    )
+
+    corruptions: Corruptions = added_key(
+        Corruptions(), description="every cell is measured on its test images corrupted at these strengths too"
     )
 
     @field_validator("fixed_threshold", mode="before")

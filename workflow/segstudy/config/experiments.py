@@ -113,7 +113,7 @@ class Experiment(Options):
     @property
     def external(self) -> list[tuple[Cell, str]]:
         """Every cell with each external data set that it is measured on: all of `tested_on` but its own."""
-        return [(cell, name) for cell in self.cells for name in self.tested_on if name != cell.dataset]
+        return [(cell, name) for name in self.tested_on for cell in self.cells if name != cell.dataset]
 
     @property
     def rows(self) -> int:

@@ -72,6 +72,8 @@ def check_crops(study: Study, files: Sequence[Path]) -> None:
     for dataset, name in dict.fromkeys(
         (cell.dataset, cell.recipe) for cell in [*study.cells, *dependencies.ancestors(study)]
     ):
+        if study.datasets[dataset].auto or "crop" in study.recipe(dataset, name).auto:
+            continue  # a plan fits one to the other
         crop, canvas = study.recipe(dataset, name).crop, _canvas(study.datasets[dataset])
         if crop is None or canvas is None or (crop[0] <= canvas[0] and crop[1] <= canvas[1]):
             continue

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from segstudy.config import cross_checks, dependencies
+from segstudy.config.auto_keys import OF_RECIPE, Plannable, plans_all, with_auto
 from segstudy.config.base import _update
 from segstudy.config.classes_in_files import with_classes
-from segstudy.config.datasets import READERS
+from segstudy.config.datasets import READERS, DatasetConfig
 from segstudy.config.external_sets import check_external_sets
 from segstudy.config.library_networks import is_library
 from segstudy.config.limits import check_crops, check_limits
@@ -42,14 +43,20 @@ def load_study(
 
 def _loaded(config: Mapping[str, Any], paths: list[Path]) -> Study:
     blocks = dict(config) | {"experiments": _own_experiments(config, [read_yaml(path) for path in paths])}
+    plan_all = plans_all(blocks.get("plan"))
     for section, key, registry in (("models", "network", REGISTERED), ("losses", "loss", LOSSES)):
         entries = _mapping(blocks.get(section), (section,), paths)
-        blocks[section] = {name: _choice(name, entry, section, key, registry, paths) for name, entry in entries.items()}
+        blocks[section] = {
+            name: _choice(name, entry, section, key, registry, paths, plan_all) for name, entry in entries.items()
+        }
+    sizes = DatasetConfig.PLANNED if plan_all else ()
     data_root = blocks.get("data_root", Study.model_fields["data_root"].default)
     blocks["datasets"] = {
-        name: with_classes(name, {"reader": name, **_dataset(name, entry, paths)}, data_root, paths)
+        name: with_classes(name, {"reader": name, **with_auto(_dataset(name, entry, paths), sizes)}, data_root, paths)
         for name, entry in _mapping(blocks.get("datasets"), ("datasets",), paths).items()
     }
+    if plan_all and isinstance(blocks.get("recipes"), Mapping):
+        blocks["recipes"] = {name: _planned_recipe(entry) for name, entry in blocks["recipes"].items()}
     study = dependencies.with_rounds(validated(Study, blocks, (), paths))
     cross_checks.check_references(study, paths)
     check_external_sets(study, paths)
@@ -62,6 +69,7 @@ def _loaded(config: Mapping[str, Any], paths: list[Path]) -> Study:
     ):
         study.recipe(dataset, recipe)  # each may be right alone and not together
     check_crops(study, paths)
+    cross_checks.check_plans(study, paths)
     return study
 
 
@@ -108,7 +116,15 @@ def _dataset(name: str, entry: Any, files: Sequence[Path]) -> dict[str, Any]:
     return _mapping(entry, ("datasets", name), files)
 
 
-def _choice(name: str, entry: Any, section: str, key: str, registry: Mapping[str, Any], files: list[Path]) -> Choice:
+def _planned_recipe(entry: Any) -> Any:
+    """Return a recipe in which a plan chooses what is not written; crops are counted in one way."""
+    counted = isinstance(entry, Mapping) and entry.get("crops_per_epoch") is not None
+    return with_auto(entry, tuple(key for key in OF_RECIPE if not (counted and key == "crops_per_image")))
+
+
+def _choice(
+    name: str, entry: Any, section: str, key: str, registry: Mapping[str, Any], files: list[Path], plan_all: bool
+) -> Choice:
     """Return a network or loss with its options; the kind defaults to the entry's own name."""
     entry = _mapping(entry, (section, name), files)
     kind = entry.pop(key, name)
@@ -129,4 +145,6 @@ def _choice(name: str, entry: Any, section: str, key: str, registry: Mapping[str
             + ("; or a class of an installed library as module:class" if section == "models" else ""),
         )
     options = registry[kind][0]
+    if plan_all and issubclass(options, Plannable):
+        entry = with_auto(entry, options.PLANNED)
     return Choice(kind, validated(options, entry, (section, name), files))

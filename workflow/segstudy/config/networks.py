@@ -11,12 +11,15 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from segstudy.config.auto_keys import SHAPE, Plannable
 from segstudy.config.base import Options, added_key
 from segstudy.config.library_networks import EncoderUNetOptions, LibraryOptions, is_library
 
 
-class LevelOptions(Options):
+class LevelOptions(Plannable):
     """Options of all encoder-decoder networks."""
+
+    PLANNED = SHAPE
 
     depth: int = Field(4, ge=1, le=7, description="number of poolings")
     width: int = Field(32, ge=1, le=1024, description="channels of the first level")
@@ -77,8 +80,10 @@ class SegNetOptions(LevelOptions):
     """Encoder-decoder whose decoder unpools with the indices of max-pooling."""
 
 
-class DilatedNetOptions(Options):
+class DilatedNetOptions(Plannable):
     """Convolutions at full resolution with dilation 1, 2, 4, ..., no pooling."""
+
+    PLANNED = SHAPE
 
     depth: int = Field(6, ge=1, le=10, description="number of dilations: 1, 2, 4, ... 2^(depth - 1)")
     width: int = Field(32, ge=1, le=1024, description="channels of every layer")
@@ -86,8 +91,10 @@ class DilatedNetOptions(Options):
     normalisation: Literal["batch", "instance", "group", "none"] = "batch"
 
 
-class WNetOptions(Options):
+class WNetOptions(Plannable):
     """Two small U-Nets of residual blocks in a row, trained with a loss on both outputs."""
+
+    PLANNED = SHAPE
 
     depth: int = Field(2, ge=1, le=7, description="number of poolings in each of the two U-Nets")
     width: int = Field(8, ge=1, le=1024, description="channels of the first level")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from segstudy.config.auto_keys import OF_RECIPE, Plannable
 from segstudy.config.base import Options, added_key
 from segstudy.config.semi_supervised import Consistency, Denoising, PseudoLabels, StartFrom, Transfer
 
@@ -86,8 +87,10 @@ class Balance(Options):
     )
 
 
-class Recipe(Options):
+class Recipe(Plannable):
     """How a network is trained."""
+
+    PLANNED = OF_RECIPE
 
     epochs: int = Field(100, ge=1, le=100_000)
     batch_size: int = Field(8, ge=1, le=4096)

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from segstudy.config.auto_keys import AUTO, PlanLimits
 from segstudy.config.datasets import READERS, DatasetConfig
 from segstudy.config.evaluation import Evaluation
 from segstudy.config.library_networks import LibraryOptions
@@ -55,6 +56,7 @@ def schema() -> dict[str, Any]:
             "losses": named(choice("loss", LOSSES)),
             "recipes": named(of(Recipe)),
             "evaluation": of(Evaluation),
+            "plan": {"anyOf": [{"const": AUTO}, of(PlanLimits)], "description": "what plans are made for: planning.md"},
             "experiments": named(of(Experiment, seeds={"anyOf": [{"type": "integer", "minimum": 1}, seeds]})),
         },
         "$defs": dict(sorted(definitions.items())),

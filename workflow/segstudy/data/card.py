@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from segstudy.config.layout import Layout
 from segstudy.core.arrays import write_array
 from segstudy.core.files import atomic_path, write_csv, write_json, write_text
 from segstudy.core.names import annotator_columns, file_columns, title_of
+from segstudy.data.balancing import balance_counts
 from segstudy.data.card_page import card_page, card_text
 from segstudy.data.class_shares import class_shares
 from segstudy.data.examples import draw_examples
 from segstudy.data.images.label_map import Labels, looks_inverted, some_look_inverted, spelt
 from segstudy.data.index import repairs
 from segstudy.data.inspect_files import SAMPLE_COLUMNS, VOID_COLUMN, Decoded, decode, further_masks
+from segstudy.data.object_sizes import object_card
 from segstudy.data.orientation_notes import remark
 from segstudy.data.readers.registry import reader_module
 from segstudy.data.value_maps import value_maps
@@ -36,20 +39,24 @@ def describe(
     phantom: bool = False,
     threads: int = 1,
     layout: Layout | None = None,
+    balances: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Decode every file of `index` once and write the card of the data set into the folder `out`.
 
     samples.csv and thumbnails.npy are for the checks, card.json, card.md, card.html and examples.png for people.
     Broken files are rows with a problem, not errors: the checks decide about them. `index` comes from
-    `index.build_index`; `root` is the raw folder, `layout` that of the config.
+    `index.build_index`; `root` is the raw folder, `layout` that of the config, `balances` as for
+    `balancing.balance_counts`.
 
     Raises:
-        StudyError: the index does not list the images of the raw folder.
+        StudyError: the index does not list the images of the raw folder, or has no strata to balance by.
     """
     root, out = Path(root), Path(out)
     repaired = repairs(index, reader, root, layout, out / "index.csv")
     decoded = decode(index, root, labels, threads)
-    card = _card(index, decoded, reader, labels, dataset, repaired, phantom)
+    objects = object_card(index, root, labels)
+    card = _card(index, decoded, reader, labels, dataset, repaired, phantom, objects)
+    card |= {"balance": counts} if (counts := balance_counts(index, balances)) else {}
     samples = decoded.samples
     columns = [*SAMPLE_COLUMNS, *samples.columns.intersection([VOID_COLUMN])]
     write_csv(out / "samples.csv", samples[columns].astype({"mask_values": "Int64"}))
@@ -71,6 +78,7 @@ def _card(
     dataset: str,
     repaired: list[str],
     phantom: bool,
+    objects: dict[str, Any] | None,
 ) -> dict[str, Any]:
     module, samples = reader_module(reader), decoded.samples
     titles = {row["sample"]: title_of(row) for row in index.to_dict("records") if title_of(row) != row["sample"]}
@@ -87,6 +95,7 @@ def _card(
         "images": len(index),
         "labelled": int((index["mask"] != "").sum()),
         **_void(samples, labels),
+        "objects": objects,
         "second_masks": int((index["second_mask"] != "").sum()),
         "rois": int((index["roi"] != "").sum()),
         "classes": list(labels.foreground),

@@ -11,12 +11,18 @@ from typing import Any
 
 from segstudy.core.html_page import page
 from segstudy.core.markup import element, html_of_markdown, markdown_text
+from segstudy.data.balancing import BEFORE
 from segstudy.data.class_shares import class_table, with_swatches
 from segstudy.data.images.decode import opened
 from segstudy.data.images.reading import parsed
 from segstudy.data.readers.discovery import few
 
-LATER_FACTS = ("range", "value_maps", "orientation")  # that cards of older results do not have; empty: nothing to say
+LATER_FACTS = (
+    "range",
+    "value_maps",
+    "orientation",
+    "objects",
+)  # that cards of older results do not have; empty: nothing to say
 PICTURE = "![examples](examples.png)"
 SUBSET_NAMES = {"": "not assigned", "train": "training", "val": "validation", "test": "test"}
 
@@ -35,6 +41,8 @@ def card_text(card: dict[str, Any]) -> str:
         lines += ["", "## Classes", "", *class_table(card["class_shares"], card["labelled"])]
     for heading, parts in (("Pre-assigned split", "official_subsets"), ("Strata", "strata")):
         lines += ["", f"## {heading}", "", *_part_table(card[parts], card["images"])]
+    for balance in card.get("balance", []):
+        lines += ["", "## Balanced strata", "", *_balance_table(balance)]
     lines += ["", "## How the files are stored", "", "| file | stored as: rule applied | files |", "|---|---|---|"]
     names = {"image": "image", "mask": "mask", "roi": "field of view", "second_mask": "second human"}
     for part, encodings in card["encodings"].items():
@@ -73,6 +81,8 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
         ("classes", f"background and {', '.join(card['classes'])}"),
         ("share that is no background" if card["class_shares"] else "foreground share", _range(card["foreground"])),
     ]
+    if card["objects"]:
+        facts += [("objects", _objects(card["objects"]))]
     if "void" in card:
         facts += [(f"void ({card['void']['values']} in the masks), share of the image", _void(card["void"]))]
     if card["foreground_roi"]:
@@ -95,6 +105,14 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
     if None not in card["mean_colour"]:
         facts += [("mean red, green, blue (0 to 255)", ", ".join(f"{c:.1f}" for c in card["mean_colour"]))]
     return facts
+
+
+def _objects(objects: dict[str, Any]) -> str:
+    return (
+        f"{objects['objects']:g} in an image (median of {objects['masks']} masks); the median pixel lies in one "
+        f"{objects['span']:.0f} pixels long, of {objects['area']:.0f} pixels; the thinnest tenth is "
+        f"{objects['thinnest']:.0f} pixels thick"
+    )
 
 
 def _void(void: dict[str, Any]) -> str:
@@ -121,6 +139,14 @@ def _part_table(parts: dict[str, dict[str, Any]], images: int) -> list[str]:
             f"| {label} | {part['images']} | {part['images'] / images:.1%} | {part['labelled']} | {foreground} |"
         )
     return lines
+
+
+def _balance_table(balance: dict[str, Any]) -> list[str]:
+    recipes = ", ".join(markdown_text(name) for name in balance["recipes"])
+    lines = [f"Labelled training images of seed {balance['seed']}; recipes that balance them: {recipes}.", ""]
+    lines += [f"| | {BEFORE} | {balance['after']} |", "|---|---|---|"]
+    counts = [(markdown_text(name.replace("_", " ")), *pair) for name, pair in balance["strata"].items()]
+    return lines + [f"| {name} | {before} | {after} |" for name, before, after in counts]
 
 
 def _pages_dropped(encodings: dict[str, dict[str, int]]) -> list[str]:

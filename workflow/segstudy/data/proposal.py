@@ -15,21 +15,19 @@ import pandas as pd
 from segstudy.config.classes_in_files import proposed, with_classes
 from segstudy.config.datasets import ANNOTATIONS, CLASSES_IN_FILES, CONVERTED, WITH_LAYOUT
 from segstudy.config.layout import Layout
-from segstudy.core.errors import StudyError
 from segstudy.data.convert import convert
 from segstudy.data.images.deep import OtherChannels, needs_tifffile
-from segstudy.data.images.label_map import Labels, looks_inverted, read_ids
+from segstudy.data.images.label_map import Labels, looks_inverted
 from segstudy.data.images.read import page_count
 from segstudy.data.images.reading import configured
 from segstudy.data.index import build_index
 from segstudy.data.inspect_files import decode
 from segstudy.data.name_groups import Groups, guess_groups
+from segstudy.data.object_sizes import object_card
 from segstudy.data.readers.registry import labels_of, reader_module
-from segstudy.data.scale import Scale, choose_scale, thinnest_tenth
 from segstudy.data.value_maps import VOID, ZERO, meanings, order, scarce_zero
 
 LOOKED_AT = 200  # images whose masks are decoded; more are sampled evenly
-THICKNESS_OF = 24  # masks whose thickness is measured
 MOST_CLASSES = 24
 SHOWN = 12  # values that a sentence names
 # What tools and people call what is to count for nothing.
@@ -65,7 +63,8 @@ class Proposal(NamedTuple):
     said: dict[str, str]  # key -> what was seen
     questions: tuple[Question, ...]
     groups: Groups | None
-    scale: Scale
+    foreground: tuple[str, ...]
+    objects: dict[str, Any] | None  # as the card tells them
     repairs: tuple[str, ...]
     problems: tuple[str, ...]  # of the files looked at; they will stop the study
 
@@ -110,7 +109,6 @@ def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int)
     for more, words, asked in (_orientation(samples), _empty(samples, reader, len(labelled))):
         keys, said, questions = keys | more, said | words, questions + asked
     labels = labels_of(reader, **{key: value for key, value in (keys | settings).items() if key != "exceptions"})
-    sizes = list(zip(rows["width"], rows["height"], strict=True))
     return Proposal(
         reader=reader,
         title=module.TITLE,
@@ -121,7 +119,8 @@ def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int)
         said=said,
         questions=tuple(questions),
         groups=None if (rows["group"] != "").any() or reader not in WITH_LAYOUT else guess_groups(list(rows["sample"])),
-        scale=choose_scale(sizes, _thinnest(chosen, files, labels)),
+        foreground=tuple(labels.foreground),
+        objects=object_card(chosen, files, labels),
         repairs=tuple(rows.attrs.get("repairs", [])),
         problems=tuple(f"{s}: {text}" for s, text in zip(samples["sample"], samples["problem"], strict=True) if text),
     )
@@ -159,20 +158,6 @@ def _holds_stacks(root: Path, layout: Layout) -> bool:
     paths = [root / path for path in reader_module("folder").index(root, layout)["image"].head(LOOKED_AT)]
     stacks = [path for path in paths if path.suffix.casefold() in (".tif", ".tiff", ".gif")]
     return any(not needs_tifffile(path) and page_count(path) > 1 for path in stacks)
-
-
-def _thinnest(rows: pd.DataFrame, root: Path, labels: Labels) -> float | None:
-    """Return the median over masks of the thickness of the thinnest tenth of their objects."""
-    places = np.unique(np.linspace(0, len(rows) - 1, min(THICKNESS_OF, len(rows))).astype(int))
-    found = []
-    for path in rows["mask"].iloc[places]:
-        try:
-            thickness = thinnest_tenth(read_ids(root / path, labels).array > 0)
-        except StudyError:
-            continue
-        if thickness is not None:
-            found.append(thickness)
-    return float(np.median(found)) if found else None
 
 
 def _meaning(labels: Labels, samples: pd.DataFrame) -> Answer:

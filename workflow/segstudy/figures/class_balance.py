@@ -9,33 +9,8 @@ from typing import Any
 import pandas as pd
 
 from segstudy.config.recipes import Recipe
-from segstudy.core.errors import StudyError
+from segstudy.data.balancing import AFTER, BEFORE, balanced_sizes, stratum_sizes
 from segstudy.figures import style
-
-BEFORE = "training images of the split"
-AFTER = {False: "seen in an epoch: images repeated", True: "after augmented copies were added"}
-
-
-def stratum_sizes(split: pd.DataFrame, index: pd.DataFrame) -> pd.Series:
-    """Return the number of labelled training images of each stratum, by its name.
-
-    Args:
-        split: CSV with sample, subset.
-        index: CSV with sample, mask, stratum.
-
-    Raises:
-        StudyError: there is none, or one has no stratum.
-    """
-    labelled = index.loc[index["mask"].fillna("").ne(""), ["sample", "stratum"]].astype({"sample": str})
-    train = split.loc[split["subset"].eq("train"), ["sample"]].astype({"sample": str})
-    strata = train.merge(labelled, on="sample")["stratum"].fillna("")
-    if not len(strata) or strata.eq("").any():
-        raise StudyError(
-            f"{int(strata.eq('').sum())} of {len(strata)} labelled training images have no stratum to balance by",
-            allowed="strata come with the data set (a diagnosis, a class): column stratum of its index",
-            remedy="set balance: none in the recipe, or for this data set alone under its 'training:' in the config",
-        )
-    return strata.value_counts().sort_index()
 
 
 def draw_class_balance(
@@ -61,7 +36,7 @@ def draw_class_balance(
 
     style.use_style()
     before, after = stratum_sizes(split, index), AFTER[Recipe.model_validate(recipe).adds_copies]
-    parts = {BEFORE: before, after: before.clip(lower=before.max())}
+    parts = {BEFORE: before, after: balanced_sizes(before)}
     rows = pd.DataFrame(
         [{"stratum": name, "images": n, "what": what} for what, part in parts.items() for name, n in part.items()]
     )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 HARDEST = 9  # images that the figure names; the csv has all
+FITS = 42  # letters of a line beside them
 
 
 def draw_failures(
@@ -150,6 +151,7 @@ def _hardest(axes: Axes, images: pd.DataFrame) -> None:
     for place, row in enumerate(hard.to_dict("records")):
         stratum = f" ({row['stratum']})" if row["stratum"] else ""
         words = on_one_line(f"{row['hardest']:.3f}  {drawn_title(row)}{stratum}")
+        words = words if len(words) <= FITS else f"{words[: FITS - 3]}..."
         axes.text(0, 0.93 - 0.11 * place, words, fontsize=8.5, parse_math=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +14,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from segstudy.core.files import atomic_path, read_json, write_csv, write_text
+from segstudy.core.files import atomic_path, read_csv, read_json, write_csv, write_text
 from segstudy.core.html_page import page
 from segstudy.core.markup import element
 from segstudy.data.store import META
@@ -29,18 +30,21 @@ from segstudy.figures.sketch_layout import (
     text_width,
 )
 from segstudy.models.cost import count_flops, count_parameters
-from segstudy.models.layer_table import layer_table
+from segstudy.models.layer_table import field_words, layer_table
 from segstudy.models.registry import build
+
+logger = logging.getLogger("segstudy")
 
 
 def sketch_network(
-    settings: Mapping[str, Any], store: str | Path, title: str, outputs: Mapping[str, str | Path]
+    settings: Mapping[str, Any], store: str | Path, card: str | Path, title: str, outputs: Mapping[str, str | Path]
 ) -> None:
-    """Draw a network and write its layer table.
+    """Draw a network and write its layer table; warn where it never sees the median object whole.
 
     Args:
         settings: kind and options of the network, as `Study.model_settings` resolves them.
         store: folder of the data set's store: its canvas is the size, its classes are the outputs.
+        card: of the data set, which knows the sizes of its objects.
         title: of figure and table.
         outputs: paths of `svg`, `png`, `csv` and `html`.
     """
@@ -55,8 +59,39 @@ def sketch_network(
         f"one image of {meta['channels']} x {height} x {width}: {count_parameters(network):,} parameters, "
         f"{work:.2f} GFLOP forward (a multiply-add is two); sizes as a forward pass shows them"
     )
-    draw_sketch(table, title, outputs["svg"], outputs["png"], footnote)
-    write_layer_table(table, outputs["csv"], outputs["html"], caption=f"{title}: {footnote}")
+    side, field = field_words(settings, *shape)
+    sight = sight_words(side, field, _span(card, store))
+    if sight.endswith(UNSEEN):
+        logger.warning("%s: %s", title, sight)
+    draw_sketch(table, title, outputs["svg"], outputs["png"], f"{footnote}\n{sight}")
+    write_layer_table(table, outputs["csv"], outputs["html"], caption=f"{title}: {footnote}; {sight}")
+
+
+UNSEEN = "no pixel sees it whole"
+
+
+def sight_words(side: int | None, field: str, span: float | None) -> str:
+    """Return a sentence on what one output pixel sees.
+
+    Args:
+        side: of the receptive field, None where it is unknown or unlimited.
+        field: both its sides in words.
+        span: pixels of the median object on the canvas, None where no mask has objects.
+    """
+    words = f"receptive field {field} pixels" if side else f"receptive field: {field}"
+    if span is None:
+        return words
+    return f"{words}; the median object is {span:.0f} pixels long" + (f": {UNSEEN}" if side and side < span else "")
+
+
+def _span(card: str | Path, store: str | Path) -> float | None:
+    """Return the length of the median object on the canvas."""
+    objects = read_json(card).get("objects")
+    if not objects:
+        return None
+    geometry = read_csv(Path(store) / "geometry.csv")
+    scale = (geometry["height"] / geometry["original_height"]).median()
+    return float(objects["span"] * scale)
 
 
 Point = tuple[float, float]

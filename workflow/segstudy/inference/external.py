@@ -125,11 +125,20 @@ def predict_external(
 
 def on_canvas(row: Row, root: Path, seen: SeenAs) -> tuple[np.ndarray, Geometry]:
     """Return one image as the network sees it, uint8 (H, W, C), and how it lies on this canvas."""
+    image, canvas, geometry, lies = read_placed(row, root, seen)
+    return to_canvas(in_colour(image, seen.colour), lies, canvas, "image"), geometry
+
+
+def read_placed(row: Row, root: Path, seen: SeenAs) -> tuple[np.ndarray, tuple[int, int], Geometry, Geometry]:
+    """Return an image, uint8 (H, W, 3), its canvas, how it lies there, and how this array lies there.
+
+    The two geometries differ for a very large picture, which is resized while it is read.
+    """
     original = int(row["height"]), int(row["width"])
     canvas, geometry = placed(original, seen.canvas, seen.size_of(original))
     image, size, lies = picture(root / row["image"], geometry, reading_of(row))
     check_size({**row}, "image", size, geometry, root)
-    return to_canvas(in_colour(image, seen.colour), lies, canvas, "image"), geometry
+    return image, canvas, geometry, lies
 
 
 def check_fits(meta: Mapping[str, Any], seen: SeenAs, labels: Labels, model: Path) -> None:

@@ -12,15 +12,15 @@ from typing import Any
 
 import pandas as pd
 
-from segstudy.config.base import Options
 from segstudy.config.load import load_study, read_config
 from segstudy.config.networks import NETWORKS
+from segstudy.config.study import auto_of
 from segstudy.core.errors import StudyError
 from segstudy.core.markup import markdown_text
 from segstudy.core.terminal_text import say
 from segstudy.models.cost import count_flops, count_parameters
-from segstudy.models.layer_table import receptive_field
-from segstudy.models.registry import build, resolve
+from segstudy.models.layer_table import field_words
+from segstudy.models.registry import resolve
 from segstudy.models.unfilled import unfilled
 
 
@@ -69,16 +69,8 @@ def _row(
         "options": ", ".join(f"{key}: {value}" for key, value in changed.items()),
         "parameters": count_parameters(network),
         "gflops": count_flops(network, in_channels, height, width) / 1e9,
-        "field": _field(settings, options, in_channels, outputs) if kind in NETWORKS else "not measured",
+        "field": field_words(settings, in_channels, outputs)[1],
     }
-
-
-def _field(settings: Mapping[str, Any], options: Options, in_channels: int, outputs: int) -> str:
-    """Return the receptive field in words; only layers of this project are known well enough to be opened for it."""
-    # It hangs on the layers, not on how many channels they have; a narrow copy is measured in a moment.
-    narrow = {**settings, "width": 1} if "width" in type(options).model_fields else settings
-    field = receptive_field(build(narrow, in_channels, outputs), in_channels)
-    return f"{field[0]} × {field[1]}" if field else "whole image"
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -92,7 +84,12 @@ def main(arguments: Sequence[str]) -> None:
     models = registered()
     if wanted.config:
         study = load_study(read_config(*wanted.config), wanted.config)
-        models = {name: study.model_settings(name) for name in study.models}
+        models = {name: study.model_settings(name) for name in study.models if not auto_of(study.models[name].options)}
+        models |= {
+            f"{name} on {dataset}": study.model_settings(name, dataset)
+            for dataset, name in dict.fromkeys((cell.dataset, cell.model) for cell in study.cells)
+            if name not in models
+        }
     say(markdown(overview(models, wanted.channels, wanted.outputs, *wanted.size)))
 
 

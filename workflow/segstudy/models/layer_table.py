@@ -11,8 +11,10 @@ import pandas as pd
 import torch
 from torch import nn
 
+from segstudy.config.networks import NETWORKS
 from segstudy.models.blocks import Stage
 from segstudy.models.layer_trace import observed_stages
+from segstudy.models.registry import build
 from segstudy.models.unfilled import unfilled
 
 logger = logging.getLogger("segstudy")
@@ -51,6 +53,19 @@ def receptive_field(network: nn.Module, in_channels: int, largest: int = 4096) -
     open_copy = _open(network)
     extents = [_extent(open_copy, in_channels, axis, largest) for axis in (2, 3)]
     return None if None in extents else (extents[0], extents[1])  # type: ignore[return-value]
+
+
+def field_words(settings: Mapping[str, Any], in_channels: int, outputs: int) -> tuple[int | None, str]:
+    """Return the smaller side of a network's receptive field, None where it is unknown or unlimited, and both in words.
+
+    Only layers of this project are known well enough to be opened for it.
+    """
+    if settings["network"] not in NETWORKS:
+        return None, "not measured"
+    # It hangs on the layers, not on how many channels they have; a narrow copy is measured in a moment.
+    narrow = {**settings, "width": 1} if "width" in NETWORKS[settings["network"]][0].model_fields else settings
+    field = receptive_field(build(narrow, in_channels, outputs), in_channels)
+    return (min(field), f"{field[0]} × {field[1]}") if field else (None, "whole image")
 
 
 def _open(network: nn.Module) -> nn.Module:

@@ -6,6 +6,7 @@ import math
 
 import pandas as pd
 
+from segstudy.evaluation.annotators import AGREED
 from segstudy.report.tables import (
     NAMES,
     Grid,
@@ -22,6 +23,7 @@ from segstudy.report.tables import (
 from segstudy.tables.annotators_text import DIFFERENCE, HUMANS, sentences
 
 KEYS = ["dataset", "row", "model", "loss", "recipe"]
+AGAINST = {AGREED: "agreed pixels", HUMANS: "mean of humans"}
 CAPTION = (
     "Networks and humans against each human, the consensus, the pixels on which all agree, and the mean of the humans. "
     "Difference: a network's mean of humans, less that of all pairs of humans; spread: whether its interval lies below "
@@ -36,7 +38,8 @@ def annotators(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
     rows: list[Row] = []
     for line in table[table["metric"] == "dice"].to_dict("records"):
         difference = differences.get(_key(line)) if line["against"] == HUMANS else None
-        values = [words(line["against"]), spread(line["mean"], line["sd"]), interval(line["low"], line["high"])]
+        against = "all pairs" if line["model"] == HUMANS else AGAINST.get(line["against"], line["against"])
+        values = [words(against), spread(line["mean"], line["sd"]), interval(line["low"], line["high"])]
         if difference:
             ends = "" if math.isnan(difference["low"]) else f" ({difference['low']:+.3f} to {difference['high']:+.3f})"
             values += [
@@ -45,7 +48,7 @@ def annotators(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
             ]
         else:
             values += [number(math.nan), words("")]
-        filters = {"data set": line["dataset"], "against": line["against"]}
+        filters = {"data set": line["dataset"], "against": against}
         named = line | {"row": "cell" if line["row"] == "cell" else "control"}
         rows.append(named_row(named, names, settings, filters, [*values, number(line["images"], 0)]))
     heads = ["Data set", *(NAMES[name] for name in names), "Against", "Dice", "95 % interval", "Difference", "Spread"]

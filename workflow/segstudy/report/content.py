@@ -20,7 +20,7 @@ from segstudy.report import tables as grids
 from segstudy.report.annotators import annotators
 from segstudy.report.cost import Scores, Spent, cost_grid, epochs_grid, pareto, read_runs, spent
 from segstudy.report.embed import Picture
-from segstudy.report.external import ExternalPart, external_part
+from segstudy.report.external import ExternalPart, external_part, robustness_part
 from segstudy.report.gallery import gallery
 from segstudy.report.provenance import Made, made
 from segstudy.report.semi_supervised import FewLabels, by_share, few_labels
@@ -70,6 +70,7 @@ class Experiment(NamedTuple):
     labels: Picture | None  # by share of the labels
     shares: Grid | None  # the same as numbers
     external: ExternalPart | None  # external test sets
+    robustness: ExternalPart | None  # corrupted test images
     sentences: dict[str, list[str]]  # by data set
     more: list[Grid]  # those of MORE
     curves: Picture
@@ -209,6 +210,7 @@ def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experi
         else None,
         by_share(f"{name}-shares", shares, settings) if shares is not None else None,
         external_part(name, results) if block.get("tested_on") else None,
+        robustness_part(name, results) if settings["evaluation"].get("corruptions") else None,
         sentences,
         more,
         figure("curves", "Training and validation curves of every network"),

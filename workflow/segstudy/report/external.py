@@ -1,4 +1,4 @@
-"""External test sets of an experiment, as the page shows them."""
+"""External test sets of an experiment, and its corrupted test images, as the page shows them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from segstudy.report import embed
 from segstudy.report.embed import Picture
 from segstudy.report.tables import NAMES, Grid, Row, interval, number, plain, words
 from segstudy.tables.external_text import name_columns, sentences
+from segstudy.tables.robustness_text import sentences as robustness_sentences
+from segstudy.tables.robustness_text import title_of_kind
 
 
 class ExternalPart(NamedTuple):
-    """What the page says of an experiment on external test sets."""
+    """What the page says of an experiment on other images than its own test images as they are."""
 
     sentences: list[str]
-    matrix: Picture
+    figure: Picture
     grid: Grid
 
 
@@ -41,6 +43,32 @@ def external_part(name: str, results: Path) -> ExternalPart | None:
     alt = f"Heat map of {metric} of every network of experiment {name} on every test set; its numbers are in the table"
     matrix = embed.figure(figures / "matrix.svg", figures / "matrix.png", alt)
     return ExternalPart(list(sentences(table)), matrix, plain(f"{name}-external", caption, heads, rows))
+
+
+def robustness_part(name: str, results: Path) -> ExternalPart | None:
+    """Return the part on corrupted test images of an experiment; None where it has none."""
+    path = paths.table(results, name, "robustness.csv")
+    if not path.exists():
+        return None
+    table = read_csv(path)
+    names, metric = name_columns(table), METRICS[table["metric"].iloc[0]].label
+    rows = []
+    for line in table[table["clean"] == 1].to_dict("records"):
+        drawn = f"{line['dataset']} (PHANTOM)" if line["phantom"] else line["dataset"]
+        kind = title_of_kind(line["corruption"])
+        values = [words(drawn, line["dataset"]), *(words(str(line[part])) for part in names), words(kind)]
+        values += [number(line["area"]), interval(line["area_low"], line["area_high"]), number(line["mean"])]
+        rows.append(Row(values, False, {"data set": line["dataset"], "corruption": kind}))
+    heads = ["Data set", *(NAMES[part] for part in names), "Corruption", f"Area under {metric}", "95 % interval"]
+    caption = (
+        "Corrupted test images: the area under the curve of each corruption, equal to the clean score if it costs "
+        "nothing."
+    )
+    figures = paths.figures(results, name)
+    alt = f"{metric} of every network of experiment {name} over the strength of each corruption"
+    curves = embed.figure(figures / "robustness.svg", figures / "robustness.png", alt)
+    grid = plain(f"{name}-robustness", caption, [*heads, "Clean"], rows)
+    return ExternalPart(list(robustness_sentences(table)), curves, grid)
 
 
 def _row(line: Mapping[Any, Any], names: list[str]) -> Row:

@@ -2,6 +2,7 @@ r"""A study in LaTeX: tables and figures copied together, `report.tex` that comp
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,11 +29,15 @@ HEAD = r"""% Every table and figure of study {study}; report.tex compiles them. 
 %   \input{{path/to/paper/content.tex}}
 \providecommand{{\paper}}{{.}}
 """
+# What `tables.render.latex` writes below a table: head, sentences (one a line), end.
+SUPPORTS = r"(What Table~\\ref\{[^}]*\} supports:\n\\begin\{itemize\}[^\n]*\n)(.*?)(\n\\end\{itemize\}\n*)"
 WORDS = {
     "ranking": "Every network and control with its 95 % interval, and how often each is first when images and seeds "
     "are drawn anew",
     "matrix": "Networks on every test set, trained on in rows and tested on in columns, with 95 % intervals; the own "
     "test images have a frame",
+    "robustness": "Test images corrupted at several strengths: one curve for each network, with 95 % intervals; each "
+    "curve begins with the clean images",
     "ablation": "Metrics by loss and network, with control rows",
     "threshold_curves": "Mean Dice over the threshold, with the thresholds that were chosen",
     "label_efficiency": "Dice over the share of the training labels, with intervals",
@@ -42,6 +47,7 @@ WORDS = {
 }
 # Folders of pictures below the figures, in the order of the document: section, caption.
 PICTURES = {
+    "balance": ("Balanced strata", "Training images of each stratum, before and after balancing"),
     "augmented": ("Training samples", "Training samples as the network gets them, masks drawn over"),
     "pseudo": ("Pseudo-labels", "Accepted and rejected pseudo-labels"),
     "denoising": ("Denoising", "Noisy and denoised images"),
@@ -85,8 +91,10 @@ def gather(study: str, sections: Sequence[Section], folder: str | Path) -> None:
             parts.append(f"\\section*{{{escape_latex(section.title)}}}\n\\emph{{{escape_latex(section.sentence)}}}\n")
             for name, text in section.tables.items():
                 (temporary / "tables" / name).write_text(text + "\n", encoding="utf-8")
+            said: set[str] = set()
             for path in section.files:
-                shutil.copyfile(path, temporary / "tables" / path.name)
+                text = _said_once(path.read_text(encoding="utf-8"), said)
+                (temporary / "tables" / path.name).write_text(text, encoding="utf-8")
             names = [*section.tables, *(path.name for path in section.files)]
             parts += [f"\\input{{\\paper/tables/{name}}}" for name in names]
             for figure in section.figures:
@@ -95,6 +103,17 @@ def gather(study: str, sections: Sequence[Section], folder: str | Path) -> None:
             parts.append("\\clearpage\n")  # tables and figures stay with their section
         (temporary / "content.tex").write_text("\n".join(parts) + "\n", encoding="utf-8")
         (temporary / "report.tex").write_text(DOCUMENT.format(study=escape_latex(study)), encoding="utf-8")
+
+
+def _said_once(text: str, said: set[str]) -> str:
+    r"""Return the LaTeX of a table without the sentences that are in `said`, to which the others are added."""
+
+    def kept(block: re.Match[str]) -> str:
+        items = [item for item in block[2].splitlines() if item not in said]
+        said.update(items)
+        return f"{block[1]}{chr(10).join(items)}{block[3]}" if items else ""
+
+    return re.sub(SUPPORTS, kept, text, flags=re.DOTALL)
 
 
 def data_section(
@@ -200,7 +219,7 @@ def _figure(figure: Figure) -> str:
     file = f"\\paper/figures/{figure.name}{figure.path.suffix}"
     return "\n".join(
         [
-            r"\begin{figure}[htbp]",
+            r"\begin{figure}[!htbp]",  # a large one below its heading, not alone on the next page
             r"\centering",
             rf"\includegraphics[width=\linewidth, height=0.8\textheight, keepaspectratio]{{{file}}}",
             rf"\caption{{{escape_latex(figure.caption)}}}",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from segstudy.config import dependencies
-from segstudy.config.study import Study
+from segstudy.config.study import Study, auto_of
 
 
 def settings_of(study: Study) -> dict[str, Any]:
     """Return the resolved config of everything that a study's experiments use, and the cells they ask for."""
     cells = [*study.cells, *dependencies.ancestors(study)]
-    models = dict.fromkeys(cell.model for cell in cells)
+    networks = dict.fromkeys((cell.dataset, cell.model) for cell in cells)
     losses = {name: study.losses[name] for name in dict.fromkeys(cell.loss for cell in cells)}
     recipes = dict.fromkeys((cell.dataset, cell.recipe) for cell in cells)
     return {
@@ -44,15 +44,21 @@ def settings_of(study: Study) -> dict[str, Any]:
         ],
         "datasets": {
             name: {
-                **study.datasets[name].model_dump(mode="json", exclude={"root", "max_megapixels"}),
+                **study.dataset(name).model_dump(mode="json", exclude={"root", "max_megapixels"}),
                 "several": study.datasets[name].several,
             }
             for name in dependencies.used_datasets(study)
         },
-        "models": {name: study.model_settings(name) for name in models},
+        "models": {
+            # What a plan shapes has other settings on every data set.
+            f"{model} on {dataset}" if auto_of(study.models[model].options) else model: study.model_settings(
+                model, dataset
+            )
+            for dataset, model in networks
+        },
         "losses": {name: {"loss": loss.kind, **loss.options.model_dump(mode="json")} for name, loss in losses.items()},
         "recipes": {
-            f"{recipe} on {dataset}": study.recipe(dataset, recipe).model_dump(mode="json")
+            f"{recipe} on {dataset}": study.settled_recipe(dataset, recipe).model_dump(mode="json")
             for dataset, recipe in recipes
         },
         "evaluation": study.evaluation.model_dump(mode="json"),

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import resource
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 # How far an estimate may be wrong, by what it rests on (`estimates.BASES`).
@@ -40,3 +44,35 @@ def _up(value: float, step: int) -> int:
 def has_gpu(devices: Path = Path("/dev")) -> bool:
     """Return whether an NVIDIA GPU is attached (`/dev/nvidia0`, ...)."""
     return any(devices.glob("nvidia[0-9]*"))
+
+
+def training_memory(gpu: bool, threads: int) -> tuple[float, str]:
+    """Return the GB that one training on this machine has, and whose they are.
+
+    That is the smallest GPU, or the share of a training's cores in the main memory. A GPU that is elsewhere, in the
+    queue of a cluster, cannot be asked: 8 GB are assumed.
+    """
+    if not gpu:
+        cores = len(os.sched_getaffinity(0))
+        share = min(1.0, threads / cores)
+        return share * main_memory() / 1e9, f"main memory for {threads} of {cores} cores"
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    with suppress(OSError, subprocess.SubprocessError, ValueError):
+        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+        return min(float(line) for line in answer.split()) * 2**20 / 1e9, "the GPU of this machine"
+    return ASSUMED_GPU_GB, "assumed, since no GPU is here to ask: set plan.memory_gb"
+
+
+ASSUMED_GPU_GB = 8.0
+CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
+
+def main_memory(limits: tuple[Path, ...] = CGROUPS) -> int:
+    """Return the bytes of main memory that this process may have: of the machine, its control group, `ulimit -v`."""
+    import psutil
+
+    found = [psutil.virtual_memory().total, resource.getrlimit(resource.RLIMIT_AS)[0]]
+    for path in limits:
+        with suppress(OSError, ValueError):
+            found.append(int(path.read_text(encoding="ascii")))
+    return min(size for size in found if size != resource.RLIM_INFINITY)

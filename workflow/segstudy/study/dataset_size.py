@@ -10,13 +10,15 @@ import io
 import json
 import math
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from segstudy.config import paths
 from segstudy.config.classes import BACKGROUND
-from segstudy.config.datasets import DatasetConfig
+from segstudy.config.datasets import DatasetConfig, Split
+from segstudy.config.plan_file import PlanMissing
 from segstudy.config.study import Study
 from segstudy.core import checksums
 from segstudy.core.errors import StudyError
@@ -70,19 +72,14 @@ class DataSize(NamedTuple):
 
 def data_size(study: Study, dataset: str, results: Path) -> DataSize:
     """Return the size of a data set of a study whose files lie below `results`."""
-    options, folder = study.datasets[dataset], paths.data(results, dataset)
     try:
-        listed = [(int(row["width"]), int(row["height"]), row["mask"]) for row in _rows(folder / "index.csv")]
-        labelled = [(width, height) for width, height, mask in listed if mask]
-        # Of a data set without any mask, its images are the size.
-        rows, masks, every = labelled or [item[:2] for item in listed], len(labelled), len(listed)
-    except DAMAGED:
-        images, height, width = _expected(options)
-        rows, every = [(width, height)] * images, images
-        masks = 0 if options.reader in WITHOUT_MASKS else images
+        options = study.dataset(dataset)
+    except PlanMissing:  # as large as its images
+        options = study.datasets[dataset]
+    folder = paths.data(results, dataset)
+    rows, masks, every = image_sizes(options, folder)
     guess = not (folder / "index.csv").exists() and not options.phantom
     subsets = _subsets(folder / "splits", options, masks)
-    classes = len(set(options.classes) - {BACKGROUND}) if options.classes else CLASSES.get(options.reader, 1)
     return DataSize(
         images=len(rows),
         train=subsets["train"],
@@ -90,10 +87,31 @@ def data_size(study: Study, dataset: str, results: Path) -> DataSize:
         canvas=_canvas(folder / "store/store.json", options, rows),
         pixels=sum(width * height for width, height in rows) / max(1, len(rows)),
         channels=CHANNELS[options.colour],
-        outputs=1 if classes == 1 else classes + 1,
+        outputs=outputs_of(options),
         guess=guess,
         unlabelled=every - masks,
     )
+
+
+def image_sizes(options: DatasetConfig, folder: Path) -> tuple[list[tuple[int, int]], int, int]:
+    """Return (width, height) of the labelled images, how many these are, and how many images there are.
+
+    Of a data set without any mask, those of all images. Before there is an index in the data set's `folder`, as
+    published.
+    """
+    try:
+        listed = [(int(row["width"]), int(row["height"]), row["mask"]) for row in _rows(folder / "index.csv")]
+        labelled = [(width, height) for width, height, mask in listed if mask]
+        return labelled or [item[:2] for item in listed], len(labelled), len(listed)
+    except DAMAGED:
+        images, height, width = _expected(options)
+        return [(width, height)] * images, 0 if options.reader in WITHOUT_MASKS else images, images
+
+
+def outputs_of(options: DatasetConfig) -> int:
+    """Return the logits of a pixel."""
+    classes = len(set(options.classes) - {BACKGROUND}) if options.classes else CLASSES.get(options.reader, 1)
+    return 1 if classes == 1 else classes + 1
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -111,8 +129,12 @@ def _subsets(folder: Path, options: DatasetConfig, images: int) -> dict[str, int
         with suppress(*DAMAGED):
             counts = Counter(row["subset"] for row in _rows(path))
             return {"train": counts["train"], "val": counts["val"]}
-    split = options.split
-    test = OFFICIAL_TEST.get(options.reader, split.test) if split.official else split.test
+    return expected_subsets(options.split, options.reader, images)
+
+
+def expected_subsets(split: Split, reader: str, images: int) -> dict[str, int]:
+    """Return about how many training and validation images a split will have, of so many labelled ones."""
+    test = OFFICIAL_TEST.get(reader, split.test) if split.official else split.test
     if split.repeat == "kfold":
         test = 1 / split.folds
     if not images:
@@ -127,12 +149,21 @@ def _canvas(store: Path, options: DatasetConfig, rows: list[tuple[int, int]]) ->
     with suppress(*DAMAGED):
         height, width = map(int, json.loads(checksums.content(store))["canvas"])
         return height, width
-    width, height = (max((size[side] for size in rows), default=16) for side in (0, 1))
-    size = options.size
-    if not isinstance(size, str):
-        if size.height is not None and size.width is not None:
-            return size.height, size.width
-        assert size.long_side is not None
-        factor = min(1.0, size.long_side / max(height, width))
-        height, width = round(height * factor), round(width * factor)
-    return -(-height // 16) * 16, -(-width // 16) * 16
+    return canvas_of(rows or [(16, 16)], options.model_dump(mode="json", include={"size"})["size"])[0]
+
+
+def canvas_of(sizes: Sequence[tuple[int, int]], size: Any) -> tuple[tuple[int, int], float]:
+    """Return height and width of the canvas, and its pixels for each pixel of the largest image.
+
+    Args:
+        sizes: (width, height) of the images.
+        size: of the data set's config.
+    """
+    width, height = (max(size[side] for size in sizes) for side in (0, 1))
+    if size == "native":
+        factor = 1.0
+    elif size.get("long_side"):
+        factor = min(1.0, size["long_side"] / max(width, height))
+    else:
+        return (size["height"], size["width"]), min(1.0, size["height"] / height, size["width"] / width)
+    return (-(-round(height * factor) // 16) * 16, -(-round(width * factor) // 16) * 16), factor

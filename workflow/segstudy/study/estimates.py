@@ -15,9 +15,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from segstudy.config import paths
+from segstudy.config import dependencies, paths
 from segstudy.config.cell import Cell
 from segstudy.config.datasets import Prediction
+from segstudy.config.plan_file import DatasetPlan, PlanMissing
 from segstudy.config.recipes import Recipe
 from segstudy.config.study import Study
 from segstudy.core import checksums
@@ -88,22 +89,50 @@ class Estimates:
 
     def __init__(self, study: Study, results: Path, gpu: bool, threads: int = 1) -> None:
         self.study, self.results, self.gpu, self.threads = study, results, gpu, threads
-        self.cell: Callable[[str, str, str], Estimate] = cache(self._cell)
-        self.size: Callable[[str], DataSize] = cache(lambda dataset: data_size(study, dataset, results))
-        self.cost: Callable[[str, str], Cost] = cache(self._cost)
+        # Each answer is remembered for the plan of the data set that it rests on: a run makes plans while it goes on.
+        self._cells: Callable[..., Estimate] = cache(lambda plan, *names: self._cell(*names))
+        self._sizes: Callable[..., DataSize] = cache(lambda plan, dataset: data_size(study, dataset, results))
+        self._costs: Callable[..., Cost] = cache(lambda plan, *names: self._cost(*names))
+        pairs = [pair for experiment in study.experiments.values() for pair in experiment.external]
+        self._tested_on: dict[Cell, set[str]] = {}
+        for tested, name in pairs:
+            self._tested_on.setdefault(tested, set()).add(name)
         self._earlier: Callable[[str], list[Record]] = cache(lambda pattern: list(self._read(pattern)))
+
+    def cell(self, dataset: str, model: str, recipe: str) -> Estimate:
+        """Return the estimate for the cells of a data set, network and recipe, whatever the loss and the seed."""
+        return self._cells(self._plan(dataset), dataset, model, recipe)
+
+    def size(self, dataset: str) -> DataSize:
+        """Return the size of a data set."""
+        return self._sizes(self._plan(dataset), dataset)
+
+    def cost(self, dataset: str, model: str) -> Cost:
+        """Return what a network costs on a data set."""
+        return self._costs(self._plan(dataset), dataset, model)
+
+    def _plan(self, dataset: str) -> DatasetPlan | None:
+        return self.study.plan_of(dataset) if dependencies.planned_keys(self.study)[dataset] else None
+
+    def _network(self, dataset: str, model: str) -> dict[str, Any]:
+        """Return the settings of a network; as long as they are not planned, with its defaults."""
+        try:
+            return self.study.model_settings(model, dataset)
+        except PlanMissing:
+            kind, options = self.study.models[model]
+            return {"network": kind, **options.model_dump(mode="json")}
 
     def _cost(self, dataset: str, model: str) -> Cost:
         size = self.size(dataset)
-        return network_cost(self.study.model_settings(model), size.channels, size.outputs)
+        return network_cost(self._network(dataset, model), size.channels, size.outputs)
 
     def _cell(self, dataset: str, model: str, recipe: str) -> Estimate:
-        """Return the estimate for the cells of a data set, network and recipe, whatever the loss and the seed."""
         size, cost, options = self.size(dataset), self.cost(dataset, model), self.study.recipe(dataset, recipe)
         pixels = float(math.prod(options.crop or size.canvas))
         canvas = float(math.prod(size.canvas))
-        same_dataset = self._same_network(f"{dataset}/{model}/*/*", model)
-        same_network = same_dataset or self._same_network(f"*/{model}/*/*", model)
+        settings = self._network(dataset, model)
+        same_dataset = self._same_network(f"{dataset}/{model}/*/*", settings)
+        same_network = same_dataset or self._same_network(f"*/{model}/*/*", settings)
         others = same_network or self._earlier("*/*/*/*")
         train_images, val_images = size.train, size.val
         if options.denoising:  # all images that are not measured, divided anew
@@ -157,6 +186,13 @@ class Estimates:
             disk_mb=self._stays() * other.pixels * other.images / 1e6,
         )
 
+    def other_images(self, cell: Cell) -> float:
+        """Return the seconds of measuring a cell on external test sets and on corrupted images."""
+        names = (cell.dataset, cell.model, cell.recipe)
+        strengths = len(self.study.evaluation.corruptions.levels)
+        corrupted = START + self.cell(*names).evaluation * strengths / 2 if strengths else 0.0
+        return corrupted + sum(self.external(*names, name).evaluation for name in self._tested_on.get(cell, ()))
+
     def labelling(self, teacher: Cell, unlabelled: str) -> float:
         """Return the seconds in which a teacher labels the images of a data set: as earlier ones took, else a guess."""
         names = f"{unlabelled}/{teacher.dataset}/{teacher.model}/*/*/*"
@@ -169,9 +205,8 @@ class Estimates:
         forward = operations / (GPU_SPEED if self.gpu else CPU_SPEED * self.threads)
         return START + size.learnable * (forward + size.pixels * WRITING)
 
-    def _same_network(self, pattern: str, model: str) -> list[Record]:
-        """Return the earlier cells below `pattern` whose network has the settings of `model`."""
-        settings = self.study.model_settings(model)
+    def _same_network(self, pattern: str, settings: dict[str, Any]) -> list[Record]:
+        """Return the earlier cells below `pattern` whose network has these settings."""
         return [record for record in self._earlier(pattern) if record.model == settings]
 
     def _views(self) -> int:
@@ -201,14 +236,13 @@ class Estimates:
         store = min(size.store_bytes / 1e6, HELD_MB)
         if self.gpu:
             return BASE_GPU_MB + store
-        return BASE_MB + store + (OVERHEAD * 4 * cost.values * pixels + 16 * cost.parameters) / 1e6
+        return BASE_MB + store + network_mb(cost, pixels)
 
     def _gpu_mb(self, size: DataSize, cost: Cost, pixels: float, measured: float) -> float:
         """Return the GPU memory of a training; its predictions, of which less is kept, take no more."""
         if not self.gpu:
             return 0.0
-        tensors = (OVERHEAD * 4 * cost.values * pixels + 16 * cost.parameters + size.store_bytes) / 1e6
-        return CONTEXT_MB + (measured or tensors)
+        return CONTEXT_MB + (measured or network_mb(cost, pixels) + size.store_bytes / 1e6)
 
     def _prediction_mb(self, size: DataSize, cost: Cost, piece: float) -> float:
         """Return the memory of a prediction, `piece` pixels at least going through the network at once.
@@ -222,6 +256,15 @@ class Estimates:
         """Yield the first records of cells below `pattern` that ran on the same kind of machine."""
         records = (_record(path) for path in self.results.glob(f"{paths.CELLS}/{pattern}/seed*/run.json"))
         yield from islice((record for record in records if record and record.gpu == self.gpu), RECORDS)
+
+
+def network_mb(cost: Cost, pixels: float) -> float:
+    """Return the memory of a network in training, in fp32, on whatever device it is.
+
+    That is what the backward pass needs of a step's `pixels`, and four values of each weight: itself, its gradient,
+    and two averages of Adam.
+    """
+    return (OVERHEAD * 4 * cost.values * pixels + 16 * cost.parameters) / 1e6
 
 
 def predicted_pixels(canvas: tuple[int, int], prediction: Prediction) -> float:

@@ -14,7 +14,7 @@ from segstudy.study.cell_inputs import in_results, of_cells
 from segstudy.tables.captions import chain_words
 from segstudy.tables.variants import Variant, variants_of
 
-CAPTION_BLOCKS = ("reader", "size", "split", "region", "phantom")
+CAPTION_BLOCKS = ("reader", "size", "split", "region", "phantom", "truth")
 
 
 def cells(study: Study, experiment: str) -> list[Cell]:
@@ -122,6 +122,12 @@ def indexes(study: Study, experiment: str) -> list[str]:
 def chains(study: Study, experiment: str) -> dict[str, str]:
     """Return the words of captions on the sources of the experiment's cells, by data set."""
     return chain_words(study, cells(study, experiment))
+
+
+def plans(study: Study, experiment: str) -> list[str]:
+    """Return the plans of those of its data sets that leave something to one."""
+    names = [*datasets(study, experiment), *study.experiments[experiment].tested_on]
+    return [str(study.plan_path(name)) for name in names if dependencies.planned_keys(study)[name]]
 
 
 def question(study: Study, experiment: str) -> str:

@@ -56,6 +56,11 @@ def seen_as(study: Study, cell: Cell, external: str) -> dict[str, Any]:
     return study.dataset_settings(cell.dataset, "size", "colour", "prediction") | scales
 
 
+def seen_as_own(study: Study, cell: Cell) -> dict[str, Any]:
+    """Return by what settings the network of a cell sees images of its own data set."""
+    return study.dataset_settings(cell.dataset, "size", "colour", "prediction") | {"scale": None}
+
+
 def path_of(study: Study, pattern: str, cell: Cell, external: str) -> str:
     """Return the path of a cell and an external test set by a pattern of `segstudy.config.paths`."""
     return f"{paths.results(study.study)}/{pattern.format(**cell._asdict(), external=external)}"

@@ -36,6 +36,7 @@ class JobRequests:
     """
 
     def __init__(self, study: Study, asked: Any) -> None:
+        self.study = study
         # `walltime` is a resource that no job uses, so that the profile can state the longest job among the others.
         self.longest = profile_number(asked.resources, "walltime", resources.LONGEST)
         self.estimates = Estimates(
@@ -87,6 +88,12 @@ class JobRequests:
     def external_disk_mb(self, wildcards: Any) -> int:
         """Return the disk that the same takes."""
         return resources.disk_mb(self._external(wildcards).disk_mb)
+
+    def corrupted_minutes(self, wildcards: Any, attempt: int) -> int:
+        """Return the minutes of measuring corrupted test images: a prediction for each strength."""
+        expected, strengths = self._estimate(wildcards), len(self.study.evaluation.corruptions.levels)
+        share = expected.evaluation * max(1, strengths) / 2  # of a part of the images, and without shapes
+        return resources.minutes(share, expected.basis, attempt, self.longest // 2)
 
     def _external(self, wildcards: Any) -> Estimate:
         return self.estimates.external(wildcards.dataset, wildcards.model, wildcards.recipe, wildcards.external)

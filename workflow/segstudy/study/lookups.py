@@ -16,6 +16,7 @@ from typing import Any
 
 from segstudy.config import dependencies, paths
 from segstudy.config.losses import loss_modules
+from segstudy.config.plan_file import DatasetPlan
 from segstudy.config.study import Study
 from segstudy.runtime import fingerprint
 from segstudy.runtime.raw_folder import raw_content, raw_folder
@@ -116,10 +117,33 @@ def block(study: Study, dataset: str, name: str) -> Any:
     return blocks(study, dataset, name)[name]
 
 
-@cache
 def blocks(study: Study, dataset: str, *names: str) -> dict[str, Any]:
-    """Return several blocks of a data set's config, by name."""
+    """Return several blocks of a data set's config, by name.
+
+    Raises:
+        PlanMissing: the size is among them and left to a plan that is not there yet.
+    """
+    return _blocks(study, _plan(study, dataset), dataset, *names)
+
+
+@cache
+def _blocks(study: Study, plan: DatasetPlan | None, dataset: str, *names: str) -> dict[str, Any]:
     return study.dataset_settings(dataset, *names)
+
+
+def planned(study: Study) -> list[str]:
+    """Return the data sets that leave something to a plan."""
+    return [name for name in study.datasets if dependencies.planned_keys(study)[name]]
+
+
+def given_plan(study: Study, dataset: str) -> str | list[str]:
+    """Return the plan of a data set that is kept with the study; nothing where there is none."""
+    return study.datasets[dataset].plan or []
+
+
+def plan(study: Study, dataset: str) -> str | list[str]:
+    """Return the plan of a data set; nothing where the config leaves nothing to one."""
+    return str(study.plan_path(dataset)) if dependencies.planned_keys(study)[dataset] else []
 
 
 def measures(study: Study, dataset: str) -> list[Any]:
@@ -127,15 +151,40 @@ def measures(study: Study, dataset: str) -> list[Any]:
     return [study.measures(dataset), study.evaluation.tolerance]
 
 
-@cache
 def training(study: Study, dataset: str, model: str, loss: str, recipe: str) -> dict[str, Any]:
-    """Return all config that a training depends on beside its data."""
-    return study.training_settings(dataset, model, loss, recipe)
+    """Return all config that a training depends on beside its data.
+
+    Raises:
+        PlanMissing: some of it is left to a plan that is not there yet.
+    """
+    return _training(study, _plan(study, dataset), dataset, model, loss, recipe)
+
+
+@cache
+def _training(study: Study, plan: DatasetPlan | None, *names: str) -> dict[str, Any]:
+    return study.training_settings(*names)
+
+
+def _plan(study: Study, dataset: str) -> DatasetPlan | None:
+    return study.plan_of(dataset) if dependencies.planned_keys(study)[dataset] else None
+
+
+def network(study: Study, dataset: str, model: str) -> dict[str, Any]:
+    """Return kind and options of a network on a data set.
+
+    Raises:
+        PlanMissing: some are left to a plan that is not there yet.
+    """
+    return study.model_settings(model, dataset)
 
 
 def samples(study: Study, dataset: str, recipe: str) -> dict[str, Any]:
-    """Return the settings of a recipe that shape the training samples of a data set."""
-    return study.recipe(dataset, recipe).model_dump(mode="json", include=SAMPLE_KEYS)
+    """Return the settings of a recipe that shape the training samples of a data set.
+
+    Raises:
+        PlanMissing: some are left to a plan that is not there yet.
+    """
+    return study.settled_recipe(dataset, recipe).model_dump(mode="json", include=SAMPLE_KEYS)
 
 
 def index_if_needed(study: Study, dataset: str, recipe: str) -> str | list[str]:

@@ -20,6 +20,7 @@ from segstudy.config import dependencies, paths
 from segstudy.config.cell import Cell
 from segstudy.config.study import Study
 from segstudy.study.estimates import BASES, Estimates
+from segstudy.study.plan_view import assume_plans, plan_table, planned_datasets, sight_warnings
 from segstudy.study.status import trainings
 from segstudy.study.status_view import failures
 
@@ -61,7 +62,7 @@ def planned(study: Study, results: Path, estimates: Estimates) -> list[Planned]:
         trained = done or ((paths.cell(results, cell) / "run.json").exists() and not damaged)
         begun = trained or training.state in ("running", "stopped")
         state = "done" if done else "begun" if begun else "to do"
-        evaluation = 0.0 if source else estimate.evaluation
+        evaluation = 0.0 if source else estimate.evaluation + estimates.other_images(cell)
         left = 0.0 if done else evaluation if trained else estimate.training + evaluation
         work = labelling(study, results, cell)
         if work and not trained and work not in labelled:
@@ -133,6 +134,15 @@ def _line(name: str, rows: Sequence[Planned], threads: int) -> tuple[str, ...]:
 
 def show(study: Study, results: Path, console: Console, gpus: int, threads: int) -> None:
     """Print the plan."""
+    unplanned = assume_plans(study, results, gpus > 0, threads)
+    for name in planned_datasets(study):
+        plan = study.plan_of(name)
+        assert plan is not None
+        console.print(plan_table(name, plan))
+        if name in unplanned:
+            console.print(f"Not made yet: what it would be by what is known now. {plan.path}", soft_wrap=True)
+        else:
+            console.print(f"Edit it there: {plan.path}", soft_wrap=True)
     estimates = Estimates(study, results, gpu=gpus > 0, threads=threads)
     rows = planned(study, results, estimates)
     console.print(table(study, rows, gpus > 0, threads))
@@ -147,6 +157,8 @@ def show(study: Study, results: Path, console: Console, gpus: int, threads: int)
         bases = Counter(row.basis for row in left)
         said = [f"{bases[basis]} cells {WORDS[basis]}" for basis in BASES if bases[basis]]
         console.print(f"Times: {'; '.join(said)}. Early stopping is not foreseen.", soft_wrap=True)
+    for warning in sight_warnings(study, results):
+        console.print(f"Warning: {warning}.", soft_wrap=True)
     for line in failures(t for t in trainings(study, results) if t.state == "damaged"):
         console.print(line, soft_wrap=True)
     unseen = [name for name in dependencies.used_datasets(study) if estimates.size(name).guess]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from segstudy.config import dependencies, paths
 from segstudy.config.cell import Cell
@@ -27,13 +28,22 @@ def cards(study: Study, suffix: str = "html") -> list[str]:
     return [f"{folder}/{paths.DATA}/card.{suffix}".format(dataset=name) for name in dependencies.used_datasets(study)]
 
 
+def plans(study: Study) -> list[str]:
+    """Return the plan of every data set that leaves something to one."""
+    return [
+        str(study.plan_path(name))
+        for name in dependencies.used_datasets(study)
+        if dependencies.planned_keys(study)[name]
+    ]
+
+
 def pictures(study: Study) -> list[str]:
     """Return galleries, training samples, sketches of networks, denoised images and sheets of pseudo-labels.
 
-    Galleries are those of each row's first seed, sketches those of each network's first data set; others are drawn
-    when asked for by their path.
+    Galleries are those of each row's first seed; of other seeds they are drawn when asked for by their path.
     """
     folder = paths.results(study.study)
+    networks = dict.fromkeys((cell.dataset, cell.model) for cell in study.cells)
     first_seeds = {(cell.dataset, cell.recipe): cell.seed for cell in study.cells[::-1]}
     ancestors = dependencies.ancestors(study)
     students = [cell for cell in [*study.cells, *ancestors] if "teacher" in sources(study, cell)]
@@ -42,7 +52,7 @@ def pictures(study: Study) -> list[str]:
         *of_cells(study, paths.GALLERY, first_of_rows(study.cells)),
         *of_cells(study, paths.PSEUDO_SHEET, students),
         *of_cells(study, paths.DENOISING, denoisers),
-        *networks(study, f"{paths.SKETCH}.png"),
+        *(f"{folder}/{paths.SKETCH}.png".format(dataset=dataset, model=model) for dataset, model in networks),
         *(
             f"{folder}/{paths.SAMPLES}".format(dataset=dataset, recipe=recipe, seed=seed)
             for (dataset, recipe), seed in first_seeds.items()
@@ -58,6 +68,19 @@ def balanced(study: Study) -> list[tuple[str, str, int]]:
     return [(*pair, firsts[pair]) for pair in pairs if study.recipe(*pair).balance != "none"]
 
 
+def balances(study: Study, dataset: str) -> list[dict[str, Any]]:
+    """Return the balanced trainings of a data set, as `data.balancing.balance_counts` takes them."""
+    recipes: dict[tuple[int, bool], list[str]] = {}
+    for name, recipe, seed in balanced(study):
+        if name == dataset:
+            recipes.setdefault((seed, study.recipe(name, recipe).adds_copies), []).append(recipe)
+    split = study.dataset_settings(dataset, "split")["split"]
+    return [
+        {"recipes": names, "adds_copies": copies, "seed": seed, "split": split}
+        for (seed, copies), names in recipes.items()
+    ]
+
+
 def tables(study: Study, suffix: str = "html") -> list[str]:
     """Return the tables of all experiments, kind after kind."""
     names = list(study.experiments)
@@ -66,6 +89,7 @@ def tables(study: Study, suffix: str = "html") -> list[str]:
         ".strata": [name for name in names if _has_strata(study, name)],
         ".thresholds": [name for name in names if _has_policies(study, name)],
         ".external": [name for name in names if study.experiments[name].external],
+        ".robustness": names if study.evaluation.corruptions.levels else [],
         ".classes": [name for name in names if len(binary_cells(study, name)) < len(study.experiments[name].cells)],
         ".annotators": [name for name in names if annotators.datasets(study, name)],
         ".comparisons": [name for name in names if study.experiments[name].rows > 1 or variants(study, name)],
@@ -87,6 +111,7 @@ def figures(study: Study) -> list[str]:
             name for name in names if _has_policies(study, name) and "scores" in study.evaluation.measures
         ],
         "matrix": [name for name in names if study.experiments[name].external],
+        "robustness": names if study.evaluation.corruptions.levels else [],
         "strips": [name for name, selected in study.experiments.items() if selected.rows > 1],
         "label_efficiency": [name for name, selected in study.experiments.items() if len(selected.labels) > 1],
     }
@@ -164,11 +189,10 @@ def ancestor_records(study: Study) -> list[str]:
 
 
 def networks(study: Study, pattern: str) -> list[str]:
-    """Return this file of every network, such as `paths.LAYERS` with its suffix, on the first data set that uses it."""
+    """Return this file of every (data set, network), such as `paths.LAYERS` with its suffix."""
     folder = paths.results(study.study)
-    firsts = {cell.model: cell.dataset for cell in study.cells[::-1]}
-    names = dict.fromkeys(cell.model for cell in study.cells)
-    return [f"{folder}/{pattern}".format(dataset=firsts[name], model=name) for name in names]
+    pairs = dict.fromkeys((cell.dataset, cell.model) for cell in study.cells)
+    return [f"{folder}/{pattern}".format(dataset=dataset, model=model) for dataset, model in pairs]
 
 
 def first_pictures(study: Study) -> list[str]:

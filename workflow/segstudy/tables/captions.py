@@ -32,6 +32,7 @@ class Protocol(TypedDict):
     size: str  # such as "networks see the original pixels", and in which tiles they predict them
     phantom: bool  # drawn stand-ins instead of real images
     void: NotRequired[str]  # values of the masks whose pixels count for nothing, where there are any
+    truth: NotRequired[str]  # how the masks of several annotators are joined, where they are
     sources: NotRequired[str]  # what cells were made of beside its training images: weights, labels of a teacher
 
 
@@ -53,6 +54,8 @@ def dataset_words(dataset: str, counts: pd.DataFrame, protocol: Protocol) -> str
         region += f" ({full} image{'s' if full > 1 else ''} without one count{'' if full > 1 else 's'} in full)"
     if void := protocol.get("void"):
         region += f" without void ({void} in the masks)"
+    if truth := protocol.get("truth"):
+        region += f"; truth: the masks of several annotators, joined by {truth}, where several have drawn"
     made = f" {protocol['sources'].rstrip('.')}." if protocol.get("sources") else ""
     return (
         f"{dataset}: {'PHANTOM, drawn stand-ins and no real images; ' if protocol['phantom'] else ''}"
@@ -128,13 +131,16 @@ def protocol(options: DatasetConfig, checks: Sequence[str | Path], sources: str 
     leak = "" if options.split.grouped else _leak_words(splits)
     accepted = _accepted([item for record in records for item in record["accepted"]])
     exceptions = f"; declared exceptions: {'; '.join(accepted)}" if accepted else ""
-    return Protocol(
+    words = Protocol(
         split=split_words(options.split, official, official_val) + leak + _copy_words(of_splits) + exceptions,
         size=_size_words(options.size) + _tile_words(options.prediction),
         phantom=options.phantom is not None,
         sources=sources,
         void=next((record["void"]["values"] for record in records if "void" in record), ""),
     )
+    if options.truth != "first":
+        words["truth"] = options.truth
+    return words
 
 
 def protocols(

@@ -32,6 +32,7 @@ from segstudy.training.record import (
     data_hashes,
     exact_identity,
     model_meta,
+    plan_facts,
     record_fields,
     source_facts,
     unlabelled_hashes,
@@ -55,6 +56,7 @@ class TrainingFiles:
     unlabelled: Unlabelled | None = None  # images that the recipe uses beside the labelled ones
     kept: KeptOutputs | None = None  # published files of this very training are restored, not trained again
     trained: Path | None = None  # folder of the published files of all trainings, which are taken over
+    plan: Path | None = None  # of the data set, where it has chosen some of the settings
 
 
 def train_cell(
@@ -83,6 +85,7 @@ def train_cell(
         Interrupted: a signal asked to stop; the state is saved.
     """
     started = time.perf_counter()
+    planned = plan_facts(cell.plan)
     recipe = Recipe.model_validate(settings["recipe"])
     memory.keep_freed_memory(recipe.on_oom)
     device = choose_device()
@@ -128,6 +131,7 @@ def train_cell(
         flops_per_image=work.flops,
         peak=work.peak,
         command=command,
+        **planned,
         **record_fields(settings, store, inputs, loaded, model, trained, work.strata, source_record),
     )
     publish(cell.outputs, trained, meta, record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from segstudy.config.plan_file import flat, read_plan
 from segstudy.core import checksums, provenance
 from segstudy.data.store import Store
 from segstudy.losses import build
@@ -19,6 +21,8 @@ from segstudy.runtime.device import cpu_name
 from segstudy.training.inputs import TrainingInputs, Unlabelled
 from segstudy.training.trainer import Trained
 from segstudy.training.transfer import LoadedWeights
+
+logger = logging.getLogger("segstudy")
 
 # Whose version may change a bit of a training.
 LIBRARIES = ("torch", "numpy", "scipy", "pandas", "scikit-image", "safetensors")
@@ -61,6 +65,21 @@ def source_facts(
     if unlabelled and unlabelled.teacher:
         facts["teacher"] = {"sha256": provenance.file_hash(unlabelled.teacher), "targets": data["pseudo/targets"]}
     return {role: {"cell": cell, **facts.get(role, {})} for role, cell in (sources or {}).items()}
+
+
+def plan_facts(path: Path | None) -> dict[str, Any]:
+    """Return the entry of run.json on the plan that chose settings, and say what a person has changed in it.
+
+    `values` are those of the file, `edited` is what the planner had chosen for each key that is not as it chose.
+    """
+    if path is None:
+        return {}
+    plan = read_plan(path)
+    before = {key: flat(plan.computed)[key] for key in plan.edited}
+    for key, value in before.items():
+        edited = flat(plan.values)[key]
+        logger.info("plan edited by hand: %s is %s, planned was %s", key, edited, value, extra={"notable": True})
+    return {"plan": {"sha256": provenance.file_hash(path), "values": plan.values, "edited": before}}
 
 
 def exact_identity(

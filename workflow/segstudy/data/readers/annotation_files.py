@@ -106,12 +106,20 @@ def looks_like(path: Path, *words: bytes) -> bool:
 
 
 def annotation_files(
-    root: Path, layout: Layout, suffix: str, looks: Callable[[Path], bool], depth: int = 3
+    root: Path, layout: Layout, suffix: str, looks: Callable[[Path], bool], what: str, allowed: str
 ) -> list[Path]:
     """Return the annotation files of a data set: those under `layout.masks`, or all that look right, sorted.
 
+    Args:
+        root: of the data set.
+        layout: of the config.
+        suffix: of the files.
+        looks: whether a file looks like one of the format.
+        what: such a file in words, for the message where there is none.
+        allowed: the layout of the format, for the same message.
+
     Raises:
-        StudyError: `layout.masks` names neither a file nor a folder.
+        StudyError: there is none, or `layout.masks` names neither a file nor a folder.
     """
     place = root / layout.masks if layout.masks else root
     if place.is_file():
@@ -129,6 +137,8 @@ def annotation_files(
         for path in folder.iterdir()
         if path.suffix.casefold() == suffix and not path.name.startswith(".") and path.is_file() and looks(path)
     ]
+    if not matching:
+        raise StudyError(f"no {what}", where=root, allowed=allowed)
     return sorted(matching, key=lambda path: natural(relative(path, root)))
 
 

@@ -160,10 +160,7 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
 
 
 def _files(root: Path, layout: Layout) -> list[Path]:
-    files = annotation_files(root, layout, ".json", _looks)
-    if not files:
-        raise StudyError("no JSON file with images and categories", where=root, allowed=LAYOUT)
-    return files
+    return annotation_files(root, layout, ".json", _looks, "JSON file with images and categories", LAYOUT)
 
 
 def _looks(path: Path) -> bool:

@@ -92,10 +92,7 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
 
 
 def _files(root: Path, layout: Layout) -> list[Path]:
-    files = annotation_files(root, layout, ".xml", _looks)
-    if not files:
-        raise StudyError("no XML file of CVAT's layout", where=root, allowed=LAYOUT)
-    return files
+    return annotation_files(root, layout, ".xml", _looks, "XML file of CVAT's layout", LAYOUT)
 
 
 def _looks(path: Path) -> bool:

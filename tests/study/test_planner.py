@@ -1,0 +1,112 @@
+"""What the planner chooses, and by which of its rules."""
+
+import pytest
+
+from segstudy.core.errors import StudyError
+from segstudy.study.estimates import network_mb
+from segstudy.study.flops import network_cost
+from segstudy.study.planner import (
+    FEWEST_EPOCHS,
+    LEAST_STEPS,
+    STEPS,
+    THICK_ENOUGH,
+    USABLE,
+    Facts,
+    Machine,
+    choose_size,
+    make_plan,
+)
+
+UNET = {"network": "unet", "growth": 2, "convolutions": 2, "normalisation": "batch"}
+GPU, CPU = Machine(True, 1, 16.0, "a GPU"), Machine(False, 1, 4.0, "main memory")
+LESIONS = Facts([(767, 576)] * 170, 136, 24, 468.0, 59.0, 3, 1)
+VESSELS = Facts([(565, 584)] * 20, 16, 4, 47.0, 1.0, 3, 1)
+FUNDI = Facts([(3504, 2336)] * 36, 29, 7, 280.0, 2.0, 3, 1)
+
+
+def plan(facts=LESIONS, machine=GPU, written=(), **models):
+    return make_plan(facts, machine, dict(written), models or {"unet": UNET})
+
+
+def size(long, thinnest):
+    return choose_size(Facts([(long, long * 3 // 4)] * 5, 4, 1, None, thinnest, 3, 1))[0]
+
+
+def test_thin_objects_keep_their_pixels_and_are_trained_on_crops():
+    made = plan(FUNDI)
+    assert made.values["size"] == "native" and made.values["crop"] == [288, 288]
+    assert plan(VESSELS).values["crop"] == [256, 256]
+    assert plan(VESSELS).values["crops_per_image"] == 6  # of 576x592
+
+
+def test_thick_objects_are_seen_on_a_small_canvas():
+    assert size(1024, 60.0) == {"long_side": 256}
+    finer = size(1024, 10.0)
+    assert finer == {"long_side": 416} and THICK_ENOUGH <= 10.0 * 416 / 1024
+    assert size(1024, 7.0) == "native", "on 512 pixels less than enough would be left"
+    assert plan().values["crop"] is None and plan().values["crops_per_image"] == 1
+
+
+def test_small_images_stay_as_they_are():
+    assert size(224, 30.0) == size(160, None) == "native"
+
+
+def test_the_depth_is_the_smallest_that_sees_the_median_object():
+    assert plan().models["unet"]["depth"] == 4  # 188 pixels, for 156 on the canvas
+    assert plan(LESIONS._replace(span=200.0)).models["unet"]["depth"] == 3
+    large = plan(LESIONS._replace(span=750.0))
+    assert large.models["unet"]["depth"] == 5 and "250 long" in large.because["models.unet.depth"]
+    assert (
+        plan(LESIONS._replace(sizes=[(40, 30)] * 9, span=40.0)).models["unet"]["depth"] == 3
+    )  # 4 pixels at the bottom
+
+
+def test_what_is_written_is_kept_and_the_rest_follows_it():
+    made = plan(written={"size": {"long_side": 512}, "batch_size": 4}, unet={**UNET, "depth": 3})
+    assert made.values["size"] == {"long_side": 512} and made.values["batch_size"] == 4
+    assert made.models["unet"] == {"width": 32} and made.because.keys() == {
+        *("crop", "crops_per_image", "epochs", "models.unet.width")
+    }
+
+
+@pytest.mark.parametrize("memory", [2.0, 4.0, 8.0])
+def test_a_batch_fits_into_the_memory_by_the_estimate(memory):
+    few = FUNDI._replace(sizes=FUNDI.sizes[:9])  # whose images lie in the memory too, if they fit
+    made = plan(few, GPU._replace(memory_gb=memory))
+    cost = network_cost({**UNET, **made.models["unet"]}, 3, 1)
+    crop, batch = made.values["crop"], made.values["batch_size"]
+    needed = network_mb(cost, batch * crop[0] * crop[1])
+    assert needed < USABLE * 1000 * memory
+    assert batch >= 2 and plan(few, GPU._replace(memory_gb=80.0)).values["batch_size"] >= batch
+
+
+def test_too_little_memory_is_said():
+    with pytest.raises(StudyError, match=r"not even 2 inputs of the narrowest network fit into 0\.8 GB") as error:
+        plan(FUNDI, CPU._replace(memory_gb=0.8))
+    assert "plan.memory_gb" in str(error.value)
+
+
+def test_without_a_limit_a_training_has_its_usual_steps():
+    made = plan()
+    assert STEPS <= made.values["epochs"] * 17 < STEPS + 17 and made.values["batch_size"] == 8  # 17 steps of 136 images
+
+
+def test_little_time_narrows_the_network_first_and_the_image_then():
+    widths, sides = [], []
+    for hours in (20.0, 0.5, 0.1):
+        made = plan(machine=CPU._replace(hours=hours))
+        widths.append(made.models["unet"]["width"])
+        sides.append(made.values["size"]["long_side"])
+        assert made.values["epochs"] >= FEWEST_EPOCHS
+        assert made.values["epochs"] * 136 / made.values["batch_size"] >= 0.9 * LEAST_STEPS
+    assert widths[0] == 16 and widths[-1] == 8 and widths == sorted(widths, reverse=True)
+    assert sides[0] == 256 and sides[-1] < 256 and sides == sorted(sides, reverse=True)
+
+
+def test_the_epochs_fill_the_hours():
+    one, two = (plan(machine=CPU._replace(hours=hours)).values["epochs"] for hours in (1.0, 2.0))
+    assert two == pytest.approx(2 * one, rel=0.05)
+
+
+def test_images_without_labels_have_a_size_alone():
+    assert set(make_plan(LESIONS, GPU, {}, {}).values) == {"size", "crop"}
