@@ -1,9 +1,9 @@
-"""Planned settings beside those that people wrote: `python benchmarks/planned.py DATA FOLDER [ph2 drive ebhi cmp]`.
+"""Planned settings beside those that people wrote: `python benchmarks/planned.py DATA FOLDER SHARE [ph2 drive ...]`.
 
-DATA holds the data sets, FOLDER gets the work. For each data set its small study's own settings are trained, and
-planned ones (`plan: {all: true}`) whose limit of time is what `segstudy plan` guesses for the written ones, so that
-both may take equally many operations. Prints the Dice on validation images, the difference with its 95 % interval over
-seeds (Student's t), and the CPU seconds of both. Test images are never looked at.
+DATA holds the data sets, FOLDER gets the work. For each data set its small study's own settings are trained, with this
+SHARE of their epochs, and planned ones (`plan: {all: true}`) whose limit of time is what `segstudy plan` guesses for
+the former: both may take equally many operations. Prints the Dice on validation images, the difference with its 95 %
+interval over seeds (Student's t), operations and wall seconds of a training. Scores of test images are never looked at.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ WRITTEN = {
 PLANNED = ("crop", "crops_per_image", "batch_size", "epochs", "depth", "width")
 
 
-def studies(name: str, data: Path) -> dict[str, dict[str, Any]]:
+def studies(name: str, data: Path, share: float) -> dict[str, dict[str, Any]]:
     """Return the config of the written settings of a data set, and of the planned ones, without a limit of time."""
     own = WRITTEN[name]
 
@@ -93,6 +93,7 @@ def studies(name: str, data: Path) -> dict[str, dict[str, Any]]:
             "datasets": {name: {**own.options, "size": size, "training": training}},
             "models": {"unet": model},
             "losses": {own.loss: {}},
+            "evaluation": {"measures": [], "policies": ["fixed"], "metrics": ["dice"], "controls": []},
             "recipes": {"default": recipe},
             "experiments": {"one": {**experiment, "seeds": SEEDS}},
         }
@@ -101,7 +102,11 @@ def studies(name: str, data: Path) -> dict[str, dict[str, Any]]:
         return {key: value for key, value in block.items() if key not in PLANNED}
 
     planned = config("planned", "auto", left(own.training), left(own.recipe), left(own.model)) | {"plan": "auto"}
-    return {"written": config("written", own.size, own.training, own.recipe, own.model), "planned": planned}
+    training, recipe = (
+        {**block, "epochs": max(1, round(share * block["epochs"]))} if "epochs" in block else block
+        for block in (own.training, own.recipe)
+    )
+    return {"written": config("written", own.size, training, recipe, own.model), "planned": planned}
 
 
 def guessed_hours(config: dict[str, Any], folder: Path) -> float:
@@ -145,15 +150,16 @@ def score(results: Path, cell: str) -> float:
     return float(dice.groupby("sample").mean().mean())
 
 
-def seconds(results: Path, cell: str) -> float:
-    """Return the CPU seconds of a training's steps and validation, as Snakemake counted its whole job."""
-    line = (results / f"benchmarks/train/{cell.removeprefix('cells/')}.jsonl").read_text().splitlines()[0]
-    return float(json.loads(line)["cpu_time"])
+def cost(results: Path, cell: str) -> tuple[float, float]:
+    """Return the operations of a training's steps, in TFLOP, and the wall seconds of its steps and validation."""
+    run = json.loads((results / cell / "run.json").read_text())
+    steps = 3 * run["flops_per_image"] * run["images_seen"] / 1e12
+    return steps, run["seconds"]["steps"] + run["seconds"]["validation"]
 
 
-def compare(name: str, data: Path, folder: Path) -> str:
+def compare(name: str, data: Path, folder: Path, share: float) -> str:
     """Train both and return a row of the table."""
-    configs = studies(name, data)
+    configs = studies(name, data, share)
     results = {kind: folder / "results" / config["study"] for kind, config in configs.items()}
     run(folder, configs["written"], f"results/{name}_written/data/{name}/index.csv")
     hours = guessed_hours(configs["written"], folder)
@@ -163,28 +169,28 @@ def compare(name: str, data: Path, folder: Path) -> str:
     scores = {
         kind: np.array([score(results[kind], cell) for cell in cells(name, config)]) for kind, config in configs.items()
     }
-    times = {
-        kind: np.mean([seconds(results[kind], cell) for cell in cells(name, config)])
+    costs = {
+        kind: np.mean([cost(results[kind], cell) for cell in cells(name, config)], axis=0)
         for kind, config in configs.items()
     }
     difference = scores["planned"] - scores["written"]
     half = student.ppf(0.975, SEEDS - 1) * difference.std(ddof=1) / np.sqrt(SEEDS)
     each = " | ".join(f"{scores[kind].mean():.4f}" for kind in ("written", "planned"))
-    spent = " | ".join(f"{times[kind]:.0f}" for kind in ("written", "planned"))
+    spent = " | ".join(f"{costs[kind][0]:.1f}, {costs[kind][1]:.0f}" for kind in ("written", "planned"))
     mean = difference.mean()
     return f"| {name} | {each} | {mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}] | {spent} |"
 
 
-def main(data: Path, folder: Path, names: list[str]) -> None:
+def main(data: Path, folder: Path, share: float, names: list[str]) -> None:
     """Print the table, a row as soon as it is known."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "Snakefile").exists():
         copy_project(folder)
     sys.path.insert(0, str(ROOT / "workflow"))
-    print("| data set | written | planned | planned - written | CPU s | CPU s |\n|---|---|---|---|---|---|", flush=True)
+    print("| data set | written | planned | planned - written | TFLOP, s | TFLOP, s |\n" + 6 * "|---" + "|", flush=True)
     for name in names or list(WRITTEN):
-        print(compare(name, data, folder), flush=True)
+        print(compare(name, data, folder, share), flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve(), sys.argv[3:])
+    main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve(), float(sys.argv[3]), sys.argv[4:])

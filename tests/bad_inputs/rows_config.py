@@ -52,6 +52,15 @@ def refused(name: str, text: str | bytes, *words: str) -> Row:
 
 
 ROWS = [
+    refused("config-plan-word", "plan: automatic\n", "plan", "block of 'name: options' lines", "automatic"),
+    refused("config-plan-hours-negative", "plan: {hours: -1}\n", "plan.hours", "greater than 0"),
+    refused("config-plan-memory-text", "plan: {memory_gb: 8 GB}\n", "plan.memory_gb", "8 GB"),
+    refused("config-auto-elsewhere", recipe("learning_rate: auto"), "recipes.default.learning_rate", "auto"),
+    refused(
+        "config-plan-nowhere",
+        "plan: auto\ndatasets: {lesions: {plan: nowhere.yaml}}\n",
+        *("the plan of data set lesions is not there: nowhere.yaml", "over.yaml:2"),
+    ),
     refused("config-clip-inf", recipe("gradient_clip: .inf"), "gradient_clip", "finite number"),
     refused("config-power-inf", recipe("schedule: {power: .inf}"), "schedule.power", "finite number"),
     refused("config-tolerance-inf", "evaluation: {tolerance: .inf}\n", "evaluation.tolerance", "finite number"),

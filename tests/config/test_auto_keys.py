@@ -115,6 +115,13 @@ def test_an_edited_plan_is_checked_as_a_config_is(here, text, words):
     assert words in str(error.value)
 
 
+def test_a_plan_whose_crop_is_larger_than_its_size_stops_the_study(here):
+    write(here, PLAN.replace("crop: [64, 64]", "crop: [128, 64]", 1))
+    with pytest.raises(StudyError, match=r"are larger than the images of ph2: \[128, 64\]") as error:
+        study(plan="auto")
+    assert "results/tiny/data/ph2/plan.yaml" in str(error.value)
+
+
 def test_a_plan_kept_with_the_study_is_there_and_needed(here):
     with pytest.raises(StudyError, match=r"the plan of data set ph2 is not there: kept\.yaml"):
         study(datasets={"ph2": {"plan": "kept.yaml"}}, plan="auto")

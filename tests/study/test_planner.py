@@ -3,8 +3,7 @@
 import pytest
 
 from segstudy.core.errors import StudyError
-from segstudy.study.estimates import network_mb
-from segstudy.study.flops import network_cost
+from segstudy.study.flops import network_cost, network_mb
 from segstudy.study.planner import (
     FEWEST_EPOCHS,
     LEAST_STEPS,
@@ -55,7 +54,7 @@ def test_the_depth_is_the_smallest_that_sees_the_median_object():
     assert plan().models["unet"]["depth"] == 4  # 188 pixels, for 156 on the canvas
     assert plan(LESIONS._replace(span=200.0)).models["unet"]["depth"] == 3
     large = plan(LESIONS._replace(span=750.0))
-    assert large.models["unet"]["depth"] == 5 and "250 long" in large.because["models.unet.depth"]
+    assert large.models["unet"]["depth"] == 5 and "250 px long" in large.because["models.unet.depth"]
     assert (
         plan(LESIONS._replace(sizes=[(40, 30)] * 9, span=40.0)).models["unet"]["depth"] == 3
     )  # 4 pixels at the bottom

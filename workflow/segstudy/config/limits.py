@@ -9,6 +9,7 @@ from pathlib import Path
 from segstudy.config import dependencies
 from segstudy.config.base import MOST_CELLS
 from segstudy.config.datasets import DatasetConfig
+from segstudy.config.plan_file import PlanMissing
 from segstudy.config.study import Study
 from segstudy.config.validation_errors import place
 from segstudy.core.errors import StudyError
@@ -72,15 +73,18 @@ def check_crops(study: Study, files: Sequence[Path]) -> None:
     for dataset, name in dict.fromkeys(
         (cell.dataset, cell.recipe) for cell in [*study.cells, *dependencies.ancestors(study)]
     ):
-        if study.datasets[dataset].auto or "crop" in study.recipe(dataset, name).auto:
-            continue  # a plan fits one to the other
-        crop, canvas = study.recipe(dataset, name).crop, _canvas(study.datasets[dataset])
+        try:
+            crop, canvas = study.settled_recipe(dataset, name).crop, _canvas(study.dataset(dataset))
+        except PlanMissing:  # which fits one to the other
+            continue
         if crop is None or canvas is None or (crop[0] <= canvas[0] and crop[1] <= canvas[1]):
             continue
         in_dataset = "crop" in study.datasets[dataset].training
+        planned = [key for key in ("size", "crop") if key in dependencies.planned_keys(study)[dataset]]
+        written = ("datasets", dataset, "training", "crop") if in_dataset else ("recipes", name, "crop")
         raise StudyError(
             f"the crops of recipe '{name}' are larger than the images of {dataset}: {list(crop)}, [height, width]",
-            where=place(("datasets", dataset, "training", "crop") if in_dataset else ("recipes", name, "crop"), files),
+            where=study.plan_path(dataset) if planned else place(written, files),
             allowed=f"at most {list(canvas)}, the canvas of {dataset}",
             remedy=f"set a smaller crop (for {dataset} alone: under its 'training:') or a larger size",
         )

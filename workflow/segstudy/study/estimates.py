@@ -24,7 +24,7 @@ from segstudy.config.study import Study
 from segstudy.core import checksums
 from segstudy.core.errors import StudyError
 from segstudy.study.dataset_size import DataSize, data_size
-from segstudy.study.flops import Cost, network_cost
+from segstudy.study.flops import Cost, network_cost, network_mb
 
 PARTS = ("steps", "validation", "saving")  # the seconds of a training that are summed over its processes
 PASSES = 3  # a training step takes three times the operations of the forward pass
@@ -35,7 +35,6 @@ RECORDS = 3  # of earlier cells, for one answer
 # MB of a process that has imported torch, without and with a GPU's libraries.
 BASE_MB, BASE_GPU_MB = 700.0, 4000.0
 CONTEXT_MB = 600.0  # of a GPU's memory: what a process holds there beside its tensors
-OVERHEAD = 1.5  # of memory, as in `segstudy.runtime.memory`
 HELD_MB = 2048.0  # the largest store that is held in memory
 # Of a probability (16-bit PNG) and of its mask, as drawn and real data sets have shown.
 PROBABILITY_BYTES, MASK_BYTES = 1.25, 0.15
@@ -256,15 +255,6 @@ class Estimates:
         """Yield the first records of cells below `pattern` that ran on the same kind of machine."""
         records = (_record(path) for path in self.results.glob(f"{paths.CELLS}/{pattern}/seed*/run.json"))
         yield from islice((record for record in records if record and record.gpu == self.gpu), RECORDS)
-
-
-def network_mb(cost: Cost, pixels: float) -> float:
-    """Return the memory of a network in training, in fp32, on whatever device it is.
-
-    That is what the backward pass needs of a step's `pixels`, and four values of each weight: itself, its gradient,
-    and two averages of Adam.
-    """
-    return (OVERHEAD * 4 * cost.values * pixels + 16 * cost.parameters) / 1e6
 
 
 def predicted_pixels(canvas: tuple[int, int], prediction: Prediction) -> float:

@@ -21,6 +21,8 @@ ENCODERS = {
 }
 UNKNOWN = (1e6, 1000.0, 10e6)  # a network of a library: taken for a large one
 
+OVERHEAD = 1.5  # of memory, as in `segstudy.runtime.memory`
+
 
 class Cost(NamedTuple):
     """Per pixel of the network's input, but for the parameters; multiply-adds count as 2."""
@@ -60,6 +62,15 @@ def network_cost(model: Mapping[str, Any], channels: int, outputs: int) -> Cost:
     normalised = model["normalisation"] != "none"
     kept = sum(c.after * c.share * (2 if normalised and c.kernel == 3 else 1) for c in layers)
     return Cost(flops, kept + sum(c.before * c.share for c in layers if c.before > c.after), parameters, guess=False)
+
+
+def network_mb(cost: Cost, pixels: float) -> float:
+    """Return the memory of a network in training, in fp32, on whatever device it is.
+
+    That is what the backward pass needs of a step's `pixels`, and four values of each weight: itself, its gradient,
+    and two averages of Adam.
+    """
+    return (OVERHEAD * 4 * cost.values * pixels + 16 * cost.parameters) / 1e6
 
 
 def _levels(model: Mapping[str, Any], channels: int, outputs: int) -> Iterator[Convolution]:

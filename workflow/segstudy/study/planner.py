@@ -14,8 +14,8 @@ import numpy as np
 
 from segstudy.core.errors import StudyError
 from segstudy.study.dataset_size import canvas_of
-from segstudy.study.estimates import BASE_MB, CONTEXT_MB, CPU_SPEED, GPU_SPEED, HELD_MB, PASSES, START, network_mb
-from segstudy.study.flops import Cost, network_cost
+from segstudy.study.estimates import BASE_MB, CONTEXT_MB, CPU_SPEED, GPU_SPEED, HELD_MB, PASSES, START
+from segstudy.study.flops import Cost, network_cost, network_mb
 from segstudy.study.receptive_fields import receptive_field
 
 THICK_ENOUGH = 4.0  # pixels on the canvas that the thinnest tenth of the objects should have
@@ -167,13 +167,13 @@ def _attempt(
 def choose_size(facts: Facts, shrink: float = 1.0) -> tuple[Any, str]:
     """Return the size of the canvas: small, but so large that the thinnest tenth of the objects stays thick enough."""
     long, largest = facts.long_side, max(max(size) for size in facts.sizes)
-    seen = f"images are {long:.0f} pixels long"
+    seen = f"images are {long:.0f} px long"
     if facts.thinnest is None:
         needed = float(min(USUAL, long))
         seen += ", and the thickness of objects is not known"
     else:
         needed = THICK_ENOUGH / facts.thinnest * long
-        seen += f", and the thinnest tenth of their objects is {facts.thinnest:.0f} pixels thick"
+        seen += f", and the thinnest tenth of their objects is {facts.thinnest:.0f} px thick"
     least = STILL_THERE / facts.thinnest * long if facts.thinnest else 0
     if needed > LARGEST and (shrink == 1 or least >= long):
         return "native", f"{seen}: on a long side of {LARGEST} less than {THICK_ENOUGH:.0f} would be left"
@@ -191,7 +191,7 @@ def choose_crop(canvas: tuple[int, int], span: float | None, shrink: float) -> t
         return None, f"canvases of {canvas[1]}x{canvas[0]} are seen whole"
     wanted = max(SMALLEST_CROP, _up(shrink * max(USUAL, min(LARGEST, span or 0)), MULTIPLE))
     sides = [min(wanted, side // MULTIPLE * MULTIPLE) for side in canvas]
-    around = f"; the median object is {span:.0f} pixels long" if span else ""
+    around = f"; the median object is {span:.0f} px long" if span else ""
     little = "" if shrink == 1 else "; larger ones take too long"
     return sides, f"canvases of {canvas[1]}x{canvas[0]} are too large to be seen whole{around}{little}"
 
@@ -209,8 +209,10 @@ def _shape(
         fields = {depth: receptive_field({**settings, "depth": depth}) or 0 for depth in depths}
         enough = [depth for depth, pixels in fields.items() if span is None or pixels >= span]
         depth = min(enough, default=max(depths))
-        why = f"{fields[depth]} pixels are seen from each"
-        why += f"; the median object is {span:.0f} long on this canvas" if span else "; sizes of objects are not known"
+        why = f"{fields[depth]} px are seen from each"
+        why += (
+            f"; the median object is {span:.0f} px long on this canvas" if span else "; sizes of objects are not known"
+        )
         if not enough:
             why += f"; more than {max(depths)} poolings are not planned for inputs of {side} pixels"
         shape["depth"] = depth, why
@@ -281,7 +283,7 @@ def choose_epochs(per_epoch: int, seconds: float, hours: float | None) -> tuple[
     most = wanted if hours is None else LONGER * wanted
     within = max(1, int((3600 * (hours or HOURS) - START) / seconds))
     epochs = min(most, within)
-    why = f"as many as {hours or HOURS:g} hours allow" if within < most else "more steps would change little"
+    why = f"as many as fit into {hours or HOURS:.2g} h" if within < most else "more steps would change little"
     return epochs, f"{why}: {epochs * per_epoch} steps, {per_epoch} in an epoch of about {seconds:.1f} s (guessed)"
 
 
