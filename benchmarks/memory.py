@@ -14,7 +14,7 @@ from segstudy.core.provenance import host_peak
 from segstudy.losses import build
 from segstudy.losses.class_weights import ClassStatistics
 from segstudy.models import registry
-from segstudy.models.step_memory import process_bytes, step_bytes
+from segstudy.models.step_memory import step_bytes
 from segstudy.runtime import memory
 from segstudy.runtime.device import choose_device, configure
 from segstudy.training.optim import build_optimizer
@@ -42,11 +42,14 @@ class Step:
         self.device = choose_device()
         configure(self.device, 1, deterministic=True)
         self.side, self.type = side, torch.bfloat16 if bf16 else torch.float32
+        with torch.device("meta"):  # its modules are imported; no memory is taken
+            registry.build(settings, 3, 1)
+        self.before = float(host_peak())
         self.network = registry.build(settings, 3, 1).to(self.device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
 
     def start(self) -> float:
-        """Return the bytes of the process before the first step: on a GPU none."""
-        return 0.0 if self.device.type == "cuda" else float(host_peak())
+        """Return the bytes of the process before it built the network."""
+        return self.before
 
     def peak(self) -> float:
         """Take the steps; return the largest bytes of the process, of a GPU's tensors where there is one."""
@@ -80,10 +83,10 @@ def run() -> None:
                     helper = Helper(Step, settings=settings, side=side, bf16=bf16)
                     start, measured = helper.ask("start"), helper.ask("peak")
                     helper.close()
-                    tensors = step_bytes(settings, 3, 1, BATCH, (side, side), bf16)
-                predicted = tensors if cuda else process_bytes(tensors, start)
+                    step = step_bytes(settings, 3, 1, BATCH, (side, side), bf16)
+                predicted = step.tensors if cuda else step.process(start)
                 ratios.append(predicted / measured)
-                values = (f"{value / 1e6:.0f}" for value in (tensors, predicted, measured))
+                values = (f"{value / 1e6:.0f}" for value in (step.tensors, predicted, measured))
                 table.add_row(network, str(side), "bf16" if bf16 else "fp32", *values, f"{ratios[-1]:.2f}")
     console.print(table)
     console.print(f"predicted / measured: {min(ratios):.2f} to {max(ratios):.2f}, aim 0.85 to 1.15")

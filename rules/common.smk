@@ -77,6 +77,9 @@ PHANTOMS = lookups.drawn(STUDY)
 CONVERTED = lookups.converted(STUDY)
 PLANNED = lookups.planned(STUDY)
 
+# Checks, and what they read, go before any other job that is ready: what stops a study is known before it trains.
+CHECKS_FIRST = 50
+
 RESULTS = str(paths.results(STUDY.study))
 DATA = f"{RESULTS}/{paths.DATA}"
 INDEX = f"{RESULTS}/{paths.INDEX}"
@@ -157,6 +160,26 @@ def of_external_cell(lookup, *args):
     return lambda wildcards: lookup(
         STUDY, cell_of(wildcards), wildcards.external, *args
     )
+
+
+def external_files(name):
+    """A file of the data set that was trained on, and of the external one."""
+    return [f"{DATA}/{name}", f"{DATA}/{name}".replace("{dataset}", "{external}")]
+
+
+# Whether a training may wait for checks of external test sets: of no other is looked up what it had.
+MAY_WAIT = external.tested_on(STUDY) or Path(RESULTS, paths.EXTERNAL_CHECKS).exists()
+
+
+def external_checks(wildcards):
+    """The checks of external test sets that a training waits for; of one that has been, those it had."""
+    if not MAY_WAIT:
+        return []
+    cell = cell_of(wildcards)
+    model = f"{CELL}/model.safetensors".format(**wildcards)
+    # What Snakemake has written down of the last job that made the model.
+    record = workflow.persistence._read_record(model)
+    return external.training_checks(STUDY, cell, record and record.input)
 
 
 def of_seeds(pattern):

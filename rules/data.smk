@@ -7,6 +7,7 @@ rule phantom:
         manifest=f"{paths.phantom(STUDY.study, '{dataset}')}/{paths.PHANTOM_MANIFEST}",
     wildcard_constraints:
         dataset=one_of(PHANTOMS) or "(?!)",
+    priority: CHECKS_FIRST
     resources:
         **JOBS.per_attempt(mb=2000, minutes=30),
     params:
@@ -24,6 +25,7 @@ rule convert:
         manifest=f"{RESULTS}/{paths.CONVERTED}/{paths.CONVERTED_MANIFEST}",
     wildcard_constraints:
         dataset=one_of(CONVERTED) or "(?!)",
+    priority: CHECKS_FIRST
     resources:
         **JOBS.per_attempt(mb=8000, minutes=120),
     params:
@@ -43,7 +45,7 @@ rule index:
         manifest,
     output:
         index=INDEX,
-    priority: 50  # what stops a study is known before its trainings begin
+    priority: CHECKS_FIRST
     threads: 2
     resources:
         **JOBS.per_attempt(mb=2000, minutes=60),
@@ -68,7 +70,7 @@ rule describe:
         card_md=f"{DATA}/card.md",
         examples=f"{DATA}/examples.png",
         card_html=report_file(f"{DATA}/card.html", "card", "Data", data_set="{dataset}"),
-    priority: 50  # what stops a study is known before its trainings begin
+    priority: CHECKS_FIRST
     threads: 2
     resources:
         **JOBS.per_attempt(mb=4000, minutes=120),
@@ -88,6 +90,7 @@ rule check_images:
         samples=f"{DATA}/samples.csv",
     output:
         checked=IMAGES_CHECK,
+    priority: CHECKS_FIRST
     resources:
         **JOBS.per_attempt(mb=2000, minutes=30),
     params:
@@ -104,6 +107,7 @@ rule split:
         index=INDEX,
     output:
         split=SPLIT,
+    priority: CHECKS_FIRST
     resources:
         **JOBS.per_attempt(mb=2000, minutes=30),
     params:
@@ -121,6 +125,7 @@ rule check_split:
         split=SPLIT,
     output:
         checked=SPLIT_CHECK,
+    priority: CHECKS_FIRST
     resources:
         **JOBS.per_attempt(mb=4000, minutes=30),
     params:

@@ -1,11 +1,6 @@
 # Counts first: every number of the study is derived from these files.
 
 
-def external_files(name):
-    """A file of the data set that was trained on, and of the external one."""
-    return [f"{DATA}/{name}", f"{DATA}/{name}".replace("{dataset}", "{external}")]
-
-
 rule measure:
     """Count true and false positives and negatives of every image at its original size."""
     input:
@@ -52,8 +47,8 @@ rule check_external:
         splits=[SPLIT],
     output:
         checked=f"{RESULTS}/{paths.EXTERNAL_CHECK}",
-    # No input of trainings, which a test set more must not repeat: first among the jobs that are ready.
-    priority: 100
+    # No input of trainings, which a test set more must not repeat.
+    priority: CHECKS_FIRST
     resources:
         **JOBS.per_attempt(mb=4000, minutes=30),
     params:

@@ -24,6 +24,7 @@ rule check_chain:
         splits=of_cell(cell_inputs.chain_split_files),
     output:
         checked=f"{RESULTS}/{paths.CHAIN_CHECK}",
+    priority: CHECKS_FIRST
     resources:
         **JOBS.per_attempt(mb=4000, minutes=30),
     params:
@@ -38,6 +39,7 @@ rule check_chain:
 rule train:
     """Train one cell; killed and started again, it continues where it was."""
     input:
+        external_checks,
         store=STORE,
         split=SPLIT,
         checked=SPLIT_CHECK,

@@ -5,7 +5,7 @@ import torch
 
 from segstudy.models.cost import count_saved_bytes
 from segstudy.models.registry import build
-from segstudy.models.step_memory import PER_PARAMETER, LiveBytes, step_bytes
+from segstudy.models.step_memory import LiveBytes, step_bytes
 
 UNET = {"network": "unet", "depth": 2, "width": 8}
 
@@ -30,16 +30,18 @@ def test_a_step_holds_what_the_backward_pass_needs_and_more():
     network = build(UNET, 3, 1)
     parameters = sum(p.numel() for p in network.parameters())
     kept = 4 * count_saved_bytes(network, 3, 64, 64)
-    found = step_bytes(UNET, 3, 1, 4, (64, 64)) - PER_PARAMETER * parameters
-    assert kept < found < 1.5 * kept
+    found = step_bytes(UNET, 3, 1, 4, (64, 64))
+    assert found.weights == 16 * parameters
+    assert kept < found.images < 1.5 * kept
+    assert found.process(1e9) > 1e9 + found.tensors
 
 
 def test_it_grows_with_the_batch_and_shrinks_with_the_arithmetic():
-    four, eight, sixteen = (step_bytes(UNET, 3, 1, images, (64, 64)) for images in (4, 8, 16))
+    four, eight, sixteen = (step_bytes(UNET, 3, 1, images, (64, 64)).images for images in (4, 8, 16))
     assert sixteen - eight == pytest.approx(2 * (eight - four), rel=0.01)
-    assert step_bytes(UNET, 3, 1, 16, (64, 64), bf16=True) < 0.7 * sixteen
+    assert step_bytes(UNET, 3, 1, 16, (64, 64), bf16=True).images < 0.7 * sixteen
 
 
 def test_nothing_is_computed_or_allocated():
     """A batch of 4,096 images of 1,024 pixels a side: terabytes."""
-    assert step_bytes(UNET, 3, 1, 4096, (1024, 1024)) > 1e12
+    assert step_bytes(UNET, 3, 1, 4096, (1024, 1024)).tensors > 1e12

@@ -371,8 +371,10 @@ def content(phantoms=()):
         *(picture, picture, grid._replace(key="losses-policies"), picture, picture),
         *(
             grid._replace(key="losses-shares"),
+            None,  # no external test sets
+            None,  # no corruptions
             {"real": [f"sentence {i}" for i in range(7)]},
-            [grid._replace(key="losses-strata")],
+            [grid._replace(key="losses-strata"), grid._replace(key="losses-annotators")],
             picture,
             None,
             picture,

@@ -120,6 +120,17 @@ def test_the_tables_show_the_matrix_the_drop_and_the_order(tmp_path):
     assert "One seed" in text and "PHANTOM" not in text
 
 
+def test_external_images_without_a_field_of_view_are_said_to_count_in_full(tmp_path):
+    inputs, rows = made(tmp_path)
+    for path in tmp_path.glob("*_chase.csv"):  # two of three images get a field of view
+        table = pd.read_csv(path)
+        inside = table[table["sample"].isin(["i0", "i1"])].assign(region="roi")
+        pd.concat([table, inside]).to_csv(path, index=False)
+    assert "original resolution of the masks, inside the field of view (1 without one in full); copies" in markdown(
+        content(inputs, rows.assign(region="roi"), SETS, LEAKS)
+    )
+
+
 def test_one_network_has_no_order(tmp_path):
     inputs, rows = made(tmp_path, {"unet": [90, 80]}, {"unet": [45, 40]})
     text = markdown(content(inputs, rows, SETS, LEAKS))

@@ -39,13 +39,14 @@ def test_a_test_set_more_trains_nothing_and_its_images_are_measured_at_their_siz
     assert checked["measured"] == 6 and checked["pairs_compared"] > 0
 
 
-def test_an_image_that_the_network_was_trained_on_stops_the_test(changed):
-    """The same pictures under another name, resized from the same drawing."""
-    with_external_set(changed.study, phantom={"images": 10, "height": 64, "width": 64, "seed": 0})
-    outcome = changed.snakemake("results/tiny/checks/external/other/drive/seed0.json")
+def test_an_image_that_networks_are_to_learn_from_stops_the_study_before_they_do(fresh):
+    """The same pictures under another name, drawn from the same seed."""
+    with_external_set(fresh.study, phantom={"images": 10, "height": 64, "width": 64, "seed": 0})
+    fresh.study["experiments"]["losses"] |= {"losses": ["bce"], "seeds": 1}
+    outcome = fresh.snakemake("results/tiny/tables/losses.external.csv", "--cores", "1")
     assert outcome.code == 1
     assert "the check of other has" in outcome.text and "networks of drive/seed0 were trained on it" in outcome.text
-    assert not changed.file(f"{CELL}/on").exists()
+    assert outcome.jobs["check_external"] == 1 and "train" not in outcome.jobs
 
 
 def test_what_the_sources_of_a_network_have_seen_is_checked_too(fresh):

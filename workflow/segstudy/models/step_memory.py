@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,11 +15,27 @@ from torch.utils._pytree import tree_leaves
 
 from segstudy.models import registry
 
-# Bytes of a parameter beside the step's own tensors: the weight, and two running means of Adam.
-PER_PARAMETER = 3 * 4
+# Bytes of a parameter: weight, gradient, and two running means of Adam.
+PER_PARAMETER = 4 * 4
 # On the CPU: what convolutions load before the first step, and the gaps between tensors in the heap. Measured for every
 # network at 64, 128 and 256 pixels, in both arithmetics: `make bench PART=memory`.
-LIBRARIES, GAPS = 35e6, 1.4
+LIBRARIES, GAPS = 35e6, 1.45
+
+
+class StepBytes(NamedTuple):
+    """The bytes of a training step's tensors."""
+
+    weights: int  # with their gradients, and Adam's state
+    images: int  # batch, what the forward pass keeps of it, and what the backward pass holds beside that
+
+    @property
+    def tensors(self) -> int:
+        """All of them, at the fullest moment."""
+        return self.weights + self.images
+
+    def process(self, start: float) -> float:
+        """Return the bytes of a training process on the CPU that had `start` before it built the network."""
+        return start + LIBRARIES + self.weights + GAPS * self.images
 
 
 class LiveBytes(TorchDispatchMode):
@@ -50,18 +66,12 @@ class LiveBytes(TorchDispatchMode):
         self.live -= self.sizes.pop(address, 0)
 
 
-def process_bytes(tensors: float, start: float) -> float:
-    """Return the bytes of a training process on the CPU, from those of its tensors and of the process before it."""
-    return start + LIBRARIES + GAPS * tensors
-
-
 def step_bytes(
     settings: Mapping[str, Any], channels: int, outputs: int, images: int, size: tuple[int, int], bf16: bool = False
-) -> int:
-    """Return the bytes of all tensors at the fullest moment of a training step.
+) -> StepBytes:
+    """Return the bytes of the tensors at the fullest moment of a training step.
 
-    Weights, gradients and Adam's state; the batch; what the forward pass keeps; what the backward pass holds beside
-    it. Not what libraries take for themselves (workspaces, code of kernels) and what an allocator leaves unused.
+    Not what libraries take for themselves (workspaces, code of kernels) and what an allocator leaves unused.
 
     Args:
         settings: kind and options of the network, as `Study.model_settings` resolves them.
@@ -88,4 +98,4 @@ def step_bytes(
             ]
             del several, batch
             torch.stack(losses).mean().backward()
-        return memory.largest + PER_PARAMETER * parameters
+        return StepBytes(PER_PARAMETER * parameters, max(0, memory.largest - 4 * parameters))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from segstudy.config import paths
@@ -25,6 +27,28 @@ def checks(study: Study, cell: Cell, external: str) -> list[str]:
     """Return the checks that neither a cell nor its sources have seen an image of the external test set."""
     patterns = [paths.EXTERNAL_CHECK, *([paths.EXTERNAL_CHAIN_CHECK] if cell_inputs.seen(study, cell) else [])]
     return [path_of(study, pattern, cell, external) for pattern in patterns]
+
+
+@cache
+def tested_on(study: Study) -> dict[Cell, list[str]]:
+    """Return the external test sets of every cell that has some."""
+    found: dict[Cell, dict[str, None]] = {}
+    for experiment in study.experiments.values():
+        for cell, name in experiment.external:
+            found.setdefault(cell, {})[name] = None
+    return {cell: list(names) for cell, names in found.items()}
+
+
+def training_checks(study: Study, cell: Cell, recorded: Sequence[str] | None) -> list[str]:
+    """Return the checks of external test sets that a training waits for.
+
+    Of a training that has been they are those that it had, which `recorded`, the inputs that Snakemake has written down
+    for its model, tells: another set of inputs would train it again, and a test set more has nothing to do with it.
+    """
+    if recorded is None:
+        return [path for name in tested_on(study).get(cell, []) for path in checks(study, cell, name)]
+    folder = f"{paths.results(study.study)}/{paths.EXTERNAL_CHECKS}/"
+    return [path for path in recorded if path.startswith(folder)]
 
 
 def chain_splits(study: Study, cell: Cell) -> list[list[Any]]:

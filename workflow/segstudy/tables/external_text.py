@@ -40,7 +40,7 @@ def content(
     trained, tested = list(rows["trained_on"].unique()), list(rows["tested_on"].unique())
     counts = inputs.headline()
     names = name_columns(rows)
-    protocol = [threshold_words(counts), *test_set_words(rows, datasets, leaks), METHOD]
+    protocol = [threshold_words(counts), *test_set_words(rows, counts, datasets, leaks), METHOD]
     protocol += [ONE_SEED] if rows["seeds"].max() == 1 else []
     drawn = [name for name in dict.fromkeys([*trained, *tested]) if datasets[name].phantom]
     panels = [matrix_panel(rows, names, drawn), drop_panel(rows, names, drawn)]
@@ -63,10 +63,10 @@ def network_name(row: Mapping[Any, Any], rows: pd.DataFrame) -> str:
 
 
 def test_set_words(
-    rows: pd.DataFrame, datasets: Mapping[str, DatasetConfig], leaks: Mapping[str, str]
+    rows: pd.DataFrame, counts: pd.DataFrame, datasets: Mapping[str, DatasetConfig], leaks: Mapping[str, str]
 ) -> Iterator[str]:
     """Yield a sentence on every external test set: images, region, how networks saw them, leaks."""
-    external = rows[rows["own"] == 0]
+    external, tested = rows[rows["own"] == 0], counts[counts["subset"] == "test"]
     for name, part in external.groupby("tested_on", sort=False):
         scales = {trained: datasets[trained].scale for trained in part["trained_on"].unique()}
         resized = [trained for trained in scales if datasets[trained].size != "native"]
@@ -79,6 +79,9 @@ def test_set_words(
             seen = "seen pixel for pixel"
         phantom = "PHANTOM, drawn stand-ins and no real images; " if datasets[str(name)].phantom else ""
         images, region = part["images"].max(), REGION_WORDS[part["region"].iloc[0]]
+        whole = tested["dataset"].isin(set(part["pair"])) & (tested["region"] != tested["own_region"])
+        full = tested.loc[whole, "sample"].nunique()
+        region += f" ({full} without one in full)" if full else ""
         yield (
             f"{name}, an external test set: {phantom}all {images} images that have a mask, {seen}; measured at the "
             f"original resolution of the masks, {region}; {leaks[str(name)]}."

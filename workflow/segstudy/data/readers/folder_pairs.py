@@ -140,5 +140,6 @@ def _ambiguous(name: str, paths: list[Path], root: Path) -> StudyError:
         "named like the image, '_' and more",
         remedy="move the files away that are no masks; or set layout.mask_suffix to what stands behind the image's "
         "name; or name the masks in a column 'mask' of samples.csv. A second person's masks: layout.second_suffix, or "
-        "a folder of their own and layout.second_masks",
+        "a folder of their own and layout.second_masks; of more persons: layout.annotator_suffixes, "
+        "layout.annotator_masks",
     )
