@@ -1,5 +1,7 @@
 import itertools
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 
 import pandas as pd
@@ -10,7 +12,9 @@ from PIL import Image
 
 from segstudy.core.files import write_csv, write_json
 from segstudy.figures.sketch import compose, draw_sketch, sight_words, sketch_network, write_layer_table
+from segstudy.models.cost import count_flops
 from segstudy.models.layer_table import layer_table
+from segstudy.models.registry import build
 
 FOOTNOTE = "7,849,601 parameters, 149.1 GFLOPs an image (1 multiply-add = 2)\nchecked against a forward pass"
 CASES = [
@@ -142,3 +146,22 @@ def test_the_sketch_says_what_a_pixel_sees_and_warns_where_that_is_less_than_an_
         assert ("no pixel sees it whole" in caplog.text) == ("whole" in words)
     assert sight_words(None, "whole image", 50.0) == "receptive field: whole image; the median object is 50 pixels long"
     assert sight_words(44, "44 × 44", None) == "receptive field 44 × 44 pixels"
+
+
+def test_neither_the_compiler_of_torch_nor_seaborn_is_loaded_for_a_small_sketch():
+    """Each takes about a second of processor time to import; seaborn's look is set for other figures."""
+    lines = [
+        "import sys",
+        "from segstudy.figures import style",
+        "from segstudy.models.cost import count_flops",
+        "from segstudy.models.layer_table import layer_table",
+        "from segstudy.models.unfilled import unfilled",
+        "settings = {'network': 'unet', 'depth': 2, 'width': 4}",
+        "style.use_style()",
+        "print(len(layer_table(settings, 3, 1, 48, 64)), count_flops(unfilled(settings, 3, 1), 3, 48, 64))",
+        "print(sorted({'torch._dynamo', 'seaborn'} & set(sys.modules)))",
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    settings = {"network": "unet", "depth": 2, "width": 4}
+    numbers = f"{len(layer_table(settings, 3, 1, 48, 64))} {count_flops(build(settings, 3, 1), 3, 48, 64)}"
+    assert done.stdout.splitlines() == [numbers, "[]"]

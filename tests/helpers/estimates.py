@@ -6,11 +6,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-FILES = [ROOT / "config.yaml", ROOT / "studies/demo.yaml"]
+FILES = [ROOT / "config.yaml", ROOT / "tests/helpers/measured_study.yaml"]
 
 
-# What run.json said of the demo study's cells with loss bce, trained on one core each.
-RUNS = json.loads((ROOT / "tests/helpers/demo_runs.json").read_text())
+# What run.json said of that study's cells with loss bce, trained on one core each.
+RUNS = json.loads((ROOT / "tests/helpers/measured_runs.json").read_text())
 
 
 def put(results, *cells):

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -128,6 +129,29 @@ def test_a_sentence_stands_once_in_the_document_of_an_experiment(tmp_path):
     assert "supports" not in texts[1] and texts[1].count(r"\begin{tabular}") == 2
 
 
+def test_a_picture_taller_than_a_page_is_cut_between_its_rows(tmp_path):
+    tall = np.full((700, 200, 3), 255, np.uint8)
+    for top in range(10, 700, 100):  # seven rows of 60 pixels, below each a gap of 40, and one of 10 within
+        tall[top : top + 60] = 90
+        tall[top + 20 : top + 30] = 255
+    (tmp_path / "figures").mkdir()
+    path = tmp_path / "figures/strips.png"
+    Image.fromarray(tall).save(path)
+    paper.gather(
+        "s", [paper.Section("Rows", figures=[paper.Figure(path, "strips", "Rows.", rows=True)])], tmp_path / "paper"
+    )
+    pieces = sorted((tmp_path / "paper/figures").iterdir())
+    arrays = [np.asarray(Image.open(piece)) for piece in pieces]
+    assert np.array_equal(np.concatenate(arrays), tall) and len(arrays) > 2
+    assert all(len(array) <= 260 and (array[0] == 255).all() and (array[-1] == 255).all() for array in arrays)
+    assert all((array[:5] == 255).all() for array in arrays), "not within a row"
+    text = (tmp_path / "paper/content.tex").read_text()
+    plot = paper.Figure(path, "plot", "Axes have labels below them.")
+    paper.gather("s", [paper.Section("Plots", figures=[plot])], tmp_path / "whole")
+    assert [piece.name for piece in (tmp_path / "whole/figures").iterdir()] == ["plot.png"]
+    assert f"Rows (part 1 of {len(arrays)})." in text and text.count("includegraphics") == len(arrays)
+
+
 @pytest.mark.parametrize("name", ["ebhi", "hrf_few_labels", "phc"])
 def test_every_picture_of_a_study_has_words(name):
     files = [ROOT / "config.yaml", ROOT / f"studies/{name}.yaml"]
@@ -141,7 +165,7 @@ def test_every_picture_of_a_study_has_words(name):
 
 def test_tables_of_what_a_study_uses():
     text = dataset_table({"drive": CARD | {"foreground_roi": CARD["foreground"], "phantom": False}})
-    assert r"images & 1,200 \\" in text and r"left\_eye \& more 3" in text and "PHANTOM" not in text
+    assert r"images & 1,200 \\" in text and r"left eye \& more 3" in text and "PHANTOM" not in text
     assert r"foreground & 10.0\% (5.0\% to 20.0\%) in the field of view" in text
     split = pd.DataFrame({"subset": ["train", "train", "test"]})
     assert r"ph2 & 1 & 2 & 0 & 1 & 0 \\" in split_table({("ph2", 1): split})

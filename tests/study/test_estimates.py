@@ -1,4 +1,4 @@
-"""Estimates of cells, against networks that are built and cells that were really trained: those of the demo study."""
+"""Estimates of cells, against networks that are built and cells that were really trained."""
 
 import json
 import os

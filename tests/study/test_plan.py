@@ -24,7 +24,7 @@ def study():
 
 @pytest.fixture
 def results(tmp_path):
-    """The demo study when its cells with loss bce are done but for one not measured, and another has begun."""
+    """The measured study when its cells with loss bce are done but for one not measured, and another has begun."""
     put(tmp_path, *DONE)
     for cell in DONE[:-1]:
         (tmp_path / "cells" / cell / "counts.csv").touch()

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+import matplotlib.style
+from cycler import cycler
 
 from segstudy.core.files import atomic_path
 
@@ -28,40 +30,43 @@ PALETTE = (
     *("#882255", "#999933", "#332288", "#888888", "#44AA99"),
 )
 MARKERS = ("o", "s", "^", "D", "v", "<", ">", "p", "h")
+LOOK = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.major.pad": 3.5,
+    "ytick.major.pad": 3.5,
+    "legend.fontsize": 8.5,
+    "legend.title_fontsize": 8.5,
+    "figure.titlesize": 11,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.prop_cycle": cycler(color=PALETTE),
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "axes.linewidth": 0.8,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4.8,
+    "patch.linewidth": 0.8,
+    "patch.edgecolor": "white",
+    "patch.force_edgecolor": True,
+    "legend.frameon": True,
+    "svg.hashsalt": "segstudy",
+    "svg.fonttype": "path",
+}
 
 
 def use_style() -> None:
     """Set seaborn's white grid with this project's fonts, colours and a fixed salt for the ids inside SVG."""
-    import seaborn
-
-    seaborn.set_theme(
-        context="paper",
-        style="whitegrid",
-        palette=PALETTE,
-        rc={
-            "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
-            "font.size": 9,
-            "axes.titlesize": 9.5,
-            "axes.titleweight": "bold",
-            "axes.titlelocation": "left",
-            "axes.labelsize": 9,
-            "xtick.labelsize": 8.5,
-            "ytick.labelsize": 8.5,
-            "legend.fontsize": 8.5,
-            "legend.title_fontsize": 8.5,
-            "figure.titlesize": 11,
-            "text.color": INK,
-            "axes.labelcolor": INK,
-            "xtick.color": INK,
-            "ytick.color": INK,
-            "axes.edgecolor": MUTED,
-            "grid.color": GRID,
-            "grid.linewidth": 0.7,
-            "axes.linewidth": 0.8,
-            "svg.hashsalt": "segstudy",
-            "svg.fonttype": "path",
-        },
-    )
+    mpl.style.use(["seaborn-v0_8-whitegrid", LOOK])  # matplotlib's copy: to import seaborn takes 0.7 s in every figure
 
 
 def colours(names: Sequence[str]) -> dict[str, str]:

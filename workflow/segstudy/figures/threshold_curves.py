@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SUBSETS = {"test": "test images", "val": "validation images"}
-DASHES = {"test": "", "val": (2, 1.5)}
+DASHES = {"test": "-", "val": (0, (2, 1.5))}
 ACROSS, HEIGHT = 2, 2.9  # panels in a row; inches of one
 
 
@@ -103,17 +103,22 @@ def _draw(
     colours: Mapping[str, str],
     shapes: Mapping[str, str],
 ) -> None:
-    import seaborn
-
-    shared = {"ax": axes, "hue": "series", "palette": dict(colours), "legend": False, "x": "threshold", "y": "dice"}
-    if len(lines):
-        seaborn.lineplot(
-            lines, **shared, style="subset", dashes=DASHES, errorbar=("pi", 100), lw=1.2, err_kws={"lw": 0}
-        )
-    look = {"markers": dict(shapes), "s": 34, "edgecolor": "white", "linewidth": 0.6, "zorder": 4}
-    seaborn.scatterplot(marks, **shared, style="policy", **look)
+    for (name, subset), curves in _groups(lines, "subset"):
+        seeds = curves.groupby("threshold")["dice"]
+        mean = seeds.mean()
+        axes.plot(mean.index, mean, color=colours[name], ls=DASHES[subset], lw=1.2)
+        axes.fill_between(mean.index, seeds.min(), seeds.max(), color=colours[name], alpha=0.2, lw=0)
+    for (name, policy), points in _groups(marks, "policy"):
+        look: dict[str, Any] = {"s": 34, "edgecolor": "white", "lw": 0.6, "zorder": 4}
+        axes.scatter(points["threshold"], points["dice"], marker=shapes[policy], color=colours[name], **look)
     axes.set(xlabel="threshold", ylabel="mean Dice", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     style.bare(axes)
+
+
+def _groups(table: pd.DataFrame, name: str) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    """Yield each series and value of the column `name`, with its rows."""
+    for (series, value), rows in table.groupby(["series", name], sort=False):
+        yield (str(series), str(value)), rows
 
 
 def _keys(series: Sequence[str], marks: pd.DataFrame) -> list[Artist]:
@@ -126,6 +131,6 @@ def _keys(series: Sequence[str], marks: pd.DataFrame) -> list[Artist]:
     return [
         *(style.key(name, color=colours[name], lw=1.5) for name in series),
         style.key("test images, worst to best seed", color=style.INK, lw=1.3),
-        style.key("validation images", color=style.INK, lw=1.3, ls=(0, DASHES["val"])),
+        style.key("validation images", color=style.INK, lw=1.3, ls=DASHES["val"]),
         *(style.key(words[name], marker=shapes[name], ls="", ms=6, mec="white") for name in shapes),
     ]

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-import torch
 
 from segstudy.config.load import load_study, read_config
 from segstudy.config.networks import NETWORKS
@@ -21,7 +20,8 @@ from segstudy.core.markup import markdown_text
 from segstudy.core.terminal_text import say
 from segstudy.models.cost import count_flops, count_parameters
 from segstudy.models.layer_table import field_words
-from segstudy.models.registry import build, resolve
+from segstudy.models.registry import resolve
+from segstudy.models.unfilled import unfilled
 
 
 def overview(
@@ -61,9 +61,7 @@ def _row(
     name: str, settings: Mapping[str, Any], in_channels: int, outputs: int, height: int, width: int
 ) -> dict[str, Any]:
     kind, options = resolve(settings)
-    own = kind in NETWORKS
-    with torch.device("meta" if own else "cpu"):  # numbers need no weights; a library's class may look at its own
-        network = build(settings, in_channels, outputs)
+    network = unfilled(settings, in_channels, outputs)  # numbers need no weights
     changed = options.model_dump(mode="json", exclude_defaults=True, exclude={"network"})
     return {
         "model": name,

@@ -70,10 +70,13 @@ def dry_run(network: nn.Module, run: Callable[[nn.Module, torch.device], Result]
 
     The copy lies on torch's meta device, where sizes cost no time. A network of a library may look at values on its
     way, or hold tensors that do not move with it, and cannot run there: it is run on the CPU instead, with the same
-    result. So is a small pass: it is done before torch has loaded what the meta device needs, more than a second.
+    result. So is a small pass: it is done before torch has loaded what the meta device needs, more than a second. Where
+    `network` has no values (`segstudy.models.unfilled`), those of the copy are arbitrary.
     """
-    if pixels * count_parameters(network) > SMALL or any(weight.is_meta for weight in network.parameters()):
+    if pixels * count_parameters(network) > SMALL:
         with suppress(RuntimeError):  # NotImplementedError is one too
             return run(copy.deepcopy(network).to("meta"), torch.device("meta"))
     with torch.random.fork_rng(devices=[]):
-        return run(copy.deepcopy(network).cpu(), torch.device("cpu"))
+        no_values = any(weight.is_meta for weight in network.parameters())
+        copied = copy.deepcopy(network)
+        return run(copied.to_empty(device="cpu") if no_values else copied.cpu(), torch.device("cpu"))

@@ -15,6 +15,7 @@ from segstudy.config.networks import NETWORKS
 from segstudy.models.blocks import Stage
 from segstudy.models.layer_trace import observed_stages
 from segstudy.models.registry import build
+from segstudy.models.unfilled import unfilled
 
 logger = logging.getLogger("segstudy")
 
@@ -31,9 +32,7 @@ def layer_table(settings: Mapping[str, Any], in_channels: int, outputs: int, hei
     Raises:
         StudyError: if `settings` names no network or has unknown options.
     """
-    # Weights of a wide network would fill the memory; a library may look at its own.
-    with torch.random.fork_rng(devices=[]), torch.device("meta" if settings["network"] in NETWORKS else "cpu"):
-        network = build(settings, in_channels, outputs)
+    network = unfilled(settings, in_channels, outputs)
     stages = observed_stages(network, in_channels, height, width)
     logger.info("%s at %dx%d: %d layers", settings["network"], height, width, len(stages))
     return pd.DataFrame(stages, columns=list(Stage._fields))

@@ -262,7 +262,7 @@ def _words(cells: list[Cell]) -> str:
         plural = "losses" if word == "loss" else f"{word}s"
         parts.append(f"{len(names)} {word if len(names) == 1 else plural} ({', '.join(names)})")
     seeds = len({cell.seed for cell in cells})
-    return f"{', '.join(parts)}, {seeds} seed{'s' * (seeds > 1)}: {len(cells)} trainings"
+    return f"{', '.join(parts)}, {seeds} seed{'s' * (seeds > 1)}: {len(cells)} training{'s' * (len(cells) > 1)}"
 
 
 def _networks(cells: list[Cell], results: Path) -> list[Picture]:

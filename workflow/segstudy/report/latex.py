@@ -2,14 +2,19 @@ r"""A study in LaTeX: tables and figures copied together, `report.tex` that comp
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from PIL import Image
+
 from segstudy.config import paths
 from segstudy.core.files import atomic_folder, read_csv, read_json
+from segstudy.data.images.decode import opened
 from segstudy.report.latex_tables import dataset_table, layer_table, metric_table, split_table
 from segstudy.tables.render import escape_latex
 
@@ -29,6 +34,7 @@ HEAD = r"""% Every table and figure of study {study}; report.tex compiles them. 
 %   \input{{path/to/paper/content.tex}}
 \providecommand{{\paper}}{{.}}
 """
+TALLEST = 1.3  # height of a picture of rows over its width, above which it takes several pages
 # What `tables.render.latex` writes below a table: head, sentences (one a line), end.
 SUPPORTS = r"(What Table~\\ref\{[^}]*\} supports:\n\\begin\{itemize\}[^\n]*\n)(.*?)(\n\\end\{itemize\}\n*)"
 WORDS = {
@@ -61,6 +67,7 @@ class Figure(NamedTuple):
     path: Path
     name: str
     caption: str
+    rows: bool = False  # it is rows of images, which may stand on several pages
 
 
 class Section(NamedTuple):
@@ -98,11 +105,47 @@ def gather(study: str, sections: Sequence[Section], folder: str | Path) -> None:
             names = [*section.tables, *(path.name for path in section.files)]
             parts += [f"\\input{{\\paper/tables/{name}}}" for name in names]
             for figure in section.figures:
-                shutil.copyfile(figure.path, temporary / "figures" / f"{figure.name}{figure.path.suffix}")
-                parts.append(_figure(figure))
+                parts += map(_figure, _put(figure, temporary / "figures"))
             parts.append("\\clearpage\n")  # tables and figures stay with their section
         (temporary / "content.tex").write_text("\n".join(parts) + "\n", encoding="utf-8")
         (temporary / "report.tex").write_text(DOCUMENT.format(study=escape_latex(study)), encoding="utf-8")
+
+
+def _put(figure: Figure, folder: Path) -> list[Figure]:
+    """Copy a picture into `folder`, rows of images in several pieces where a page is too short; return the figures."""
+    suffix = figure.path.suffix
+    with opened(figure.path, drawn=True) as image:
+        rows = cuts(image) if figure.rows else [0, image.height]
+        count = len(rows) - 1
+        if count == 1:
+            shutil.copyfile(figure.path, folder / f"{figure.name}{suffix}")
+            return [figure]
+        pieces = []
+        for number, (top, bottom) in enumerate(itertools.pairwise(rows), start=1):
+            path = folder / f"{figure.name}-{number}{suffix}"
+            image.crop((0, top, image.width, bottom)).save(path)
+            caption = f"{figure.caption.rstrip('.')} (part {number} of {count})."
+            pieces.append(Figure(path, f"{figure.name}-{number}", caption))
+        return pieces
+
+
+def cuts(image: Image.Image) -> list[int]:
+    """Return the rows at which a picture is cut into pieces that fit on a page, the first and the last included.
+
+    It is cut in the tallest gap that is all background, or nearly, of the lower half of each page.
+    """
+    if image.height <= TALLEST * image.width:
+        return [0, image.height]
+    grey = np.asarray(image.convert("L"))
+    empty = (grey != grey[0, 0]).mean(axis=1) < 0.01
+    rows, most = [0], int(TALLEST * image.width)
+    while image.height - rows[-1] > most:
+        start, end = rows[-1] + most // 2, rows[-1] + most
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], empty[start:end], [0]])))
+        gaps = list(zip(edges[::2], edges[1::2], strict=True))
+        top, bottom = max(gaps, key=lambda gap: int(gap[1] - gap[0]), default=(end - start, end - start))
+        rows.append(start + int(top + bottom) // 2)
+    return [*rows, image.height]
 
 
 def _said_once(text: str, said: set[str]) -> str:
@@ -184,6 +227,7 @@ def experiment_sections(
                     _drawn(name in phantoms)
                     + WORDS.get(path.stem, path.stem.replace("_", " "))
                     + f": experiment {name}.",
+                    rows=path.stem == "strips",
                 )
                 for path in map(Path, figures)
                 if path.parent.name == name

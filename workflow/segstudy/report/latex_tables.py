@@ -142,7 +142,7 @@ def table(
 
 
 def _images_by_name(parts: Mapping[str, Mapping[str, Any]]) -> str:
-    return ", ".join(f"{name} {facts['images']}" for name, facts in parts.items()) or "none"
+    return ", ".join(f"{name.replace('_', ' ')} {facts['images']}" for name, facts in parts.items()) or "none"
 
 
 def _sizes(sizes: Mapping[str, int]) -> str:

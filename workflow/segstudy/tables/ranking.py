@@ -74,13 +74,11 @@ def stability(tables: np.ndarray, resamples: int = 2000, seed: int = 0) -> list[
         resamples: number of bootstrap samples; images and seeds are drawn once for all rows.
         seed: of the generator.
     """
-    from scipy import stats
-
     means = _comparable(bootstrap_means(tables, resamples, seed))
-    resampled = stats.rankdata(-means, axis=0)
+    resampled = pd.DataFrame(-means).rank().to_numpy()
     first = means == means.max(axis=0)
     share = (first / first.sum(axis=0)).mean(axis=1)
-    ranks = stats.rankdata(-_comparable(np.array([over_seeds(table) for table in tables])))
+    ranks = pd.Series(-_comparable(np.array([over_seeds(table) for table in tables]))).rank()
     ends = np.quantile(resampled, [0.025, 0.975], axis=1, method="closest_observation")
     names = ("rank", "rank_low", "rank_high", "first")
     return [dict(zip(names, map(float, row), strict=True)) for row in zip(ranks, *ends, share, strict=True)]
