@@ -9,8 +9,10 @@ interval over seeds (Student's t), operations and wall seconds of a training. Sc
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,14 +112,19 @@ def studies(name: str, data: Path, share: float) -> dict[str, dict[str, Any]]:
 
 
 def guessed_hours(config: dict[str, Any], folder: Path) -> float:
-    """Return what a training of the study is guessed to take; the index must be there."""
+    """Return what a training of the study is guessed to take, whatever has been measured; the index must be there."""
     from segstudy.config.load import load_study
     from segstudy.study.estimates import Estimates
 
     study = load_study(config)
     cell = study.cells[0]
-    nothing_yet = folder / "results" / study.study
-    return Estimates(study, nothing_yet, gpu=False).cell(cell.dataset, cell.model, cell.recipe).training / 3600
+    index = f"data/{cell.dataset}/index.csv"
+    with tempfile.TemporaryDirectory() as nothing_yet:
+        copied = Path(nothing_yet, index)
+        copied.parent.mkdir(parents=True)
+        shutil.copy2(folder / "results" / study.study / index, copied)
+        estimates = Estimates(study, Path(nothing_yet), gpu=False)
+        return estimates.cell(cell.dataset, cell.model, cell.recipe).training / 3600
 
 
 def run(folder: Path, config: dict[str, Any], *targets: str) -> None:

@@ -109,9 +109,9 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _objects(objects: dict[str, Any]) -> str:
     return (
-        f"{objects['objects']:g} in an image (median of {objects['masks']} masks); the median pixel lies in one "
-        f"{objects['span']:.0f} pixels long, of {objects['area']:.0f} pixels; the thinnest tenth is "
-        f"{objects['thinnest']:.0f} pixels thick"
+        f"{objects['objects']:g} in an image (median of {objects['masks']} masks); the median pixel lies in one of "
+        f"{objects['area']:.0f} pixels, {objects['span']:.0f} long (at most four times its thickness); the thinnest "
+        f"tenth is {objects['thinnest']:.0f} thick"
     )
 
 

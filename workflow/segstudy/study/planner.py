@@ -19,20 +19,20 @@ from segstudy.study.flops import Cost, network_cost, network_mb
 from segstudy.study.receptive_fields import receptive_field
 
 THICK_ENOUGH = 4.0  # pixels on the canvas that the thinnest tenth of the objects should have
-LARGEST, USUAL, SMALLEST = 512, 256, 96  # long side of what a network sees at once
-SHRINKS = (1.0, 0.75, 0.5, 0.375)  # of the long side, where there is little time
+LARGEST, USUAL, SMALLEST = 512, 256, 128  # long side of what a network sees at once
+SHRINKS = (1.0, 0.75, 0.5)  # of the long side, where there is little time
 MULTIPLE = 32
 COARSEST = 4  # pixels of the shorter side of the coarsest feature map, as in nnU-Net
 FEWEST_POOLINGS, MOST_POOLINGS = 3, 5
 DILATIONS = range(4, 8)  # of a network without pooling: 1, 2, ... 8 to 1, 2, ... 64
 WIDTHS = (32, 16, 8)  # of the first level; the first is for GPUs alone
-FEWEST_BATCH, LARGEST_BATCH = 2, 16
+FEWEST_BATCH, SMALL_BATCH, LARGEST_BATCH = 2, 4, 16  # the first only where no more fit into the memory
 STEPS_PER_EPOCH = 16  # at least, where there are images for it
 STEPS, LEAST_STEPS = 4_000, 1_000  # of a training; that a limit of time should leave room for
 FEWEST_EPOCHS, MOST_EPOCHS = 20, 500
 HOURS = 1.0  # of a training where nobody sets a limit
 LONGER = 4  # times `STEPS`, where somebody gives the time for it
-SMALLEST_CROP, SMALL_BATCH = 128, 4  # where there is little time
+SMALLEST_CROP = 128  # where there is little time
 STILL_THERE = 2.0  # pixels of the thinnest tenth, below which no lack of time shrinks it
 MOST_CROPS = 16  # of an image in an epoch
 USABLE = 0.8  # of the memory: estimates of memory are not exact
@@ -260,7 +260,7 @@ def choose_batch(visits: int, inputs: float, fitting: int, machine: Machine) -> 
     """
     limits = {
         "larger ones save little time": LARGEST_BATCH,
-        f"an epoch of {visits} inputs has few steps as it is": max(FEWEST_BATCH, visits // STEPS_PER_EPOCH),
+        f"an epoch of {visits} inputs has few steps as it is": max(SMALL_BATCH, visits // STEPS_PER_EPOCH),
         f"the time allows about {inputs:.0f} inputs, and {LEAST_STEPS} steps are wanted": max(
             SMALL_BATCH, int(inputs / LEAST_STEPS)
         ),
@@ -283,7 +283,10 @@ def choose_epochs(per_epoch: int, seconds: float, hours: float | None) -> tuple[
     most = wanted if hours is None else LONGER * wanted
     within = max(1, int((3600 * (hours or HOURS) - START) / seconds))
     epochs = min(most, within)
-    why = f"as many as fit into {hours or HOURS:.2g} h" if within < most else "more steps would change little"
+    usual = (
+        f"{'' if hours is None else f'{LONGER} times '}the usual {STEPS} steps, {FEWEST_EPOCHS} to {MOST_EPOCHS} epochs"
+    )
+    why = f"as many as fit into {hours or HOURS:.2g} h" if within < most else usual
     return epochs, f"{why}: {epochs * per_epoch} steps, {per_epoch} in an epoch of about {seconds:.1f} s (guessed)"
 
 
