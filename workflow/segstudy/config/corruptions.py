@@ -10,7 +10,7 @@ from segstudy.config.base import Distinct, Options
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
-# The strength at which an image is as it was: where each curve begins.
+# The strength at which an image is as it was: a point of each curve.
 CLEAN = {
     **dict.fromkeys(("gaussian_noise", "salt_and_pepper", "speckle", "blur"), 0.0),
     **{"brightness": 1.0, "jpeg": 100.0, "resolution": 1.0},
@@ -41,7 +41,7 @@ class Corruptions(Options):
     @model_validator(mode="after")
     def _changes_something(self) -> Corruptions:
         if 1 in self.brightness:
-            raise ValueError("brightness 1 leaves the image as it is; it is where the curve begins anyway")
+            raise ValueError("brightness 1 leaves the image as it is, which every curve holds anyway")
         return self
 
     @property

@@ -22,7 +22,7 @@ ACROSS, HEIGHT = 3, 2.3  # panels side by side; inches of one
 def draw_robustness(rows: pd.DataFrame, experiment: str, outputs: Mapping[str, str | Path]) -> None:
     """Draw `tables/<experiment>.robustness.csv`: for each data set and corruption a panel, for each network a curve.
 
-    A curve begins with the clean images, on the left; a bar is the 95 % interval of a point.
+    A curve holds the clean images, at its left end where strengths go one way; a bar is the 95 % interval of a point.
 
     Args:
         rows: see `segstudy.tables.robustness.robustness_rows`.

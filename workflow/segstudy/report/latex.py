@@ -43,7 +43,7 @@ WORDS = {
     "matrix": "Networks on every test set, trained on in rows and tested on in columns, with 95 % intervals; the own "
     "test images have a frame",
     "robustness": "Test images corrupted at several strengths: one curve for each network, with 95 % intervals; each "
-    "curve begins with the clean images",
+    "curve holds the clean images",
     "ablation": "Metrics by loss and network, with control rows",
     "threshold_curves": "Mean Dice over the threshold, with the thresholds that were chosen",
     "label_efficiency": "Dice over the share of the training labels, with intervals",
