@@ -444,7 +444,7 @@ def test_the_paper_takes_in_every_table_and_figure(tmp_path):
         (tmp_path / name).write_text(f"% {name}\n")
     for experiment in ("a", "ab"):
         (tmp_path / experiment).mkdir()
-        (tmp_path / experiment / "ranking.png").write_bytes(b"png")
+        Image.new("RGB", (8, 4)).save(tmp_path / experiment / "ranking.png")
     tables = [tmp_path / name for name in ("a.tex", "a.strata.tex", "ab.tex")]
     figures = [tmp_path / experiment / "ranking.png" for experiment in ("a", "ab")]
     sections = experiment_sections({"a": "Is 5 % enough?", "ab": "Why?"}, tables, figures, ["ab"])

@@ -2,18 +2,19 @@
 
 import re
 import shutil
+import sys
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
-from segstudy.runtime import fingerprint
+from segstudy.runtime import code_cache, fingerprint
 
 # Those with a script: targets collect files.
 RULE_FILES = [path for path in sorted(Path("rules").glob("*.smk")) if path.stem not in ("common", "targets")]
 RULES = "\n".join(path.read_text() for path in RULE_FILES)
 SCRIPTS = {path.stem for path in fingerprint.SCRIPTS.glob("*.py")}
-CACHED = [value for value in vars(fingerprint).values() if hasattr(value, "cache_clear")]
+CACHED = [code_cache._answers, *(value for value in vars(fingerprint).values() if hasattr(value, "cache_clear"))]
 
 
 def forget():
@@ -29,6 +30,8 @@ def package(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fingerprint, "PACKAGE", workflow / "segstudy")
         patch.setattr(fingerprint, "SCRIPTS", workflow / "scripts")
+        patch.setattr(code_cache, "PACKAGE", workflow / "segstudy")
+        patch.setattr(sys, "dont_write_bytecode", True)  # nothing of the copy is kept
         forget()
         yield workflow / "segstudy"
     forget()
