@@ -32,6 +32,7 @@ EVERYTHING = {
             "split": {"repeat": "fixed_split"},
         },
         "phc": {"phantom": {"images": 8, "height": 48, "width": 48}, "size": {"long_side": 48}},
+        "drive": {"phantom": {"images": 8, "height": 48, "width": 48}, "size": {"long_side": 48}},
     },
     "models": {"unet": {"depth": 2, "width": 2}},
     "losses": {"mse": {}, "cross_entropy": {}},
@@ -48,11 +49,11 @@ EVERYTHING = {
             },
         },
     },
-    "evaluation": {"tta": "flips", "ensemble": True},
+    "evaluation": {"tta": "flips", "ensemble": True, "corruptions": {"blur": [1.0]}},
     "experiments": {
         "few": {
             **{"question": "How few?", "datasets": ["ph2"], "models": ["unet"], "losses": ["bce"], "seeds": 2},
-            **{"recipes": ["default", "finetuned", "pseudo"], "labels": [0.5, 1]},
+            **{"recipes": ["default", "finetuned", "pseudo"], "labels": [0.5, 1], "tested_on": ["drive"]},
         },
         "even": {
             **{"question": "How often?", "datasets": ["ph2"], "models": ["unet"], "losses": ["bce"], "seeds": 2},
@@ -60,6 +61,9 @@ EVERYTHING = {
         },
         "converted": {
             **{"question": "Which cells?", "datasets": ["cells"], "models": ["unet"], "losses": ["bce"], "seeds": 1},
+        },
+        "annotated": {
+            **{"question": "Whose vessels?", "datasets": ["drive"], "models": ["unet"], "losses": ["bce"], "seeds": 1},
         },
         "several": {
             **{"question": "Which shapes?", "datasets": ["shapes"], "models": ["unet"], "losses": ["cross_entropy"]},
@@ -118,4 +122,5 @@ def test_every_line_is_what_the_manual_allows(tmp_path, study, gpus):
         texts = [path.read_text() for path in (copy.folder / "rules").glob("*.smk")]
         kinds = {name for text in texts for name in re.findall(r"(?m)^(?:use rule \w+ as|rule) (\w+)", text)}
         local = {"encoder", "cards", "splits", "tables", "figures", "report"}  # one needs the internet, five are names
-        assert kinds - set(sent) == local, "the local rules alone are not sent"
+        # A plan is read while the study runs, and here jobs write empty files.
+        assert kinds - set(sent) - {"plan"} == local, "the local rules alone are not sent"

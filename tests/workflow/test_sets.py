@@ -28,7 +28,7 @@ def sets(fresh):
 def test_tiles_with_whole_cases_and_without_and_large_fundi_reach_the_store(sets):
     data = {name: f"results/tiny/data/{name}" for name in sets.study["datasets"]}
     wanted = [f"{folder}/{part}" for folder in data.values() for part in ("store", "checks/seed1.json", "card.md")]
-    sets.study["recipes"]["default"]["balance"] = "strata"
+    sets.study["datasets"]["ebhi_cases"]["training"] = {"balance": "strata"}
     wanted.append("results/tiny/figures/balance/ebhi_cases/default/seed0.png")
     outcome = sets.snakemake(*wanted)
     assert outcome.code == 0, outcome.text

@@ -166,7 +166,7 @@ def _card(path: Path) -> Markup:
     body = re.sub(r"<(/?)h[2-6]>", r"<\1h4>", body)
     body = re.sub(r"<thead>\s*<tr>(\s*<th[^>]*></th>)+\s*</tr>\s*</thead>", "", body)  # a table of two bare columns
     body = re.sub(r"<th([^>]*)></th>", r"<td\1></td>", body)
-    body = body.replace("<table>", '<div class="scroll"><table>').replace("</table>", "</table></div>")
+    body = body.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace("</table>", "</table></div>")
     return Markup(body)
 
 

@@ -176,7 +176,7 @@ class Estimates:
     def external(self, dataset: str, model: str, recipe: str, external: str) -> Estimate:
         """Return the estimate for one of these cells on an external test set, by the pixels of both data sets."""
         own, other, expected = self.size(dataset), self.size(external), self.cell(dataset, model, recipe)
-        images, pixels = other.images / own.images, other.pixels / own.pixels
+        images, pixels = other.images / max(1, own.images), other.pixels / max(1, own.pixels)
         return expected._replace(
             training=0.0,
             evaluation=START + images * max(1.0, pixels) * expected.evaluation,
