@@ -32,7 +32,10 @@ EVERYTHING = {
             "split": {"repeat": "fixed_split"},
         },
         "phc": {"phantom": {"images": 8, "height": 48, "width": 48}, "size": {"long_side": 48}},
-        "drive": {"phantom": {"images": 8, "height": 48, "width": 48}, "size": {"long_side": 48}},
+        "drive": {
+            **{"phantom": {"images": 8, "height": 48, "width": 48}, "size": {"long_side": 48}},
+            "training": {"crop": [32, 32]},
+        },
     },
     "models": {"unet": {"depth": 2, "width": 2}},
     "losses": {"mse": {}, "cross_entropy": {}},
