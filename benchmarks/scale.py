@@ -46,7 +46,7 @@ rule measure:
     benchmark: "benchmarks/measure/{{i}}.jsonl"
     shell: "touch {{output}}"
 """
-console = Console()
+console = Console(width=130)
 
 
 def large_study(cells: int) -> dict[str, object]:
