@@ -12,10 +12,9 @@ from segstudy.config.datasets import Prediction
 from segstudy.core import files
 from segstudy.core.errors import StudyError
 from segstudy.core.progress import track
-from segstudy.data.ground_truth import Row, roi_of
-from segstudy.data.images.geometry import Geometry, SizeOption, canvas_size, fit, to_canvas, to_original
+from segstudy.data.ground_truth import Row
+from segstudy.data.images.geometry import Geometry, SizeOption, canvas_size, fit, to_canvas
 from segstudy.data.images.label_map import Labels
-from segstudy.data.images.prediction_files import write_classes, write_probability
 from segstudy.data.images.reading import reading_of
 
 # The store's own functions: public names for them would be another store, and every cell would be trained again.
@@ -25,7 +24,7 @@ from segstudy.data.store import _in_colour as in_colour
 from segstudy.data.store import _picture as picture
 from segstudy.inference.masks import write_masks, writing
 from segstudy.inference.new_images import placed, predict_image
-from segstudy.inference.predict import most_probable
+from segstudy.inference.predict import write_image
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +117,7 @@ def predict_external(
             for row in track(rows, "predict", total=len(rows)):
                 pixels, geometry = on_canvas(row, root, seen)
                 canvas = predict_image(trained, pixels, scaling, device, seen.canvas, *seen.tiles)
-                submit(_write, row, root, labels, probabilities, masks, canvas, geometry)
+                submit(write_image, row, root, labels, (probabilities, masks), canvas, geometry)
         if threshold is not None:
             write_masks(rows, probabilities, masks, threshold)
 
@@ -155,16 +154,3 @@ def check_fits(meta: Mapping[str, Any], seen: SeenAs, labels: Labels, model: Pat
                 where=model,
                 remedy="give both data sets the same classes and colour; or train the cell again, where they changed",
             )
-
-
-def _write(
-    row: Row, root: Path, labels: Labels, probabilities: Path, masks: Path, canvas: np.ndarray, geometry: Geometry
-) -> None:
-    """Write the probability, and of several classes the mask, of one image; nothing lies outside its field of view."""
-    name, roi = f"{row['sample']}.png", roi_of(row, root)
-    if labels.several:
-        probability, ids = most_probable(canvas, geometry)
-        write_classes(masks / name, ids if roi is None else ids * roi, labels.colours)
-    else:
-        probability = to_original(canvas[0], geometry)
-    write_probability(probabilities / name, probability if roi is None else probability * roi)

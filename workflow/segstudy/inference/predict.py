@@ -17,6 +17,7 @@ from segstudy.core.errors import StudyError
 from segstudy.core.progress import track
 from segstudy.data.ground_truth import Row, roi_of
 from segstudy.data.images.geometry import Geometry, to_original
+from segstudy.data.images.label_map import Labels
 from segstudy.data.images.prediction_files import write_classes, write_probability
 from segstudy.data.store import Store, open_store
 from segstudy.evaluation.aggregate import ARGMAX
@@ -79,16 +80,6 @@ def predict_cell(
         files.atomic_folder(outputs.probabilities, sealed=True) as probabilities,
         files.atomic_folder(outputs.masks, sealed=True) as masks,
     ):
-
-        def write(row: Row, geometry: Geometry, canvas: np.ndarray) -> None:
-            name, roi = f"{row['sample']}.png", roi_of(row, root)
-            if labels.several:
-                probability, ids = most_probable(canvas, geometry)
-                write_classes(masks / name, ids if roi is None else ids * roi, labels.colours)
-            else:
-                probability = to_original(canvas[0], geometry)
-            write_probability(probabilities / name, probability if roi is None else probability * roi)
-
         positions = opened.rows(row["sample"] for row in rows)
         scaling = meta["normalisation"]
         predictions = predict_canvas(
@@ -97,12 +88,34 @@ def predict_cell(
         with writing() as submit:
             pairs = zip(rows, positions, predictions, strict=True)
             for row, position, canvas in track(pairs, "predict", total=len(rows)):
-                submit(write, row, opened.geometry_of(position), canvas)
+                submit(write_image, row, root, labels, (probabilities, masks), canvas, opened.geometry_of(position))
         if not labels.several:
             chosen = choose_thresholds(rows, root, probabilities, inputs.evaluation, labels)
             write_masks(rows, probabilities, masks, chosen[inputs.evaluation.headline])
             thresholds = {**chosen}
     files.write_json(outputs.thresholds, thresholds)
+
+
+def write_image(
+    row: Row, root: Path, labels: Labels, folders: tuple[Path, Path], canvas: np.ndarray, geometry: Geometry
+) -> None:
+    """Write the probability, and of several classes the mask, of one image; nothing lies outside its field of view.
+
+    Args:
+        row: of index.csv.
+        root: of the raw files.
+        labels: of the data set's masks.
+        folders: of probabilities and masks.
+        canvas: probabilities (K, H, W) on the canvas.
+        geometry: how the image lies on it.
+    """
+    name, roi = f"{row['sample']}.png", roi_of(row, root)
+    if labels.several:
+        probability, ids = most_probable(canvas, geometry)
+        write_classes(folders[1] / name, ids if roi is None else ids * roi, labels.colours)
+    else:
+        probability = to_original(canvas[0], geometry)
+    write_probability(folders[0] / name, probability if roi is None else probability * roi)
 
 
 def most_probable(canvas: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
