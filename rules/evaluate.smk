@@ -93,6 +93,7 @@ rule measure_external:
         runtime=JOBS.external_minutes,
         disk_mb=JOBS.external_disk_mb,
         gpu=GPU,
+        gpu_share=WHOLE_GPU,
     params:
         reader=of_external(lookups.reader),
         root=of_external(lookups.root),
@@ -120,6 +121,7 @@ rule measure_corrupted:
         mem_mb=JOBS.prediction_mb,
         runtime=JOBS.corrupted_minutes,
         gpu=GPU,
+        gpu_share=WHOLE_GPU,
     params:
         **OF_IMAGES,
         seen_as=of_cell(external.seen_as_own),

@@ -3,7 +3,9 @@
 import pytest
 
 from segstudy.core.errors import StudyError
-from segstudy.study.flops import network_cost, network_mb
+from segstudy.runtime.resources import NetworkMemory
+from segstudy.study.flops import guessed_memory, network_cost
+from segstudy.study.estimates import BASE_MB
 from segstudy.study.planner import (
     FEWEST_EPOCHS,
     LEAST_STEPS,
@@ -74,9 +76,31 @@ def test_a_batch_fits_into_the_memory_by_the_estimate(memory):
     made = plan(few, GPU._replace(memory_gb=memory))
     cost = network_cost({**UNET, **made.models["unet"]}, 3, 1)
     crop, batch = made.values["crop"], made.values["batch_size"]
-    needed = network_mb(cost, batch * crop[0] * crop[1])
+    needed = guessed_memory(cost).mb(batch * crop[0] * crop[1])
     assert needed < USABLE * 1000 * memory
     assert batch >= 2 and plan(few, GPU._replace(memory_gb=80.0)).values["batch_size"] >= batch
+
+
+def test_memory_that_was_counted_decides_and_is_kept_for_the_jobs():
+    """200 MB of weights and 10,000 MB of a megapixel: an image of 256x192 takes 492 MB."""
+    asked = []
+
+    def count(settings, channels, outputs, size, gpu, bf16):
+        asked.append((settings["depth"], channels, outputs, size, gpu, bf16))
+        return NetworkMemory(200.0, 10_000.0)
+
+    machine = CPU._replace(memory_gb=4.0)
+    made = make_plan(LESIONS, machine, {"precision": "bf16"}, {"unet": UNET}, count)
+    assert asked[0] == (4, 3, 1, (192, 256), False, True)
+    store = 170 * 192 * 256 * 5 / 1e6
+    fitting = int((USABLE * 4000 - BASE_MB - store - 200) / 491.52)
+    assert fitting == 4 and made.values["batch_size"] == 4
+    assert f"{fitting} would fit" in made.because["batch_size"] and made.because["batch_size"].endswith("counted")
+    assert made.memory == {"unet": NetworkMemory(200.0, 10_000.0)}
+    halves = make_plan(LESIONS, machine, {"accumulate": 2}, {"unet": UNET}, count)
+    assert "8 would fit" in halves.because["batch_size"], "two parts, one after the other"
+    unknown = make_plan(LESIONS, machine, {}, {"unet": UNET}, lambda *_: None)
+    assert unknown.memory == {} and unknown == make_plan(LESIONS, machine, {}, {"unet": UNET})
 
 
 def test_too_little_memory_is_said():

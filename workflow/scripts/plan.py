@@ -8,6 +8,7 @@ with job(snakemake):
     from pathlib import Path
 
     from segstudy.core.files import read_csv, read_json
+    from segstudy.models.step_memory import network_memory
     from segstudy.study.plan_files import facts_of, machine_of, make, sizes_of, write_plan
 
     wishes, dataset = snakemake.params.wishes, snakemake.wildcards.dataset
@@ -15,4 +16,4 @@ with job(snakemake):
     trainings = json.loads(os.environ["SEGSTUDY_TRAININGS"])
     given = Path(snakemake.input.given) if snakemake.input.given else None
     machine = machine_of(wishes["limits"], **trainings)
-    write_plan(dataset, make(dataset, wishes, facts, machine, Path(snakemake.output.plan), given))
+    write_plan(dataset, make(dataset, wishes, facts, machine, Path(snakemake.output.plan), given, network_memory))
