@@ -1,8 +1,10 @@
 """Several trainings on one GPU: how many, and where the queue gives each its own."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from segstudy.config.load import load_study
 from segstudy.core.errors import StudyError
@@ -10,6 +12,7 @@ from segstudy.study.estimates import Record
 from segstudy.study.gpu_sharing import MOST, WHOLE, Sharing, sharing_of
 from segstudy.study.job_requests import JobRequests
 
+ROOT = Path(__file__).resolve().parents[2]
 LSF = {"lsf_queue": "gpuv100", "gpu": 1}
 SHARED, EXCLUSIVE = (
     {"lsf_extra": "-gpu 'num=1:mode=shared:j_exclusive=no'"},
@@ -59,6 +62,14 @@ def test_a_queue_that_gives_each_job_a_gpu_keeps_one(train, shared):
     if not shared:
         with pytest.raises(StudyError, match="3 trainings cannot share a GPU"):
             sharing_of(train | {"trainings_per_gpu": 3}, 4, 0)
+
+
+@pytest.mark.parametrize("name", ["lsf", "slurm"])
+def test_the_profiles_give_each_training_a_gpu_of_its_own(name):
+    train = yaml.safe_load((ROOT / f"profiles/{name}/config.yaml").read_text())["set-resources"]["train"]
+    assert sharing_of(train | {"trainings_per_gpu": "auto"}, 4, 0) is None
+    with pytest.raises(StudyError, match="let the queue share GPUs"):
+        sharing_of(train | {"trainings_per_gpu": 2}, 4, 0)
 
 
 @pytest.mark.parametrize("value", ["many", 0, 9, "2.5"])

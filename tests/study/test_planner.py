@@ -4,8 +4,8 @@ import pytest
 
 from segstudy.core.errors import StudyError
 from segstudy.runtime.resources import NetworkMemory
-from segstudy.study.flops import guessed_memory, network_cost
 from segstudy.study.estimates import BASE_MB
+from segstudy.study.flops import guessed_memory, network_cost
 from segstudy.study.planner import (
     FEWEST_EPOCHS,
     LEAST_STEPS,
@@ -124,6 +124,32 @@ def test_little_time_narrows_the_network_first_and_the_image_then():
         assert made.values["epochs"] * 136 / made.values["batch_size"] >= 0.9 * LEAST_STEPS
     assert widths[0] == 16 and widths[-1] == 8 and widths == sorted(widths, reverse=True)
     assert sides[0] == 256 and sides[-1] < 256 and sides == sorted(sides, reverse=True)
+
+
+FACADES = Facts([(1024, 768)] * 60, 38, 10, 244.0, 3.0, 3, 12)
+
+
+def test_little_time_shrinks_thin_parts_before_crops_lose_the_median_object():
+    """Parts of 3 pixels: 1,365 pixels would keep four. Crops of 128 on 704 pixels do not hold an object of 168."""
+    minutes = {}
+    for one in (1, 3, 10, 60):
+        made = plan(FACADES, CPU._replace(hours=one / 60), {"validate_every": 2})
+        minutes[one] = made.values
+        crop = made.values["crop"]
+        assert crop is None or max(crop) >= 244 * made.values["size"]["long_side"] / 1024
+    assert minutes[1]["size"] == minutes[3]["size"] == {"long_side": 352}, "a pixel of the thinnest is left"
+    assert minutes[1]["crop"] is None
+    assert minutes[10]["size"] == minutes[60]["size"] == {"long_side": 768} and minutes[10]["crop"] == [192, 192]
+
+
+def test_a_crop_that_is_written_is_no_reason_to_shrink_the_canvas():
+    made = plan(FACADES, GPU, {"crop": [128, 128]})
+    assert made.values["size"] == "native" and made.models["unet"]["width"] == 32
+
+
+@pytest.mark.parametrize("minutes", [2, 5, 15, 60])
+def test_vessels_of_a_pixel_are_never_shrunk(minutes):
+    assert plan(VESSELS, CPU._replace(hours=minutes / 60)).values["size"] == "native"
 
 
 def test_the_epochs_fill_the_hours():
