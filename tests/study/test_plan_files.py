@@ -146,6 +146,9 @@ def test_memory_is_that_of_the_machine_unless_the_config_says(monkeypatch, tmp_p
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(4)))
     machine = machine_of(limits, gpu=False, threads=2)
     assert machine.memory_gb == pytest.approx(main_memory() / 2e9) and "2 of 4 cores" in machine.memory_words
+    monkeypatch.setattr("resource.getrlimit", lambda what: (3_000_000_000, 3_000_000_000))
+    address_space = machine_of(limits, gpu=False, threads=4)
+    assert address_space.memory_gb == pytest.approx(2.4) and "ulimit -v" in address_space.memory_words
     monkeypatch.setenv("PATH", str(tmp_path))  # no nvidia-smi
     assert "set plan.memory_gb" in machine_of(limits, gpu=True, threads=1).memory_words
     assert plan_files.machine_of(limits | {"memory_gb": 24.0}, True, 1).memory_gb == 24

@@ -153,6 +153,10 @@ def _attempt(
     if not models:  # images without labels, which others learn from
         return draft._replace(fits=True, enough=True)
     seen = (*(draft.values["crop"] or canvas),)
+    store_mb = len(facts.sizes) * math.prod(canvas) * (facts.channels + 2) / 1e6
+    most_held = 1000 * machine.memory_gb / 2 if machine.gpu else HELD_MB  # what is larger stays on the disk
+    free_mb = USABLE * 1000 * machine.memory_gb - (CONTEXT_MB if machine.gpu else BASE_MB)
+    free_mb -= store_mb if store_mb <= most_held else 0.0
     costs, needs = [], []
     for name, settings in models.items():
         shape = _shape(settings, span, min(seen), width, machine)
@@ -161,7 +165,7 @@ def _attempt(
         network = {**settings, **draft.models[name]}, facts.channels, facts.outputs
         costs.append(network_cost(*network))
         bf16 = draft.values.get("precision") == "bf16"
-        if count and (counted := count(*network, seen, machine.gpu, bf16)):
+        if count and free_mb > 0 and (counted := count(*network, seen, machine.gpu, bf16)):
             draft.memory[name] = counted
         needs.append(draft.memory.get(name) or guessed_memory(costs[-1]))
     cost = max(costs, key=lambda one: one.flops)
@@ -169,10 +173,7 @@ def _attempt(
     inputs = (3600 * (machine.hours or HOURS) - START) / input_seconds  # that the time allows
     draft.choose("crops_per_image", *choose_crops(draft.values["crop"], canvas, inputs / facts.train))
     visits = draft.values.get("crops_per_epoch") or facts.train * draft.values["crops_per_image"]
-    store_mb = len(facts.sizes) * math.prod(canvas) * (facts.channels + 2) / 1e6
-    most_held = 1000 * machine.memory_gb / 2 if machine.gpu else HELD_MB  # what is larger stays on the disk
-    fitting = _fitting_batch(needs, seen, machine, store_mb if store_mb <= most_held else 0.0)
-    fitting *= draft.values.get("accumulate", 1)
+    fitting = _fitting_batch(needs, math.prod(seen), free_mb) * draft.values.get("accumulate", 1)
     how = "counted" if len(draft.memory) == len(models) else "guessed with care"
     draft.choose("batch_size", *choose_batch(visits, inputs, fitting, machine, how))
     per_epoch = math.ceil(visits / draft.values["batch_size"])
@@ -259,13 +260,9 @@ def choose_crops(crop: Sequence[int] | None, canvas: tuple[int, int], inputs: fl
     return count, f"{every} would show each pixel of a canvas about once; {limit}"
 
 
-def _fitting_batch(needs: Sequence[NetworkMemory], seen: Sequence[int], machine: Machine, store_mb: float) -> int:
-    """Return how many inputs of the network that needs most fit into the memory in one step.
-
-    `store_mb`: of the resized images, which lie there too.
-    """
-    free = USABLE * 1000 * machine.memory_gb - (CONTEXT_MB if machine.gpu else BASE_MB) - store_mb
-    return max(0, min(int((free - one.weights) / (one.mb(math.prod(seen)) - one.weights)) for one in needs))
+def _fitting_batch(needs: Sequence[NetworkMemory], pixels: int, free_mb: float) -> int:
+    """Return how many inputs of the network that needs most fit in one step into what a process has beside itself."""
+    return max(0, min(int((free_mb - one.weights) / (one.mb(pixels) - one.weights)) for one in needs))
 
 
 def choose_batch(visits: int, inputs: float, fitting: int, machine: Machine, how: str) -> tuple[int, str]:
