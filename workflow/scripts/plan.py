@@ -6,11 +6,12 @@ with job(snakemake):
     import json
     import os
     from pathlib import Path
+    from typing import Any
 
     from segstudy.core.files import read_csv, read_json
     from segstudy.study.plan_files import facts_of, machine_of, make, sizes_of, write_plan
 
-    def count(*network):
+    def count(*network: Any) -> Any:
         from segstudy.models.step_memory import network_memory  # torch, for which there may be no memory
 
         return network_memory(*network)
