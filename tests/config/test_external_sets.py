@@ -27,14 +27,19 @@ BASE = {
 }
 
 
-def study(path="", value=None):
-    config = copy.deepcopy(BASE)
-    block = config
-    *keys, last = path.split("__") if path else ["study"]
-    for key in keys:
-        block = block.setdefault(key, {})
-    block[last] = value if path else block[last]
-    return load_study(config)
+def changed(config, values):
+    config = copy.deepcopy(config)
+    for path, value in values.items():
+        block = config
+        *keys, last = path.split("__")
+        for key in keys:
+            block = block.setdefault(key, {})
+        block[last] = value
+    return config
+
+
+def study(path="study", value="vessels"):
+    return load_study(changed(BASE, {path: value}))
 
 
 def test_each_cell_is_measured_on_every_set_but_its_own():
@@ -71,6 +76,38 @@ def test_a_test_set_that_is_trained_on_alone_is_refused():
     config["experiments"]["one"] |= {"datasets": ["drive"], "tested_on": ["drive"]}
     with pytest.raises(StudyError, match="tested_on names drive alone, whose networks are tested on it anyway"):
         load_study(config)
+
+
+OWN = {"experiments__one__seeds": 3, "datasets__chase__external_images": "test"}
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (
+            {"datasets__chase__split": {"repeat": "kfold", "folds": 2}},
+            "fold 2 of chase, whose test images are measured",
+        ),
+        (
+            {"evaluation__ensemble": True, "datasets__chase__split": {"repeat": "new_split"}},
+            "chase has other test images for each seed",
+        ),
+    ],
+)
+def test_test_images_of_an_external_set_are_there_for_every_seed_and_the_same_for_an_ensemble(more, says):
+    config = copy.deepcopy(BASE)
+    config["experiments"]["one"]["datasets"] = ["drive"]
+    config["datasets"]["drive"]["split"] = {"repeat": "fixed_split"}
+    load_study(changed(config, OWN))
+    with pytest.raises(StudyError) as refused:
+        load_study(changed(config, OWN | more))
+    assert says in str(refused.value)
+    load_study(changed(config, OWN | more | {"datasets__chase__external_images": "all"}))
+
+
+def test_images_that_are_measured_are_all_or_those_of_the_test_set():
+    with pytest.raises(StudyError, match=r"datasets\.chase\.external_images"):
+        study("datasets__chase__external_images", "val")
 
 
 def test_a_scale_enters_no_setting_that_stood_before():

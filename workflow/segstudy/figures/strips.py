@@ -17,6 +17,7 @@ from segstudy.core.names import drawn_title
 from segstudy.data.images import drawing
 from segstudy.data.images.drawing import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN, Entries
 from segstudy.data.images.label_map import Labels
+from segstudy.data.readers.registry import labels_of
 from segstudy.figures.gallery import legend_of, tiles_of
 from segstudy.tables.counts import headline, image_scores, read_counts
 
@@ -36,6 +37,14 @@ class Source(NamedTuple):
     labels: Labels
     region: str  # `roi` or `full`: what the Dice counts
     phantom: bool
+
+
+def sources_of(settings: Mapping[str, Mapping[str, Any]], indexes: Sequence[str | Path]) -> dict[str, Source]:
+    """Return the files of each data set, from the settings by which its images are read and its `index.csv`."""
+    return {
+        name: Source(index, one["root"], labels_of(one["reader"], **one["labels"]), one["region"], one["phantom"])
+        for (name, one), index in zip(settings.items(), indexes, strict=True)
+    }
 
 
 class Strip(NamedTuple):
@@ -62,6 +71,7 @@ def draw_strips(
     png: str | Path,
     *,
     policy: str,
+    title: str = "errors on test images",
 ) -> None:
     """Draw image, truth and the errors of every row for some test images of each data set, with their Dice.
 
@@ -74,6 +84,7 @@ def draw_strips(
         experiment: its name.
         png: where the figure goes.
         policy: threshold policy of the masks, where there is one foreground class.
+        title: what follows the experiment's name above the page.
 
     Raises:
         StudyError: if a data set has no test image, or a file is missing or of another size than its mask.
@@ -86,7 +97,7 @@ def draw_strips(
         masks_of = {cell: Path(masks) for cell, _, masks in cells if cell.dataset == name}
         sections += _sections(name, masks_of, scores[scores["dataset"] == name], source)
     phantom = any(source.phantom for source in sources.values())
-    page = _page(f"Experiment {experiment}: errors on test images", sections, phantom)
+    page = _page(f"Experiment {experiment}: {title}", sections, phantom)
     with atomic_path(png) as temporary:
         page.save(temporary, format="PNG")
 

@@ -176,13 +176,14 @@ class Estimates:
     def external(self, dataset: str, model: str, recipe: str, external: str) -> Estimate:
         """Return the estimate for one of these cells on an external test set, by the pixels of both data sets."""
         own, other, expected = self.size(dataset), self.size(external), self.cell(dataset, model, recipe)
-        images, pixels = other.images / max(1, own.images), other.pixels / max(1, own.pixels)
+        measured = other.images if self.study.datasets[external].external_images == "all" else other.test
+        images, pixels = measured / max(1, own.images), other.pixels / max(1, own.pixels)
         return expected._replace(
             training=0.0,
             evaluation=START + images * max(1.0, pixels) * expected.evaluation,
             prediction_mb=expected.prediction_mb + 40 * own.outputs * other.pixels / 1e6,
             model_mb=0.0,
-            disk_mb=self._stays() * other.pixels * other.images / 1e6,
+            disk_mb=self._stays() * other.pixels * measured / 1e6,
         )
 
     def other_images(self, cell: Cell) -> float:
