@@ -73,7 +73,7 @@ def test_controls_and_variants_stand_beside_the_networks_without_a_rank(tmp_path
     ]
     inputs, rows = made(tmp_path, controls=controls, variants=variants)
     table = rows[rows["tested_on"] == "chase"].set_index(["row", "model"])
-    assert list(table.index) == [("cell", "unet"), ("cell", "wnet"), ("variant", "unet"), ("control", "otsu")]
+    assert list(table.index) == [("cell", "unet"), ("cell", "wnet"), ("gain", "unet"), ("control", "otsu")]
     assert table["mean"].tolist() == pytest.approx([0.4, 0.5, 0.55, 0.2])
     assert table["drop"].tolist() == pytest.approx([0.45, 0.15, 0.35, 0.25])
     assert table["rank"].tolist()[:2] == [2, 1] and table["rank"].isna().tolist()[2:] == [True, True]

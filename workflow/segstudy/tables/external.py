@@ -94,7 +94,7 @@ def _on(variant: Variant, name: str) -> Variant:
 def external_rows(inputs: ExperimentInputs, external: Sequence[External], metric: str) -> pd.DataFrame:
     """Return every network, variant and control on its own test images and on every external test set.
 
-    - `row`: `cell` of a network, `variant` of one that needs no training, `control`.
+    - `row`: `cell` of a network, `gain` of what needs no training (mirrored views, an ensemble), `control`.
 
     - `mean`, `low`, `high`: as in the experiment's table, over images and seeds.
     - `drop`: how much worse than on the own test images, positive where it is worse, with the 95 % interval of
@@ -155,7 +155,7 @@ def _rows(own: Scores, scores: Scores, direction: str) -> list[dict[str, Any]]:
             ends = bootstrap_difference(sign * own.rows[key], sign * scores.rows[key])
         measured = scores.measured[key]
         rows.append(
-            {"row": "variant" if key in scores.variants else key[0]}
+            {"row": "gain" if key in scores.variants else key[0]}
             | dict(zip(NAMES, key[1:], strict=True))
             | {"class": scores.class_name, "region": scores.region, "policy": scores.policy}
             | {"mean": means[key], "low": low, "high": high, "drop": drop, "drop_low": ends[0], "drop_high": ends[1]}
