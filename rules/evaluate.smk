@@ -99,6 +99,7 @@ rule measure_external:
         runtime=JOBS.external_minutes,
         disk_mb=JOBS.external_disk_mb,
         gpu=GPU,
+        gpu_mb=JOBS.gpu_mb,
     params:
         **OF_EXTERNAL_IMAGES,
         seen_as=of_external_cell(external.seen_as),
@@ -138,6 +139,7 @@ rule measure_corrupted:
         mem_mb=JOBS.prediction_mb,
         runtime=JOBS.corrupted_minutes,
         gpu=GPU,
+        gpu_mb=JOBS.gpu_mb,
     params:
         **OF_IMAGES,
         seen_as=of_cell(external.seen_as_own),
