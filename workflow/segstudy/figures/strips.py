@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,6 @@ from segstudy.core.names import drawn_title
 from segstudy.data.images import drawing
 from segstudy.data.images.drawing import GAP, INK, LINE, MARGIN, MUTED, PAPER, TEXT, TITLE, WARN, Entries
 from segstudy.data.images.label_map import Labels
-from segstudy.data.readers.registry import labels_of
 from segstudy.figures.gallery import legend_of, tiles_of
 from segstudy.tables.counts import headline, image_scores, read_counts
 
@@ -39,8 +38,16 @@ class Source(NamedTuple):
     phantom: bool
 
 
-def sources_of(settings: Mapping[str, Mapping[str, Any]], indexes: Sequence[str | Path]) -> dict[str, Source]:
-    """Return the files of each data set, from the settings by which its images are read and its `index.csv`."""
+def sources_of(
+    settings: Mapping[str, Mapping[str, Any]], indexes: Sequence[str | Path], labels_of: Callable[..., Labels]
+) -> dict[str, Source]:
+    """Return the files of each data set.
+
+    Args:
+        settings: data set -> `reader`, `root`, `labels`, `region`, `phantom`.
+        indexes: their `index.csv`, in the same order.
+        labels_of: of `data.readers.registry`, which figures do not know.
+    """
     return {
         name: Source(index, one["root"], labels_of(one["reader"], **one["labels"]), one["region"], one["phantom"])
         for (name, one), index in zip(settings.items(), indexes, strict=True)
