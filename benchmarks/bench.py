@@ -155,7 +155,7 @@ def memory(folder: Path) -> None:
     """Compare the predicted with the measured memory of training steps."""
     import memory as comparison
 
-    comparison.run()
+    comparison.run(list(comparison.NETWORKS))
 
 
 def report(folder: Path) -> None:

@@ -1,7 +1,11 @@
-"""Memory of a training step, predicted and measured: every network at three sizes, in float32 and bfloat16."""
+"""Memory of a training step, predicted and measured: every network at three sizes, in float32 and bfloat16.
+
+python benchmarks/memory.py [network ...]
+"""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch
@@ -68,17 +72,17 @@ class Step:
         return float(torch.cuda.max_memory_allocated()) if self.device.type == "cuda" else float(host_peak())
 
 
-def run() -> None:
-    """Print the table; the last line says how far predictions are off."""
+def run(networks: list[str]) -> None:
+    """Print each ratio as soon as it is known, then the table; the last line says how far predictions are off."""
     cuda = torch.cuda.is_available()
     table = Table(title=f"Peak memory in MB of a {'GPU' if cuda else 'process'}; batches of {BATCH}")
     for name in ("network", "side", "arithmetic", "tensors", "predicted", "measured", "predicted / measured"):
         table.add_column(name, justify="left" if name == "network" else "right")
     ratios = []
-    for network, options in NETWORKS.items():
+    for network in networks:
         for side in SIDES:
             for bf16 in (False, True):
-                settings = {"network": network, **options}
+                settings = {"network": network, **NETWORKS[network]}
                 with console.status(f"{network}, {side}x{side}, {'bf16' if bf16 else 'fp32'}"):
                     helper = Helper(Step, settings=settings, side=side, bf16=bf16)
                     start, measured = helper.ask("start"), helper.ask("peak")
@@ -86,6 +90,7 @@ def run() -> None:
                     step = step_bytes(settings, 3, 1, BATCH, (side, side), bf16)
                 predicted = step.tensors if cuda else step.process(start)
                 ratios.append(predicted / measured)
+                print(f"{network} {side} {'bf16' if bf16 else 'fp32'}: {ratios[-1]:.2f}", flush=True)
                 values = (f"{value / 1e6:.0f}" for value in (step.tensors, predicted, measured))
                 table.add_row(network, str(side), "bf16" if bf16 else "fp32", *values, f"{ratios[-1]:.2f}")
     console.print(table)
@@ -93,4 +98,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    run()
+    run(sys.argv[1:] or list(NETWORKS))
