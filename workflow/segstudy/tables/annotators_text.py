@@ -67,9 +67,9 @@ def content(inputs: ExperimentInputs, table: pd.DataFrame, counts: pd.DataFrame,
         protocol.append(f"{NO_PAIR}: {absent}.")
     if table["class"].eq(MEAN).any():
         protocol += [MEAN_OF_IMAGE, "Below it each class, counted against all others."]
-    several = table.groupby("dataset")["class"].nunique() > 1
+    several = {name for name in present if table.loc[table["dataset"] == name, "class"].nunique() > 1}
     panels = [
-        _panel(part, str(name), names, str(of) if several[name] else "")
+        _panel(part, str(name), names, str(of) if name in several else "")
         for (name, of), part in table.groupby(["dataset", "class"], sort=False)
     ]
     return experiment_table(
