@@ -90,7 +90,9 @@ SPLIT_CHECK = f"{RESULTS}/{paths.SPLIT_CHECK}"
 CELL = f"{RESULTS}/{paths.CELL}"
 FLIPS = f"{CELL}/{paths.FLIPS}"
 EXTERNAL = f"{RESULTS}/{paths.EXTERNAL}"
+EXTERNAL_FLIPS = f"{RESULTS}/{paths.EXTERNAL_FLIPS}"
 ENSEMBLE = f"{RESULTS}/{paths.ENSEMBLE}{{views}}"
+ENSEMBLE_EXTERNAL = f"{RESULTS}/{paths.ENSEMBLE_EXTERNAL}{{views}}"
 PSEUDO = f"{RESULTS}/{paths.PSEUDO}"  # the names are the teacher's
 TABLE = f"{RESULTS}/{paths.TABLE}"
 FIGURE = f"{RESULTS}/{paths.FIGURE}"
@@ -162,6 +164,12 @@ def of_external_cell(lookup, *args):
     )
 
 
+def external_split(wildcards):
+    """The split of an external test set of which the test images alone are measured; of an ensemble, the first seed's."""
+    seed = wildcards.get("seed") or wildcards.seeds.split("-")[0]
+    return external.own_split(STUDY, wildcards.external, int(seed))
+
+
 def external_files(name):
     """A file of the data set that was trained on, and of the external one."""
     return [f"{DATA}/{name}", f"{DATA}/{name}".replace("{dataset}", "{external}")]
@@ -208,6 +216,20 @@ OF_IMAGES = {
     "reader": of_dataset(lookups.reader),
     "root": of_dataset(lookups.root),
     "labels": of_dataset(lookups.labels),
+}
+
+
+# The same of an external test set, and what it is measured by.
+OF_EXTERNAL_IMAGES = {
+    "reader": of_external(lookups.reader),
+    "root": of_external(lookups.root),
+    "labels": of_external(lookups.labels),
+    "measures": of_external(lookups.measures),
+}
+EXTERNAL_IMAGES = {
+    "index": INDEX.replace("{dataset}", "{external}"),
+    "images_checked": IMAGES_CHECK.replace("{dataset}", "{external}"),
+    "measured": external_split,
 }
 
 

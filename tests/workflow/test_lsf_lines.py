@@ -17,6 +17,7 @@ DRIVER = Path(__file__).parents[1] / "helpers/lsf_lines.py"
 # Nothing runs, so nothing needs to wait.
 QUICK = ["--seconds-between-status-checks", "0", "--latency-wait", "0", "--max-jobs-per-timespan", "1000/1s"]
 ON_GPU = {"train", "predict", "predict_flips", "pseudo_predict", "denoised"}
+ON_GPU |= {"measure_external", "measure_external_flips", "measure_corrupted"}
 # Every kind of rule but the local one: several classes, sources without labels, flips and ensembles, drawn data.
 EVERYTHING = {
     "study": "everything",

@@ -92,10 +92,6 @@ class Estimates:
         self._cells: Callable[..., Estimate] = cache(lambda plan, *names: self._cell(*names))
         self._sizes: Callable[..., DataSize] = cache(lambda plan, dataset: data_size(study, dataset, results))
         self._costs: Callable[..., Cost] = cache(lambda plan, *names: self._cost(*names))
-        pairs = [pair for experiment in study.experiments.values() for pair in experiment.external]
-        self._tested_on: dict[Cell, set[str]] = {}
-        for tested, name in pairs:
-            self._tested_on.setdefault(tested, set()).add(name)
         self._earlier: Callable[[str], list[Record]] = cache(lambda pattern: list(self._read(pattern)))
 
     def cell(self, dataset: str, model: str, recipe: str) -> Estimate:
@@ -176,21 +172,22 @@ class Estimates:
     def external(self, dataset: str, model: str, recipe: str, external: str) -> Estimate:
         """Return the estimate for one of these cells on an external test set, by the pixels of both data sets."""
         own, other, expected = self.size(dataset), self.size(external), self.cell(dataset, model, recipe)
-        images, pixels = other.images / max(1, own.images), other.pixels / max(1, own.pixels)
+        measured = other.images if self.study.datasets[external].external_images == "all" else other.test
+        images, pixels = measured / max(1, own.images), other.pixels / max(1, own.pixels)
         return expected._replace(
             training=0.0,
             evaluation=START + images * max(1.0, pixels) * expected.evaluation,
             prediction_mb=expected.prediction_mb + 40 * own.outputs * other.pixels / 1e6,
             model_mb=0.0,
-            disk_mb=self._stays() * other.pixels * other.images / 1e6,
+            disk_mb=self._stays() * other.pixels * measured / 1e6,
         )
 
-    def other_images(self, cell: Cell) -> float:
-        """Return the seconds of measuring a cell on external test sets and on corrupted images."""
-        names = (cell.dataset, cell.model, cell.recipe)
-        strengths = len(self.study.evaluation.corruptions.levels)
-        corrupted = START + self.cell(*names).evaluation * strengths / 2 if strengths else 0.0
-        return corrupted + sum(self.external(*names, name).evaluation for name in self._tested_on.get(cell, ()))
+    def corrupted(self, dataset: str, model: str, recipe: str) -> Estimate:
+        """Return the estimate for one of these cells on corrupted test images: a part of the images, without shapes."""
+        expected, strengths = self.cell(dataset, model, recipe), len(self.study.evaluation.corruptions.levels)
+        return expected._replace(
+            training=0.0, evaluation=START + expected.evaluation * strengths / 2, model_mb=0.0, disk_mb=0.0
+        )
 
     def labelling(self, teacher: Cell, unlabelled: str) -> float:
         """Return the seconds in which a teacher labels the images of a data set: as earlier ones took, else a guess."""

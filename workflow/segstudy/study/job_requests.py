@@ -91,9 +91,8 @@ class JobRequests:
 
     def corrupted_minutes(self, wildcards: Any, attempt: int) -> int:
         """Return the minutes of measuring corrupted test images: a prediction for each strength."""
-        expected, strengths = self._estimate(wildcards), len(self.study.evaluation.corruptions.levels)
-        share = expected.evaluation * max(1, strengths) / 2  # of a part of the images, and without shapes
-        return resources.minutes(share, expected.basis, attempt, self.longest // 2)
+        expected = self.estimates.corrupted(wildcards.dataset, wildcards.model, wildcards.recipe)
+        return resources.minutes(expected.evaluation, expected.basis, attempt, self.longest // 2)
 
     def _external(self, wildcards: Any) -> Estimate:
         return self.estimates.external(wildcards.dataset, wildcards.model, wildcards.recipe, wildcards.external)

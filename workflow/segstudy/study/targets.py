@@ -111,6 +111,7 @@ def figures(study: Study) -> list[str]:
             name for name in names if _has_policies(study, name) and "scores" in study.evaluation.measures
         ],
         "matrix": [name for name in names if study.experiments[name].external],
+        "external_strips": [name for name in names if study.experiments[name].external],
         "robustness": names if study.evaluation.corruptions.levels else [],
         "strips": [name for name, selected in study.experiments.items() if selected.rows > 1],
         "label_efficiency": [name for name, selected in study.experiments.items() if len(selected.labels) > 1],
