@@ -88,4 +88,6 @@ def dry_run(network: nn.Module, run: Callable[[nn.Module, torch.device], Result]
     with torch.random.fork_rng(devices=[]):
         no_values = any(weight.is_meta for weight in network.parameters())
         copied = copy.deepcopy(network)
-        return run(copied.to_empty(device="cpu") if no_values else copied.cpu(), torch.device("cpu"))
+        if no_values:  # as `to_empty`, whose way to the CPU loads sympy
+            copied._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype))
+        return run(copied.cpu(), torch.device("cpu"))
