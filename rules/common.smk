@@ -69,7 +69,13 @@ elif workflow.is_main_process and not workflow.dryrun:
     locks.record(plugin.name if plugin else "local")
 
 accept_rule_names(workflow, STUDY)
-JOBS = JobRequests(STUDY, workflow.resource_settings)
+try:
+    JOBS = JobRequests(STUDY, workflow.resource_settings)
+except StudyError as error:
+    sys.exit(f"\nError: {error}\n")
+for name, count in JOBS.scheduled.items():
+    workflow.register_resource(name, count)
+WHOLE_GPU = JOBS.whole_gpu
 # For the plans: where trainings run, which is no parameter, since the same plan holds on every machine.
 TRAININGS = {"gpu": JOBS.estimates.gpu, "threads": JOBS.estimates.threads}
 os.environ.update(SEGSTUDY_TRAININGS=json.dumps(TRAININGS))
@@ -87,10 +93,13 @@ SPLIT = f"{RESULTS}/{paths.SPLIT}"
 STORE = f"{RESULTS}/{paths.STORE}"
 IMAGES_CHECK = f"{RESULTS}/{paths.IMAGES_CHECK}"
 SPLIT_CHECK = f"{RESULTS}/{paths.SPLIT_CHECK}"
+NETWORKS_CHECK = f"{RESULTS}/{paths.NETWORKS_CHECK}"
 CELL = f"{RESULTS}/{paths.CELL}"
 FLIPS = f"{CELL}/{paths.FLIPS}"
 EXTERNAL = f"{RESULTS}/{paths.EXTERNAL}"
+EXTERNAL_FLIPS = f"{RESULTS}/{paths.EXTERNAL_FLIPS}"
 ENSEMBLE = f"{RESULTS}/{paths.ENSEMBLE}{{views}}"
+ENSEMBLE_EXTERNAL = f"{RESULTS}/{paths.ENSEMBLE_EXTERNAL}{{views}}"
 PSEUDO = f"{RESULTS}/{paths.PSEUDO}"  # the names are the teacher's
 TABLE = f"{RESULTS}/{paths.TABLE}"
 FIGURE = f"{RESULTS}/{paths.FIGURE}"
@@ -162,6 +171,12 @@ def of_external_cell(lookup, *args):
     )
 
 
+def external_split(wildcards):
+    """The split of an external test set of which the test images alone are measured; of an ensemble, the first seed's."""
+    seed = wildcards.get("seed") or wildcards.seeds.split("-")[0]
+    return external.own_split(STUDY, wildcards.external, int(seed))
+
+
 def external_files(name):
     """A file of the data set that was trained on, and of the external one."""
     return [f"{DATA}/{name}", f"{DATA}/{name}".replace("{dataset}", "{external}")]
@@ -208,6 +223,20 @@ OF_IMAGES = {
     "reader": of_dataset(lookups.reader),
     "root": of_dataset(lookups.root),
     "labels": of_dataset(lookups.labels),
+}
+
+
+# The same of an external test set, and what it is measured by.
+OF_EXTERNAL_IMAGES = {
+    "reader": of_external(lookups.reader),
+    "root": of_external(lookups.root),
+    "labels": of_external(lookups.labels),
+    "measures": of_external(lookups.measures),
+}
+EXTERNAL_IMAGES = {
+    "index": INDEX.replace("{dataset}", "{external}"),
+    "images_checked": IMAGES_CHECK.replace("{dataset}", "{external}"),
+    "measured": external_split,
 }
 
 

@@ -45,6 +45,7 @@ rule check_external:
         indexes=external_files("index.csv"),
         thumbnails=external_files("thumbnails.npy"),
         splits=[SPLIT],
+        measured=external_split,
     output:
         checked=f"{RESULTS}/{paths.EXTERNAL_CHECK}",
     # No input of trainings, which a test set more must not repeat.
@@ -65,6 +66,7 @@ use rule check_external as check_external_chain with:
         indexes=of_external_cell(external.chain_files, "index.csv"),
         thumbnails=of_external_cell(external.chain_files, "thumbnails.npy"),
         splits=of_cell(external.chain_split_files),
+        measured=external_split,
     output:
         checked=f"{RESULTS}/{paths.EXTERNAL_CHAIN_CHECK}",
     params:
@@ -73,16 +75,20 @@ use rule check_external as check_external_chain with:
         splits=of_cell(external.chain_splits),
 
 
+EXTERNAL_NETWORK = {
+    "model": f"{CELL}/model.safetensors",
+    "trained_on": INDEX,
+    "checked": of_external_cell(external.checks),
+    "plan": of_dataset(lookups.plan),
+}
+
+
 rule measure_external:
     """Predict an external test set with a cell's network and thresholds, and count as `measure` does."""
     input:
-        model=f"{CELL}/model.safetensors",
+        **EXTERNAL_IMAGES,
+        **EXTERNAL_NETWORK,
         thresholds=f"{CELL}/thresholds.json",
-        trained_on=INDEX,
-        index=INDEX.replace("{dataset}", "{external}"),
-        images_checked=IMAGES_CHECK.replace("{dataset}", "{external}"),
-        checked=of_external_cell(external.checks),
-        plan=of_dataset(lookups.plan),
     output:
         probabilities=probabilities_in(EXTERNAL),
         masks=directory(f"{EXTERNAL}/masks"),
@@ -93,17 +99,31 @@ rule measure_external:
         runtime=JOBS.external_minutes,
         disk_mb=JOBS.external_disk_mb,
         gpu=GPU,
+        gpu_mb=JOBS.gpu_mb,
+        gpu_share=JOBS.gpu_share,
     params:
-        reader=of_external(lookups.reader),
-        root=of_external(lookups.root),
-        labels=of_external(lookups.labels),
+        **OF_EXTERNAL_IMAGES,
         seen_as=of_external_cell(external.seen_as),
+        flips=False,
         network=of_cell(cell_inputs.network),
         headline=STUDY.evaluation.headline,
-        measures=of_external(lookups.measures),
         oracle="oracle" in STUDY.evaluation.policies,
     script:
         "../workflow/scripts/measure_external.py"
+
+
+use rule measure_external as measure_external_flips with:
+    input:
+        **EXTERNAL_IMAGES,
+        **EXTERNAL_NETWORK,
+        thresholds=f"{FLIPS}/thresholds.json",
+    output:
+        probabilities=probabilities_in(EXTERNAL_FLIPS),
+        masks=directory(f"{EXTERNAL_FLIPS}/masks"),
+        counts=f"{EXTERNAL_FLIPS}/counts.csv",
+        histograms=f"{EXTERNAL_FLIPS}/histograms.npz",
+    params:
+        flips=True,
 
 
 rule measure_corrupted:
@@ -120,6 +140,8 @@ rule measure_corrupted:
         mem_mb=JOBS.prediction_mb,
         runtime=JOBS.corrupted_minutes,
         gpu=GPU,
+        gpu_mb=JOBS.gpu_mb,
+        gpu_share=JOBS.gpu_share,
     params:
         **OF_IMAGES,
         seen_as=of_cell(external.seen_as_own),
@@ -164,6 +186,27 @@ use rule measure as measure_ensemble with:
         published="",
 
 
+rule ensemble_external:
+    """The same of an external test set, with the thresholds of the ensemble at home, and its counts."""
+    input:
+        **EXTERNAL_IMAGES,
+        members=of_seeds(f"{EXTERNAL}{{views}}/probabilities"),
+        thresholds=f"{ENSEMBLE}/thresholds.json",
+    output:
+        probabilities=probabilities_in(ENSEMBLE_EXTERNAL),
+        masks=directory(f"{ENSEMBLE_EXTERNAL}/masks"),
+        counts=f"{ENSEMBLE_EXTERNAL}/counts.csv",
+        histograms=f"{ENSEMBLE_EXTERNAL}/histograms.npz",
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=60),
+    params:
+        **OF_EXTERNAL_IMAGES,
+        headline=STUDY.evaluation.headline,
+        oracle="oracle" in STUDY.evaluation.policies,
+    script:
+        "../workflow/scripts/ensemble_external.py"
+
+
 rule controls:
     """Count the same for what needs no training: constant answers, chance, Otsu, a second human."""
     input:
@@ -180,3 +223,21 @@ rule controls:
         measures=of_dataset(lookups.measures),
     script:
         "../workflow/scripts/controls.py"
+
+
+rule controls_external:
+    """The same of an external test set: what a control learns, it learns where the networks do."""
+    input:
+        **EXTERNAL_IMAGES,
+        own_index=INDEX,
+        own_split=SPLIT,
+    output:
+        counts=f"{RESULTS}/{paths.EXTERNAL_CONTROLS}",
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=60),
+    params:
+        **OF_EXTERNAL_IMAGES,
+        own=of_dataset(lookups.images),
+        controls=STUDY.evaluation.controls,
+    script:
+        "../workflow/scripts/controls_external.py"

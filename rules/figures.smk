@@ -147,6 +147,24 @@ rule strips:
         "../workflow/scripts/strips.py"
 
 
+rule external_strips:
+    """The errors of every network on images of the external test sets."""
+    input:
+        counts=of_experiment(external.first_files, "counts.csv"),
+        masks=of_experiment(external.first_files, "masks"),
+        indexes=of_experiment(external.indexes),
+    output:
+        png=report_figure("external_strips", "errors on external test sets"),
+    resources:
+        **JOBS.per_attempt(mb=4000, minutes=60),
+    params:
+        cells=of_experiment(external.first_values),
+        sources=of_experiment(external.image_settings),
+        policy=STUDY.evaluation.headline,
+    script:
+        "../workflow/scripts/external_strips.py"
+
+
 rule gallery:
     """Best, median and worst test image of one cell."""
     input:
@@ -181,6 +199,7 @@ rule denoised:
     resources:
         **JOBS.per_attempt(mb=8000, minutes=60),
         gpu=GPU,
+        gpu_share=WHOLE_GPU,
     params:
         network=of_cell(cell_inputs.network),
         title=lambda wildcards: cell_of(wildcards).path,

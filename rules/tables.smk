@@ -104,11 +104,13 @@ rule annotators:
 rule external:
     """The tables of one experiment across data sets, for an experiment with external test sets."""
     input:
-        counts=of_experiment(experiments.cell_files, "counts.csv"),
+        **COUNTS,
+        variants=of_experiment(experiments.variant_counts),
         checks=of_experiment(experiments.checks),
         external=of_experiment(external.experiment_counts),
+        external_variants=of_experiment(external.variant_counts),
+        external_controls=of_experiment(external.controls),
         external_checks=of_experiment(external.experiment_checks),
-        plans=of_experiment(experiments.plans),
     output:
         csv=f"{TABLE}.external.csv",
         md=f"{TABLE}.external.md",
@@ -119,8 +121,11 @@ rule external:
     resources:
         **JOBS.per_attempt(mb=4000, minutes=60),
     params:
-        **(OF_TABLE | {"pairs": []}),  # control rows are not among them
+        **OF_TABLE,
+        variants=of_experiment(experiments.variant_values),
         external=of_experiment(external.experiment_values),
+        external_variants=of_experiment(external.variant_values),
+        external_pairs=of_experiment(external.pairs),
         settings=of_experiment(external.experiment_settings),
         metric=STUDY.evaluation.comparison,
     script:

@@ -27,14 +27,19 @@ BASE = {
 }
 
 
-def study(path="", value=None):
-    config = copy.deepcopy(BASE)
-    block = config
-    *keys, last = path.split("__") if path else ["study"]
-    for key in keys:
-        block = block.setdefault(key, {})
-    block[last] = value if path else block[last]
-    return load_study(config)
+def changed(config, values):
+    config = copy.deepcopy(config)
+    for path, value in values.items():
+        block = config
+        *keys, last = path.split("__")
+        for key in keys:
+            block = block.setdefault(key, {})
+        block[last] = value
+    return config
+
+
+def study(path="study", value="vessels"):
+    return load_study(changed(BASE, {path: value}))
 
 
 def test_each_cell_is_measured_on_every_set_but_its_own():
@@ -73,6 +78,38 @@ def test_a_test_set_that_is_trained_on_alone_is_refused():
         load_study(config)
 
 
+OWN = {"experiments__one__seeds": 3, "datasets__chase__external_images": "test"}
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (
+            {"datasets__chase__split": {"repeat": "kfold", "folds": 2}},
+            "fold 2 of chase, whose test images are measured",
+        ),
+        (
+            {"evaluation__ensemble": True, "datasets__chase__split": {"repeat": "new_split"}},
+            "chase has other test images for each seed",
+        ),
+    ],
+)
+def test_test_images_of_an_external_set_are_there_for_every_seed_and_the_same_for_an_ensemble(more, says):
+    config = copy.deepcopy(BASE)
+    config["experiments"]["one"]["datasets"] = ["drive"]
+    config["datasets"]["drive"]["split"] = {"repeat": "fixed_split"}
+    load_study(changed(config, OWN))
+    with pytest.raises(StudyError) as refused:
+        load_study(changed(config, OWN | more))
+    assert says in str(refused.value)
+    load_study(changed(config, OWN | more | {"datasets__chase__external_images": "all"}))
+
+
+def test_images_that_are_measured_are_all_or_those_of_the_test_set():
+    with pytest.raises(StudyError, match=r"datasets\.chase\.external_images"):
+        study("datasets__chase__external_images", "val")
+
+
 def test_a_scale_enters_no_setting_that_stood_before():
     settings = [study("datasets__drive__scale", 540).datasets["drive"], study().datasets["cmp"]]
     assert ["scale" in one.model_dump(mode="json") for one in settings] == [True, False]
@@ -84,8 +121,8 @@ def test_other_images_are_in_the_estimate_of_a_cell(tmp_path):
     estimates = Estimates(found, tmp_path, gpu=False)
     cell = found.cells[0]
     one, whole = estimates.external("drive", "unet", "default", "chase"), estimates.cell("drive", "unet", "default")
-    assert one.training == 0 and estimates.other_images(cell) == pytest.approx(one.evaluation)
-    assert one.evaluation > whole.evaluation * 28 / 40  # of larger images
-    corrupted = study("evaluation", {"corruptions": {"blur": [1, 2, 4]}})
-    more = Estimates(corrupted, tmp_path, gpu=False).other_images(cell) - estimates.other_images(cell)
-    assert more > whole.evaluation
+    assert one.training == 0 and one.evaluation > whole.evaluation * 28 / 40  # of larger images
+    test_alone = Estimates(study("datasets__chase__external_images", "test"), tmp_path, gpu=False)
+    assert test_alone.external(*cell[:2], "default", "chase").evaluation < one.evaluation / 2  # 8 of 28 images
+    corrupted = Estimates(study("evaluation", {"corruptions": {"blur": [1, 2, 4]}}), tmp_path, gpu=False)
+    assert corrupted.corrupted(*cell[:2], "default").evaluation > whole.evaluation

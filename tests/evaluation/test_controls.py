@@ -6,6 +6,7 @@ from sklearn.dummy import DummyClassifier
 
 from segstudy.config.evaluation import CONTROLS as CONFIGURED
 from segstudy.core.errors import StudyError
+from segstudy.data.ground_truth import LabelledImages
 from segstudy.data.images.label_map import binary, several
 from segstudy.evaluation import aggregate
 from segstudy.evaluation.aggregate import per_image
@@ -104,6 +105,23 @@ def test_random_scores_what_a_stratified_dummy_classifier_scores(study):
         predicted = dummy.predict(np.zeros((mask.size, 1)))
         expected = dice(aggregate.confusion(predicted, mask))
         assert found.loc[found["subset"] == subset, "dice"].item() == pytest.approx(expected, abs=0.06)
+
+
+def test_of_other_images_controls_learn_from_the_training_images_that_they_are_told(study):
+    """There the object is dark: what these images would teach is the opposite."""
+    others = LabelledImages(**{name: study[name] for name in ("index", "split", "root", "labels")})
+    inverted = study["index"].assign(image=[f"inverted/{n}.png" for n in range(len(SUBSETS))])
+    for name, other in zip(study["index"]["image"], inverted["image"], strict=True):
+        save(study["root"] / other, 255 - np.asarray(Image.open(study["root"] / name)))
+    external = study | {"index": inverted, "split": study["split"].assign(subset="test"), "labels": binary("vessel")}
+    found = scores(external, "otsu", "random", "frangi", learn_from=others)
+    assert set(found["subset"]) == {"test"} and set(found["class"]) == {"vessel"}
+    of_otsu = found[found["control"] == "otsu"]
+    assert (of_otsu["dice"] < 0.5).all() and (scores(study, "otsu")["dice"] == 1).all()
+    assert set(found["control"]) == {"otsu", "random"}, "frangi is for vessels on both sides"
+    at_home = measure_controls(**study, names=["random"])
+    there = measure_controls(**external, names=["random"], learn_from=others)
+    assert there["tp"].tolist() == at_home["tp"].tolist(), "the same masks, and the same share of the foreground"
 
 
 def test_random_depends_on_seed_and_sample_alone(study):

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from segstudy.core.errors import StudyError
+from segstudy.data.ground_truth import LabelledImages
 from segstudy.data.images.label_map import binary
 from segstudy.data.images.prediction_files import read_probability
 from segstudy.inference.external import on_canvas, predict_external, seen_as
@@ -20,14 +22,14 @@ def trained_on(height, width):
     return pd.DataFrame({"height": [height], "width": [width]})
 
 
-def predict(folder, monkeypatch, own=(48, 48), meta=META, threshold=0.5, **settings):
+def predict(folder, monkeypatch, own=(48, 48), meta=META, threshold=0.5, flips=False, **settings):
     """Predict the images of `write_images`; return the index."""
     index, split = write_images(folder, ["test", "test", "unlabelled"])
     monkeypatch.setattr(model_file, "load_model", lambda path, device, **_: (Oracle(), meta))
-    rows = index.assign(subset=split["subset"])[:2].to_dict("records")
+    images = LabelledImages(index, split, folder / "raw", binary("cell"))
     outputs = folder / "probabilities", folder / "masks"
     seen = seen_as(trained_on(*own), OWN | settings)
-    predict_external(folder / "m.safetensors", rows, folder / "raw", binary("cell"), seen, outputs, threshold)
+    predict_external(folder / "m.safetensors", images, seen, outputs, threshold, flips)
     return index
 
 
@@ -42,6 +44,16 @@ def test_without_scales_native_images_are_predicted_pixel_for_pixel_at_their_siz
         assert np.abs(probability - red * inside).max() < 2e-5
         mask = np.asarray(Image.open(tmp_path / f"masks/{name}.png"))
         assert (mask == 255 * (probability >= 0.25)).all()
+
+
+def test_mirrored_views_are_averaged_as_at_home(tmp_path, monkeypatch):
+    called = []
+    monkeypatch.setattr(Oracle, "forward", lambda self, x: called.append(x) or torch.logit(x[:, :1], eps=1e-6))
+    predict(tmp_path, monkeypatch, flips=True)
+    red = np.asarray(Image.open(tmp_path / "raw/0.png"))[:, :, 0] / 255
+    inside = np.asarray(Image.open(tmp_path / "raw/0_roi.png")) > 0
+    assert np.abs(read_probability(tmp_path / "probabilities/0.png") - red * inside).max() < 2e-5
+    assert len(called) == 2 * 4 and torch.equal(called[1], torch.flip(called[0], (3,)))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from segstudy.tables.external import COLUMNS
 def rows():
     """Two networks at home and on one external test set, of which the second network has no value there."""
     fixed = {"trained_on": "drive", "loss": "bce", "recipe": "default", "class": "vessel", "region": "roi"}
-    fixed |= {"policy": "fixed", "metric": "dice", "phantom": 1, "seeds": 2}
+    fixed |= {"row": "cell", "policy": "fixed", "metric": "dice", "phantom": 1, "seeds": 2}
     lines = []
     for model, home, away in (("unet", 0.8, 0.6), ("wnet", 0.7, None)):
         for name, value in (("drive", home), ("chase", away)):
@@ -32,6 +32,7 @@ def test_the_report_shows_the_heat_map_the_rows_and_the_sentences(tmp_path):
     assert external_part("elsewhere", results) is None
     rows().to_csv(results / "tables/elsewhere.external.csv", index=False)
     draw_matrix(rows(), "elsewhere", {kind: figures / f"matrix.{kind}" for kind in ("svg", "png")})
+    Image.new("RGB", (40, 30)).save(figures / "external_strips.png")
     part = external_part("elsewhere", results)
     assert [row.values[0].text for row in part.grid.rows] == [
         "drive, own test images (PHANTOM)", "drive → chase (PHANTOM)",
@@ -43,6 +44,7 @@ def test_the_report_shows_the_heat_map_the_rows_and_the_sentences(tmp_path):
         "Trained on drive (PHANTOM), unet, the best there, loses 0.200 of Dice on chase"
     )
     assert part.figure.uri.startswith("data:image/svg+xml") and "Heat map of Dice" in part.figure.alt
+    assert (part.strips.width, part.strips.height) == (40, 30)
 
 
 def test_the_heat_map_is_wider_for_more_test_sets_and_the_same_twice(tmp_path):

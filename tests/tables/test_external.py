@@ -13,6 +13,7 @@ from segstudy.evaluation.bootstrap import bootstrap_difference, bootstrap_interv
 from segstudy.tables.external import External, external_rows, kendall, leak_words
 from segstudy.tables.external_text import content, sentences
 from segstudy.tables.render import markdown
+from segstudy.tables.variants import Variant
 from tests.helpers import results
 
 LEAKS = {"chase": "copies sought among 20 pairs with images that the networks have seen: none"}
@@ -56,6 +57,33 @@ def test_means_drops_and_ranks_are_those_of_the_images(tmp_path):
     low, high = bootstrap_interval(np.array([[0.45, 0.40, 0.35]]))
     assert table.loc[("unet", "chase"), ["low", "high"]].tolist() == pytest.approx([low, high])
     assert set(rows["pair"]) == {"drive → drive", "drive → chase"} and set(rows["images"]) == {2, 3}
+
+
+def test_controls_and_variants_stand_beside_the_networks_without_a_rank(tmp_path):
+    def otsu(name, values):
+        return results.write(tmp_path, f"{name}.csv", rows_of(values), control="otsu", policy="none")
+
+    pair = "drive → chase"
+    controls = [("drive", 0, otsu("otsu", [50, 40])), (pair, 0, otsu("otsu_chase", [25, 20, 15]))]
+    flips = Variant(Cell("drive", "unet", "bce", "default + flips", 0), "default", (0,), True)
+    away = flips._replace(cell=flips.cell._replace(dataset=pair))
+    variants = [
+        (flips, results.write(tmp_path, "flips.csv", rows_of([95, 85]))),
+        (away, results.write(tmp_path, "flips_chase.csv", rows_of([60, 55, 50]))),
+    ]
+    inputs, rows = made(tmp_path, controls=controls, variants=variants)
+    table = rows[rows["tested_on"] == "chase"].set_index(["row", "model"])
+    assert list(table.index) == [("cell", "unet"), ("cell", "wnet"), ("gain", "unet"), ("control", "otsu")]
+    assert table["mean"].tolist() == pytest.approx([0.4, 0.5, 0.55, 0.2])
+    assert table["drop"].tolist() == pytest.approx([0.45, 0.15, 0.35, 0.25])
+    assert table["rank"].tolist()[:2] == [2, 1] and table["rank"].isna().tolist()[2:] == [True, True]
+    assert len(list(sentences(rows))) == 2 and "flips" not in " ".join(sentences(rows))
+    text = markdown(content(inputs, rows, SETS, LEAKS))
+    assert "| drive | *otsu* | *control* |  | 0.450 (0.400 to 0.500) | 0.200 (0.150 to 0.250) |" in text
+    assert "| drive | unet | bce | default + flips | 0.900 (0.850 to 0.950) | 0.550 (0.500 to 0.600) |" in text
+    order = text.split("Order of the networks on every")[1]
+    assert "otsu" not in order and "+ flips" not in order
+    assert "'+ flips': the same networks" in text and "Controls learn, where they do, from the training images" in text
 
 
 def test_of_a_measure_where_lower_is_better_a_drop_is_more_of_it(tmp_path):

@@ -10,10 +10,11 @@ from torch import nn
 from segstudy.config.cell import Cell
 from segstudy.config.evaluation import Evaluation
 from segstudy.core.errors import StudyError
+from segstudy.data.ground_truth import LabelledImages
 from segstudy.data.images.label_map import binary, several
 from segstudy.data.images.prediction_files import read_probability, write_probability
 from segstudy.evaluation.thresholds import binarise, tune
-from segstudy.inference.ensemble import average_predictions
+from segstudy.inference.ensemble import average_external, average_predictions
 from segstudy.inference.inputs import PredictionInputs, PredictionOutputs
 from segstudy.inference.predict import predict_canvas
 from segstudy.tables.variants import variant_of, variant_words, variants_of
@@ -91,6 +92,17 @@ def test_an_ensemble_is_the_mean_of_its_members_with_thresholds_of_its_own(membe
     for number, (found, _, _) in enumerate(pairs):
         mask = np.asarray(Image.open(masks / f"{number}.png")) > 0
         assert (mask == binarise(found, chosen["validation"])).all()
+
+
+def test_on_other_images_an_ensemble_has_the_mean_of_its_members_and_the_threshold_it_is_given(members):
+    folder, index, split = members
+    at_home = together(members)[0]
+    outputs = folder / "on/probabilities", folder / "on/masks"
+    average_external([folder / name for name in "abc"], LabelledImages(index, split, folder, LABELS), outputs, 0.45)
+    for number in range(4):
+        found = read_probability(outputs[0] / f"{number}.png")
+        assert (found == read_probability(at_home / f"{number}.png")).all()
+        assert ((np.asarray(Image.open(outputs[1] / f"{number}.png")) > 0) == binarise(found, 0.45)).all()
 
 
 def test_the_test_images_have_no_say_in_the_ensemble(members):

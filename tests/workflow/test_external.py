@@ -3,6 +3,7 @@
 import json
 
 import pandas as pd
+from PIL import Image
 
 from segstudy.evaluation.threshold_files import read_thresholds
 
@@ -37,6 +38,32 @@ def test_a_test_set_more_trains_nothing_and_its_images_are_measured_at_their_siz
     assert dict(zip(counts["policy"], counts["threshold"], strict=True)) == tuned
     checked = json.loads(changed.file("results/tiny/checks/external/other/drive/seed0.json").read_text())
     assert checked["measured"] == 6 and checked["pairs_compared"] > 0
+
+
+def test_its_test_images_alone_are_measured_by_views_seeds_and_controls_too(changed):
+    with_external_set(changed.study, external_images="test", split={"repeat": "fixed_split"})
+    changed.study["experiments"]["losses"] |= {"losses": ["bce"]}
+    changed.study["evaluation"] = {"tta": "flips", "ensemble": True, "controls": ["otsu", "second_human"]}
+    targets = ("results/tiny/tables/losses.external.csv", "results/tiny/figures/losses/external_strips.png")
+    outcome = changed.snakemake(*targets)
+    assert outcome.code == 0, outcome.text
+    assert "train" not in outcome.jobs
+    for rule in ("measure_external", "measure_external_flips", "ensemble_external", "controls_external"):
+        assert outcome.jobs[rule] == 2, rule
+    split = pd.read_csv(changed.file("results/tiny/data/other/splits/seed0.csv"))
+    test = sorted(split.loc[split["subset"] == "test", "sample"])
+    ensemble = "results/tiny/ensembles/drive/unet/bce/default/seeds0-1"
+    files = [f"{CELL}/on/other/counts.csv", f"{CELL}/on/other/tta/counts.csv", f"{ensemble}/on/other/tta/counts.csv"]
+    for path in (*files, "results/tiny/controls/drive/seed0/on/other.csv"):
+        assert sorted(set(pd.read_csv(changed.file(path))["sample"].astype(str))) == list(map(str, test)), path
+    tuned = read_thresholds(changed.file(f"{ensemble}/tta/thresholds.json"))
+    counts = pd.read_csv(changed.file(files[2]))
+    assert dict(zip(counts["policy"], counts["threshold"], strict=True)) == tuned
+    table = pd.read_csv(changed.file(targets[0]))
+    there = table[table["own"] == 0]
+    assert there["row"].tolist() == ["cell", "gain", "gain", "gain", "control", "control"]
+    assert set(there["images"]) == {len(test)} and "second_human" in set(there["model"])
+    assert Image.open(changed.file(targets[1])).size[1] > 3 * 240, "three images"
 
 
 def test_an_image_that_networks_are_to_learn_from_stops_the_study_before_they_do(fresh):

@@ -67,6 +67,8 @@ def status(
     from rich.text import Text
 
     from segstudy.cli.console import console
+    from segstudy.core.terminal_text import visible
+    from segstudy.study.measurings import measurings, progress
     from segstudy.study.status import summary, trainings
     from segstudy.study.status_view import listing, view
 
@@ -80,10 +82,12 @@ def status(
         return [training for training in trainings(study, results) if wanted is None or training.cell in wanted]
 
     def draw(cells: Sequence[Training]) -> RenderableType:
+        found = [item for item in measurings(study, results) if wanted is None or item.cell in wanted]
+        beside = [Text(visible(line), style="bold") for line in progress(found)]
         if not everything and not states:
-            return view(cells)
+            return Group(view(cells), *beside)
         listed = [training for training in cells if not states or training.state in states]
-        return Group(*([listing(listed, results)] if listed else []), Text(summary(cells), style="bold"))
+        return Group(*([listing(listed, results)] if listed else []), Text(summary(cells), style="bold"), *beside)
 
     if watch:
         from segstudy.study import watch as live

@@ -184,6 +184,11 @@ class DatasetConfig(Plannable):
         "size that the network knows. On both data sets or on neither: then images are taken as `segstudy predict` "
         "takes new ones, of a native size pixel for pixel",
     )
+    external_images: Literal["all", "test"] = added_key(
+        "all",
+        description="as an external test set (`tested_on`): all its images that have a mask, or the test images of its "
+        "own split alone, as networks are measured on that were trained on it",
+    )
     layout: Layout = Field(Layout(), description="own data: which folders and files to read")
     truth: Literal["first", "majority", "union", "intersection", "staple"] = added_key(
         "first",

@@ -30,12 +30,36 @@ def check_external_sets(study: Study, files: Sequence[Path]) -> None:
                     allowed=", ".join(study.datasets),
                     remedy="define it under 'datasets:' or use one of these names",
                 )
+            _check_own_split(study, name, item, where)
         for dataset, external in product(experiment.datasets, experiment.tested_on):
             problem, remedy = _misfit(study, dataset, external)
             if problem:
                 raise StudyError(
                     f"networks of {dataset} cannot be tested on {external}: {problem}", where=where, remedy=remedy
                 )
+
+
+def _check_own_split(study: Study, experiment: str, external: str, where: str) -> None:
+    """Check that the split by which an external test set is measured is there for every seed of an experiment."""
+    options, seeds = study.datasets[external], study.experiments[experiment].seeds
+    split = options.split
+    if options.external_images == "all":
+        return
+    if split.repeat == "kfold" and max(seeds) >= split.folds:
+        raise StudyError(
+            f"experiments.{experiment}.seeds asks for fold {max(seeds)} of {external}, whose test images are measured",
+            where=where,
+            allowed=f"0 to {split.folds - 1}, since datasets.{external}.split.folds is {split.folds}",
+            remedy=f"take fewer seeds, or set datasets.{external}.external_images to all",
+        )
+    if study.evaluation.ensemble and len(seeds) > 1 and split.repeat != "fixed_split":
+        raise StudyError(
+            f"evaluation.ensemble puts the networks of all seeds together, but {external} has other test images for "
+            "each seed",
+            where=where,
+            allowed=f"datasets.{external}.split.repeat: fixed_split (it is {split.repeat})",
+            remedy=f"give {external} one split for all seeds, or set its external_images to all",
+        )
 
 
 def _misfit(study: Study, dataset: str, external: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,6 +50,20 @@ class Truth(NamedTuple):
         if region == "roi" and self.roi is not None:
             return self.inside
         return None if self.void is None else ~self.void
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images of a data set, divided by a split, and how their masks are read."""
+
+    index: pd.DataFrame  # index.csv
+    split: pd.DataFrame  # sample, subset
+    root: Path  # folder of the raw files
+    labels: Labels
+
+    def rows(self) -> list[Row]:
+        """Return the rows of the train, val and test images that have a mask."""
+        return labelled(self.index, self.split)
 
 
 def truth_of(row: Row, root: Path, labels: Labels) -> Truth:

@@ -205,24 +205,24 @@ def _row(
 
     Mask and regions are resized alike, by nearest neighbour: what is left beside void is what was there.
     """
-    image, found, lies = _picture(root / sample["image"], place, reading_of(sample))
-    _check_size(sample, "image", found, place, root)
-    image = to_canvas(_in_colour(image, colour), lies, canvas, "image")
+    image, found, lies = read_fitting(root / sample["image"], place, reading_of(sample))
+    check_size(sample, "image", found, place, root)
+    image = to_canvas(in_colour(image, colour), lies, canvas, "image")
     mask, roi, void = np.zeros(place[:2], np.uint8), np.ones(place[:2], np.uint8), None
     if sample["mask"]:
         known = known_labels(root / sample["mask"], labels)
         mask, void = known.array, known.void
-        _check_size(sample, "mask", mask.shape, place, root)
+        check_size(sample, "mask", mask.shape, place, root)
     if sample["roi"]:
         roi = read_mask(root / sample["roi"], upright=labels.upright).array
-        _check_size(sample, "roi", roi.shape, place, root)
+        check_size(sample, "roi", roi.shape, place, root)
     planes = [mask, roi]
     if labels.void:
         planes.append(roi if void is None else (roi > 0) & ~void)
     return [image, *(to_canvas(plane, place, canvas, "mask") for plane in planes)]
 
 
-def _picture(path: Path, place: Geometry, reading: Reading) -> tuple[np.ndarray, tuple[int, ...], Geometry]:
+def read_fitting(path: Path, place: Geometry, reading: Reading) -> tuple[np.ndarray, tuple[int, ...], Geometry]:
     """Return an image (H, W, 3), the (height, width) of its file, and how the array lies on the canvas.
 
     A picture above MAX_MEGAPIXELS, which the config must allow, is resized while it is read, where it shrinks.
@@ -235,7 +235,8 @@ def _picture(path: Path, place: Geometry, reading: Reading) -> tuple[np.ndarray,
     return image, image.shape[:2], place
 
 
-def _check_size(sample: dict[str, str], column: str, found: tuple[int, ...], place: Geometry, root: Path) -> None:
+def check_size(sample: Mapping[str, str], column: str, found: tuple[int, ...], place: Geometry, root: Path) -> None:
+    """Raise a StudyError if a file of a sample has another (height, width), `found`, than its image in the index."""
     if found != (place.original_height, place.original_width):
         raise StudyError(
             f"sample '{sample['sample']}': its {column} is {found[1]}x{found[0]} (width x height), "
@@ -247,7 +248,7 @@ def _check_size(sample: dict[str, str], column: str, found: tuple[int, ...], pla
         )
 
 
-def _in_colour(image: np.ndarray, colour: Colour) -> np.ndarray:
+def in_colour(image: np.ndarray, colour: Colour) -> np.ndarray:
     """Return uint8 (H, W, 3) as (H, W, C): as it is, its luma (ITU-R 601, as Pillow's 'L'), or its green channel.
 
     Green is where blood vessels contrast most with the retina.

@@ -16,9 +16,7 @@ from segstudy.core.progress import logger, report_progress, track
 from segstudy.data.images.geometry import Geometry, to_canvas
 from segstudy.data.images.orientation import orientation_of, turned_upright
 from segstudy.data.images.read import read_image
-
-# The store's own function: a public name for it would be another store, and every cell would be trained again.
-from segstudy.data.store import _in_colour as in_colour
+from segstudy.data.store import in_colour
 from segstudy.deploy.inputs import Picture, listed
 from segstudy.deploy.outputs import WHOLE, Prediction, class_lines, field_of_view, problem_line, write_prediction
 from segstudy.deploy.trained_cell import CellFiles, check_belongs, chosen_threshold

@@ -30,7 +30,7 @@ from PIL import Image
 
 from segstudy.core.errors import StudyError, nearest
 from segstudy.core.rng import numpy_generator
-from segstudy.data.ground_truth import Row, Truth, check_same_size, in_threads, labelled, truth_of
+from segstudy.data.ground_truth import LabelledImages, Row, Truth, check_same_size, in_threads, truth_of
 from segstudy.data.images.label_map import Labels, known_ids
 from segstudy.data.images.read import read_image
 from segstudy.data.images.reading import reading_of
@@ -85,6 +85,7 @@ def measure_controls(
     names: Sequence[str],
     threads: int = 1,
     measures: Measures = PIXELS_ALONE,
+    learn_from: LabelledImages | None = None,
 ) -> pd.DataFrame:
     """Return rows of counts.csv, with `control` in front, of every named control that the data set can have.
 
@@ -101,21 +102,24 @@ def measure_controls(
         seed: of `random`: the prediction of an image depends on it and on the sample's name alone.
         names: controls, in the order of the rows.
         threads: images measured at a time.
+        learn_from: the images whose training images the controls learn from; None: these. Those of an external test
+            set learn where the networks have.
         measures: what is measured beside counts of pixels; not `scores`, since masks have no probabilities.
 
     Raises:
         StudyError: on an unknown name, files of different sizes, or no training image to learn from.
     """
-    rows, root = labelled(index, split), Path(root)
+    images = LabelledImages(index, split, Path(root), labels)
+    rows, root, learn_from = images.rows(), images.root, learn_from or images
     for control in names:
         if control not in CONTROLS:
             raise StudyError(
                 f"no control is called '{control}'.{nearest(control, CONTROLS)}", allowed=", ".join(CONTROLS)
             )
-    names = [name for name in names if _fits(CONTROLS[name], labels)]
+    names = [name for name in names if all(_fits(CONTROLS[name], item.labels) for item in (images, learn_from))]
     masks = measures._replace(names=tuple(name for name in measures.names if name != "scores"))
     without_lines = masks._replace(names=tuple(name for name in masks.names if name != "cldice"))
-    learned = _learn(names, rows, root, labels, threads)
+    learned = _learn(names, learn_from.rows(), learn_from.root, learn_from.labels, threads)._replace(labels=labels)
 
     def count(row: Row) -> list[dict[str, Any]]:
         truth = truth_of(row, root, labels)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from segstudy.evaluation.metrics import METRICS
 from segstudy.figures import style
+from segstudy.tables.external_text import networks
 
 CELL = 0.42  # inches of the height of a row
 
@@ -30,6 +31,7 @@ def draw_matrix(rows: pd.DataFrame, experiment: str, outputs: Mapping[str, str |
     from matplotlib.patches import Rectangle
 
     style.use_style()
+    rows = networks(rows)
     metric = METRICS[rows["metric"].iloc[0]]
     names = [name for name in ("model", "loss", "recipe") if rows[name].nunique() > 1]
     label = rows["trained_on"].str.cat([rows[name] for name in names], sep=", ")  # type: ignore[misc]

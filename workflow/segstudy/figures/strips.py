@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +38,22 @@ class Source(NamedTuple):
     phantom: bool
 
 
+def sources_of(
+    settings: Mapping[str, Mapping[str, Any]], indexes: Sequence[str | Path], labels_of: Callable[..., Labels]
+) -> dict[str, Source]:
+    """Return the files of each data set.
+
+    Args:
+        settings: data set -> `reader`, `root`, `labels`, `region`, `phantom`.
+        indexes: their `index.csv`, in the same order.
+        labels_of: of `data.readers.registry`, which figures do not know.
+    """
+    return {
+        name: Source(index, one["root"], labels_of(one["reader"], **one["labels"]), one["region"], one["phantom"])
+        for (name, one), index in zip(settings.items(), indexes, strict=True)
+    }
+
+
 class Strip(NamedTuple):
     """A line of the page: its heading, its tiles, and the words below each."""
 
@@ -62,6 +78,7 @@ def draw_strips(
     png: str | Path,
     *,
     policy: str,
+    title: str = "errors on test images",
 ) -> None:
     """Draw image, truth and the errors of every row for some test images of each data set, with their Dice.
 
@@ -74,6 +91,7 @@ def draw_strips(
         experiment: its name.
         png: where the figure goes.
         policy: threshold policy of the masks, where there is one foreground class.
+        title: what follows the experiment's name above the page.
 
     Raises:
         StudyError: if a data set has no test image, or a file is missing or of another size than its mask.
@@ -86,7 +104,7 @@ def draw_strips(
         masks_of = {cell: Path(masks) for cell, _, masks in cells if cell.dataset == name}
         sections += _sections(name, masks_of, scores[scores["dataset"] == name], source)
     phantom = any(source.phantom for source in sources.values())
-    page = _page(f"Experiment {experiment}: errors on test images", sections, phantom)
+    page = _page(f"Experiment {experiment}: {title}", sections, phantom)
     with atomic_path(png) as temporary:
         page.save(temporary, format="PNG")
 

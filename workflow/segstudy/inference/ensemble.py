@@ -10,6 +10,7 @@ import numpy as np
 from segstudy.core import files
 from segstudy.core.errors import StudyError
 from segstudy.core.progress import track
+from segstudy.data.ground_truth import LabelledImages, Row
 from segstudy.data.images.prediction_files import read_probability, write_probability
 from segstudy.inference.inputs import PredictionInputs, PredictionOutputs
 from segstudy.inference.masks import choose_thresholds, write_masks
@@ -39,12 +40,40 @@ def average_predictions(members: Sequence[Path], inputs: PredictionInputs, outpu
         files.atomic_folder(outputs.probabilities, sealed=True) as probabilities,
         files.atomic_folder(outputs.masks, sealed=True) as masks,
     ):
-        for row in track(rows, "seeds together"):
-            name = f"{row['sample']}.png"
-            write_probability(probabilities / name, _mean([member / name for member in members]))
+        _write_means(rows, members, probabilities)
         thresholds = choose_thresholds(rows, inputs.root, probabilities, evaluation, inputs.labels)
         write_masks(rows, probabilities, masks, thresholds[evaluation.headline])
     files.write_json(outputs.thresholds, thresholds)
+
+
+def average_external(
+    members: Sequence[Path], images: LabelledImages, outputs: tuple[Path, Path], threshold: float | None
+) -> None:
+    """Average the stored probabilities of an external test set; the threshold is that of the ensemble at home.
+
+    Args:
+        members: folders of probabilities.
+        images: of the external data set.
+        outputs: folders of the probabilities and of the masks.
+        threshold: of the ensemble's headline policy.
+
+    Raises:
+        StudyError: a member lacks an image or has it at another size.
+    """
+    rows = images.rows()
+    with (
+        files.atomic_folder(outputs[0], sealed=True) as probabilities,
+        files.atomic_folder(outputs[1], sealed=True) as masks,
+    ):
+        _write_means(rows, members, probabilities)
+        assert threshold is not None  # the config refuses ensembles of several classes
+        write_masks(rows, probabilities, masks, threshold)
+
+
+def _write_means(rows: Sequence[Row], members: Sequence[Path], folder: Path) -> None:
+    for row in track(rows, "seeds together"):
+        name = f"{row['sample']}.png"
+        write_probability(folder / name, _mean([member / name for member in members]))
 
 
 def _mean(paths: Sequence[Path]) -> np.ndarray:

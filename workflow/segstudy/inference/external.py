@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,16 +12,11 @@ from segstudy.config.datasets import Prediction
 from segstudy.core import files
 from segstudy.core.errors import StudyError
 from segstudy.core.progress import track
-from segstudy.data.ground_truth import Row
+from segstudy.data.ground_truth import LabelledImages, Row
 from segstudy.data.images.geometry import Geometry, SizeOption, canvas_size, fit, to_canvas
 from segstudy.data.images.label_map import Labels
 from segstudy.data.images.reading import reading_of
-
-# The store's own functions: public names for them would be another store, and every cell would be trained again.
-from segstudy.data.store import Colour
-from segstudy.data.store import _check_size as check_size
-from segstudy.data.store import _in_colour as in_colour
-from segstudy.data.store import _picture as picture
+from segstudy.data.store import Colour, check_size, in_colour, read_fitting
 from segstudy.inference.masks import write_masks, writing
 from segstudy.inference.new_images import placed, predict_image
 from segstudy.inference.predict import write_image
@@ -75,24 +70,22 @@ def seen_as(index: pd.DataFrame, settings: Mapping[str, Any]) -> SeenAs:
 
 def predict_external(
     model: Path,
-    rows: Sequence[Row],
-    root: Path,
-    labels: Labels,
+    images: LabelledImages,
     seen: SeenAs,
     outputs: tuple[Path, Path],
     threshold: float | None,
+    flips: bool = False,
     network_name: str = "",
 ) -> None:
     """Predict images of an external data set; write `<sample>.png` of probability and mask as `predict_cell` does.
 
     Args:
         model: model.safetensors of the cell.
-        rows: of the external index.csv.
-        root: folder of its raw files.
-        labels: of its masks.
+        images: of the external data set.
         seen: how the network sees images.
         outputs: folders of the probabilities and of the masks.
         threshold: of the cell's headline policy; None of several classes.
+        flips: average over mirror images, see `predict_canvas`.
         network_name: see `model_checks.check_network`.
 
     Raises:
@@ -103,8 +96,9 @@ def predict_external(
     from segstudy.runtime.memory import keep_freed_memory
 
     keep_freed_memory()
+    rows, root, labels = images.rows(), images.root, images.labels
     if not rows:
-        raise StudyError("no image of the external test set has a mask, so there is nothing to measure", where=root)
+        raise StudyError("no image of the external test set is measured", where=root)
     device = choose_device()
     trained, meta = load_model(model, device, named=network_name)
     check_fits(meta, seen, labels, model)
@@ -116,7 +110,7 @@ def predict_external(
         with writing() as submit:
             for row in track(rows, "predict", total=len(rows)):
                 pixels, geometry = on_canvas(row, root, seen)
-                canvas = predict_image(trained, pixels, scaling, device, seen.canvas, *seen.tiles)
+                canvas = predict_image(trained, pixels, scaling, device, seen.canvas, *seen.tiles, flips)
                 submit(write_image, row, root, labels, (probabilities, masks), canvas, geometry)
         if threshold is not None:
             write_masks(rows, probabilities, masks, threshold)
@@ -135,8 +129,8 @@ def read_placed(row: Row, root: Path, seen: SeenAs) -> tuple[np.ndarray, tuple[i
     """
     original = int(row["height"]), int(row["width"])
     canvas, geometry = placed(original, seen.canvas, seen.size_of(original))
-    image, size, lies = picture(root / row["image"], geometry, reading_of(row))
-    check_size({**row}, "image", size, geometry, root)
+    image, size, lies = read_fitting(root / row["image"], geometry, reading_of(row))
+    check_size(row, "image", size, geometry, root)
     return image, canvas, geometry, lies
 
 

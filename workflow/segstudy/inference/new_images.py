@@ -33,6 +33,7 @@ def predict_image(
     study_canvas: tuple[int, int],
     tile: tuple[int, int] | None,
     overlap: float | None,
+    flips: bool = False,
 ) -> np.ndarray:
     """Return the probabilities (K, H, W) of one canvas, uint8 (H, W, C).
 
@@ -47,10 +48,11 @@ def predict_image(
         study_canvas: (height, width) of the canvas that the network was trained on.
         tile: (height, width) of the study's tiles; None where it predicts whole canvases.
         overlap: of these tiles.
+        flips: average over mirror images, see `predict_canvas`.
     """
     if pixels.shape[:2] == study_canvas or pixels.shape[0] * pixels.shape[1] <= PIXELS_PER_PASS:
-        return next(predict_canvas(model, pixels[None], [0], scaling, device, tile=tile, overlap=overlap))
-    return predict_large(model, pixels, scaling, device, tile or study_canvas, overlap)
+        return next(predict_canvas(model, pixels[None], [0], scaling, device, flips=flips, tile=tile, overlap=overlap))
+    return predict_large(model, pixels, scaling, device, tile or study_canvas, overlap, flips)
 
 
 def predict_large(
@@ -60,6 +62,7 @@ def predict_large(
     device: torch.device,
     tile: tuple[int, int],
     overlap: float | None,
+    flips: bool = False,
 ) -> np.ndarray:
     """Return the probabilities (K, H, W) of one canvas (H, W, C) in overlapping tiles (see
     `segstudy.inference.sliding_window`).
@@ -72,7 +75,7 @@ def predict_large(
 
     def predict(tiles: torch.Tensor) -> torch.Tensor:
         content = tiles.permute(0, 2, 3, 1).numpy()
-        canvases = predict_canvas(model, content, range(len(content)), scaling, device, batch=len(content))
+        canvases = predict_canvas(model, content, range(len(content)), scaling, device, batch=len(content), flips=flips)
         return torch.from_numpy(np.stack(list(canvases)))
 
     canvas = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)

@@ -2,7 +2,7 @@
 
 Source: Galdran et al. 2022, "State-of-the-art retinal vessel segmentation with minimalistic models" (Scientific Reports
 12, 6174): residual double convolutions, max-pooling, transposed convolutions up, and a loss on both outputs in
-training; with the widths 8, 16, 32 it has about 68,000 weights. Three things are simpler here: the skips are not
+training; with the widths 8, 16, 32 it has 68,482 weights. Three things are simpler here: the skips are not
 convolved on their way, the 1x1 convolution of a shortcut is not normalised, and normalisation stands before ReLU, as
 in every network of this study. The second network is given the probability of the first rather than its logit. That
 leaves 61,938 weights for a colour image and one output.

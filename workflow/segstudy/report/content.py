@@ -20,7 +20,7 @@ from segstudy.report import tables as grids
 from segstudy.report.annotators import annotators
 from segstudy.report.cost import Scores, Spent, cost_grid, epochs_grid, pareto, read_runs, spent
 from segstudy.report.embed import Picture
-from segstudy.report.external import ExternalPart, external_part, robustness_part
+from segstudy.report.external import STRIPS, ExternalPart, external_part, robustness_part
 from segstudy.report.gallery import gallery
 from segstudy.report.provenance import Made, made
 from segstudy.report.semi_supervised import FewLabels, by_share, few_labels
@@ -29,7 +29,6 @@ from segstudy.report.tables import Grid
 from segstudy.tables.pairwise_text import spoken
 from segstudy.tables.policies import order_sentences, scores_of
 
-STRIPS = 6000  # pixels of the height of the strips at most: as many lines as it takes to be read
 # Tables that not every experiment has.
 MORE = {
     "comparisons": grids.comparisons,

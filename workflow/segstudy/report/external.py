@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,9 +13,12 @@ from segstudy.evaluation.metrics import METRICS
 from segstudy.report import embed
 from segstudy.report.embed import Picture
 from segstudy.report.tables import NAMES, Grid, Row, interval, number, plain, words
+from segstudy.tables.content import row_names
 from segstudy.tables.external_text import name_columns, sentences
 from segstudy.tables.robustness_text import sentences as robustness_sentences
 from segstudy.tables.robustness_text import title_of_kind
+
+STRIPS = 6000  # pixels of the height of strips at most: as many lines as it takes to be read
 
 
 class ExternalPart(NamedTuple):
@@ -23,6 +27,7 @@ class ExternalPart(NamedTuple):
     sentences: list[str]
     figure: Picture
     grid: Grid
+    strips: Picture | None = None  # errors on images of the external test sets
 
 
 def external_part(name: str, results: Path) -> ExternalPart | None:
@@ -42,7 +47,9 @@ def external_part(name: str, results: Path) -> ExternalPart | None:
     figures = paths.figures(results, name)
     alt = f"Heat map of {metric} of every network of experiment {name} on every test set; its numbers are in the table"
     matrix = embed.figure(figures / "matrix.svg", figures / "matrix.png", alt)
-    return ExternalPart(list(sentences(table)), matrix, plain(f"{name}-external", caption, heads, rows))
+    alt = f"Images of the external test sets of experiment {name} from worst to best, with the errors of every network"
+    strips = embed.picture(figures / "external_strips.png", alt, height=STRIPS)
+    return ExternalPart(list(sentences(table)), matrix, plain(f"{name}-external", caption, heads, rows), strips)
 
 
 def robustness_part(name: str, results: Path) -> ExternalPart | None:
@@ -73,12 +80,15 @@ def robustness_part(name: str, results: Path) -> ExternalPart | None:
 
 def _row(line: Mapping[Any, Any], names: list[str]) -> Row:
     pair = f"{line['trained_on']}, own test images" if line["own"] else line["pair"]
-    values = [words(f"{pair}{' (PHANTOM)' if line['phantom'] else ''}", pair), *(words(str(line[n])) for n in names)]
+    values = [words(f"{pair}{' (PHANTOM)' if line['phantom'] else ''}", pair)]
+    values += [words(text) for text in row_names(line, names)]
     values += [number(line["mean"]), interval(line["low"], line["high"])]
     values += [number(line["drop"]), interval(line["drop_low"], line["drop_high"])]
     values += [
-        number(line["rank"], text=f"{line['rank']:g}"),
+        number(line["rank"], text="" if math.isnan(line["rank"]) else f"{line['rank']:g}"),
         number(100 * line["first"], 0),
         number(line["images"], 0),
     ]
-    return Row(values, False, {"trained on": str(line["trained_on"]), "tested on": str(line["tested_on"])})
+    return Row(
+        values, line["row"] == "control", {"trained on": str(line["trained_on"]), "tested on": str(line["tested_on"])}
+    )

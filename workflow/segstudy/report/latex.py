@@ -44,6 +44,7 @@ WORDS = {
     "test images have a frame",
     "robustness": "Test images corrupted at several strengths: one curve for each network, with 95 % intervals; each "
     "curve holds the clean images",
+    "external_strips": "Images of the external test sets from worst to best, with the errors of every network",
     "ablation": "Metrics by loss and network, with control rows",
     "threshold_curves": "Mean Dice over the threshold, with the thresholds that were chosen",
     "label_efficiency": "Dice over the share of the training labels, with intervals",
@@ -227,7 +228,7 @@ def experiment_sections(
                     _drawn(name in phantoms)
                     + WORDS.get(path.stem, path.stem.replace("_", " "))
                     + f": experiment {name}.",
-                    rows=path.stem == "strips",
+                    rows=path.stem in ("strips", "external_strips"),
                 )
                 for path in map(Path, figures)
                 if path.parent.name == name

@@ -60,6 +60,11 @@ class DataSize(NamedTuple):
     unlabelled: int = 0  # images without a mask, as far as the files tell
 
     @property
+    def test(self) -> int:
+        """Test images."""
+        return self.images - self.train - self.val
+
+    @property
     def learnable(self) -> int:
         """Images that others may learn from without their masks: those of train, and those that have none."""
         return self.train + self.unlabelled

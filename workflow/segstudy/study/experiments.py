@@ -82,12 +82,13 @@ def variant_values(study: Study, experiment: str) -> list[list[Any]]:
 
 def variant_counts(study: Study, experiment: str) -> list[str]:
     """Return the counts of those rows."""
-    return [_counts(study, variant) for variant in variants(study, experiment)]
+    return [counts_of(study, variant, paths.CELL, paths.ENSEMBLE) for variant in variants(study, experiment)]
 
 
-def _counts(study: Study, variant: Variant) -> str:
-    pattern = paths.ENSEMBLE if len(variant.seeds) > 1 else paths.CELL
-    names = variant.cell._replace(recipe=variant.recipe)._asdict()
+def counts_of(study: Study, variant: Variant, alone: str, together: str, **more: str) -> str:
+    """Return the counts of a variant, by the patterns of a cell and of an ensemble; `more` fills other names in."""
+    pattern = together if len(variant.seeds) > 1 else alone
+    names = variant.cell._replace(recipe=variant.recipe)._asdict() | more
     folder = pattern.format(**names, seeds="-".join(map(str, variant.seeds)))
     views = f"/{paths.FLIPS}" if variant.flips else ""
     return f"{paths.results(study.study)}/{folder}{views}/counts.csv"
@@ -147,16 +148,13 @@ def caption_settings(study: Study, experiment: str) -> dict[str, Any]:
 
 def image_settings(study: Study, experiment: str) -> dict[str, Any]:
     """Return the settings by which the images of its data sets are read and drawn."""
-    return {
-        name: {
-            "reader": lookups.reader(study, name),
-            "root": lookups.root(study, name),
-            "labels": lookups.labels(study, name),
-            "region": study.datasets[name].region,
-            "phantom": lookups.is_drawn(study, name),
-        }
-        for name in datasets(study, experiment)
-    }
+    return {name: image_settings_of(study, name) for name in datasets(study, experiment)}
+
+
+def image_settings_of(study: Study, dataset: str) -> dict[str, Any]:
+    """Return those of a data set."""
+    more = {"region": study.datasets[dataset].region, "phantom": lookups.is_drawn(study, dataset)}
+    return lookups.images(study, dataset) | more
 
 
 def shares(study: Study, experiment: str) -> list[list[Any]]:

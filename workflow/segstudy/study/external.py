@@ -10,7 +10,8 @@ from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.config.dependencies import Seen
 from segstudy.config.study import Study
-from segstudy.study import cell_inputs
+from segstudy.study import cell_inputs, experiments
+from segstudy.tables.variants import Variant
 
 
 def own_seen(dataset: str, seed: int) -> list[dict[str, Any]]:
@@ -27,6 +28,13 @@ def checks(study: Study, cell: Cell, external: str) -> list[str]:
     """Return the checks that neither a cell nor its sources have seen an image of the external test set."""
     patterns = [paths.EXTERNAL_CHECK, *([paths.EXTERNAL_CHAIN_CHECK] if cell_inputs.seen(study, cell) else [])]
     return [path_of(study, pattern, cell, external) for pattern in patterns]
+
+
+def own_split(study: Study, external: str, seed: int) -> str | list[str]:
+    """Return the split of an external test set that says what is measured; nothing where all its images are."""
+    if study.datasets[external].external_images == "all":
+        return []
+    return str(paths.split(paths.results(study.study), external, seed))
 
 
 @cache
@@ -100,6 +108,76 @@ def experiment_counts(study: Study, experiment: str) -> list[str]:
     return [
         f"{path_of(study, paths.EXTERNAL, cell, name)}/counts.csv"
         for cell, name in study.experiments[experiment].external
+    ]
+
+
+def _first(study: Study, experiment: str) -> list[tuple[Cell, str]]:
+    """Return the cells of the first seed with their external test sets."""
+    firsts = set(experiments.first_cells(study, experiment))
+    return [(cell, name) for cell, name in study.experiments[experiment].external if cell in firsts]
+
+
+def first_values(study: Study, experiment: str) -> list[list[Any]]:
+    """Return those as plain values, for a parameter."""
+    return [[list(cell), name] for cell, name in _first(study, experiment)]
+
+
+def first_files(study: Study, experiment: str, file: str) -> list[str]:
+    """Return a file of each of those."""
+    return [f"{path_of(study, paths.EXTERNAL, cell, name)}/{file}" for cell, name in _first(study, experiment)]
+
+
+def _test_sets(study: Study, experiment: str) -> list[str]:
+    return list(dict.fromkeys(name for _, name in study.experiments[experiment].external))
+
+
+def indexes(study: Study, experiment: str) -> list[str]:
+    """Return the index of every external test set."""
+    folder = paths.results(study.study)
+    return [f"{folder}/{paths.INDEX.format(dataset=name)}" for name in _test_sets(study, experiment)]
+
+
+def image_settings(study: Study, experiment: str) -> dict[str, Any]:
+    """Return the settings by which their images are read and drawn."""
+    return {name: experiments.image_settings_of(study, name) for name in _test_sets(study, experiment)}
+
+
+def _variants(study: Study, experiment: str) -> list[tuple[Variant, str]]:
+    """Return every row without training that an experiment has on an external test set."""
+    return [
+        (variant, name)
+        for name in study.experiments[experiment].tested_on
+        for variant in experiments.variants(study, experiment)
+        if variant.cell.dataset != name
+    ]
+
+
+def variant_values(study: Study, experiment: str) -> list[list[Any]]:
+    """Return [variant, external test set] of those as plain values, for a parameter."""
+    return [[list(variant), name] for variant, name in _variants(study, experiment)]
+
+
+def variant_counts(study: Study, experiment: str) -> list[str]:
+    """Return the counts of those."""
+    return [
+        experiments.counts_of(study, variant, paths.EXTERNAL, paths.ENSEMBLE_EXTERNAL, external=name)
+        for variant, name in _variants(study, experiment)
+    ]
+
+
+@cache
+def pairs(study: Study, experiment: str) -> list[list[Any]]:
+    """Return [data set, external test set, seed] of every control row of an experiment."""
+    external = study.experiments[experiment].external if study.evaluation.controls else []
+    return [list(item) for item in dict.fromkeys((cell.dataset, name, cell.seed) for cell, name in external)]
+
+
+def controls(study: Study, experiment: str) -> list[str]:
+    """Return the counts of those."""
+    folder = paths.results(study.study)
+    return [
+        str(paths.path(folder, paths.EXTERNAL_CONTROLS, dataset=dataset, external=name, seed=seed))
+        for dataset, name, seed in pairs(study, experiment)
     ]
 
 

@@ -112,6 +112,11 @@ def labels(study: Study, dataset: str) -> dict[str, Any]:
     return study.label_settings(dataset)
 
 
+def images(study: Study, dataset: str) -> dict[str, Any]:
+    """Return how images and masks of a data set are read: `reader`, `root` and `labels`."""
+    return {"reader": reader(study, dataset), "root": root(study, dataset), "labels": labels(study, dataset)}
+
+
 def block(study: Study, dataset: str, name: str) -> Any:
     """Return one block of a data set's config."""
     return blocks(study, dataset, name)[name]
@@ -178,6 +183,18 @@ def network(study: Study, dataset: str, model: str) -> dict[str, Any]:
     return study.model_settings(model, dataset)
 
 
+def networks(study: Study, dataset: str) -> dict[str, dict[str, Any]]:
+    """Return kind and options of every network that is trained on a data set.
+
+    Raises:
+        PlanMissing: some are left to a plan that is not there yet.
+    """
+    cells = [*study.cells, *dependencies.ancestors(study)]
+    return {
+        model: network(study, dataset, model) for model in dict.fromkeys(c.model for c in cells if c.dataset == dataset)
+    }
+
+
 def samples(study: Study, dataset: str, recipe: str) -> dict[str, Any]:
     """Return the settings of a recipe that shape the training samples of a data set.
 
@@ -216,13 +233,13 @@ def code(study: Study, rule: str, wildcards: Any) -> str:
     Args:
         study: whose data sets and networks are meant.
         rule: the name of the script.
-        wildcards: of the job. They say whose reader counts (that of the external test set, else of the data set,
+        wildcards: of the job. They say whose reader counts (that of the data set, and of the external test set; else
             those of the experiment's, or of all that the study uses), whose network and whose loss.
     """
     model = wildcards.get("model")
     kind = study.models[model].kind if model else ""
-    dataset = wildcards.get("external") or wildcards.get("dataset")
-    readers = _readers(study, dataset, wildcards.get("experiment"))
+    datasets = tuple(filter(None, map(wildcards.get, ("dataset", "external"))))
+    readers = _readers(study, datasets, wildcards.get("experiment"))
     return fingerprint.script(rule, readers, kind, _loss_modules(study, wildcards.get("loss")))
 
 
@@ -232,9 +249,8 @@ def _loss_modules(study: Study, loss: str | None) -> tuple[str, ...]:
 
 
 @cache
-def _readers(study: Study, dataset: str | None, experiment: str | None) -> tuple[str, ...]:
-    if dataset:
-        return (reader(study, dataset),)
+def _readers(study: Study, datasets: tuple[str, ...], experiment: str | None) -> tuple[str, ...]:
     chosen = study.experiments.get(experiment or "")
-    names = [*chosen.datasets, *chosen.tested_on] if chosen else dependencies.used_datasets(study)
+    of_job = [*chosen.datasets, *chosen.tested_on] if chosen else dependencies.used_datasets(study)
+    names = datasets or of_job
     return tuple(sorted({reader(study, name) for name in names}))

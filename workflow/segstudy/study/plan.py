@@ -8,7 +8,7 @@ several at once, or on CPU cores.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from segstudy.config import dependencies, paths
 from segstudy.config.cell import Cell
 from segstudy.config.study import Study
 from segstudy.study.estimates import BASES, Estimates
+from segstudy.study.measurings import measurings
 from segstudy.study.plan_view import assume_plans, plan_table, planned_datasets, sight_warnings
 from segstudy.study.status import trainings
 from segstudy.study.status_view import failures
@@ -62,7 +63,7 @@ def planned(study: Study, results: Path, estimates: Estimates) -> list[Planned]:
         trained = done or ((paths.cell(results, cell) / "run.json").exists() and not damaged)
         begun = trained or training.state in ("running", "stopped")
         state = "done" if done else "begun" if begun else "to do"
-        evaluation = 0.0 if source else estimate.evaluation + estimates.other_images(cell)
+        evaluation = 0.0 if source else estimate.evaluation
         left = 0.0 if done else evaluation if trained else estimate.training + evaluation
         work = labelling(study, results, cell)
         if work and not trained and work not in labelled:
@@ -70,6 +71,18 @@ def planned(study: Study, results: Path, estimates: Estimates) -> list[Planned]:
             left += estimates.labelling(*work)
         disk = estimate.model_mb if source else estimate.disk_mb
         rows.append(Planned(cell, state, left, disk, estimate.basis))
+    return rows
+
+
+def measured_beside(study: Study, results: Path, estimates: Estimates) -> dict[str, list[Planned]]:
+    """Return by its kind what cells are measured on beside their own images, as rows: nothing is trained for it."""
+    rows: dict[str, list[Planned]] = {}
+    for item in measurings(study, results):
+        names = (item.cell.dataset, item.cell.model, item.cell.recipe)
+        expected = estimates.external(*names, item.test_set) if item.test_set else estimates.corrupted(*names)
+        left = 0.0 if item.done else expected.evaluation
+        state = "done" if item.done else "to do"
+        rows.setdefault(item.kind, []).append(Planned(item.cell, state, left, expected.disk_mb, expected.basis))
     return rows
 
 
@@ -82,9 +95,18 @@ def labelling(study: Study, results: Path, cell: Cell) -> tuple[Cell, str] | Non
     return None if done else (teacher, unlabelled)
 
 
-def chain(study: Study, rows: Sequence[Planned], estimates: Estimates) -> tuple[float, str]:
-    """Return the seconds of the longest chain of jobs that wait for each other, and its words."""
+def chain(
+    study: Study, rows: Sequence[Planned], estimates: Estimates, beside: Sequence[Planned] = ()
+) -> tuple[float, str]:
+    """Return the seconds of the longest chain of jobs that wait for each other, and its words.
+
+    `beside`: what cells are measured on beside their own images, which waits for their training.
+    """
     left = [row for row in rows if row.state != "done"]
+    after = {row.cell: row for row in sorted(beside, key=lambda row: row.seconds) if row.seconds}  # the longest of each
+    if not left and after:
+        last_row = max(after.values(), key=lambda row: row.seconds)
+        return last_row.seconds + TABLE_SECONDS, f"{_beside_words(last_row)}, tables and figures"
     if not left:
         return 0.0, "nothing is left to do"
     size = {name: estimates.size(name) for name in dependencies.used_datasets(study)}
@@ -97,16 +119,35 @@ def chain(study: Study, rows: Sequence[Planned], estimates: Estimates) -> tuple[
         longest, before = max(ahead, default=(ready[cell.dataset], []))
         return longest + to_do[cell], [*before, cell]
 
-    seconds, cells = max((path(cell) for cell in to_do), key=lambda timed_path: timed_path[0])
+    def whole(timed_path: tuple[float, list[Cell]]) -> float:
+        last = after.get(timed_path[1][-1])
+        return timed_path[0] + (last.seconds if last else 0.0)
+
+    longest_path = max((path(cell) for cell in to_do), key=whole)
+    seconds, cells = whole(longest_path), longest_path[1]
     words = "index, describe, check_images, preprocess, split, check_split"
     words += "".join(f", train of {cell.path} ({_hours(to_do[cell])})" for cell in cells[:-1])
     last = cells[-1]
-    words += f", train, predict, measure of {last.path} ({_hours(to_do[last])}), tables and figures"
+    words += f", train, predict, measure of {last.path} ({_hours(to_do[last])})"
+    words += f", {_beside_words(after[last])}, tables and figures" if last in after else ", tables and figures"
     return seconds + TABLE_SECONDS, words
 
 
-def table(study: Study, rows: Sequence[Planned], gpu: bool, threads: int = 1) -> Table:
-    """Return the cells by experiment, to print; without a GPU a cell's seconds count for each of its threads."""
+def _beside_words(row: Planned) -> str:
+    return f"{row.cell.path} on other images ({_hours(row.seconds)})"
+
+
+def table(
+    study: Study,
+    rows: Sequence[Planned],
+    gpu: bool,
+    threads: int = 1,
+    beside: Mapping[str, Sequence[Planned]] | None = None,
+) -> Table:
+    """Return the cells by experiment, and what they are measured on beside, to print.
+
+    Without a GPU a cell's seconds count for each of its threads.
+    """
     by_cell = {row.cell: row for row in rows}
     result = Table(
         title=f"Study {study.study}", box=box.SIMPLE_HEAD, show_footer=True, padding=(0, 1), collapse_padding=True
@@ -114,8 +155,11 @@ def table(study: Study, rows: Sequence[Planned], gpu: bool, threads: int = 1) ->
     parts = {name: [by_cell[cell] for cell in experiment.cells] for name, experiment in study.experiments.items()}
     if dependencies.ancestors(study):
         parts[SOURCES] = [by_cell[cell] for cell in dependencies.ancestors(study)]
+    beside = beside or {}
+    parts |= {f"on {kind}": [*of_kind] for kind, of_kind in beside.items()}
     each = 1 if gpu else threads
-    whole = _line(TOTAL, rows, each)
+    everything = [*rows, *(row for of_kind in beside.values() for row in of_kind)]
+    whole = (*_line(TOTAL, rows, each)[:5], *_line(TOTAL, everything, each)[5:])
     heads = ("experiment", "cells", *STATES, "GPU hours" if gpu else "core hours", "h per cell", "disk (GB)")
     for head, foot in zip(heads, whole, strict=True):
         result.add_column(head, foot, justify="left" if head == heads[0] else "right", no_wrap=head in WHOLE)
@@ -144,18 +188,21 @@ def show(study: Study, results: Path, console: Console, gpus: int, threads: int)
         else:
             console.print(f"Edit it there: {plan.path}", soft_wrap=True)
     estimates = Estimates(study, results, gpu=gpus > 0, threads=threads)
-    rows = planned(study, results, estimates)
-    console.print(table(study, rows, gpus > 0, threads))
-    seconds, words = chain(study, rows, estimates)
-    left = [row for row in rows if row.state != "done"]
+    rows, beside = planned(study, results, estimates), measured_beside(study, results, estimates)
+    console.print(table(study, rows, gpus > 0, threads, beside))
+    others = [row for of_kind in beside.values() for row in of_kind]
+    seconds, words = chain(study, rows, estimates, others)
+    left = [row for row in (*rows, *others) if row.state != "done"]
     work = sum(row.seconds for row in left)
     console.print(f"Longest chain: {_hours(seconds)}: {words}.", soft_wrap=True)
     if left:
         together = max(seconds, work / max(1, gpus))
         what = "GPU" if gpus else "training"
         console.print(f"With {max(1, gpus)} {what}{'s' * (gpus > 1)} at once: about {_hours(together)}.")
-        bases = Counter(row.basis for row in left)
+        bases = Counter(row.basis for row in rows if row.state != "done")
         said = [f"{bases[basis]} cells {WORDS[basis]}" for basis in BASES if bases[basis]]
+        open_jobs = {kind: sum(row.state != "done" for row in of_kind) for kind, of_kind in beside.items()}
+        said += [f"{number} measurings on {kind} by the pixels" for kind, number in open_jobs.items() if number]
         console.print(f"Times: {'; '.join(said)}. Early stopping is not foreseen.", soft_wrap=True)
     for warning in sight_warnings(study, results):
         console.print(f"Warning: {warning}.", soft_wrap=True)
@@ -169,7 +216,7 @@ def show(study: Study, results: Path, console: Console, gpus: int, threads: int)
             f"Better known after: segstudy run ... -- {paths.data(results, unseen[0])}/card.html", soft_wrap=True
         )
     stored = sum(estimates.size(name).store_bytes for name in dependencies.learned_datasets(study)) / 1e9
-    disk = sum(row.disk_mb for row in rows) / 1000
+    disk = sum(row.disk_mb for row in (*rows, *others)) / 1000
     console.print(
         f"Disk: {disk + stored:.2f} GB below {results}/, {stored:.2f} GB of it resized images.", soft_wrap=True
     )

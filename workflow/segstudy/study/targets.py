@@ -111,6 +111,7 @@ def figures(study: Study) -> list[str]:
             name for name in names if _has_policies(study, name) and "scores" in study.evaluation.measures
         ],
         "matrix": [name for name in names if study.experiments[name].external],
+        "external_strips": [name for name in names if study.experiments[name].external],
         "robustness": names if study.evaluation.corruptions.levels else [],
         "strips": [name for name, selected in study.experiments.items() if selected.rows > 1],
         "label_efficiency": [name for name, selected in study.experiments.items() if len(selected.labels) > 1],
@@ -167,9 +168,11 @@ def expanded(study: Study, names: Iterable[str]) -> set[str]:
 
 
 def checks(study: Study) -> list[str]:
-    """Return the checks of all data sets and splits that are trained on."""
+    """Return the checks of all data sets and splits that are trained on, and of their networks."""
     splits = dict.fromkeys((cell.dataset, cell.seed) for cell in trained_cells(study))
-    return [str(path) for path in paths.checks(paths.results(study.study), list(splits))]
+    folder, datasets = paths.results(study.study), dict.fromkeys(dataset for dataset, _ in splits)
+    networks = [paths.path(folder, paths.NETWORKS_CHECK, dataset=dataset) for dataset in datasets]
+    return [str(path) for path in [*paths.checks(folder, list(splits)), *networks]]
 
 
 def chain_checks(study: Study) -> list[str]:

@@ -171,7 +171,7 @@ def _entry(row: Mapping[Any, Any], subset: str, column: Column, bold: bool) -> E
 
 def row_names(row: Mapping[Any, Any], names: Sequence[str]) -> tuple[str, ...]:
     """Return the texts of the columns `names` of a row."""
-    if row["row"] == "cell":
+    if row["row"] != "control":
         return tuple(row[name] for name in names)
     words = {"model": row["model"].replace("_", " "), "loss": "control", "recipe": "", "class": row["class"]}
     return tuple(words[name] for name in names)

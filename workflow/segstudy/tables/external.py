@@ -23,9 +23,10 @@ from segstudy.evaluation.paired_tests import over_seeds
 from segstudy.tables.inputs import ExperimentInputs, table_inputs
 from segstudy.tables.pairwise import NAMES, Scores, score_tables
 from segstudy.tables.ranking import stability
+from segstudy.tables.variants import Variant, variant_of
 
 ARROW = " → "
-COLUMNS = ["trained_on", "tested_on", "pair", "own", "phantom", *NAMES, "class", "region", "policy", "metric"]
+COLUMNS = ["trained_on", "tested_on", "pair", "own", "phantom", "row", *NAMES, "class", "region", "policy", "metric"]
 COLUMNS += ["mean", "low", "high", "drop", "drop_low", "drop_high", "rank", "first", "tau", "images", "seeds"]
 
 
@@ -45,6 +46,11 @@ class External(NamedTuple):
         """The cell, with the pair in the place of its data set."""
         return self.cell._replace(dataset=self.pair)
 
+    @property
+    def as_row(self) -> Cell:
+        """The cell as a row of the test set: 'drive: unet' on it."""
+        return self.cell._replace(dataset=self.name, model=f"{self.cell.dataset}: {self.cell.model}")
+
 
 def external_inputs(snakemake: Any) -> tuple[ExperimentInputs, list[External], dict[str, DatasetConfig]]:
     """Return what the tables across data sets share, from the `snakemake` of a script.
@@ -57,19 +63,38 @@ def external_inputs(snakemake: Any) -> tuple[ExperimentInputs, list[External], d
     external = [External(Cell(*cell), name) for cell, name in params.external]
     datasets = {name: DatasetConfig.model_validate(block) for name, block in params.settings.items()}
     cells = [(item.as_cell, path) for item, path in zip(external, snakemake.input.external, strict=True)]
+    files = snakemake.input.external_variants
+    variants = [
+        (_on(variant_of(values), name), path)
+        for (values, name), path in zip(params.external_variants, files, strict=True)
+    ]
+    files = snakemake.input.external_controls
+    controls = [
+        (f"{dataset}{ARROW}{name}", seed, path)
+        for (dataset, name, seed), path in zip(params.external_pairs, files, strict=True)
+    ]
     tested = {item.pair: item.name for item in external}
     drawn = [item.pair for item in external if datasets[item.cell.dataset].phantom or datasets[item.name].phantom]
     inputs = replace(
         base,
         cells=[*base.cells, *cells],
+        variants=[*base.variants, *variants],
+        controls=[*base.controls, *controls],
         regions={**base.regions, **{pair: datasets[name].region for pair, name in tested.items()}},
         phantoms=[*base.phantoms, *dict.fromkeys(drawn)],
     )
     return inputs, external, datasets
 
 
+def _on(variant: Variant, name: str) -> Variant:
+    """Return a variant on an external test set: the pair in the place of its data set."""
+    return variant._replace(cell=External(variant.cell, name).as_cell)
+
+
 def external_rows(inputs: ExperimentInputs, external: Sequence[External], metric: str) -> pd.DataFrame:
-    """Return every network on its own test images and on every external test set.
+    """Return every network, variant and control on its own test images and on every external test set.
+
+    - `row`: `cell` of a network, `gain` of what needs no training (mirrored views, an ensemble), `control`.
 
     - `mean`, `low`, `high`: as in the experiment's table, over images and seeds.
     - `drop`: how much worse than on the own test images, positive where it is worse, with the 95 % interval of
@@ -77,7 +102,7 @@ def external_rows(inputs: ExperimentInputs, external: Sequence[External], metric
     - `rank` among the networks of one data set on one test set, 1 the best, and `first`, the share of bootstrap
       resamples in which it is the best.
     - `tau`: Kendall's tau-b (1945, doi:10.1093/biomet/33.3.239) of the order of the networks there and on the own test
-      images: 1 the same order, -1 the reverse; NaN with one network.
+      images: 1 the same order, -1 the reverse; NaN with one network. Of networks alone, as are ranks.
 
     Args:
         inputs: of the experiment, with its external cells, see `external_inputs`.
@@ -90,7 +115,8 @@ def external_rows(inputs: ExperimentInputs, external: Sequence[External], metric
     Raises:
         StudyError: as `ExperimentInputs.headline`; a data set has no test image of its own.
     """
-    tables = {scores.dataset: scores for scores in score_tables(inputs.headline(), metric)}
+    variants = [variant for variant, _ in inputs.variants]
+    tables = {scores.dataset: scores for scores in score_tables(inputs.headline(), metric, variants)}
     rows: list[dict[str, Any]] = []
     for trained_on in dict.fromkeys(item.cell.dataset for item in external):
         own = tables.get(trained_on)
@@ -109,25 +135,31 @@ def external_rows(inputs: ExperimentInputs, external: Sequence[External], metric
 
 
 def _rows(own: Scores, scores: Scores, direction: str) -> list[dict[str, Any]]:
-    """Return a row for each network on one test set."""
+    """Return a row for each network, variant and control on one test set."""
     sign = 1 if direction == "higher" else -1
     networks = own.networks
     ranks = stability(sign * np.stack([scores.rows[key] for key in networks]))
-    means = {key: over_seeds(scores.rows[key]) for key in networks}
-    tau = kendall([over_seeds(own.rows[key]) for key in networks], list(means.values()))
+    means = {key: over_seeds(values) for key, values in scores.rows.items()}
+    tau = kendall([over_seeds(own.rows[key]) for key in networks], [means[key] for key in networks])
+    of_network = {
+        key: {"rank": rank["rank"], "first": rank["first"], "tau": np.nan if scores is own else tau}
+        for key, rank in zip(networks, ranks, strict=True)
+    }
     rows = []
-    for key, rank in zip(networks, ranks, strict=True):
+    # The networks, then what needs no training.
+    for key in sorted(scores.rows, key=lambda key: (key not in of_network, key[0] != "cell")):
         low, high = bootstrap_interval(scores.rows[key])
-        drop = sign * (over_seeds(own.rows[key]) - means[key])
-        ends = bootstrap_difference(sign * own.rows[key], sign * scores.rows[key])
-        if scores is own:
-            drop, ends = np.nan, (np.nan, np.nan)
+        drop, ends = np.nan, (np.nan, np.nan)
+        if scores is not own and key in own.rows:
+            drop = sign * (over_seeds(own.rows[key]) - means[key])
+            ends = bootstrap_difference(sign * own.rows[key], sign * scores.rows[key])
         measured = scores.measured[key]
         rows.append(
-            dict(zip(NAMES, key[1:], strict=True))
+            {"row": "gain" if key in scores.variants else key[0]}
+            | dict(zip(NAMES, key[1:], strict=True))
             | {"class": scores.class_name, "region": scores.region, "policy": scores.policy}
             | {"mean": means[key], "low": low, "high": high, "drop": drop, "drop_low": ends[0], "drop_high": ends[1]}
-            | {"rank": rank["rank"], "first": rank["first"], "tau": np.nan if scores is own else tau}
+            | of_network.get(key, {"rank": np.nan, "first": np.nan, "tau": np.nan})
             | {"images": int(measured.any(axis=0).sum()), "seeds": int(measured.any(axis=1).sum())}
         )
     return rows

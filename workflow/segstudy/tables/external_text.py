@@ -11,16 +11,21 @@ import pandas as pd
 from segstudy.config.datasets import DatasetConfig
 from segstudy.evaluation.metrics import METRICS
 from segstudy.tables.captions import REGION_WORDS, threshold_words
-from segstudy.tables.content import best_of, experiment_table
+from segstudy.tables.content import best_of, experiment_table, row_names
 from segstudy.tables.inputs import ExperimentInputs
 from segstudy.tables.pairwise_text import NAMES, ONE_SEED
 from segstudy.tables.render import DASH, Entry, Line, Panel, Table, title_of
+from segstudy.tables.variants import variant_words
 
 METHOD = (
     "Values are means over images and seeds; intervals are 95 % bootstrap intervals over images and, with several, "
     "seeds. Drop: how much worse a network is than on its own test images; its interval draws the images of both apart "
     "and the seeds together. The order is that of the networks of one data set; tau is Kendall's tau-b against their "
     "order on the own test images; a network is first in a share of the resamples of images and seeds."
+)
+CONTROLS = (
+    "Controls learn, where they do, from the training images of the data set that the networks were trained on; how "
+    "much they lose tells how much harder other images are for a rule that is no network."
 )
 SETTLED = 0.95  # share of resamples from which on a first place is called settled
 SAME = 1 - 1e-9
@@ -41,19 +46,27 @@ def content(
     counts = inputs.headline()
     names = name_columns(rows)
     protocol = [threshold_words(counts), *test_set_words(rows, counts, datasets, leaks), METHOD]
+    protocol += [*variant_words([variant for variant, _ in inputs.variants]), *([CONTROLS] * bool(inputs.controls))]
     protocol += [ONE_SEED] if rows["seeds"].max() == 1 else []
     drawn = [name for name in dict.fromkeys([*trained, *tested]) if datasets[name].phantom]
     panels = [matrix_panel(rows, names, drawn), drop_panel(rows, names, drawn)]
-    panels += [order_panel(rows, names, drawn)] if len(rows[names].drop_duplicates()) > 1 else []
+    several = len(networks(rows)[[*NAMES]].drop_duplicates()) > 1
+    panels += [order_panel(networks(rows), names, drawn)] if several else []
     panels[-1] = panels[-1]._replace(sentences=[*sentences(rows)])
     title = ": external test sets"
     table = experiment_table(inputs, counts, trained, protocol, names, panels, title=title, part="external")
     return table._replace(title=title_of(f"Experiment {inputs.experiment}{title}", drawn), phantoms=tuple(drawn))
 
 
+def networks(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that were trained."""
+    return rows[rows["row"] == "cell"]
+
+
 def name_columns(rows: pd.DataFrame) -> list[str]:
-    """Return the columns that name a network: recipes only where there are several."""
-    return ["model", "loss", *(["recipe"] if rows["recipe"].nunique() > 1 else [])]
+    """Return the columns that name a row: recipes only where there are several; controls have none."""
+    recipes = rows.loc[rows["loss"] != "", "recipe"]
+    return ["model", "loss", *(["recipe"] if recipes.nunique() > 1 else [])]
 
 
 def network_name(row: Mapping[Any, Any], rows: pd.DataFrame) -> str:
@@ -92,7 +105,7 @@ def matrix_panel(rows: pd.DataFrame, names: Sequence[str], drawn: Sequence[str])
     """Return the values: networks by training data in rows, test sets in columns."""
     direction = METRICS[rows["metric"].iloc[0]].direction
     best: set[int] = set()
-    for _, part in rows.groupby(["trained_on", "tested_on"], sort=False):
+    for _, part in networks(rows).groupby(["trained_on", "tested_on"], sort=False):
         best |= best_of(part["mean"], direction)
     label = METRICS[rows["metric"].iloc[0]].label
     texts = {i: _number(row["mean"], row["low"], row["high"]) for i, row in rows.iterrows()}
@@ -128,13 +141,14 @@ def _panel(
     """Return a panel of test sets in columns; what was not measured is a dash."""
     tested = list(rows["tested_on"].unique())
     lines = []
-    for (trained, *_), part in rows.groupby(["trained_on", *NAMES], sort=False):
+    for (trained, *_), part in rows.groupby(["trained_on", "row", *NAMES], sort=False):
         at = dict(zip(part["tested_on"], part.index, strict=True))
         entries = [
             Entry(text=texts[at[name]], bold=at[name] in (bold or ())) if name in at else Entry(text=DASH)
             for name in tested
         ]
-        lines.append(Line(str(trained), tuple(str(part[name].iloc[0]) for name in names), False, tuple(entries)))
+        row = dict(part.iloc[0])
+        lines.append(Line(str(trained), row_names(row, names), row["row"] == "control", tuple(entries)))
     heads = tuple(f"{name} (PHANTOM)" if name in drawn else str(name) for name in tested)
     return Panel(key, title, heads, lines, list(notes))
 
@@ -146,8 +160,8 @@ def _number(value: float, low: float, high: float) -> str:
 
 
 def sentences(rows: pd.DataFrame) -> Iterator[str]:
-    """Yield what the rows support: the drop of the network that is best at home, and whether the order holds."""
-    metric = METRICS[rows["metric"].iloc[0]]
+    """Yield what the rows of networks support: the drop of the best at home, and whether the order holds."""
+    rows, metric = networks(rows), METRICS[rows["metric"].iloc[0]]
     for trained, part in rows.groupby("trained_on", sort=False):
         own = part[part["own"] == 1]
         lead = dict(own.sort_values("rank", kind="stable").iloc[0])
