@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from segstudy.config.cell import Cell
 from segstudy.evaluation.bootstrap import bootstrap_interval
@@ -80,3 +81,7 @@ def test_the_figure_has_a_panel_for_each_corruption_and_is_the_same_twice(tmp_pa
     for name in ("a", "b"):
         draw_robustness(rows, "losses", {kind: tmp_path / f"{name}.{kind}" for kind in ("svg", "png")})
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    second = rows[rows["corruption"] == rows["corruption"].iloc[0]].assign(dataset="chase")
+    draw_robustness(pd.concat([rows, second]), "losses", {kind: tmp_path / f"two.{kind}" for kind in ("svg", "png")})
+    one, two = (Image.open(tmp_path / f"{name}.png").height for name in ("a", "two"))
+    assert two > 1.5 * one, "a second data set begins on a line of its own"
