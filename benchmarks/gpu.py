@@ -9,12 +9,14 @@ GPU nothing is run but with `--rehearse`: the same parts on the CPU, to try this
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +47,8 @@ DIFFERENCE = 1e-3  # between a CPU's and a GPU's logits, whose sums are of anoth
 console = Console(width=150)
 
 
-def weights_after(settings: dict[str, Any], device: torch.device) -> list[torch.Tensor]:
-    """Return the weights after two training steps, and the logits that follow, on the CPU."""
+def weights_after(settings: dict[str, Any], device: torch.device, steps: int = 2) -> list[torch.Tensor]:
+    """Return the weights after some training steps, and the logits that follow, on the CPU."""
     torch.manual_seed(0)
     network = registry.build(settings, 3, 1).to(device).train()
     draws = torch.Generator().manual_seed(1)
@@ -54,7 +56,7 @@ def weights_after(settings: dict[str, Any], device: torch.device) -> list[torch.
     target = (x.mean(1) > 0.5).to(torch.uint8)
     loss = build.build_loss({"loss": "bce"}, ClassStatistics((1, 1)))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
-    for _ in range(2):
+    for _ in range(steps):
         optimizer.zero_grad()
         loss(network(x), target, torch.ones_like(target)).backward()
         optimizer.step()
@@ -104,6 +106,27 @@ def losses() -> str:
     return f"{len(kinds)} losses repeat their bits; values and gradients within {largest:.1g} of the CPU's"
 
 
+def one_training() -> tuple[float, list[torch.Tensor]]:
+    """Return the seconds of a training, and its weights."""
+    device = choose_device()
+    configure(device, 1, deterministic=True)
+    settings = {"network": "unet", **NETWORKS["unet"]}
+    weights_after(settings, device)  # libraries are loaded
+    started = time.perf_counter()
+    weights = weights_after(settings, device, steps=100)
+    return time.perf_counter() - started, weights
+
+
+def sharing() -> str:
+    """Two trainings at once on one GPU: the bits of one alone, and the seconds."""
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        alone, weights = pool.submit(one_training).result()
+        both = [future.result() for future in [pool.submit(one_training) for _ in range(2)]]
+    assert all(torch.equal(a, b) for _, own in both for a, b in zip(weights, own, strict=True)), "other bits"
+    seconds = max(took for took, _ in both)
+    return f"two at once have the bits of one alone: {seconds:.1f} s, alone {alone:.1f} s"
+
+
 def program(*arguments: str) -> str:
     """Run a program of this project and let it print; return its last line."""
     done = subprocess.run([sys.executable, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
@@ -150,7 +173,9 @@ def study() -> str:
         return f"report written; {masks} pictures predicted; one cell exported"
 
 
-PARTS: dict[str, Callable[[], str]] = {part.__name__: part for part in (networks, losses, kills, memory, speed, study)}
+PARTS: dict[str, Callable[[], str]] = {
+    part.__name__: part for part in (networks, losses, sharing, kills, memory, speed, study)
+}
 
 
 def main() -> int:

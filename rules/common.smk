@@ -69,7 +69,13 @@ elif workflow.is_main_process and not workflow.dryrun:
     locks.record(plugin.name if plugin else "local")
 
 accept_rule_names(workflow, STUDY)
-JOBS = JobRequests(STUDY, workflow.resource_settings)
+try:
+    JOBS = JobRequests(STUDY, workflow.resource_settings)
+except StudyError as error:
+    sys.exit(f"\nError: {error}\n")
+for name, count in JOBS.scheduled.items():
+    workflow.register_resource(name, count)
+WHOLE_GPU = JOBS.whole_gpu
 # For the plans: where trainings run, which is no parameter, since the same plan holds on every machine.
 TRAININGS = {"gpu": JOBS.estimates.gpu, "threads": JOBS.estimates.threads}
 os.environ.update(SEGSTUDY_TRAININGS=json.dumps(TRAININGS))
@@ -87,6 +93,7 @@ SPLIT = f"{RESULTS}/{paths.SPLIT}"
 STORE = f"{RESULTS}/{paths.STORE}"
 IMAGES_CHECK = f"{RESULTS}/{paths.IMAGES_CHECK}"
 SPLIT_CHECK = f"{RESULTS}/{paths.SPLIT_CHECK}"
+NETWORKS_CHECK = f"{RESULTS}/{paths.NETWORKS_CHECK}"
 CELL = f"{RESULTS}/{paths.CELL}"
 FLIPS = f"{CELL}/{paths.FLIPS}"
 EXTERNAL = f"{RESULTS}/{paths.EXTERNAL}"

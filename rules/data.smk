@@ -153,6 +153,24 @@ rule plan:
         "../workflow/scripts/plan.py"
 
 
+rule check_networks:
+    """Warn of networks that never see the median object of a data set whole; nothing waits for it but the report."""
+    input:
+        index=INDEX,
+        card=f"{RESULTS}/{paths.CARD}",
+        plan=of_dataset(lookups.plan),
+    output:
+        checked=NETWORKS_CHECK,
+    priority: CHECKS_FIRST
+    resources:
+        **JOBS.per_attempt(mb=1000, minutes=10),
+    params:
+        networks=of_dataset(lookups.networks),
+        size=of_dataset(lookups.block, "size"),
+    script:
+        "../workflow/scripts/check_networks.py"
+
+
 rule preprocess:
     """Decode and resize every image once, into arrays that trainings open in place."""
     input:

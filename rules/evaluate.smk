@@ -100,6 +100,7 @@ rule measure_external:
         disk_mb=JOBS.external_disk_mb,
         gpu=GPU,
         gpu_mb=JOBS.gpu_mb,
+        gpu_share=JOBS.gpu_share,
     params:
         **OF_EXTERNAL_IMAGES,
         seen_as=of_external_cell(external.seen_as),
@@ -140,6 +141,7 @@ rule measure_corrupted:
         runtime=JOBS.corrupted_minutes,
         gpu=GPU,
         gpu_mb=JOBS.gpu_mb,
+        gpu_share=JOBS.gpu_share,
     params:
         **OF_IMAGES,
         seen_as=of_cell(external.seen_as_own),

@@ -199,6 +199,7 @@ rule denoised:
     resources:
         **JOBS.per_attempt(mb=8000, minutes=60),
         gpu=GPU,
+        gpu_share=WHOLE_GPU,
     params:
         network=of_cell(cell_inputs.network),
         title=lambda wildcards: cell_of(wildcards).path,

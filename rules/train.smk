@@ -64,6 +64,7 @@ rule train:
         disk_mb=JOBS.disk_mb,
         gpu=GPU,
         gpu_mb=JOBS.gpu_mb,
+        gpu_share=JOBS.gpu_share,
     params:
         settings=lambda wildcards: lookups.training(
             STUDY, wildcards.dataset, wildcards.model, wildcards.loss, wildcards.recipe
@@ -92,6 +93,7 @@ rule predict:
         disk_mb=JOBS.disk_mb,
         gpu=GPU,
         gpu_mb=JOBS.gpu_mb,
+        gpu_share=JOBS.gpu_share,
     params:
         **OF_IMAGES,
         network=of_cell(cell_inputs.network),
@@ -119,6 +121,7 @@ rule predict_flips:
         disk_mb=JOBS.disk_mb,
         gpu=GPU,
         gpu_mb=JOBS.gpu_mb,
+        gpu_share=JOBS.gpu_share,
     params:
         **OF_IMAGES,
         network=of_cell(cell_inputs.network),
@@ -142,6 +145,7 @@ rule pseudo_predict:
     resources:
         **JOBS.per_attempt(mb=8000, minutes=240),
         gpu=GPU,
+        gpu_share=WHOLE_GPU,
     params:
         network=of_cell(cell_inputs.network),
         root=of_unlabelled(lookups.root),

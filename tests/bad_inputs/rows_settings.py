@@ -56,7 +56,7 @@ RECIPES = [
         "crops-twice",
         "recipes.default",
         {"crops_per_epoch": 10, "crops_per_image": 2},
-        "crops_per_epoch says how many crops",
+        "crops_per_epoch (10) is the number of crops of an epoch",
     ),
     wrong(
         "start-unknown", "recipes.default.start_from", {"recipe": "pretrain"}, "names 'pretrain', which is not defined"

@@ -5,7 +5,7 @@ import torch
 
 from segstudy.models.cost import count_saved_bytes
 from segstudy.models.registry import build
-from segstudy.models.step_memory import LiveBytes, step_bytes
+from segstudy.models.step_memory import LiveBytes, network_memory, step_bytes
 
 UNET = {"network": "unet", "depth": 2, "width": 8}
 
@@ -45,3 +45,26 @@ def test_it_grows_with_the_batch_and_shrinks_with_the_arithmetic():
 def test_nothing_is_computed_or_allocated():
     """A batch of 4,096 images of 1,024 pixels a side: terabytes."""
     assert step_bytes(UNET, 3, 1, 4096, (1024, 1024)).tensors > 1e12
+
+
+@pytest.mark.parametrize("gpu", [True, False])
+def test_the_line_of_a_network_meets_its_steps(gpu):
+    line = network_memory(UNET, 3, 1, (64, 64), gpu, bf16=False)
+    for images in (2, 16):
+        step = step_bytes(UNET, 3, 1, images, (64, 64))
+        assert line.mb(images * 64 * 64) == pytest.approx((step.tensors if gpu else step.process(0)) / 1e6)
+    between = step_bytes(UNET, 3, 1, 7, (64, 64))
+    assert line.mb(7 * 64 * 64) >= 0.999 * (between.tensors if gpu else between.process(0)) / 1e6
+
+
+class Looks(torch.nn.Conv2d):
+    """A network whose way depends on its values."""
+
+    def forward(self, x):
+        return super().forward(x) if x.max().item() > 0 else super().forward(-x)
+
+
+def test_a_network_that_looks_at_values_cannot_be_counted(monkeypatch, caplog):
+    monkeypatch.setattr("segstudy.models.registry.build", lambda *_: Looks(3, 1, 1))
+    assert network_memory(UNET, 3, 1, (64, 64), gpu=False, bf16=False) is None
+    assert "unet: its memory is guessed, since it cannot be counted (DataDependent" in caplog.text

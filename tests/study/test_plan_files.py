@@ -5,8 +5,9 @@ import pytest
 from segstudy.config.load import load_study
 from segstudy.config.plan_file import read_plan
 from segstudy.core.files import write_json
-from segstudy.runtime.resources import main_memory
+from segstudy.runtime.resources import NetworkMemory, main_memory
 from segstudy.study import plan_files
+from segstudy.study.estimates import CONTEXT_MB, Estimates
 from segstudy.study.plan_files import facts_of, machine_of, make, write_plan
 from segstudy.study.plan_view import assume_plans, plan_table, sight_warnings
 from segstudy.study.plan_wishes import plan_wishes
@@ -37,9 +38,9 @@ def planned(study, tmp_path):
     wishes, path = plan_wishes(study, "ph2"), tmp_path / "plan.yaml"
     facts = facts_of(wishes, [(767, 576)] * 200, OBJECTS)
 
-    def run(given=None, hours=None):
+    def run(given=None, hours=None, count=None):
         machine = machine_of(wishes["limits"] | {"hours": hours}, gpu=True, threads=1)
-        write_plan("ph2", make("ph2", wishes, facts, machine, path, given))
+        write_plan("ph2", make("ph2", wishes, facts, machine, path, given, count))
         return read_plan(path)
 
     return run
@@ -52,6 +53,8 @@ def test_wishes_are_what_the_config_says(study):
     assert wishes["written"] == {"crops_per_epoch": None, "validate_every": 2}
     assert (wishes["channels"], wishes["outputs"], wishes["reader"]) == (1, 1, "ph2")
     assert wishes["limits"] == {"memory_gb": 4.0, "hours": None}
+    study.datasets["ph2"].training.update(accumulate=2)
+    assert plan_wishes(study, "ph2")["written"]["accumulate"] == 2
 
 
 def test_a_plan_is_read_as_it_was_written(planned):
@@ -64,6 +67,26 @@ def test_a_plan_is_read_as_it_was_written(planned):
         *(set(plan.values) - {"models"}),
         *(f"models.{n}.depth" for n in ("unet", "narrow")),
     } | {"models.unet.width"}
+
+
+def test_the_memory_that_was_counted_is_what_jobs_ask_for(study, planned, monkeypatch, tmp_path):
+    plan = planned(count=lambda settings, *_: NetworkMemory(10.0 * settings["width"], 500.0))
+    assert plan.memory == {
+        "unet": {"weights": 320.0, "megapixel": 500.0},
+        "narrow": {"weights": 40.0, "megapixel": 500.0},
+    }
+    study.assume("ph2", plan)
+    monkeypatch.chdir(tmp_path)  # no files of a study
+    estimates = Estimates(study, tmp_path / "results/tiny", gpu=True)
+    asked = estimates.cell("ph2", "unet", "default").gpu_mb
+    height, width = estimates.size("ph2").canvas
+    pixels = plan.values["batch_size"] * height * width
+    assert asked == pytest.approx(CONTEXT_MB + 320 + 500e-6 * pixels + estimates.size("ph2").store_bytes / 1e6)
+    assert plan.memory_of("unet", gpu=False) is None, "it was counted for a GPU"
+    plan.path.write_text(plan.path.read_text().replace("width: 32", "width: 64", 1))
+    edited = read_plan(plan.path)
+    assert edited.edited == ["models.unet.width"] and edited.memory_of("unet", gpu=True) is None
+    assert edited.memory_of("narrow", gpu=True)
 
 
 def test_an_edited_value_stays_when_the_plan_is_made_again_and_says_so(planned, caplog):
@@ -109,7 +132,9 @@ def test_a_network_that_never_sees_an_object_whole_is_named(study, tmp_path, dep
     write_json(tmp_path / "data/ph2/card.json", {"objects": OBJECTS})
     said = sight_warnings(fixed, tmp_path)
     assert bool(said) == warned
-    assert not warned or "unet on ph2 sees 92 pixels from each, and the median object is 156 pixels long" in said[0]
+    assert (
+        not warned or "unet on ph2: an output pixel sees 92 pixels, and the median object is 156 pixels long" in said[0]
+    )
 
 
 def test_memory_is_that_of_the_machine_unless_the_config_says(monkeypatch, tmp_path):
@@ -121,6 +146,9 @@ def test_memory_is_that_of_the_machine_unless_the_config_says(monkeypatch, tmp_p
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(4)))
     machine = machine_of(limits, gpu=False, threads=2)
     assert machine.memory_gb == pytest.approx(main_memory() / 2e9) and "2 of 4 cores" in machine.memory_words
+    monkeypatch.setattr("resource.getrlimit", lambda what: (3_000_000_000, 3_000_000_000))
+    address_space = machine_of(limits, gpu=False, threads=4)
+    assert address_space.memory_gb == pytest.approx(2.4) and "ulimit -v" in address_space.memory_words
     monkeypatch.setenv("PATH", str(tmp_path))  # no nvidia-smi
     assert "set plan.memory_gb" in machine_of(limits, gpu=True, threads=1).memory_words
     assert plan_files.machine_of(limits | {"memory_gb": 24.0}, True, 1).memory_gb == 24

@@ -3,7 +3,9 @@
 import pytest
 
 from segstudy.core.errors import StudyError
-from segstudy.study.flops import network_cost, network_mb
+from segstudy.runtime.resources import NetworkMemory
+from segstudy.study.estimates import BASE_MB
+from segstudy.study.flops import guessed_memory, network_cost
 from segstudy.study.planner import (
     FEWEST_EPOCHS,
     LEAST_STEPS,
@@ -74,9 +76,31 @@ def test_a_batch_fits_into_the_memory_by_the_estimate(memory):
     made = plan(few, GPU._replace(memory_gb=memory))
     cost = network_cost({**UNET, **made.models["unet"]}, 3, 1)
     crop, batch = made.values["crop"], made.values["batch_size"]
-    needed = network_mb(cost, batch * crop[0] * crop[1])
+    needed = guessed_memory(cost).mb(batch * crop[0] * crop[1])
     assert needed < USABLE * 1000 * memory
     assert batch >= 2 and plan(few, GPU._replace(memory_gb=80.0)).values["batch_size"] >= batch
+
+
+def test_memory_that_was_counted_decides_and_is_kept_for_the_jobs():
+    """200 MB of weights and 10,000 MB of a megapixel: an image of 256x192 takes 492 MB."""
+    asked = []
+
+    def count(settings, channels, outputs, size, gpu, bf16):
+        asked.append((settings["depth"], channels, outputs, size, gpu, bf16))
+        return NetworkMemory(200.0, 10_000.0)
+
+    machine = CPU._replace(memory_gb=4.0)
+    made = make_plan(LESIONS, machine, {"precision": "bf16"}, {"unet": UNET}, count)
+    assert asked[0] == (4, 3, 1, (192, 256), False, True)
+    store = 170 * 192 * 256 * 5 / 1e6
+    fitting = int((USABLE * 4000 - BASE_MB - store - 200) / 491.52)
+    assert fitting == 4 and made.values["batch_size"] == 4
+    assert f"{fitting} would fit" in made.because["batch_size"] and made.because["batch_size"].endswith("counted")
+    assert made.memory == {"unet": NetworkMemory(200.0, 10_000.0)}
+    halves = make_plan(LESIONS, machine, {"accumulate": 2}, {"unet": UNET}, count)
+    assert "8 would fit" in halves.because["batch_size"], "two parts, one after the other"
+    unknown = make_plan(LESIONS, machine, {}, {"unet": UNET}, lambda *_: None)
+    assert unknown.memory == {} and unknown == make_plan(LESIONS, machine, {}, {"unet": UNET})
 
 
 def test_too_little_memory_is_said():
@@ -100,6 +124,32 @@ def test_little_time_narrows_the_network_first_and_the_image_then():
         assert made.values["epochs"] * 136 / made.values["batch_size"] >= 0.9 * LEAST_STEPS
     assert widths[0] == 16 and widths[-1] == 8 and widths == sorted(widths, reverse=True)
     assert sides[0] == 256 and sides[-1] < 256 and sides == sorted(sides, reverse=True)
+
+
+FACADES = Facts([(1024, 768)] * 60, 38, 10, 244.0, 3.0, 3, 12)
+
+
+def test_little_time_shrinks_thin_parts_before_crops_lose_the_median_object():
+    """Parts of 3 pixels: 1,365 pixels would keep four. Crops of 128 on 704 pixels do not hold an object of 168."""
+    minutes = {}
+    for one in (1, 3, 10, 60):
+        made = plan(FACADES, CPU._replace(hours=one / 60), {"validate_every": 2})
+        minutes[one] = made.values
+        crop = made.values["crop"]
+        assert crop is None or max(crop) >= 244 * made.values["size"]["long_side"] / 1024
+    assert minutes[1]["size"] == minutes[3]["size"] == {"long_side": 352}, "a pixel of the thinnest is left"
+    assert minutes[1]["crop"] is None
+    assert minutes[10]["size"] == minutes[60]["size"] == {"long_side": 768} and minutes[10]["crop"] == [192, 192]
+
+
+def test_a_crop_that_is_written_is_no_reason_to_shrink_the_canvas():
+    made = plan(FACADES, GPU, {"crop": [128, 128]})
+    assert made.values["size"] == "native" and made.models["unet"]["width"] == 32
+
+
+@pytest.mark.parametrize("minutes", [2, 5, 15, 60])
+def test_vessels_of_a_pixel_are_never_shrunk(minutes):
+    assert plan(VESSELS, CPU._replace(hours=minutes / 60)).values["size"] == "native"
 
 
 def test_the_epochs_fill_the_hours():

@@ -128,3 +128,16 @@ def test_every_line_is_what_the_manual_allows(tmp_path, study, gpus):
         local = {"encoder", "cards", "splits", "tables", "figures", "report"}  # one needs the internet, five are names
         # A plan is read while the study runs, and here jobs write empty files.
         assert kinds - set(sent) - {"plan"} == local, "the local rules alone are not sent"
+
+
+@pytest.mark.parametrize(("mode", "most"), [("mode=shared:j_exclusive=no", 2), ("mode=exclusive_process", 1)])
+def test_trainings_share_a_gpu_where_the_queue_does(tmp_path, mode, most):
+    copy = new_copy(tmp_path / "copy")
+    profile = copy.file("profiles/lsf/config.yaml")
+    text = profile.read_text().replace("  gpu: 4 ", "  gpu: 1 ").replace("mode=exclusive_process", mode)
+    profile.write_text(text.replace("    gpu: 1\n", "    gpu: 1\n    trainings_per_gpu: auto\n", 1))
+    lines, _ = lines_of(copy, "train")
+    trainings = [(used, parsed(given)) for attempt, rule, used, given in lines if rule == "train" and attempt == 1]
+    assert max(used for used, _ in trainings) == most
+    asked = dict(part.split("=") for part in f"num=1:{mode}".split(":"))
+    assert all(submission.gpu == asked for _, submission in trainings)

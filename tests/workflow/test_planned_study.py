@@ -53,6 +53,15 @@ def test_a_plan_is_made_once_and_holds_when_it_is_edited(planned):
     assert again.values["epochs"] == 1 and again.edited == ["epochs"] and again.seen["hours"] == 0.004
     assert "epochs is 1, edited by hand" in outcome.text
 
+    # A network that never sees a lesion whole is named where people look before they train.
+    planned.study["models"]["unet"] = {"depth": 1, "width": 2, "convolutions": 1}
+    check = "results/tiny/data/ph2/checks/networks.json"
+    outcome = planned.snakemake(check)
+    assert outcome.code == 0 and set(outcome.jobs) == {"plan", "check_networks"}, outcome.text
+    record = json.loads(planned.file(check).read_text())
+    assert record["fields"]["unet"] < record["span"] and record["warnings"][0] in outcome.text
+    assert record["warnings"][0] in planned.run("segstudy", "check-config", "study.yaml").text.replace("\n", " ")
+
 
 def test_every_rule_that_tells_or_takes_a_planned_number_waits_for_the_plan(planned):
     """Snakemake would end here where a parameter asks for a plan that is no input of its job."""

@@ -22,6 +22,7 @@ def check_config(files: Files = None) -> None:
     """
     from segstudy.cli.console import console
     from segstudy.config import dependencies
+    from segstudy.study.plan_view import sight_warnings
 
     study, results = open_study(files, anywhere=True)
     terminal = console()
@@ -33,6 +34,8 @@ def check_config(files: Files = None) -> None:
     ancestors = dependencies.ancestors(study)
     sources = f", and {len(ancestors)} cells that these start or learn from" if ancestors else ""
     terminal.print(f"{len(study.cells)} cells in all, each trained once{sources}. What they cost: segstudy plan")
+    for warning in sight_warnings(study, results):
+        terminal.print(f"Warning: {warning}.", soft_wrap=True)
     missing = [name for name in datasets if _drawn(study, name) == "" and not study.root(name).is_dir()]
     if missing:
         roots = " and ".join(f"datasets.{name}.root" for name in missing)

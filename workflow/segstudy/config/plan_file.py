@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ class _PlannedOptions(Options):
     models: dict[str, dict[str, Any]] = Field({})
     because: dict[str, str] = Field({})
     seen: dict[str, Any] = Field({})
+    memory: dict[str, dict[str, float]] = Field({})
     computed: dict[str, Any] = Field({})
 
 
@@ -60,6 +61,8 @@ class DatasetPlan:
     because: dict[str, str]  # a sentence for each choice
     seen: dict[str, Any]  # sizes and limits that it was made for
     computed: Values  # what the planner had chosen
+    # Network -> MB of its weights and of a megapixel (`resources.NetworkMemory`), on the device that `seen` names.
+    memory: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def edited(self) -> list[str]:
@@ -74,6 +77,11 @@ class DatasetPlan:
         """Return the values of these keys of a network."""
         own = self.values.get("models", {}).get(model, {})
         return {key: self._value(key, own, f"models.{model}.") for key in SHAPE if key in keys}
+
+    def memory_of(self, model: str, gpu: bool) -> dict[str, float] | None:
+        """Return the counted memory of a network; None where it was not counted for this kind of device, or edited."""
+        edited = any(key.startswith(f"models.{model}.") for key in self.edited)
+        return None if edited or self.seen.get("gpu") != gpu else self.memory.get(model)
 
     def size(self) -> Any:
         """Return the size of the data set's canvas."""
@@ -113,7 +121,7 @@ def read_plan(path: Path) -> DatasetPlan:
     for key, value in flat(values).items():
         if value == AUTO or (key.startswith("models.") and not _is_count(value)):
             raise StudyError(f"{key}: a plan says the number itself, found {value!r}", where=path)
-    return DatasetPlan(path, values, block.because, block.seen, block.computed)
+    return DatasetPlan(path, values, block.because, block.seen, block.computed, block.memory)
 
 
 def _is_count(value: Any) -> bool:

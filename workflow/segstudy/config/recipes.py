@@ -157,7 +157,8 @@ class Recipe(Plannable):
     def _one_count_of_crops(self) -> Recipe:
         if self.crops_per_epoch and (self.crops_per_image > 1 or self.balance != "none"):
             raise ValueError(
-                "crops_per_epoch says how many crops an epoch has in all: crops_per_image (1) and balance (none) go"
+                f"crops_per_epoch ({self.crops_per_epoch}) is the number of crops of an epoch in all, so it excludes "
+                f"crops_per_image and balance; set crops_per_image: 1 (now {self.crops_per_image}) and balance: none"
             )
         return self
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -33,13 +32,11 @@ from segstudy.models.cost import count_flops, count_parameters
 from segstudy.models.layer_table import field_words, layer_table
 from segstudy.models.registry import build
 
-logger = logging.getLogger("segstudy")
-
 
 def sketch_network(
     settings: Mapping[str, Any], store: str | Path, card: str | Path, title: str, outputs: Mapping[str, str | Path]
 ) -> None:
-    """Draw a network and write its layer table; warn where it never sees the median object whole.
+    """Draw a network and write its layer table.
 
     Args:
         settings: kind and options of the network, as `Study.model_settings` resolves them.
@@ -61,13 +58,8 @@ def sketch_network(
     )
     side, field = field_words(settings, *shape)
     sight = sight_words(side, field, _span(card, store))
-    if sight.endswith(UNSEEN):
-        logger.warning("%s: %s", title, sight)
     draw_sketch(table, title, outputs["svg"], outputs["png"], f"{footnote}\n{sight}")
     write_layer_table(table, outputs["csv"], outputs["html"], caption=f"{title}: {footnote}; {sight}")
-
-
-UNSEEN = "no pixel sees it whole"
 
 
 def sight_words(side: int | None, field: str, span: float | None) -> str:
@@ -81,7 +73,9 @@ def sight_words(side: int | None, field: str, span: float | None) -> str:
     words = f"receptive field {field} pixels" if side else f"receptive field: {field}"
     if span is None:
         return words
-    return f"{words}; the median object is {span:.0f} pixels long" + (f": {UNSEEN}" if side and side < span else "")
+    return f"{words}; the median object is {span:.0f} pixels long" + (
+        ": no pixel sees it whole" if side and side < span else ""
+    )
 
 
 def _span(card: str | Path, store: str | Path) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import weakref
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -13,7 +15,11 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from segstudy.core.errors import StudyError, first_line
 from segstudy.models import registry
+from segstudy.runtime.resources import NetworkMemory
+
+logger = logging.getLogger("segstudy")
 
 # Bytes of a parameter: weight, gradient, and two running means of Adam.
 PER_PARAMETER = 4 * 4
@@ -99,3 +105,30 @@ def step_bytes(
             del several, batch
             torch.stack(losses).mean().backward()
         return StepBytes(PER_PARAMETER * parameters, max(0, memory.largest - 4 * parameters))
+
+
+COUNTED = (2, 16)  # images of the two steps that `network_memory` counts; between them, it is never less than a count
+
+
+def network_memory(
+    settings: Mapping[str, Any], channels: int, outputs: int, size: tuple[int, int], gpu: bool, bf16: bool
+) -> NetworkMemory | None:
+    """Return what a network takes in training; None where it looks at values, so that nothing can be counted.
+
+    On a GPU these are the tensors of a step, on the CPU also what a process takes for them. Arguments as those of
+    `step_bytes`; `gpu`: whether it trains on one.
+    """
+    counts = []
+    for images in COUNTED:
+        try:
+            step = step_bytes(settings, channels, outputs, images, size, bf16)
+        except StudyError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            logger.warning("%s: its memory is guessed, since it cannot be counted (%s)", settings["network"], reason)
+            return None
+        counts.append((step.tensors if gpu else step.process(0)) / 1e6)
+    few, many = COUNTED
+    of_image = (counts[1] - counts[0]) / (many - few)
+    return NetworkMemory(counts[0] - few * of_image, of_image * 1e6 / math.prod(size))

@@ -128,6 +128,7 @@ def _hashes(
 def _remarks(settings: Mapping[str, Any], pairs: Sequence[tuple[str, int]], results: Path) -> list[Remark]:
     names = dict.fromkeys(pair[0] for pair in pairs)
     files = {f"{name}, images": paths.path(results, paths.IMAGES_CHECK, dataset=name) for name in names}
+    files |= {f"{name}, networks": paths.path(results, paths.NETWORKS_CHECK, dataset=name) for name in names}
     files |= {
         f"{name}, split of seed {seed}": paths.path(results, paths.SPLIT_CHECK, dataset=name, seed=seed)
         for name, seed in pairs

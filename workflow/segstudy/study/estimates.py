@@ -23,8 +23,9 @@ from segstudy.config.recipes import Recipe
 from segstudy.config.study import Study
 from segstudy.core import checksums
 from segstudy.core.errors import StudyError
+from segstudy.runtime.resources import NetworkMemory
 from segstudy.study.dataset_size import DataSize, data_size
-from segstudy.study.flops import Cost, network_cost, network_mb
+from segstudy.study.flops import Cost, guessed_memory, network_cost
 
 PARTS = ("steps", "validation", "saving")  # the seconds of a training that are summed over its processes
 PASSES = 3  # a training step takes three times the operations of the forward pass
@@ -51,6 +52,7 @@ class Estimate(NamedTuple):
     training_mb: float  # main memory
     prediction_mb: float
     gpu_mb: float  # of a GPU's memory, for a training or a prediction; 0 without a GPU
+    gpu_busy: float | None  # share of the time in which a training keeps the GPU at work; None: not measured
     model_mb: float  # of the model file
     disk_mb: float  # of all files that stay
     basis: str  # of `training`, one of BASES
@@ -73,6 +75,7 @@ class Record(NamedTuple):
     parameters: int
     gpu: bool
     cuda_mb: float = 0.0
+    busy: float | None = None
     work: float = 1.0  # of a training image, see `work_per_image`
 
 
@@ -157,13 +160,14 @@ class Estimates:
         operations = cost.flops * predicted_pixels(size.canvas, prediction) * self._views()
         forward = operations / (GPU_SPEED if self.gpu else CPU_SPEED * self.threads)
         weights = 4 * cost.parameters / 1e6
-        pixels_per_pass = options.batch_size / options.accumulate * pixels
+        network_mb = self._memory(dataset, model, cost).mb(options.batch_size / options.accumulate * pixels)
         return Estimate(
             training=START + images * per_image,
             evaluation=self._evaluation(dataset, model, recipe, size.images * (forward + size.pixels * WRITING)),
-            training_mb=max((r.host_mb for r in alike), default=0.0) or self._training_mb(size, cost, pixels_per_pass),
+            training_mb=max((r.host_mb for r in alike), default=0.0) or self._training_mb(size, network_mb),
             prediction_mb=self._prediction_mb(size, cost, float(math.prod(prediction.tile or size.canvas))),
-            gpu_mb=self._gpu_mb(size, cost, pixels_per_pass, max((r.cuda_mb for r in alike), default=0.0)),
+            gpu_mb=self._gpu_mb(size, network_mb, max((r.cuda_mb for r in alike), default=0.0)),
+            gpu_busy=max((r.busy for r in alike if r.busy is not None), default=None),
             model_mb=weights,
             disk_mb=weights + self._predictions() * self._stays() * size.pixels * size.images / 1e6,
             basis=basis,
@@ -228,17 +232,23 @@ class Estimates:
             total += (fmean(measured) if measured else START + guess) * self._predictions()
         return total
 
-    def _training_mb(self, size: DataSize, cost: Cost, pixels: float) -> float:
+    def _memory(self, dataset: str, model: str, cost: Cost) -> NetworkMemory:
+        """Return what a network takes in training: as the plan has counted it, else a careful guess."""
+        plan = self._plan(dataset)
+        counted = plan.memory_of(model, self.gpu) if plan else None
+        return NetworkMemory(**counted) if counted else guessed_memory(cost)
+
+    def _training_mb(self, size: DataSize, network_mb: float) -> float:
         store = min(size.store_bytes / 1e6, HELD_MB)
         if self.gpu:
             return BASE_GPU_MB + store
-        return BASE_MB + store + network_mb(cost, pixels)
+        return BASE_MB + store + network_mb
 
-    def _gpu_mb(self, size: DataSize, cost: Cost, pixels: float, measured: float) -> float:
+    def _gpu_mb(self, size: DataSize, network_mb: float, measured: float) -> float:
         """Return the GPU memory of a training; its predictions, of which less is kept, take no more."""
         if not self.gpu:
             return 0.0
-        return CONTEXT_MB + (measured or network_mb(cost, pixels) + size.store_bytes / 1e6)
+        return CONTEXT_MB + (measured or network_mb + size.store_bytes / 1e6)
 
     def _prediction_mb(self, size: DataSize, cost: Cost, piece: float) -> float:
         """Return the memory of a prediction, `piece` pixels at least going through the network at once.
@@ -290,6 +300,7 @@ def _record(path: Path) -> Record | None:
             parameters=run["parameters"],
             gpu="cuda" in run["peak_memory_mb"],
             cuda_mb=run["peak_memory_mb"].get("cuda", 0.0),
+            busy=run.get("gpu_utilisation"),
             work=work_per_image(Recipe.model_validate(recipe)),
         )
     return None

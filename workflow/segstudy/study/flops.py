@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from segstudy.runtime.resources import NetworkMemory
+
 # Of a U-Net on an encoder with the decoder's usual widths: operations and values kept per pixel, and parameters, as
 # `models.cost` counts them for 256x256 pixels.
 ENCODERS = {
@@ -64,13 +66,13 @@ def network_cost(model: Mapping[str, Any], channels: int, outputs: int) -> Cost:
     return Cost(flops, kept + sum(c.before * c.share for c in layers if c.before > c.after), parameters, guess=False)
 
 
-def network_mb(cost: Cost, pixels: float) -> float:
-    """Return the memory of a network in training, in fp32, on whatever device it is.
+def guessed_memory(cost: Cost) -> NetworkMemory:
+    """Return a careful guess of a network's memory in training, in fp32, on whatever device it is.
 
-    That is what the backward pass needs of a step's `pixels`, and four values of each weight: itself, its gradient,
-    and two averages of Adam.
+    That is what the backward pass needs of a pixel, and four values of each weight: itself, its gradient, and two
+    averages of Adam. `models.step_memory` counts it, on tensors of torch.
     """
-    return (OVERHEAD * 4 * cost.values * pixels + 16 * cost.parameters) / 1e6
+    return NetworkMemory(weights=16 * cost.parameters / 1e6, megapixel=OVERHEAD * 4 * cost.values)
 
 
 def _levels(model: Mapping[str, Any], channels: int, outputs: int) -> Iterator[Convolution]:

@@ -12,6 +12,7 @@ from segstudy.config import paths
 from segstudy.config.study import Study
 from segstudy.runtime import resources
 from segstudy.study.estimates import Estimate, Estimates
+from segstudy.study.gpu_sharing import WHOLE, sharing_of
 
 Request = Callable[[Any, int], int]  # (wildcards, attempt) -> MB or minutes
 
@@ -23,7 +24,7 @@ GPU = int(resources.has_gpu())
 def profile_number(settings: Mapping[str, Any], name: str, default: int) -> int:
     """Return the number that the profile or the command line gives; the default for none, or for an expression."""
     given = settings.get(name)
-    value = getattr(given, "value", given)
+    value = getattr(given, "raw", given)
     return value if isinstance(value, int) else default
 
 
@@ -39,10 +40,13 @@ class JobRequests:
         self.study = study
         # `walltime` is a resource that no job uses, so that the profile can state the longest job among the others.
         self.longest = profile_number(asked.resources, "walltime", resources.LONGEST)
+        train = {name: getattr(one, "raw", one) for name, one in asked.overwrite_resources.get("train", {}).items()}
+        self.gpus = profile_number(asked.resources, "gpu", 0)
+        self.sharing = sharing_of(train, self.gpus, profile_number(asked.resources, "gpu_mb", 0))
         self.estimates = Estimates(
             study,
             paths.results(study.study),
-            gpu=bool(profile_number(asked.overwrite_resources.get("train", {}), "gpu", GPU)),
+            gpu=bool(profile_number(train, "gpu", GPU) or self.sharing),
             threads=profile_number(asked.overwrite_threads, "train", 1),
         )
 
@@ -66,6 +70,24 @@ class JobRequests:
         """Return the memory on a GPU, which `resources: gpu_mb` of a profile limits where several jobs share one."""
         expected = self._estimate(wildcards).gpu_mb
         return resources.memory_mb(expected, attempt) if expected else 0
+
+    def gpu_share(self, wildcards: Any, attempt: int) -> int:
+        """Return the parts of a GPU that a training or a prediction takes of `scheduled`; 0 where nobody counts."""
+        if not self.sharing:
+            return 0
+        return self.sharing.parts(self.gpu_mb(wildcards, attempt), self._estimate(wildcards).gpu_busy)
+
+    @property
+    def whole_gpu(self) -> int:
+        """The parts of a GPU that a job takes which shares it with no other."""
+        return WHOLE if self.sharing else 0
+
+    @property
+    def scheduled(self) -> dict[str, int]:
+        """What the scheduler counts in the place of the profile's GPUs, where trainings share them."""
+        if not (self.sharing and self.gpus):
+            return {}
+        return {"gpu": self.gpus * self.sharing.most, "gpu_share": self.gpus * WHOLE}
 
     def prediction_mb(self, wildcards: Any, attempt: int) -> int:
         """Return the memory of a prediction."""

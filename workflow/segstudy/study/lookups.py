@@ -183,6 +183,18 @@ def network(study: Study, dataset: str, model: str) -> dict[str, Any]:
     return study.model_settings(model, dataset)
 
 
+def networks(study: Study, dataset: str) -> dict[str, dict[str, Any]]:
+    """Return kind and options of every network that is trained on a data set.
+
+    Raises:
+        PlanMissing: some are left to a plan that is not there yet.
+    """
+    cells = [*study.cells, *dependencies.ancestors(study)]
+    return {
+        model: network(study, dataset, model) for model in dict.fromkeys(c.model for c in cells if c.dataset == dataset)
+    }
+
+
 def samples(study: Study, dataset: str, recipe: str) -> dict[str, Any]:
     """Return the settings of a recipe that shape the training samples of a data set.
 

@@ -15,7 +15,7 @@ from segstudy.config.plan_file import DatasetPlan, Values, flat, read_plan
 from segstudy.core.files import write_text
 from segstudy.runtime.resources import training_memory
 from segstudy.study.dataset_size import expected_subsets
-from segstudy.study.planner import Facts, Machine, Plan, make_plan
+from segstudy.study.planner import CountMemory, Facts, Machine, Plan, make_plan
 
 logger = logging.getLogger("segstudy")
 
@@ -62,7 +62,13 @@ def machine_of(limits: Mapping[str, Any], gpu: bool, threads: int) -> Machine:
 
 
 def make(
-    dataset: str, wishes: Mapping[str, Any], facts: Facts, machine: Machine, path: Path, given: Path | None = None
+    dataset: str,
+    wishes: Mapping[str, Any],
+    facts: Facts,
+    machine: Machine,
+    path: Path,
+    given: Path | None = None,
+    count: CountMemory | None = None,
 ) -> DatasetPlan:
     """Return the plan of a data set.
 
@@ -73,6 +79,7 @@ def make(
         machine: that trains.
         path: of the plan; what a person has changed in it stays.
         given: a plan that is kept with the study; what it says stays too.
+        count: the memory of a network, see `make_plan`.
 
     Raises:
         StudyError: the edited plan holds what no config may, or nothing fits into the memory.
@@ -84,8 +91,8 @@ def make(
     if given:
         kept |= flat(read_plan(given).values)
     kept = {key: value for key, value in kept.items() if key in wishes["keys"]}
-    plan = make_plan(facts, machine, *_with(kept, wishes))
-    free = _flat_values(make_plan(facts, machine, *_with({}, wishes)), wishes)
+    plan = make_plan(facts, machine, *_with(kept, wishes), count)
+    free = _flat_values(make_plan(facts, machine, *_with({}, wishes), count) if kept else plan, wishes)
     computed, because = _flat_values(plan, wishes), {key: plan.because.get(key, "") for key in wishes["keys"]}
     for key, value in kept.items():
         source = f"as {given} says" if given else "edited by hand"
@@ -102,7 +109,9 @@ def make(
         "memory_gb": round(machine.memory_gb, 2),
         "hours": machine.hours,
     }
-    return DatasetPlan(path, _nested(computed | kept), because, seen, _nested(computed | {k: free[k] for k in kept}))
+    memory = {name: {key: round(mb, 1) for key, mb in one._asdict().items()} for name, one in plan.memory.items()}
+    chosen = _nested(computed | {k: free[k] for k in kept})
+    return DatasetPlan(path, _nested(computed | kept), because, seen, chosen, memory)
 
 
 def _with(kept: Values, wishes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
@@ -138,7 +147,8 @@ def _nested(values: Mapping[str, Any]) -> Values:
 def write_plan(dataset: str, plan: DatasetPlan) -> None:
     """Write a plan to its file."""
     lines = [HEAD.format(dataset=dataset), f"dataset: {dataset}\n"]
-    for part in (plan.values, {"because": plan.because}, {"seen": plan.seen}, {"computed": plan.computed}):
+    memory = {"memory": plan.memory} if plan.memory else {}
+    for part in (plan.values, {"because": plan.because}, {"seen": plan.seen}, memory, {"computed": plan.computed}):
         for key, value in part.items():
             nested = key in ("models", "because")
             if nested:

@@ -11,13 +11,14 @@ from rich import box
 from rich.table import Table
 
 from segstudy.config import dependencies, paths
-from segstudy.config.plan_file import DatasetPlan, flat
+from segstudy.config.plan_file import DatasetPlan, PlanMissing, flat
 from segstudy.config.study import Study
 from segstudy.core import checksums
-from segstudy.study.dataset_size import DAMAGED, canvas_of, image_sizes
+from segstudy.study import lookups
+from segstudy.study.dataset_size import DAMAGED, image_sizes
 from segstudy.study.plan_files import facts_of, machine_of, make
 from segstudy.study.plan_wishes import plan_wishes
-from segstudy.study.receptive_fields import receptive_field
+from segstudy.study.receptive_fields import sight
 
 
 def planned_datasets(study: Study) -> list[str]:
@@ -46,23 +47,17 @@ def _objects(card: Path) -> dict[str, Any] | None:
 
 
 def sight_warnings(study: Study, results: Path) -> list[str]:
-    """Return a sentence for each network whose output pixels see less than the median object of a data set.
+    """Return the warnings that rule `check_networks` gives, or will give.
 
-    Data sets without a card are not known well enough.
+    Data sets without a card are not known well enough, nor are those whose plan is not there.
     """
-    warnings = []
-    for dataset, model in dict.fromkeys((cell.dataset, cell.model) for cell in study.cells):
-        objects = _objects(paths.path(results, paths.CARD, dataset=dataset))
-        field = receptive_field(study.model_settings(model, dataset))
-        if not objects or field is None:
-            continue
-        sizes, _, _ = image_sizes(study.datasets[dataset], paths.data(results, dataset))
-        span = objects["span"] * canvas_of(sizes, study.dataset_settings(dataset, "size")["size"])[1]
-        if field < span:
-            warnings.append(
-                f"{model} on {dataset} sees {field} pixels from each, and the median object is {span:.0f} pixels long: "
-                "a larger depth or a smaller size would show it whole"
-            )
+    warnings: list[str] = []
+    for dataset in dependencies.used_datasets(study):
+        with suppress(PlanMissing):
+            networks, size = lookups.networks(study, dataset), study.dataset_settings(dataset, "size")["size"]
+            sizes, _, _ = image_sizes(study.datasets[dataset], paths.data(results, dataset))
+            objects = _objects(paths.path(results, paths.CARD, dataset=dataset))
+            warnings += sight(dataset, networks, sizes, size, objects)["warnings"]
     return warnings
 
 

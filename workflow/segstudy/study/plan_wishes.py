@@ -9,7 +9,9 @@ from segstudy.config.auto_keys import AUTO, OF_RECIPE
 from segstudy.config.study import Study, auto_of
 from segstudy.study.dataset_size import CHANNELS, outputs_of
 
-WRITTEN = ("crops_per_epoch", "validate_every")  # keys of a recipe that a plan heeds and never chooses
+# Keys of a recipe that a plan heeds and never chooses; of `LATER` only where they differ from their defaults, so that
+# plans made before are not made again.
+WRITTEN, LATER = ("crops_per_epoch", "validate_every"), {"accumulate": 1, "precision": "auto"}
 
 
 def plan_wishes(study: Study, dataset: str) -> dict[str, Any]:
@@ -22,6 +24,7 @@ def plan_wishes(study: Study, dataset: str) -> dict[str, Any]:
     recipes = [study.written_recipe(dataset, name) for name in dict.fromkeys(cell.recipe for cell in cells)]
     recipe = next((one for one in recipes if AUTO in (one[key] for key in OF_RECIPE)), recipes[0] if recipes else {})
     written = {key: recipe[key] for key in (*OF_RECIPE, *WRITTEN) if recipe.get(key, AUTO) != AUTO}
+    written |= {key: recipe[key] for key, default in LATER.items() if recipe.get(key, default) != default}
     if not options.auto:
         written["size"] = options.model_dump(mode="json", include={"size"})["size"]
     models = {}

@@ -7,20 +7,21 @@ decided.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from segstudy.core.errors import StudyError
+from segstudy.runtime.resources import NetworkMemory
 from segstudy.study.dataset_size import canvas_of
 from segstudy.study.estimates import BASE_MB, CONTEXT_MB, CPU_SPEED, GPU_SPEED, HELD_MB, PASSES, START
-from segstudy.study.flops import Cost, network_cost, network_mb
+from segstudy.study.flops import guessed_memory, network_cost
 from segstudy.study.receptive_fields import receptive_field
 
 THICK_ENOUGH = 4.0  # pixels on the canvas that the thinnest tenth of the objects should have
 LARGEST, USUAL, SMALLEST = 512, 256, 128  # long side of what a network sees at once
-SHRINKS = (1.0, 0.75, 0.5)  # of the long side, where there is little time
+SHRINKS = (1.0, 0.75, 0.5, 0.35, 0.25)  # of the long side, where there is little time
 MULTIPLE = 32
 COARSEST = 4  # pixels of the shorter side of the coarsest feature map, as in nnU-Net
 FEWEST_POOLINGS, MOST_POOLINGS = 3, 5
@@ -33,11 +34,13 @@ FEWEST_EPOCHS, MOST_EPOCHS = 20, 500
 HOURS = 1.0  # of a training where nobody sets a limit
 LONGER = 4  # times `STEPS`, where somebody gives the time for it
 SMALLEST_CROP = 128  # where there is little time
-STILL_THERE = 2.0  # pixels of the thinnest tenth, below which no lack of time shrinks it
+STILL_THERE = 1.0  # pixels of the thinnest tenth, below which no lack of time shrinks it
 MOST_CROPS = 16  # of an image in an epoch
 USABLE = 0.8  # of the memory: estimates of memory are not exact
 
 Settings = Mapping[str, Any]  # kind and options of a network
+# (network, channels, outputs, (height, width), whether on a GPU, whether in bf16) -> what it takes, None: not known
+CountMemory = Callable[[Settings, int, int, tuple[int, int], bool, bool], NetworkMemory | None]
 
 
 class Facts(NamedTuple):
@@ -78,6 +81,7 @@ class Plan(NamedTuple):
     values: dict[str, Any]
     models: dict[str, dict[str, Any]]
     because: dict[str, str]
+    memory: dict[str, NetworkMemory]  # of each network where it was counted
     fits: bool  # into the memory
     enough: bool  # steps, and views of each image, in the time
 
@@ -87,22 +91,29 @@ class Plan(NamedTuple):
             self.values[key], self.because[key] = value, why
 
 
-def make_plan(facts: Facts, machine: Machine, written: Mapping[str, Any], models: Mapping[str, Settings]) -> Plan:
+def make_plan(
+    facts: Facts,
+    machine: Machine,
+    written: Mapping[str, Any],
+    models: Mapping[str, Settings],
+    count: CountMemory | None = None,
+) -> Plan:
     """Choose what is not written.
 
     Args:
         facts: of the data set.
         machine: that trains.
         written: what a person has chosen, by key: `size`, `crop`, `crops_per_image`, `batch_size`, `epochs`; also
-            `crops_per_epoch` and `validate_every`, which are never chosen.
+            `crops_per_epoch`, `validate_every`, `accumulate` and `precision`, which are never chosen.
         models: settings of each network, without `depth` and `width` where they are to be chosen.
+        count: the memory of a network in training; None: guessed with care, without torch.
 
     Raises:
         StudyError: not even two inputs of the narrowest network fit into the memory.
     """
     fitting = None
     for width, shrink in _attempts(machine.gpu):
-        plan = _attempt(facts, machine, written, models, width, shrink)
+        plan = _attempt(facts, machine, written, models, width, shrink, count)
         if plan.fits:
             fitting = plan
             if plan.enough:
@@ -131,37 +142,48 @@ def _attempt(
     models: Mapping[str, Settings],
     width: int,
     shrink: float,
+    count: CountMemory | None,
 ) -> Plan:
     """Return the plan with networks of this width on images of this share of their size."""
-    draft = Plan(dict(written), {}, {}, False, False)
+    draft = Plan(dict(written), {}, {}, {}, False, False)
     draft.choose("size", *choose_size(facts, shrink))
     canvas, scale = canvas_of(facts.sizes, draft.values["size"])
     span = facts.span * scale if facts.span else None
     draft.choose("crop", *choose_crop(canvas, span, shrink))
     if not models:  # images without labels, which others learn from
         return draft._replace(fits=True, enough=True)
-    seen = tuple(draft.values["crop"] or canvas)
-    costs = []
+    seen = (*(draft.values["crop"] or canvas),)
+    store_mb = len(facts.sizes) * math.prod(canvas) * (facts.channels + 2) / 1e6
+    most_held = 1000 * machine.memory_gb / 2 if machine.gpu else HELD_MB  # what is larger stays on the disk
+    free_mb = USABLE * 1000 * machine.memory_gb - (CONTEXT_MB if machine.gpu else BASE_MB)
+    free_mb -= store_mb if store_mb <= most_held else 0.0
+    costs, needs = [], []
     for name, settings in models.items():
         shape = _shape(settings, span, min(seen), width, machine)
         draft.models[name] = {key: value for key, (value, _) in shape.items()}
         draft.because.update({f"models.{name}.{key}": why for key, (_, why) in shape.items()})
-        costs.append(network_cost({**settings, **draft.models[name]}, facts.channels, facts.outputs))
+        network = {**settings, **draft.models[name]}, facts.channels, facts.outputs
+        costs.append(network_cost(*network))
+        bf16 = draft.values.get("precision") == "bf16"
+        if count and free_mb > 0 and (counted := count(*network, seen, machine.gpu, bf16)):
+            draft.memory[name] = counted
+        needs.append(draft.memory.get(name) or guessed_memory(costs[-1]))
     cost = max(costs, key=lambda one: one.flops)
     input_seconds = PASSES * cost.flops * math.prod(seen) / machine.speed
     inputs = (3600 * (machine.hours or HOURS) - START) / input_seconds  # that the time allows
     draft.choose("crops_per_image", *choose_crops(draft.values["crop"], canvas, inputs / facts.train))
     visits = draft.values.get("crops_per_epoch") or facts.train * draft.values["crops_per_image"]
-    store_mb = len(facts.sizes) * math.prod(canvas) * (facts.channels + 2) / 1e6
-    most_held = 1000 * machine.memory_gb / 2 if machine.gpu else HELD_MB  # what is larger stays on the disk
-    fitting = _fitting_batch(costs, seen, machine, store_mb if store_mb <= most_held else 0.0)
-    draft.choose("batch_size", *choose_batch(visits, inputs, fitting, machine))
+    fitting = _fitting_batch(needs, math.prod(seen), free_mb) * draft.values.get("accumulate", 1)
+    how = "counted" if len(draft.memory) == len(models) else "guessed with care"
+    draft.choose("batch_size", *choose_batch(visits, inputs, fitting, machine, how))
     per_epoch = math.ceil(visits / draft.values["batch_size"])
     validation = facts.val * cost.flops * math.prod(canvas) / machine.speed / draft.values.get("validate_every", 1)
     draft.choose("epochs", *choose_epochs(per_epoch, visits * input_seconds + validation, machine.hours))
     steps, views = per_epoch * draft.values["epochs"], visits * draft.values["epochs"] / facts.train
-    enough = steps >= LEAST_STEPS and views >= FEWEST_EPOCHS
-    return draft._replace(fits=fitting >= FEWEST_BATCH, enough=enough)
+    passes = steps >= LEAST_STEPS and views >= FEWEST_EPOCHS and validation <= visits * input_seconds
+    # Crops that are smaller than the median object are worse than a smaller canvas.
+    holds = "crop" not in draft.because or span is None or max(seen) >= min(span, LARGEST)
+    return draft._replace(fits=fitting >= FEWEST_BATCH, enough=passes and holds)
 
 
 def choose_size(facts: Facts, shrink: float = 1.0) -> tuple[Any, str]:
@@ -238,18 +260,12 @@ def choose_crops(crop: Sequence[int] | None, canvas: tuple[int, int], inputs: fl
     return count, f"{every} would show each pixel of a canvas about once; {limit}"
 
 
-def _fitting_batch(costs: Sequence[Cost], seen: Sequence[int], machine: Machine, store_mb: float) -> int:
-    """Return how many inputs of the network that needs most fit into the memory in one step.
-
-    `store_mb`: of the resized images, which lie there too.
-    """
-    free = USABLE * 1000 * machine.memory_gb - (CONTEXT_MB if machine.gpu else BASE_MB) - store_mb
-    weights = max(network_mb(cost, 0) for cost in costs)
-    one = max(network_mb(cost, math.prod(seen)) for cost in costs) - weights
-    return max(0, int((free - weights) / one))
+def _fitting_batch(needs: Sequence[NetworkMemory], pixels: int, free_mb: float) -> int:
+    """Return how many inputs of the network that needs most fit in one step into what a process has beside itself."""
+    return max(0, min(int((free_mb - one.weights) / (one.mb(pixels) - one.weights)) for one in needs))
 
 
-def choose_batch(visits: int, inputs: float, fitting: int, machine: Machine) -> tuple[int, str]:
+def choose_batch(visits: int, inputs: float, fitting: int, machine: Machine, how: str) -> tuple[int, str]:
     """Return the largest power of two that fits into the memory, and leaves enough steps in an epoch and in all.
 
     Args:
@@ -257,6 +273,7 @@ def choose_batch(visits: int, inputs: float, fitting: int, machine: Machine) -> 
         inputs: that the time allows in all.
         fitting: in one step, into the memory.
         machine: that trains.
+        how: `fitting` is known.
     """
     limits = {
         "larger ones save little time": LARGEST_BATCH,
@@ -267,7 +284,7 @@ def choose_batch(visits: int, inputs: float, fitting: int, machine: Machine) -> 
         "no more fit into the memory": max(FEWEST_BATCH, fitting),
     }
     why = min(limits, key=lambda limit: limits[limit])
-    room = f"{fitting} would fit into {USABLE:.0%} of {machine.memory_gb:.1f} GB ({machine.memory_words})"
+    room = f"{fitting} would fit into {USABLE:.0%} of {machine.memory_gb:.1f} GB ({machine.memory_words}), {how}"
     return 2 ** int(math.log2(limits[why])), f"{why}; {room}"
 
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from segstudy.study.dataset_size import canvas_of
 
 LEVELLED = ("encdec", "unet", "unet2", "unet_valid", "segnet", "wnet")
 MIDDLE = 2**20  # an output pixel, wherever it lies in windows of pooling: their sides divide it
@@ -53,3 +55,36 @@ def _levels(seen: Interval, model: Mapping[str, Any]) -> Interval:
 def _wider(seen: Interval, pixels: int) -> Interval:
     """Return the interval with so many more pixels at both ends: a 3x3 convolution looks at one."""
     return seen[0] - pixels, seen[1] + pixels
+
+
+def sight(
+    dataset: str,
+    networks: Mapping[str, Mapping[str, Any]],
+    sizes: Sequence[tuple[int, int]],
+    size: Any,
+    objects: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Compare what an output pixel of each network sees with the median object; return the record of this check.
+
+    To see less is a warning and no error: colour and texture may tell enough.
+
+    Args:
+        dataset: its name, for the message.
+        networks: kind and options of each network.
+        sizes: (width, height) of the images.
+        size: of the data set's block.
+        objects: the card's; None where no mask has any.
+
+    Returns:
+        `findings` and `accepted` (empty), `warnings`; `span` of the median object in pixels of the canvas, and what
+        each network sees of it (`fields`), None where that is not known.
+    """
+    span = objects["span"] * canvas_of(sizes, size)[1] if objects else None
+    fields = {name: receptive_field(settings) for name, settings in networks.items()}
+    warnings = [
+        f"{name} on {dataset}: an output pixel sees {field} pixels, and the median object is {span:.0f} pixels long: "
+        "a larger depth or a smaller size would show it whole"
+        for name, field in fields.items()
+        if field is not None and span is not None and field < span
+    ]
+    return {"findings": [], "accepted": [], "warnings": warnings, "span": span, "fields": fields}

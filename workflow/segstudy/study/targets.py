@@ -168,9 +168,11 @@ def expanded(study: Study, names: Iterable[str]) -> set[str]:
 
 
 def checks(study: Study) -> list[str]:
-    """Return the checks of all data sets and splits that are trained on."""
+    """Return the checks of all data sets and splits that are trained on, and of their networks."""
     splits = dict.fromkeys((cell.dataset, cell.seed) for cell in trained_cells(study))
-    return [str(path) for path in paths.checks(paths.results(study.study), list(splits))]
+    folder, datasets = paths.results(study.study), dict.fromkeys(dataset for dataset, _ in splits)
+    networks = [paths.path(folder, paths.NETWORKS_CHECK, dataset=dataset) for dataset in datasets]
+    return [str(path) for path in [*paths.checks(folder, list(splits)), *networks]]
 
 
 def chain_checks(study: Study) -> list[str]:

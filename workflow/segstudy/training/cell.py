@@ -20,7 +20,7 @@ from segstudy.data.store import open_store
 from segstudy.data.subsets import stratum_counts
 from segstudy.losses import build
 from segstudy.models import cost, model_file, registry
-from segstudy.runtime import memory
+from segstudy.runtime import gpu_use, memory
 from segstudy.runtime.device import choose_device, choose_precision, configure, describe, peak_for
 from segstudy.training import transfer
 from segstudy.training.augment_geometry import check_square
@@ -115,7 +115,8 @@ def train_cell(
         check_square(recipe.crop or inputs.arrays[0].shape[1:3])
     work = estimate_work(model, inputs, recipe, device)
     loss = inputs.task.adapt_loss(build.build_loss(settings["loss"], inputs.statistics))
-    with memory.explain_errors(recipe.batch_size, work.canvas, recipe.accumulate, device, work.bytes_per_image):
+    limits = recipe.batch_size, work.canvas, recipe.accumulate, device, work.bytes_per_image
+    with memory.explain_errors(*limits), gpu_use.watched(device) as busy:
         trained = train(model, loss, inputs, recipe.in_training, seed, device, checkpoint)
 
     meta = model_meta(settings, store, seed, trained, inputs.outputs)
@@ -132,6 +133,7 @@ def train_cell(
         peak=work.peak,
         command=command,
         **planned,
+        **gpu_use.utilisation(busy),
         **record_fields(settings, store, inputs, loaded, model, trained, work.strata, source_record),
     )
     publish(cell.outputs, trained, meta, record)
