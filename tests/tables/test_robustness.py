@@ -61,8 +61,10 @@ def test_the_sentences_name_the_worst_corruption_and_who_stands_it_best(tmp_path
     _, rows = made(tmp_path)
     assert list(sentences(rows)) == [
         "On drive, of what was tried blur costs unet most: its area is 0.512 of Dice, on clean images it has 0.850.",
-        "On drive, wnet has the largest area under blur (0.612 (0.562 to 0.662)), while unet is best on clean images.",
-        "On drive, unet has the largest area under JPEG (0.850 (0.800 to 0.900)), which is best on clean images too.",
+        "On drive, wnet has the largest area under blur (0.612, 95 % interval 0.562 to 0.662), "
+        "while unet is best on clean images.",
+        "On drive, unet has the largest area under JPEG (0.850, 95 % interval 0.800 to 0.900), "
+        "which is best on clean images too.",
     ]
 
 
