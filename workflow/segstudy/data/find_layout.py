@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from segstudy.config.datasets import READERS
 from segstudy.config.layout import Layout
+from segstudy.config.readers import READERS
 from segstudy.core.errors import StudyError
 from segstudy.data.find_annotators import annotators
 from segstudy.data.images.read_masks import read_mask

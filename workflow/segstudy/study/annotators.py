@@ -12,7 +12,7 @@ from typing import Any
 
 from segstudy.config import paths
 from segstudy.config.cell import Cell
-from segstudy.config.datasets import ANNOTATED
+from segstudy.config.readers import ANNOTATED
 from segstudy.config.study import Study
 from segstudy.study import experiments, lookups
 from segstudy.study.cell_inputs import of_cells
