@@ -40,6 +40,17 @@ def test_the_report_shows_the_heat_map_the_rows_and_the_sentences(tmp_path):
     texts = [value.text for value in part.grid.rows[1].values]
     assert texts[3:] == ["0.600", "0.500 to 0.700", "0.200", "0.150 to 0.250", "1", "100", "20"]
     assert part.grid.filters == {"tested on": ["drive", "chase"]}
+    control = {"row": "control", "model": "second_human", "loss": "", "recipe": "", "tested_on": "chase", "own": 0}
+    control |= {"trained_on": "drive", "pair": "drive → chase", "mean": 0.7, "phantom": 0}
+    more = pd.concat([rows(), pd.DataFrame([control])]).reindex(columns=COLUMNS)
+    more.to_csv(results / "tables/elsewhere.external.csv", index=False)
+    with_control = external_part("elsewhere", results)
+    last = with_control.grid.rows[-1]
+    assert [value.text for value in last.values] == [
+        *["drive → chase", "second human", "–", "0.700", "–", "–", "–", "–", "–", "–"],
+    ]
+    assert last.control and with_control.grid.filters["rows"] == ["networks", "controls"]
+    assert with_control.sentences == part.sentences
     assert part.sentences[0].startswith(
         "Trained on drive (PHANTOM), unet, the best there, loses 0.200 of Dice on chase"
     )

@@ -86,6 +86,15 @@ def test_controls_and_variants_stand_beside_the_networks_without_a_rank(tmp_path
     assert "'+ flips': the same networks" in text and "Controls learn, where they do, from the training images" in text
 
 
+def test_data_sets_stand_in_the_order_of_the_experiment(tmp_path):
+    cells = [Cell(name, "unet", "bce", "default", 0) for name in ("drive", "chase")]
+    own = [(cell, results.write(tmp_path, f"{cell.dataset}.csv", rows_of([90, 80]))) for cell in cells]
+    external = [External(cells[1], "drive"), External(cells[0], "chase")]
+    away = [(item.as_cell, results.write(tmp_path, f"{item.name}_.csv", rows_of([50, 40]))) for item in external]
+    rows = external_rows(results.inputs([*own, *away]), external, "dice")
+    assert list(rows["pair"]) == ["drive → drive", "drive → chase", "chase → chase", "chase → drive"]
+
+
 def test_of_a_measure_where_lower_is_better_a_drop_is_more_of_it(tmp_path):
     _, rows = made(tmp_path, metric="pixel_error")
     table = rows.set_index(["model", "tested_on"])
@@ -145,7 +154,9 @@ def test_the_tables_show_the_matrix_the_drop_and_the_order(tmp_path):
     assert "| drive | wnet | bce | 2 (0%) | 1 (" in text
     assert "resized so that 30 of their pixels are as long as 12 on drive" in text
     assert "copies sought among 20 pairs with images that the networks have seen: none." in text
-    assert "One seed" in text and "PHANTOM" not in text
+    assert "all 3 images that have a mask" in text and "One seed" in text and "PHANTOM" not in text
+    alone = SETS | {"chase": DatasetConfig(reader="chase", scale=30, external_images="test")}
+    assert "the 3 test images of its own split" in markdown(content(inputs, rows, alone, LEAKS))
 
 
 def test_external_images_without_a_field_of_view_are_said_to_count_in_full(tmp_path):

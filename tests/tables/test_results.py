@@ -278,6 +278,7 @@ def test_latex_escapes_each_special_character():
     assert escape_latex("a_b & 5 % #1 {x} $ ~ ^ \\ ±") == (
         r"a\_b \& 5 \% \#1 \{x\} \$ \textasciitilde{} \textasciicircum{} \textbackslash{} $\pm$"
     )
+    assert escape_latex("-0.1 (-0.2 to 3-4), unet-2 -a --5") == "$-$0.1 ($-$0.2 to 3-4), unet-2 -a -{}-5"
 
 
 def test_html_is_well_formed_and_escaped(tmp_path, study):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from segstudy.config.cell import Cell
 from segstudy.evaluation.bootstrap import bootstrap_interval
@@ -60,8 +61,10 @@ def test_the_sentences_name_the_worst_corruption_and_who_stands_it_best(tmp_path
     _, rows = made(tmp_path)
     assert list(sentences(rows)) == [
         "On drive, of what was tried blur costs unet most: its area is 0.512 of Dice, on clean images it has 0.850.",
-        "On drive, wnet has the largest area under blur (0.612 (0.562 to 0.662)), while unet is best on clean images.",
-        "On drive, unet has the largest area under JPEG (0.850 (0.800 to 0.900)), which is best on clean images too.",
+        "On drive, wnet has the largest area under blur (0.612, 95 % interval 0.562 to 0.662), "
+        "while unet is best on clean images.",
+        "On drive, unet has the largest area under JPEG (0.850, 95 % interval 0.800 to 0.900), "
+        "which is best on clean images too.",
     ]
 
 
@@ -80,3 +83,7 @@ def test_the_figure_has_a_panel_for_each_corruption_and_is_the_same_twice(tmp_pa
     for name in ("a", "b"):
         draw_robustness(rows, "losses", {kind: tmp_path / f"{name}.{kind}" for kind in ("svg", "png")})
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    second = rows[rows["corruption"] == rows["corruption"].iloc[0]].assign(dataset="chase")
+    draw_robustness(pd.concat([rows, second]), "losses", {kind: tmp_path / f"two.{kind}" for kind in ("svg", "png")})
+    one, two = (Image.open(tmp_path / f"{name}.png").height for name in ("a", "two"))
+    assert two > 1.5 * one, "a second data set begins on a line of its own"

@@ -29,6 +29,7 @@ def draw_matrix(rows: pd.DataFrame, experiment: str, outputs: Mapping[str, str |
     import seaborn
     from matplotlib import pyplot
     from matplotlib.patches import Rectangle
+    from matplotlib.patheffects import withStroke
 
     style.use_style()
     rows = networks(rows)
@@ -56,7 +57,9 @@ def draw_matrix(rows: pd.DataFrame, experiment: str, outputs: Mapping[str, str |
     for place, network in enumerate(order):
         own = rows.loc[(rows["network"] == network) & (rows["own"] == 1), "tested_on"]
         column = tested.index(own.iloc[0])
-        axes.add_patch(Rectangle((column, place), 1, 1, fill=False, ec=style.INK, lw=1.8, clip_on=False))
+        frame = Rectangle((column, place), 1, 1, fill=False, ec=style.INK, lw=1.8, clip_on=False)
+        frame.set_path_effects([withStroke(linewidth=4, foreground="white")])  # seen on dark colours too
+        axes.add_patch(frame)
     axes.set(xlabel="tested on", ylabel="trained on")
     axes.grid(False)
     axes.tick_params(axis="x", rotation=0)

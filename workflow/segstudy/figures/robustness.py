@@ -36,19 +36,21 @@ def draw_robustness(rows: pd.DataFrame, experiment: str, outputs: Mapping[str, s
     names = [name for name in ("model", "loss", "recipe") if rows[name].nunique() > 1] or ["model"]
     rows = rows.assign(network=rows[names].astype(str).agg(", ".join, axis=1))
     networks = list(rows["network"].unique())
-    panels = list(rows.groupby(["dataset", "corruption"], sort=False))
-    across = min(ACROSS, len(panels))
-    lines = -(-len(panels) // across)
+    datasets = [list(part.groupby("corruption", sort=False)) for _, part in rows.groupby("dataset", sort=False)]
+    across = min(ACROSS, max(map(len, datasets)))
+    below = -(-max(map(len, datasets)) // across)  # lines of a data set, which begins on a new one
+    lines = below * len(datasets)
     size = (style.WIDTH, 1.0 + HEIGHT * lines)
     figure, grid = pyplot.subplots(lines, across, figsize=size, sharey=True, squeeze=False, layout="constrained")
-    for axes in grid.flat[len(panels) :]:
+    places = grid.reshape(len(datasets), below * across)
+    for axes in (axes for place, panels in zip(places, datasets, strict=True) for axes in place[len(panels) :]):
         axes.set_visible(False)
-    several = rows["dataset"].nunique() > 1
-    for axes, ((dataset, kind), part) in zip(grid.flat, panels, strict=False):
-        _draw(axes, part, networks, str(kind))
-        what, _, unit = UNITS[str(kind)].partition(" (")
-        axes.set_title(f"{dataset}: {what}" if several else what)
-        axes.set_xlabel(unit.removesuffix(")").replace("standard deviation", "sd").replace(" of the raw image", ""))
+    for place, panels in zip(places, datasets, strict=True):
+        for axes, (kind, part) in zip(place, panels, strict=False):
+            _draw(axes, part, networks, str(kind))
+            what, _, unit = UNITS[str(kind)].partition(" (")
+            axes.set_title(f"{part['dataset'].iloc[0]}: {what}" if len(datasets) > 1 else what)
+            axes.set_xlabel(unit.removesuffix(")").replace("standard deviation", "sd").replace(" of the raw image", ""))
     for axes in grid[:, 0]:
         axes.set_ylabel(metric.label)
     colour, marker = style.colours(networks), style.markers(networks)

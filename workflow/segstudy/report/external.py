@@ -13,11 +13,11 @@ from segstudy.evaluation.metrics import METRICS
 from segstudy.report import embed
 from segstudy.report.embed import Picture
 from segstudy.report.tables import NAMES, Grid, Row, interval, number, plain, words
-from segstudy.tables.content import row_names
 from segstudy.tables.external_text import name_columns, sentences
 from segstudy.tables.robustness_text import sentences as robustness_sentences
 from segstudy.tables.robustness_text import title_of_kind
 
+ROWS = {"cell": "networks", "gain": "without training", "control": "controls"}  # of the table, to choose from
 STRIPS = 6000  # pixels of the height of strips at most: as many lines as it takes to be read
 
 
@@ -42,7 +42,7 @@ def external_part(name: str, results: Path) -> ExternalPart | None:
     heads += ["Rank", "First in, %", "Images"]
     caption = (
         "Networks on external test sets, of which nothing was learned: trained on → tested on. Drop: how much worse "
-        "than on the own test images."
+        "than on the own test images. Rows in italics are controls."
     )
     figures = paths.figures(results, name)
     alt = f"Heat map of {metric} of every network of experiment {name} on every test set; its numbers are in the table"
@@ -81,7 +81,9 @@ def robustness_part(name: str, results: Path) -> ExternalPart | None:
 def _row(line: Mapping[Any, Any], names: list[str]) -> Row:
     pair = f"{line['trained_on']}, own test images" if line["own"] else line["pair"]
     values = [words(f"{pair}{' (PHANTOM)' if line['phantom'] else ''}", pair)]
-    values += [words(text) for text in row_names(line, names)]
+    control = line["row"] == "control"
+    values += [words(line["model"].replace("_", " ") if control else line["model"])]
+    values += [words(line[name]) for name in names[1:]]
     values += [number(line["mean"]), interval(line["low"], line["high"])]
     values += [number(line["drop"]), interval(line["drop_low"], line["drop_high"])]
     values += [
@@ -89,6 +91,5 @@ def _row(line: Mapping[Any, Any], names: list[str]) -> Row:
         number(100 * line["first"], 0),
         number(line["images"], 0),
     ]
-    return Row(
-        values, line["row"] == "control", {"trained on": str(line["trained_on"]), "tested on": str(line["tested_on"])}
-    )
+    filters = {"trained on": str(line["trained_on"]), "tested on": str(line["tested_on"]), "rows": ROWS[line["row"]]}
+    return Row(values, control, filters)

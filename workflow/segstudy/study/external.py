@@ -13,6 +13,9 @@ from segstudy.config.study import Study
 from segstudy.study import cell_inputs, experiments
 from segstudy.tables.variants import Variant
 
+# Blocks of a data set of which the tables speak.
+SPOKEN_OF = ("reader", "size", "region", "phantom", "scale", "external_images")
+
 
 def own_seen(dataset: str, seed: int) -> list[dict[str, Any]]:
     """Return what every network of a data set has seen, as plain values: of its own training and validation images."""
@@ -191,4 +194,4 @@ def experiment_settings(study: Study, experiment: str) -> dict[str, Any]:
     """Return the blocks of every data set that an experiment trains on or tests on, of which its tables speak."""
     chosen = study.experiments[experiment]
     names = dict.fromkeys([*chosen.datasets, *chosen.tested_on])
-    return {name: study.dataset_settings(name, "reader", "size", "region", "phantom", "scale") for name in names}
+    return {name: study.dataset_settings(name, *SPOKEN_OF) for name in names}

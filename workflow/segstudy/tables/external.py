@@ -118,7 +118,8 @@ def external_rows(inputs: ExperimentInputs, external: Sequence[External], metric
     variants = [variant for variant, _ in inputs.variants]
     tables = {scores.dataset: scores for scores in score_tables(inputs.headline(), metric, variants)}
     rows: list[dict[str, Any]] = []
-    for trained_on in dict.fromkeys(item.cell.dataset for item in external):
+    with_external = {item.cell.dataset for item in external}
+    for trained_on in dict.fromkeys(cell.dataset for cell, _ in inputs.cells if cell.dataset in with_external):
         own = tables.get(trained_on)
         if own is None or not own.networks:
             raise StudyError(

@@ -92,11 +92,13 @@ def test_set_words(
             seen = "seen pixel for pixel"
         phantom = "PHANTOM, drawn stand-ins and no real images; " if datasets[str(name)].phantom else ""
         images, region = part["images"].max(), REGION_WORDS[part["region"].iloc[0]]
+        test = datasets[str(name)].external_images == "test"
+        which = f"the {images} test images of its own split" if test else f"all {images} images that have a mask"
         whole = tested["dataset"].isin(set(part["pair"])) & (tested["region"] != tested["own_region"])
         full = tested.loc[whole, "sample"].nunique()
         region += f" ({full} without one in full)" if full else ""
         yield (
-            f"{name}, an external test set: {phantom}all {images} images that have a mask, {seen}; measured at the "
+            f"{name}, an external test set: {phantom}{which}, {seen}; measured at the "
             f"original resolution of the masks, {region}; {leaks[str(name)]}."
         )
 

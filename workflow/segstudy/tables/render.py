@@ -210,7 +210,10 @@ def write_formats(table: Table, outputs: Mapping[str, str | Path]) -> None:
 
 
 def escape_latex(text: str) -> str:
-    """Return `text`, on one line, with every character that LaTeX reads as a command or an option spelled out."""
+    """Return `text`, on one line, with every character that LaTeX reads as a command or an option spelled out.
+
+    The hyphen of a negative number becomes a minus.
+    """
     special = {
         "\\": r"\textbackslash{}",
         "~": r"\textasciitilde{}",
@@ -229,10 +232,11 @@ def escape_latex(text: str) -> str:
     special |= {character: f"\\{character}" for character in "&%$#_{}"}
     words = re.split("(--+)", " ".join(visible(text, "\n\t ").split()))  # two hyphens would be one dash
     words[1::2] = ["{}".join(hyphens) for hyphens in words[1::2]]
-    return "".join(
+    escaped = (
         word if place % 2 else "".join(special.get(character, character) for character in word)
         for place, word in enumerate(words)
     )
+    return re.sub(r"(?<![^\s(])-(?=\d)", "$-$", "".join(escaped))
 
 
 def _latex_row(line: Line) -> str:

@@ -104,9 +104,10 @@ def sentences(rows: pd.DataFrame) -> Iterator[str]:
             first = max(of_kind, key=lambda curve: sign * curve["area"])
             too = "which is best on clean images too"
             clean = too if _same(first, best) else f"while {network_name(best, rows)} is best on clean images"
-            area = _number(first, "area", "area_low", "area_high")
-            name = network_name(first, rows)
-            yield f"{where}, {name} has the largest area under {title_of_kind(kind)} ({area}), {clean}."
+            low, high = first["area_low"], first["area_high"]
+            area = f"{first['area']:.3f}" + ("" if pd.isna(low) else f", 95 % interval {low:.3f} to {high:.3f}")
+            has = f"{network_name(first, rows)} has the {'largest' if sign > 0 else 'smallest'} area"
+            yield f"{where}, {has} under {title_of_kind(kind)} ({area}), {clean}."
 
 
 def _same(first: Mapping[Any, Any], second: Mapping[Any, Any]) -> bool:
