@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segstudy.config.datasets import CONVERTED, READERS
 from segstudy.config.load import load_study
+from segstudy.config.readers import CONVERTED, READERS
 from segstudy.core.errors import StudyError
 from segstudy.data.convert import convert
 from segstudy.data.images.label_map import read_ids

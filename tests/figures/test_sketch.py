@@ -147,8 +147,8 @@ def test_the_sketch_says_what_a_pixel_sees_and_where_that_is_less_than_an_object
     assert sight_words(44, "44 × 44", None) == "receptive field 44 × 44 pixels"
 
 
-def test_neither_the_compiler_of_torch_nor_seaborn_is_loaded_for_a_small_sketch():
-    """Each takes about a second of processor time to import; seaborn's look is set for other figures."""
+def test_neither_the_compiler_of_torch_nor_sympy_nor_seaborn_is_loaded_for_a_small_sketch():
+    """Each takes half a second of processor time or more; seaborn's look is set for other figures."""
     lines = [
         "import sys",
         "from segstudy.figures import style",
@@ -158,7 +158,7 @@ def test_neither_the_compiler_of_torch_nor_seaborn_is_loaded_for_a_small_sketch(
         "settings = {'network': 'unet', 'depth': 2, 'width': 4}",
         "style.use_style()",
         "print(len(layer_table(settings, 3, 1, 48, 64)), count_flops(unfilled(settings, 3, 1), 3, 48, 64))",
-        "print(sorted({'torch._dynamo', 'seaborn'} & set(sys.modules)))",
+        "print(sorted({'torch._dynamo', 'sympy', 'seaborn'} & set(sys.modules)))",
     ]
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
     settings = {"network": "unet", "depth": 2, "width": 4}

@@ -10,11 +10,11 @@ PYTHONPATH.
 from __future__ import annotations
 
 import array
+import ast
 import atexit
 import contextlib
 import gc
 import importlib
-import json
 import os
 import pkgutil
 import runpy
@@ -27,12 +27,24 @@ import traceback
 from collections.abc import Callable, Sequence
 from types import ModuleType
 
+from PIL import Image
+
 from tests.helpers import privileges
 
 LIBRARIES = (
     *("torch", "pandas", "pydantic", "scipy.ndimage", "scipy.stats", "skimage.morphology", "skimage.measure"),
     *("matplotlib.pyplot", "seaborn", "safetensors.torch", "jinja2", "markdown", "openpyxl", "snakemake.cli"),
     *("snakemake.api", "snakemake.script", "snakemake.workflow", "snakemake.executors.local", "rich.markdown"),
+    *(
+        "snakemake.report",
+        "snakemake.executors.dryrun",
+        "nbformat",
+        "requests",
+        "yaml",
+        "PIL.ImageDraw",
+        "PIL.ImageFont",
+    ),
+    *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "torch.fx", "torch.utils.flop_counter"),
 )
 
 
@@ -40,6 +52,7 @@ def preload(package: str) -> None:
     """Import what commands and jobs import; of segstudy in the folder `package`, read the code for its fingerprints."""
     for name in LIBRARIES:
         importlib.import_module(name)
+    Image.init()  # imports its formats
     if package:
         _preload_package(package)
     else:
@@ -60,42 +73,44 @@ def _preload_package(folder: str) -> None:
 
 
 def serve(place: str, package: str = "") -> None:
-    """Accept commands until stdin ends; every connection is one command and gets its exit code."""
+    """Accept commands until stdin ends; every connection is one command and gets its exit code.
+
+    A command is one fork of this process, which costs 20 ms: its memory is large.
+    """
     preload(package)
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(place)
     listening.listen(64)
-    signal.signal(signal.SIGCHLD, _reap)
+    running: dict[int, socket.socket] = {}
+    signal.signal(signal.SIGCHLD, lambda *_: _answer(running))
     print("ready", flush=True)
     while listening in select.select([listening, sys.stdin], [], [])[0]:
         connection, _ = listening.accept()
-        if os.fork() == 0:
-            listening.close()
+        try:
+            request, descriptors = _received(connection)
+        except (OSError, SyntaxError):  # killed before it had asked
+            connection.close()
+            continue
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+        child = os.fork()
+        if child == 0:
+            for other in (listening, connection, *running.values()):
+                other.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                _answer(connection)
-            os._exit(0)
-        connection.close()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+            _become(request, descriptors)
+        running[child] = connection
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
-def _reap(*_: object) -> None:
-    """Take note that forks have ended, and of the time that they took: nobody waits for them."""
+def _answer(running: dict[int, socket.socket]) -> None:
+    """Send the exit codes of the commands that have ended."""
     with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-
-
-def _answer(connection: socket.socket) -> None:
-    """Run the command that comes in a fork, and send its exit code."""
-    request, descriptors = _received(connection)
-    child = os.fork()
-    if child == 0:
-        connection.close()
-        _become(request, descriptors)
-    for descriptor in descriptors:
-        os.close(descriptor)
-    _, status = os.waitpid(child, 0)
-    connection.sendall(json.dumps(os.waitstatus_to_exitcode(status)).encode())
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            with running.pop(ended[0]) as connection, contextlib.suppress(OSError):  # nobody waits any more
+                connection.sendall(str(os.waitstatus_to_exitcode(ended[1])).encode())
 
 
 def _received(connection: socket.socket) -> tuple[dict, list[int]]:
@@ -103,7 +118,7 @@ def _received(connection: socket.socket) -> tuple[dict, list[int]]:
     with connection.makefile("rb") as stream:
         ancillary: list[tuple[int, int, bytes]] = []
         _, ancillary, *_ = connection.recvmsg(1, socket.CMSG_LEN(3 * array.array("i").itemsize))
-        request = json.loads(stream.readline())
+        request = ast.literal_eval(stream.readline().decode())
     found = array.array("i")
     for _, _, data in ancillary:
         found.frombytes(data)

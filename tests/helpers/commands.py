@@ -5,7 +5,6 @@ from __future__ import annotations
 import array
 import atexit
 import functools
-import json
 import os
 import shlex
 import socket
@@ -24,23 +23,23 @@ TIMEOUT = 120
 SERVERS: set[int] = set()  # processes that run commands now
 
 # What stands for the interpreter in commands that the server runs: it hands scripts and Snakemake back to the server.
+# As few imports as it can do with: it starts for every job.
 SHIM = """#!{python} -IS
-import array, json, os, socket, sys
+import _socket, array, os, sys
 words = sys.argv[1:]
 kind = "script" if words and words[0].endswith(".py") else "snakemake" if words[:2] == ["-m", "snakemake"] else ""
 if not kind:
     os.execv({python!r}, [{python!r}, *words])
 words = words if kind == "script" else ["snakemake", *words[2:]]
 request = dict(kind=kind, arguments=words, folder=os.getcwd(), environment=dict(os.environ), python=sys.argv[0])
-line = json.dumps(request).encode() + b"\\n"
-with socket.socket(socket.AF_UNIX) as connection:
-    connection.connect({place!r})
-    connection.sendmsg([b" "], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))])
-    connection.sendall(line)
-    answer = b""
-    while part := connection.recv(64):
-        answer += part
-sys.exit(json.loads(answer))
+connection = _socket.socket(_socket.AF_UNIX)
+connection.connect({place!r})
+connection.sendmsg([b" "], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))])
+connection.sendall(ascii(request).encode() + b"\\n")
+answer = b""
+while part := connection.recv(64):
+    answer += part
+sys.exit(int(answer))
 """
 
 
@@ -94,7 +93,7 @@ def ask(
         "kind": words[0],
         "arguments": list(words),
         "folder": str(folder),
-        "environment": environment,
+        "environment": dict(environment),
         "python": str(place.with_name("python")),
     }
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
@@ -102,11 +101,11 @@ def ask(
         connection.settimeout(timeout)
         connection.connect(str(place))
         connection.sendmsg([b" "], [rights])
-        connection.sendall(json.dumps(request).encode() + b"\n")
+        connection.sendall(ascii(request).encode() + b"\n")
         answer = b""
         while part := connection.recv(64):
             answer += part
-    return int(json.loads(answer))
+    return int(answer)
 
 
 def _environment(folder: Path) -> dict[str, str]:

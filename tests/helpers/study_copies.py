@@ -1,5 +1,7 @@
 """Working copies of the project with a tiny study in them, for tests that run whole studies."""
 
+import atexit
+import functools
 import os
 import re
 import shutil
@@ -113,14 +115,37 @@ class Copy:
         file.write_text(file.read_text() + text)
 
 
+COMPILE = """
+import compileall
+from segstudy.runtime import fingerprint
+for path in sorted(fingerprint.PACKAGE.rglob("[a-z]*.py")):
+    fingerprint.code(".".join(path.relative_to(fingerprint.PACKAGE.parent).with_suffix("").parts))
+for path in fingerprint.SCRIPTS.glob("*.py"):
+    fingerprint.script(path.stem)
+compileall.compile_dir(fingerprint.PACKAGE, quiet=1)
+"""
+
+
+@functools.cache
+def compiled_workflow() -> Path:
+    """Return workflow/ with what its first command leaves: compiled modules, hashes of the code. Copies keep both."""
+    scratch = tempfile.TemporaryDirectory(prefix="workflow-")
+    atexit.register(scratch.cleanup)
+    folder = Path(scratch.name) / "workflow"
+    shutil.copytree(ROOT / "workflow", folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([sys.executable, "-c", COMPILE], env=kept | {"PYTHONPATH": str(folder)}, check=True)
+    return folder
+
+
 def new_copy(folder: Path) -> Copy:
     folder.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
-        source = ROOT / part
+        source = compiled_workflow() if part == "workflow" else ROOT / part
         if source.is_symlink():
             (folder / part).symlink_to(os.readlink(source))
         elif source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            shutil.copytree(source, folder / part)
         else:
             shutil.copy2(source, folder / part)
     return Copy(folder)

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from segstudy.config.cell import Cell
-from segstudy.config.datasets import DRAWN, WITHOUT_STRATA, Phantom
+from segstudy.config.datasets import Phantom
+from segstudy.config.readers import DRAWN, WITHOUT_STRATA
 from segstudy.data.index import build_index
 from tests.helpers.by_group import STRATA, run
 from tests.helpers.phantoms import draw

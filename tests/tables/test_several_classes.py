@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from segstudy.config.cell import Cell
-from segstudy.config.datasets import READERS, SEVERAL_CLASSES
 from segstudy.config.load import load_study
+from segstudy.config.readers import READERS, SEVERAL_CLASSES
 from segstudy.core.errors import StudyError
 from segstudy.data.readers.registry import labels_of
 from segstudy.figures import ablation, style

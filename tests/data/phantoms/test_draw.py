@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segstudy.config.datasets import DRAWN, DatasetConfig, Phantom
+from segstudy.config.datasets import DatasetConfig, Phantom
+from segstudy.config.readers import DRAWN
 from segstudy.core.errors import StudyError
 from segstudy.data.images.read import read_image
 from segstudy.data.images.read_masks import read_mask

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 import segstudy.data.readers.registry
-from segstudy.config.datasets import READERS, Phantom
+from segstudy.config.datasets import Phantom
+from segstudy.config.readers import READERS
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_csv, write_csv
 from segstudy.data.images.read import image_size

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segstudy.config.datasets import READERS
 from segstudy.config.layout import Layout
 from segstudy.config.paths import CONVERTED_MANIFEST
+from segstudy.config.readers import READERS
 from segstudy.core.errors import StudyError
 from segstudy.core.pixel_limit import allowing
 from segstudy.data.convert import convert

@@ -7,9 +7,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from segstudy.config.base import Distinct, Name
+from segstudy.config.class_names import BACKGROUND, MEAN
 
-BACKGROUND = "background"
-MEAN = "mean"
 MOST = 255  # foreground classes: masks hold their ids in one byte, 0 being background
 MOST_WITH_VOID = 253  # of them beside `ignore`: the report's pictures need two more numbers
 

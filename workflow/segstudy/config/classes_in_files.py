@@ -17,9 +17,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from segstudy.config.classes import BACKGROUND, MEAN
-from segstudy.config.datasets import CLASSES_IN_FILES
+from segstudy.config.class_names import BACKGROUND, MEAN
 from segstudy.config.layout import Layout
+from segstudy.config.readers import CLASSES_IN_FILES
 from segstudy.config.validation_errors import place
 from segstudy.core.errors import StudyError, nearest
 

@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from segstudy.config.auto_keys import Plannable
 from segstudy.config.base import LARGEST_SEED, Distinct, Options, added_key
-from segstudy.config.classes import BACKGROUND, Classes, Ignored, check_ignored, values_of
+from segstudy.config.class_names import BACKGROUND
+from segstudy.config.classes import Classes, Ignored, check_ignored, values_of
 from segstudy.config.layout import Layout
+from segstudy.config.readers import ANNOTATED, CONVERTED, DRAWN, READERS, SEVERAL_CLASSES, WITH_LAYOUT
 from segstudy.core.pixel_limit import MAX_MEGAPIXELS
 
-# One line a reader; the module of the same name in `segstudy.data.readers` does the reading.
-READERS: tuple[str, ...] = (
-    *("ph2", "drive", "chase", "stare", "cmp", "ebhi", "hrf", "phc", "rfmid", "folder"),
-    *("coco", "labelme", "cvat", "label_studio", "voc", "mmseg", "nnunet", "huggingface"),
-)
-# Readers of annotations, whose masks are drawn.
-ANNOTATIONS: tuple[str, ...] = ("coco", "labelme", "cvat", "label_studio", "nnunet", "huggingface")
-# Readers of releases without a field of view, which is computed, and of packed pictures, which are unpacked.
-COMPLETED: tuple[str, ...] = ("chase", "stare")
-# Readers whose data sets rule `convert` converts first: what is missing is made, what is there is linked.
-CONVERTED: tuple[str, ...] = (*ANNOTATIONS, *COMPLETED)
-# Readers of files that name the classes: `classes:` may pick them by name (see config/classes_in_files.py).
-CLASSES_IN_FILES: tuple[str, ...] = ("coco", "labelme", "cvat", "label_studio", "voc", "mmseg", "nnunet")
-# Readers that follow `layout:` where names alone do not say which file is what.
-WITH_LAYOUT: tuple[str, ...] = ("folder", "voc", "mmseg", *ANNOTATIONS)
-# Readers whose data sets can be drawn, with `phantom:`.
-DRAWN: tuple[str, ...] = ("ph2", "drive", "ebhi", "phc", "folder")
-# Readers whose data sets may have masks of several annotators.
-ANNOTATED: tuple[str, ...] = ("drive", "chase", "stare", "folder")
-# Readers whose index never has strata: an experiment on these alone has no table by stratum.
-WITHOUT_STRATA: tuple[str, ...] = ("drive", "chase", "stare", "phc")
-# Readers of several foreground classes: an experiment with one of these has a table by class.
-SEVERAL_CLASSES: tuple[str, ...] = ("cmp",)
 # Findings of the checks that a study may declare as known and accepted (see segstudy.data.checks).
 EXCEPTION_KINDS = (
     "unreadable",
@@ -275,8 +255,16 @@ class DatasetConfig(Plannable):
                 f"truth: {self.truth} joins the masks of several annotators, and the reader '{self.reader}' knows of "
                 f"one; readers of several: {', '.join(ANNOTATED)}"
             )
-        if self.truth != "first" and self.several:
-            raise ValueError(f"truth: {self.truth} is for one foreground class; with several, the first's masks count")
+        if self.truth in ("union", "staple") and self.several:
+            raise ValueError(
+                f"truth: {self.truth} is for one foreground class: of several, two could claim a pixel; with several: "
+                "first, majority, intersection"
+            )
+        if self.truth == "staple" and find_spec("SimpleITK") is None:
+            raise ValueError(
+                "truth: staple needs SimpleITK, which is not installed: pip install 'segstudy[staple]'; first, "
+                "majority, union and intersection need nothing more"
+            )
         return self
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-from segstudy.config.classes import BACKGROUND
+from segstudy.config.class_names import BACKGROUND
 from segstudy.config.datasets import DatasetConfig
 from segstudy.config.study import Study
 from segstudy.config.validation_errors import place

@@ -10,12 +10,13 @@ from segstudy.config import cross_checks, dependencies
 from segstudy.config.auto_keys import OF_RECIPE, Plannable, plans_all, with_auto
 from segstudy.config.base import _update
 from segstudy.config.classes_in_files import with_classes
-from segstudy.config.datasets import READERS, DatasetConfig
+from segstudy.config.datasets import DatasetConfig
 from segstudy.config.external_sets import check_external_sets
 from segstudy.config.library_networks import is_library
 from segstudy.config.limits import check_crops, check_limits
 from segstudy.config.losses import LOSSES
 from segstudy.config.networks import LIBRARY, REGISTERED, block
+from segstudy.config.readers import READERS
 from segstudy.config.study import Choice, Study
 from segstudy.config.validation_errors import BLOCK, COMMAND_LINE, SHOWN, Key, place, validated
 from segstudy.config.yaml_files import read_yaml

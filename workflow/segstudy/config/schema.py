@@ -10,12 +10,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from segstudy.config.auto_keys import AUTO, PlanLimits
-from segstudy.config.datasets import READERS, DatasetConfig
+from segstudy.config.datasets import DatasetConfig
 from segstudy.config.evaluation import Evaluation
 from segstudy.config.library_networks import LibraryOptions
 from segstudy.config.library_paths import TARGET
 from segstudy.config.losses import LOSSES
 from segstudy.config.networks import REGISTERED
+from segstudy.config.readers import READERS
 from segstudy.config.recipes import Recipe
 from segstudy.config.study import Experiment
 

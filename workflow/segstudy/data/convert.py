@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from segstudy.config.datasets import COMPLETED, CONVERTED
 from segstudy.config.layout import Layout
 from segstudy.config.paths import CONVERTED_MANIFEST
+from segstudy.config.readers import COMPLETED, CONVERTED
 from segstudy.core import checksums
 from segstudy.core.errors import StudyError
 from segstudy.core.files import atomic_folder, write_json, write_picture

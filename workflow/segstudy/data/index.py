@@ -13,9 +13,9 @@ from typing import TypeVar
 
 import pandas as pd
 
-from segstudy.config.datasets import READERS, WITH_LAYOUT
 from segstudy.config.layout import Layout
 from segstudy.config.paths import CONVERTED_MANIFEST
+from segstudy.config.readers import READERS, WITH_LAYOUT
 from segstudy.core.checksums import damaged
 from segstudy.core.errors import StudyError
 from segstudy.core.names import FILE_COLUMNS, check_sample_names, file_columns

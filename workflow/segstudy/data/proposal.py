@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from segstudy.config.classes_in_files import proposed, with_classes
-from segstudy.config.datasets import ANNOTATIONS, CLASSES_IN_FILES, CONVERTED, WITH_LAYOUT
 from segstudy.config.layout import Layout
+from segstudy.config.readers import ANNOTATIONS, CLASSES_IN_FILES, CONVERTED, WITH_LAYOUT
 from segstudy.data.convert import convert
 from segstudy.data.images.deep import OtherChannels, needs_tifffile
 from segstudy.data.images.label_map import Labels, looks_inverted

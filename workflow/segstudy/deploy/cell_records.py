@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, field_validator, model_validator
 
-from segstudy.config.datasets import READERS
+from segstudy.config.readers import READERS
 from segstudy.core import files
 from segstudy.core.checksums import damaged
 from segstudy.data.images.reading import parsed

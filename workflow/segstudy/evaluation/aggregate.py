@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from segstudy.config.classes import MEAN
+from segstudy.config.class_names import MEAN
 from segstudy.evaluation.metrics import COUNTS, METRICS, SUMMABLE, Numbers, measured, ratio
 
 # What tells two measurements of one cell and one seed apart, beside the sample.

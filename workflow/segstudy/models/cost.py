@@ -16,6 +16,15 @@ from segstudy.runtime.uncompiled import leave_uncompiled
 Result = TypeVar("Result")
 # Parameters times pixels: a pass of at most about 2 GFLOP, a tenth of a second.
 SMALL = 1_000_000_000
+# Without products to count. Of others torch looks for some in their parts, and loads sympy for that, 0.4 s.
+NOT_COUNTED = {
+    operator: lambda *_, **__: 0
+    for operator in (
+        torch.ops.aten.native_batch_norm.default,
+        torch.ops.aten.upsample_nearest2d.default,
+        torch.ops.aten.upsample_bilinear2d.default,
+    )
+}
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -31,7 +40,7 @@ def count_flops(network: nn.Module, in_channels: int, height: int, width: int) -
     """
 
     def run(copied: nn.Module, device: torch.device) -> int:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=NOT_COUNTED) as counter:
             leave_uncompiled(type(counter.mode).__torch_dispatch__)
             copied.eval()(torch.zeros(1, in_channels, height, width, device=device))
         return int(counter.get_total_flops())
@@ -79,4 +88,6 @@ def dry_run(network: nn.Module, run: Callable[[nn.Module, torch.device], Result]
     with torch.random.fork_rng(devices=[]):
         no_values = any(weight.is_meta for weight in network.parameters())
         copied = copy.deepcopy(network)
-        return run(copied.to_empty(device="cpu") if no_values else copied.cpu(), torch.device("cpu"))
+        if no_values:  # as `to_empty`, whose way to the CPU loads sympy
+            copied._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype))
+        return run(copied.cpu(), torch.device("cpu"))

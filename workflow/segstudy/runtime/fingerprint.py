@@ -7,7 +7,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -175,22 +175,25 @@ class _Imported(NamedTuple):
 @kept
 def _script_modules(name: str) -> list[str]:
     """Return the modules of the package that a script imports."""
-    return list(dict.fromkeys(_modules_in(_tree(SCRIPTS / f"{name}.py"), PACKAGE.name)))
+    return list(dict.fromkeys(_modules_of(_imports_in(ast.parse(_text(SCRIPTS / f"{name}.py")), PACKAGE.name))))
 
 
 @kept
 def _imports(module: str) -> list[str]:
     """Return the modules of the package that a module imports, packages whose `__init__` then runs included."""
-    return _modules_in(_tree(_file(module)), module)
+    return _modules_of(_said(module, _text(_file(module)))[0])
 
 
-def _modules_in(tree: ast.Module, module: str) -> list[str]:
+def _modules_of(imported: list[_Imported]) -> list[str]:
     found = []
-    for node in ast.walk(tree):
-        for item in _imported(node, module):
-            parts = item.module.split(".")
-            found += [".".join(parts[:length]) for length in range(2, len(parts) + 1)]
+    for item in imported:
+        parts = item.module.split(".")
+        found += [".".join(parts[:length]) for length in range(2, len(parts) + 1)]
     return found
+
+
+def _imports_in(tree: ast.Module, module: str) -> list[_Imported]:
+    return [item for node in ast.walk(tree) for item in _imported(node, module)]
 
 
 def _imported(node: ast.AST, module: str) -> list[_Imported]:
@@ -212,9 +215,8 @@ def _imported(node: ast.AST, module: str) -> list[_Imported]:
     return found
 
 
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 # What is left of a module that holds nothing but a docstring.
@@ -237,25 +239,40 @@ def _content_of_import(module: str) -> str:
 
 
 def _digest(module: str, content: Callable[[str], str]) -> str:
-    """Hash the syntax tree without docstrings and without the names of the package's modules.
+    """Hash what a module says, see `_said`.
 
     Args:
-        module: whose tree.
+        module: its dotted name.
         content: of a module that is imported -> what stands in the place of its name.
     """
-    tree = ast.parse(_file(module).read_text(encoding="utf-8"))
-    imported = [item for node in ast.walk(tree) for item in _imported(node, module)]
-    modules = {item.local: content(item.module) for item in imported if not item.symbol}
+    imported, text = _said(module, _text(_file(module)))
     symbols = sorted({f"{item.symbol} {item.local} {content(item.module)}" for item in imported if item.symbol})
-    body = _Nameless(module, modules).visit(tree).body
-    text = "\n".join([*symbols, *(ast.dump(node) for node in body)])
-    return hashlib.sha256(text.encode()).hexdigest()
+    modules = {item.local: item.module for item in imported if not item.symbol}
+    for local, path in modules.items():
+        text = text.replace(_mark(local), f"module {content(path)}")
+    return hashlib.sha256("\n".join([*symbols, text] if text else symbols).encode()).hexdigest()
+
+
+@cache
+def _said(module: str, text: str) -> tuple[list[_Imported], str]:
+    """Return what a module of this text imports of the package, and its syntax tree in words, a line a statement.
+
+    Without docstrings, imports of the package and names of its modules: for those that it imports stand marks.
+    """
+    tree = ast.parse(text)
+    imported = _imports_in(tree, module)
+    modules = {item.local for item in imported if not item.symbol}
+    return imported, "\n".join(ast.dump(node) for node in _Nameless(module, modules).visit(tree).body)
+
+
+def _mark(name: str) -> str:
+    return f"module <{name}>"
 
 
 class _Nameless(ast.NodeTransformer):
     """Take docstrings, imports of the package and names of its modules out of a syntax tree."""
 
-    def __init__(self, module: str, modules: Mapping[str, str]) -> None:
+    def __init__(self, module: str, modules: set[str]) -> None:
         self.module, self.modules = module, modules
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
@@ -271,7 +288,7 @@ class _Nameless(ast.NodeTransformer):
         return None if _imported(node, self.module) else node
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        return ast.Constant(f"module {self.modules[node.id]}") if node.id in self.modules else node
+        return ast.Constant(_mark(node.id)) if node.id in self.modules else node
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         return ast.Constant("module") if isinstance(node.value, str) and DOTTED.fullmatch(node.value) else node

@@ -12,7 +12,7 @@ from typing import Any
 
 from segstudy.config import paths
 from segstudy.config.cell import Cell
-from segstudy.config.datasets import ANNOTATED
+from segstudy.config.readers import ANNOTATED
 from segstudy.config.study import Study
 from segstudy.study import experiments, lookups
 from segstudy.study.cell_inputs import of_cells
@@ -27,7 +27,7 @@ def annotated(study: Study, dataset: str) -> bool:
     Whether any image does, its index says: where none does, the table says so.
     """
     options = study.datasets[dataset]
-    if options.several or options.reader not in ANNOTATED:
+    if options.reader not in ANNOTATED:
         return False
     if options.reader != "folder" or options.layout.annotators:
         return True

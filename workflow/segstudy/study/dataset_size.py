@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from segstudy.config import paths
-from segstudy.config.classes import BACKGROUND
+from segstudy.config.class_names import BACKGROUND
 from segstudy.config.datasets import DatasetConfig, Split
 from segstudy.config.plan_file import PlanMissing
 from segstudy.config.study import Study

@@ -8,7 +8,7 @@ from typing import Any
 
 from segstudy.config import dependencies, paths
 from segstudy.config.cell import Cell
-from segstudy.config.datasets import WITHOUT_STRATA
+from segstudy.config.readers import WITHOUT_STRATA
 from segstudy.config.study import Study
 from segstudy.runtime.fingerprint import PACKAGE
 from segstudy.study import annotators

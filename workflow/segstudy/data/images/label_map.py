@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from segstudy.config.classes import BACKGROUND
+from segstudy.config.class_names import BACKGROUND
 from segstudy.core.errors import StudyError
 from segstudy.data.images.orientation import as_noted
 from segstudy.data.images.read_masks import NoClassValues, number, read_colours, read_labels, read_mask

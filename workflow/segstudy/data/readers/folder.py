@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from segstudy.config.datasets import READERS
 from segstudy.config.layout import Layout
+from segstudy.config.readers import READERS
 from segstudy.core.errors import StudyError, nearest
 from segstudy.core.names import file_columns, readable
 from segstudy.data.images.label_map import binary

@@ -1,6 +1,6 @@
 """Look up the reader of a data set by name, and the labels of its masks.
 
-A reader is a module of `segstudy.data.readers`, named in `segstudy.config.datasets.READERS`. It has `TITLE`, `LABELS`
+A reader is a module of `segstudy.data.readers`, named in `segstudy.config.readers.READERS`. It has `TITLE`, `LABELS`
 (see `segstudy.data.images.label_map`), `TASK`, `SOURCE`, `LAYOUT` (texts), `recognises(root) -> bool` (a cheap look at
 the folder names) and `index(root) -> DataFrame` with the columns of `COLUMNS`; repairs and omissions are
 sentences in `frame.attrs["repairs"]`. Readers named in `WITH_LAYOUT` are given the `layout:` of the
@@ -21,7 +21,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 
-from segstudy.config.datasets import READERS
+from segstudy.config.readers import READERS
 from segstudy.core.errors import StudyError, nearest
 from segstudy.data.images.label_map import Labels, Value, several, with_void
 
