@@ -11,6 +11,7 @@ from PIL import Image
 
 from segstudy.cli import app
 from segstudy.config.load import load_study, read_config
+from segstudy.data.find_annotators import counted
 from tests.helpers import formats
 
 SIZE = (40, 48)
@@ -133,6 +134,83 @@ def test_two_people_s_masks_are_a_choice(here, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", terminal)
     assert init(capsys, root)[0] == 0
     assert written(here, "twice")[1]["layout"]["masks"] == "ben"
+
+
+@pytest.mark.parametrize(
+    ("names", "groups"),
+    [
+        (["masks_10", "masks_2", "masks_1", "rois"], [["masks_1", "masks_2", "masks_10"]]),
+        (["_manual1", "_manual2"], [["_manual1", "_manual2"]]),
+        (["first_reader", "Second reader", "third"], [["first_reader", "Second reader", "third"]]),
+        (["b", "a", "gt_b", "gt_a"], [["a", "b"], ["gt_a", "gt_b"]]),
+        (["_1stHO", "_1st", "_2nd"], []),  # two firsts
+        (["images", "masks", "masks2x"], []),
+    ],
+)
+def test_names_that_count(names, groups):
+    assert counted(names) == groups
+
+
+def moved(columns):
+    """A mask with a square that is moved to the right."""
+    return np.roll(squares(255), columns, axis=1)
+
+
+@pytest.mark.parametrize(
+    ("places", "layout"),
+    [
+        (
+            [("masks_1", ""), ("masks_2", ""), ("masks_3", "")],
+            {"images": "images", "masks": "masks_1", "annotator_masks": ["masks_2", "masks_3"]},
+        ),
+        (
+            [("masks", ""), ("masks_2", ""), ("masks_3", "")],
+            {"images": "images", "masks": "masks", "annotator_masks": ["masks_2", "masks_3"]},
+        ),
+        (
+            [("drawn/annotator_a", ""), ("drawn/annotator_b", ""), ("drawn/annotator_c", "")],
+            {
+                "images": "images",
+                "masks": "drawn/annotator_a",
+                "annotator_masks": ["drawn/annotator_b", "drawn/annotator_c"],
+            },
+        ),
+        (
+            [("drawn", "_1stHO"), ("drawn", "_2ndHO"), ("drawn", "_3rd")],
+            {"images": "images", "masks": "drawn", "mask_suffix": "_1stHO", "annotator_suffixes": ["_2ndHO", "_3rd"]},
+        ),
+        (
+            [("expert_anna", "_seg"), ("expert_ben", "_seg")],
+            {
+                "images": "images",
+                "masks": "expert_anna",
+                "mask_suffix": "_seg",
+                "annotator_masks": ["expert_ben"],
+            },
+        ),
+    ],
+)
+def test_masks_of_several_annotators(here, capsys, places, layout):
+    root = here / "people"
+    for number, (labels, suffix) in enumerate(places):
+        folder(root, [moved(2 * number)] * 6, labels=labels, suffix=suffix)
+    (root / places[1][0] / f"img_00{places[1][1]}.png").unlink()  # who has not drawn an image has not drawn it
+    code, said = init(capsys, root)
+    text, dataset, study = written(here, "people")
+    assert code == 0, said
+    assert dataset["layout"] == layout and f"{len(places)} annotators; the first's masks are learned" in said
+    assert (
+        "`truth: majority` joins them all" in text
+        and len(study.datasets["people"].layout.annotators) == len(places) - 1
+    )
+
+
+def test_folders_that_count_kinds_of_objects_are_no_annotators(here, capsys):
+    """Masks of three kinds of lesions lie in folders that count, and do not overlap."""
+    for number in range(3):
+        folder(here / "kinds", [moved(12 * number)] * 6, labels=f"lesions_{number + 1}")
+    code, said = init(capsys, here / "kinds")
+    assert code == 1 and "can be read in 3 ways" in said
 
 
 @pytest.mark.parametrize("name", ["coco", "labelme", "cvat", "label_studio", "voc", "mmseg", "nnunet", "huggingface"])

@@ -10,6 +10,7 @@ from segstudy.config.cell import Cell
 from segstudy.config.load import load_study, read_config
 from segstudy.config.study import Evaluation
 from segstudy.core.errors import StudyError
+from tests.helpers.studies import config_files
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = {
@@ -177,7 +178,7 @@ def test_an_overlay_asks_its_own_questions(tmp_path):
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("studies/*.yaml")), ids=lambda path: path.stem)
 def test_every_study_that_is_shipped_is_valid(path):
-    files = [ROOT / "config.yaml", path]
+    files = config_files(path.stem)
     assert load_study(read_config(*files), files).cells
 
 

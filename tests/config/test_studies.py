@@ -1,7 +1,5 @@
 """The studies that repeat a document ask for what the document did."""
 
-from pathlib import Path
-
 import pytest
 
 from segstudy.config import dependencies
@@ -9,12 +7,13 @@ from segstudy.config.load import load_study, read_config
 from segstudy.config.recipes import Augmentation, Balance
 from segstudy.models.cost import count_parameters
 from segstudy.models.registry import build
+from tests.helpers.studies import OVER, config_files
 
-ROOT = Path(__file__).resolve().parents[2]
+FREE = {"epochs", "learning_rate", "schedule", "validate_every"}  # of a recipe, in an overlay for two cores
 
 
 def study(name):
-    files = [ROOT / "config.yaml", ROOT / "studies" / f"{name}.yaml"]
+    files = config_files(name)
     return load_study(read_config(*files), files)
 
 
@@ -143,3 +142,21 @@ def test_the_vessel_benchmark_keeps_the_published_protocol():
     assert [cell.seed for cell in found.experiments["benchmark"].cells] == [0, 1, 2]
     for model in ("wnet", "unet"):
         assert count_parameters(build(found.model_settings(model), 3, 1)) < 100_000
+
+
+@pytest.mark.parametrize(("name", "full"), OVER.items())
+def test_an_overlay_for_two_cores_has_the_rows_and_the_protocol_of_the_full_study(name, full):
+    """Networks differ in width alone, recipes in epochs, rate and how often they validate, experiments in seeds."""
+    small, large = study(name), study(full)
+    assert small.study == name and list(small.experiments) == list(large.experiments)
+    for key, experiment in small.experiments.items():
+        rows = [{cell[:4] for cell in one.cells} for one in (experiment, large.experiments[key])]
+        assert rows[0] == rows[1] and len(experiment.seeds) == 2, key
+    used = dependencies.used_datasets(large)
+    assert {used_name: small.datasets[used_name] for used_name in used} == {n: large.datasets[n] for n in used}
+    assert small.evaluation == large.evaluation and small.losses == large.losses
+    for block, free in (("models", {"width", "decoder_widths"}), ("recipes", FREE)):
+        for key in {cell.model if block == "models" else cell.recipe for cell in large.cells}:
+            options = [getattr(one, block)[key] for one in (small, large)]
+            plain = [(one.options if block == "models" else one).model_dump() for one in options]
+            assert {name for name in plain[0] if plain[0][name] != plain[1][name]} <= free, key

@@ -90,16 +90,25 @@ def test_an_index_of_two_annotators_stays_what_it_was(tmp_path):
 )
 def test_three_annotators_by_hand(truth, marked):
     result = joined([Drawn(votes, None) for votes in VOTES], truth)
-    assert result.mask[0].tolist() == [bit == "1" for bit in marked] and result.void is None
+    assert result.ids[0].tolist() == [int(bit) for bit in marked] and result.void is None
+
+
+def test_three_annotators_of_two_classes_by_hand():
+    """Every way to say 0, 1 or 2: the class that two or three name, otherwise background."""
+    ways = np.array(list(itertools.product([0, 1, 2], repeat=3)), np.uint8)
+    drawn = [Drawn(own[None], None) for own in ways.T]
+    for truth, needed in (("majority", 2), ("intersection", 3)):
+        by_hand = [next((c for c in (1, 2) if list(way).count(c) >= needed), 0) for way in ways]
+        assert joined(drawn, truth).ids[0].tolist() == by_hand
 
 
 def test_a_tie_is_background_and_who_says_nothing_does_not_vote():
     two = [Drawn(votes[:, :4], None) for votes in VOTES[1:]]
-    assert joined(two, "majority").mask[0].tolist() == [False, False, False, True]
+    assert joined(two, "majority").ids[0].tolist() == [0, 0, 0, 1]
     void = [Drawn(np.array([[True, True]]), np.array([[False, True]])), Drawn(np.array([[True, False]]), None)]
-    assert joined(void, "majority").mask.tolist() == [[True, False]]  # of the second pixel the other alone speaks
+    assert joined(void, "majority").ids.tolist() == [[1, 0]]  # of the second pixel the other alone speaks
     silent = joined([Drawn(np.array([[True]]), np.array([[True]]))] * 2, "union")
-    assert silent.void is not None and silent.void.all() and not silent.mask.any()
+    assert silent.void is not None and silent.void.all() and not silent.ids.any()
 
 
 def by_hand(votes, prior, rounds=500):
@@ -120,17 +129,32 @@ def test_staple():
     truth = random.random((40, 50)) < 0.3
     votes = np.stack([truth ^ (random.random(truth.shape) < rate) for rate in (0.05, 0.1, 0.35)])
     weight = by_hand(votes.reshape(3, -1), votes.mean()).reshape(truth.shape)
-    found = joined([Drawn(one, None) for one in votes], "staple").mask
+    found = joined([Drawn(one, None) for one in votes], "staple").ids
     assert np.array_equal(found, weight > 0.5)
-    assert not np.array_equal(found, joined([Drawn(one, None) for one in votes], "majority").mask)
+    assert not np.array_equal(found, joined([Drawn(one, None) for one in votes], "majority").ids)
     empty = Drawn(np.zeros((3, 3), bool), None)
-    assert not joined([empty, empty], "staple").mask.any()
+    assert not joined([empty, empty], "staple").ids.any()
 
 
 def test_without_simple_itk_the_message_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "SimpleITK", None)
     with pytest.raises(StudyError, match=r"needs SimpleITK.*\n(.*\n)*.*pip install 'segstudy\[staple\]'"):
         join_masks([], tmp_path, binary("x"), "staple")
+
+
+def test_without_simple_itk_the_config_is_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "SimpleITK", None)
+    with pytest.raises(ValueError, match=r"needs SimpleITK, which is not installed: pip install 'segstudy\[staple\]'"):
+        DatasetConfig(reader="drive", truth="staple")
+    assert DatasetConfig(reader="drive", truth="majority").converted
+
+
+@pytest.mark.parametrize("truth", ["union", "staple"])
+def test_a_truth_that_gives_a_pixel_to_two_classes_is_refused(truth):
+    two = {"reader": "folder", "layout": {"second_masks": "b"}, "classes": {"x": 1, "y": 2}}
+    with pytest.raises(ValueError, match=f"{truth} is for one foreground class.*first, majority, intersection"):
+        DatasetConfig(**two, truth=truth)
+    assert DatasetConfig(**two, truth="majority").converted
 
 
 @pytest.mark.parametrize(
@@ -148,10 +172,22 @@ def test_a_joined_mask_is_read_back_by_the_labels_of_its_data_set(tmp_path, labe
     mask_of[: 3 * marked] = True
     void = np.zeros((6, 8), bool)
     void[:, 0] = bool(labels.void)
-    write_picture(tmp_path / "a.png", _encoded(Drawn(mask_of & ~void, void if labels.void else None), labels))
+    write_picture(
+        tmp_path / "a.png", _encoded(Drawn((mask_of & ~void).astype(np.uint8), void if labels.void else None), labels)
+    )
     read = known_labels(tmp_path / "a.png", labels)
     assert np.array_equal(read.array > 0, mask_of & ~void)
     assert np.array_equal(void, np.zeros_like(void) if read.void is None else read.void)
+
+
+def test_a_joined_mask_of_several_classes_is_read_back(tmp_path):
+    labels = several({"cup": 200, "disc": [50, 51]}, void=255)
+    ids = np.array([[0, 1, 2], [2, 1, 0]], np.uint8)
+    void = ids == 2
+    void[1] = False
+    write_picture(tmp_path / "a.png", _encoded(Drawn(np.where(void, 0, ids).astype(np.uint8), void), labels))
+    read = known_labels(tmp_path / "a.png", labels)
+    assert read.array.tolist() == [[0, 1, 0], [2, 1, 0]] and np.array_equal(read.void, void)
 
 
 # --- in a data set ---
@@ -180,7 +216,7 @@ def test_a_data_set_is_converted_to_joined_masks(raw, tmp_path):
     assert {name: np.count_nonzero(array[0]) for name, array in read.items()} == {"a": 6, "b": 2, "c": 4}
     assert said(frame, "joined by majority in 2 of 3 images") and said(frame, "1 of 3 images: c")
     drawn = drawn_by(dict(frame.reset_index().iloc[0]), tmp_path / "out", labels)
-    assert [int(drawn[k].mask[0].sum()) for k in (1, 2, 3)] == [4, 6, 8]
+    assert [int(drawn[k].ids[0].sum()) for k in (1, 2, 3)] == [4, 6, 8]
     (tmp_path / "card").mkdir()
     describe(frame.reset_index(), tmp_path / "out", "folder", labels, "mine", tmp_path / "card", layout=LAYOUT)
     card = read_json(tmp_path / "card/card.json")

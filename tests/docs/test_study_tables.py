@@ -10,9 +10,11 @@ import yaml
 
 from segstudy.config.load import load_study, read_config
 from segstudy.config.study import Choice
+from tests.helpers.studies import config_files
 
 ROOT = Path(__file__).resolve().parents[2]
 FACT = re.compile(r"`((?:datasets|models|losses|recipes|evaluation|experiments)\.[\w.]+): ([^`]+)`")
+BY_ROW = ("The small studies", "On two cores: all of `ebhi` and `hrf`")  # sections whose rows name their studies
 NOT_OF_A_DOCUMENT = {"demo", "networks", "folder", "vessels", "vessels_small"}
 
 
@@ -23,7 +25,7 @@ def tables():
         for line in section.splitlines():
             cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
             if len(cells) == 4 and set(cells[1]) != {"-"} and cells[2] != "here":
-                named = re.findall(r"`(\w+)(?:\.yaml)?`", cells[0] if heading == "The small studies" else heading)
+                named = re.findall(r"`(\w+)(?:\.yaml)?`", cells[0] if heading in BY_ROW else heading)
                 yield from ((name, cells) for name in named[:1])
 
 
@@ -33,7 +35,7 @@ FACTS = [(name, *fact) for name, cells in ROWS for fact in FACT.findall(cells[2]
 
 @cache
 def study(name):
-    files = [ROOT / "config.yaml"] + [ROOT / f"studies/{name}.yaml"] * (name != "config")
+    files = config_files(name)
     return load_study(read_config(*files), files)
 
 

@@ -1,13 +1,15 @@
 """Paired comparison of two rows: against scipy, by hand, and by simulation."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from segstudy.evaluation.bootstrap import bootstrap_interval, bootstrap_means
-from segstudy.evaluation.paired_tests import holm, images_and_seeds, paired, verdict
+from segstudy.evaluation.metrics import COUNTS, METRICS
+from segstudy.evaluation.paired_tests import holm, images_and_seeds, largest_difference, paired, verdict
 from segstudy.tables.ranking import stability
 
 NAN = math.nan
@@ -147,6 +149,33 @@ def test_seeds_that_differ_and_images_that_do_not_are_a_t_test_of_the_seeds():
     low, high, p = images_and_seeds(np.repeat(own[:, None], 30, axis=1))
     expected = stats.ttest_1samp(own, 0)
     assert (low, high) == pytest.approx(expected.confidence_interval(0.95)) and p == pytest.approx(expected.pvalue)
+
+
+def test_two_seeds_whose_interval_leaves_the_range_are_cut_there():
+    """Two seeds, no spread over images: a t interval with one degree of freedom, 12.7 standard errors to each side."""
+    table = np.repeat(np.array([[0.5], [0.1]]), 20, axis=1)
+    reach = stats.t.ppf(0.975, 1) * np.std([0.5, 0.1], ddof=1) / np.sqrt(2)
+    free, cut = paired(table, np.zeros_like(table)), paired(table, np.zeros_like(table), largest=1.0)
+    assert (free.low, free.high) == pytest.approx((0.3 - reach, 0.3 + reach)) and reach > 2
+    assert (cut.low, cut.high) == (-1, 1) and cut.p_seeds == free.p_seeds
+    none = paired(np.full((2, 3), np.nan), np.zeros((2, 3)), largest=1.0)
+    assert np.isnan(none.low) and np.isnan(none.high)
+
+
+def test_every_metric_keeps_to_its_largest_difference():
+    """Of random counts, no two values are further apart; distances and numbers of objects have no limit."""
+    random = np.random.default_rng(0)
+    values = {
+        column: random.integers(0, 50, 200).astype(float) for metric in METRICS.values() for column in metric.columns
+    }
+    for name in {**METRICS}:
+        if METRICS[name].columns == COUNTS:
+            found = METRICS[name].function(SimpleNamespace(**values))
+            assert np.nanmax(found) - np.nanmin(found) <= largest_difference(name), name
+    assert largest_difference("mcc") == 2 and largest_difference("dice") == 1
+    unlimited = {name for name, metric in METRICS.items() if "px" in metric.label or "objects" in metric.label}
+    unlimited |= {"object_error", "betti0_error", "betti1_error"}
+    assert {name for name in METRICS if largest_difference(name) == np.inf} == unlimited
 
 
 def test_images_and_seeds_by_hand():

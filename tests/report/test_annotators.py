@@ -10,7 +10,15 @@ SETTINGS = {"datasets": {"eyes": {"phantom": None}}}
 
 
 def line(model, against, mean, metric="dice", verdict="", **changes):
-    row = {"dataset": "eyes", "phantom": 0, "row": "cell", "model": model, "loss": "bce", "recipe": "default"}
+    row = {
+        "dataset": "eyes",
+        "phantom": 0,
+        "class": "vessel",
+        "row": "cell",
+        "model": model,
+        "loss": "bce",
+        "recipe": "default",
+    }
     row |= {"against": against, "metric": metric, "mean": mean, "sd": math.nan, "low": mean - 0.1, "high": mean + 0.1}
     return row | {"images": 20, "seeds": 1, "undefined": 0, "verdict": verdict or math.nan} | changes
 

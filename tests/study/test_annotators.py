@@ -31,7 +31,7 @@ def asked(**block):
         *(({"reader": reader, "root": "r"}, False) for reader in ("ph2", "hrf", "folder", "cmp")),
         ({"reader": "folder", "root": "r", "layout": {"second_suffix": "_2nd"}}, True),
         ({"reader": "folder", "root": "r", "layout": {"annotator_masks": ["b", "c"]}}, True),
-        ({"reader": "folder", "root": "r", "layout": {"second_masks": "b"}, "classes": {"x": 1, "y": 2}}, False),
+        ({"reader": "folder", "root": "r", "layout": {"second_masks": "b"}, "classes": {"x": 1, "y": 2}}, True),
     ],
 )
 def test_what_the_config_tells(block, wanted):

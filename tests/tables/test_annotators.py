@@ -9,7 +9,8 @@ from PIL import Image
 from sklearn.metrics import f1_score, recall_score
 
 from segstudy.config.cell import Cell
-from segstudy.data.images.label_map import binary, with_void
+from segstudy.data.images.label_map import binary, several, with_void
+from segstudy.evaluation.aggregate import MEAN
 from segstudy.evaluation.bootstrap import bootstrap_interval
 from segstudy.tables.annotators import Source, compare_annotators, verdict
 from tests.helpers.results import inputs, paths, texts, write
@@ -161,6 +162,48 @@ def test_with_a_joined_truth_the_consensus_is_that_mask(study):
     scores = [f1_score(unions[s][field], drawn[s, "mask"][field]) for s in "abc"]
     assert table.loc[("human 1", "consensus", "dice"), "mean"] == pytest.approx(np.mean(scores))
     assert "what any annotator of an image calls object" in written["md"] and set(table["truth"]) == {"union"}
+
+
+def test_several_classes_are_told_each_and_in_the_mean(tmp_path):
+    """Two classes, three humans, a network: every Dice against scikit-learn, and the mean of those defined."""
+    random = np.random.default_rng(5)
+    labels = several({"cup": 100, "disc": 200})
+    names = [f"i{k}" for k in range(4)]
+    truth = {name: random.integers(0, 2 if name == "i0" else 3, (10, 10)) for name in names}  # i0 has no disc
+    change = lambda ids, rate, most: np.where(random.random(ids.shape) < rate, random.integers(0, most, ids.shape), ids)
+    columns = ("mask", "second_mask", "mask_3")
+    drawn = {(n, c): change(truth[n], 0.2, 2 if n == "i0" else 3) for n in names for c in columns}
+    for (name, column), ids in drawn.items():
+        drawing(tmp_path / "raw" / column, name, ids * 100)
+    predicted = {name: change(truth[name], 0.1, 2 if name == "i0" else 3) for name in names}
+    for name, ids in predicted.items():
+        drawing(tmp_path / "cells/good0", name, ids)
+    rows = [
+        {"sample": n, "image": "", "roi": "", "subset": "test"} | {c: f"{c}/{n}.png" for c in columns} for n in names
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "index.csv", index=False)
+    pd.DataFrame(rows)[["sample", "subset"]].to_csv(tmp_path / "split.csv", index=False)
+    written, _ = compared(tmp_path, [Cell("mine", "good", "dice", "default", 0)], labels, region="full")
+    table = written["table"].set_index(["class", "model", "against", "metric"])["mean"]
+    assert list(dict.fromkeys(written["table"]["class"])) == [MEAN, "cup", "disc"]
+
+    def scores(number, one, other, names):
+        return [f1_score((other[n] == number).ravel(), (one[n] == number).ravel()) for n in names]
+
+    humans = {f"human {k}": {n: drawn[n, c] for n in names} for k, c in enumerate(columns, start=1)}
+    for human, ids in humans.items():
+        cup, disc = scores(1, predicted, ids, names), scores(2, predicted, ids, names[1:])
+        assert table["cup", "good", human, "dice"] == pytest.approx(np.mean(cup))
+        assert table["disc", "good", human, "dice"] == pytest.approx(np.mean(disc))
+        both = [cup[0], *np.mean([cup[1:], disc], axis=0)]
+        assert table[MEAN, "good", human, "dice"] == pytest.approx(np.mean(both))
+    votes = {n: np.stack([humans[h][n] for h in humans]) for n in names}
+    consensus = {n: np.select([(v == k).sum(axis=0) >= 2 for k in (1, 2)], [1, 2], 0) for n, v in votes.items()}
+    disc = scores(2, predicted, consensus, names[1:])
+    assert table["disc", "good", "consensus", "dice"] == pytest.approx(np.mean(disc))
+    text = written["md"]
+    assert "Dice with each annotator of mine, mean of classes" in text or MEAN in text
+    assert "mine, cup, " in text and "mine, disc, " in text and text.count("Human against human on mine") == 1
 
 
 def test_without_a_second_human_the_table_says_so(study):

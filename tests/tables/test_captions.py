@@ -48,6 +48,8 @@ def test_a_split_that_ignores_groups_says_how_much_of_it_leaks(tmp_path):
     text = words(tmp_path, official=False, leaked=(18, 15), split={"grouped": False})["split"]
     assert "groups are IGNORED: 82% of the test images" in text, "(18 + 15) / 40"
     assert "IGNORED" not in words(tmp_path, official=False)["split"]
+    unchecked = protocol(DatasetConfig(reader="drive", split={"grouped": False}), [])  # tables of an unfinished study
+    assert "IGNORED" not in unchecked["split"]
 
 
 def test_what_the_checks_for_leaks_met_is_counted(tmp_path):

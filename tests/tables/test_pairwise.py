@@ -93,6 +93,19 @@ def test_pairs_have_their_numbers_and_controls_are_none_of_them(tmp_path, three)
     assert list(table["verdict"]) == ["second", "second", "open"]
 
 
+def test_an_interval_wider_than_dice_allows_is_cut_and_the_caption_says_so(tmp_path, three):
+    rows = {("unet", "bce", seed): images(0.9) for seed in (0, 1)}
+    rows |= {("encdec", "bce", 0): images(0.9), ("encdec", "bce", 1): images(0.4)}
+    (tmp_path / "wide").mkdir()
+    made = compare(tmp_path, *study(tmp_path / "wide", rows))
+    pair = made["table"].iloc[0]
+    assert (pair["low"], pair["high"], pair["verdict"]) == (-1, 1, "open")
+    cut = "Intervals are cut at -1 and 1, the largest differences of Dice"
+    assert "95 % interval -1.000 to 1.000" in pair["sentence"]
+    assert cut in made["md"] and cut in made["html"] and "Intervals are cut at" in made["tex"]
+    assert cut not in compare(tmp_path, *three)["md"]
+
+
 def test_the_words_say_what_the_numbers_do_in_every_format(tmp_path, three):
     made = compare(tmp_path, *three)
     first, _, last = made["table"]["sentence"]

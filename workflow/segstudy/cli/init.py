@@ -152,10 +152,14 @@ def _plan(proposal: Proposal) -> Plan:
 
 def _report(path: Path, name: str, proposal: Proposal, left: Sequence[Question]) -> None:
     """Say what was found, how long it will take, and what comes next."""
+    from segstudy.cli.init_text import annotator_words
+
     index = proposal.rows
     say(f"{path}: {proposal.title}, {len(index)} images, {int((index['mask'] != '').sum())} of them with masks")
     if proposal.groups:
         say(f"groups GUESSED from names ({proposal.groups.kind}): {len(proposal.groups.sizes)}; see {path}")
+    if words := annotator_words(proposal):
+        say(words)
     for key, seen in proposal.said.items():
         say(f"{key}: {seen}")
     settled = "orientation: " if "orientation" in proposal.keys else "\0"

@@ -78,6 +78,16 @@ def _layout_lines(proposal: Proposal) -> list[str]:
     return lines + [f"{INDENT}# {sentence}" for sentence in _about_subsets(proposal)]
 
 
+def annotator_words(proposal: Proposal) -> str:
+    """Return a sentence on the masks of several annotators, "" where there are none."""
+    further = len(proposal.layout.get("annotator_masks") or proposal.layout.get("annotator_suffixes") or ())
+    if not further:
+        return ""
+    return (
+        f"GUESSED from names that count and masks that overlap: {further + 1} annotators; the first's masks are learned"
+    )
+
+
 def _question_lines(question: Question) -> list[str]:
     lines = [f"{INDENT}# CHOOSE, and take one # away. {question.text}"]
     for option in question.options:
@@ -123,6 +133,8 @@ def _about_layout(proposal: Proposal, groups: Groups | None) -> list[str]:
     sentences = []
     if proposal.layout.get("pages"):
         sentences.append("Files hold several pages: each page is an image, a file one group.")
+    if words := annotator_words(proposal):
+        sentences.append(f"{words}; `truth: majority` joins them all.")
     if groups:
         sizes = groups.sizes
         names = ", ".join(list(sizes)[:3])

@@ -18,6 +18,7 @@ from segstudy.config.study import Study
 from segstudy.evaluation.aggregate import METRICS
 from segstudy.evaluation.paired_tests import DIGITS
 from segstudy.tables.compare_two import Compared, Side
+from segstudy.tables.pairwise_text import cut_words
 
 NOTE = "These p values are not corrected for other comparisons. Corrected for all pairs of an experiment:"
 
@@ -34,6 +35,8 @@ def show(
     )
     console.print(_numbers(sides, comparison))
     console.print(Text(comparison.text))
+    if cut := cut_words(pair["metric"], pd.Series([pair["low"]]), pd.Series([pair["high"]])):
+        console.print(cut)
     if comparison.left_out:
         console.print(f"Seeds that only one side has are left out: {', '.join(map(str, comparison.left_out))}.")
     if images:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
@@ -254,8 +255,16 @@ class DatasetConfig(Plannable):
                 f"truth: {self.truth} joins the masks of several annotators, and the reader '{self.reader}' knows of "
                 f"one; readers of several: {', '.join(ANNOTATED)}"
             )
-        if self.truth != "first" and self.several:
-            raise ValueError(f"truth: {self.truth} is for one foreground class; with several, the first's masks count")
+        if self.truth in ("union", "staple") and self.several:
+            raise ValueError(
+                f"truth: {self.truth} is for one foreground class: of several, two could claim a pixel; with several: "
+                "first, majority, intersection"
+            )
+        if self.truth == "staple" and find_spec("SimpleITK") is None:
+            raise ValueError(
+                "truth: staple needs SimpleITK, which is not installed: pip install 'segstudy[staple]'; first, "
+                "majority, union and intersection need nothing more"
+            )
         return self
 
     @property

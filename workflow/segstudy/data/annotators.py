@@ -29,9 +29,9 @@ JOINED = "joined"  # folder of the joined masks
 
 
 class Drawn(NamedTuple):
-    """One annotator's mask of one foreground class, (H, W) each."""
+    """One annotator's mask, (H, W) each."""
 
-    mask: NDArray[np.bool_]
+    ids: NDArray[np.uint8]  # 0: background, 1 to K: the foreground classes
     void: NDArray[np.bool_] | None  # True where the annotator says nothing; None: nowhere
 
 
@@ -41,7 +41,7 @@ def drawn_by(row: Mapping[Any, Any], root: Path, labels: Labels) -> dict[int, Dr
     Args:
         row: of index.csv.
         root: of the data set.
-        labels: of the data set, with one foreground class.
+        labels: of the data set.
 
     Raises:
         StudyError: a mask cannot be read, or two differ in size.
@@ -51,8 +51,8 @@ def drawn_by(row: Mapping[Any, Any], root: Path, labels: Labels) -> dict[int, Dr
         if not row.get(column):
             continue
         ids = known_labels(root / row[column], labels)
-        drawn[annotator] = Drawn(ids.array > 0, ids.void)
-        first = next(iter(drawn.values())).mask
+        drawn[annotator] = Drawn(ids.array, ids.void)
+        first = next(iter(drawn.values())).ids
         if ids.array.shape != first.shape:
             (height, width), (rows, columns) = ids.array.shape, first.shape
             raise StudyError(
@@ -69,28 +69,32 @@ def joined(masks: Sequence[Drawn], truth: str) -> Drawn:
 
     A pixel counts an annotator who says something there: n of them, k of whom call it foreground. It is foreground for
     `union` where k > 0, for `intersection` where k = n, for `majority` where k > n / 2, so that a tie is background; of
-    two annotators majority is intersection. `staple` estimates sensitivity and specificity of each annotator and the
-    probability of foreground together, by expectation maximisation over the whole frame, with the mean share of
-    foreground as prior (S. K. Warfield et al., "Simultaneous truth and performance level estimation (STAPLE)", IEEE TMI
-    23(7), 2004); foreground is where it is above 0.5. What is void to one is background for it. Where n = 0, the result
-    is void.
+    two annotators majority is intersection. Of several classes each is asked for by itself, and at most one of them can
+    have more than half, or all; where none has, the pixel is background. `staple` estimates sensitivity and specificity
+    of each annotator and the probability of foreground together, by expectation maximisation over the whole frame, with
+    the mean share of foreground as prior (S. K. Warfield et al., "Simultaneous truth and performance level estimation
+    (STAPLE)", IEEE TMI 23(7), 2004); foreground is where it is above 0.5. What is void to one is background for it.
+    Where n = 0, the result is void.
 
     Args:
         masks: of one image and one size.
-        truth: `majority`, `union`, `intersection` or `staple`.
+        truth: `majority` or `intersection`; of one foreground class also `union` or `staple`.
 
     Raises:
         StudyError: `staple` is asked for and SimpleITK is not installed.
     """
-    says = [np.ones(one.mask.shape, bool) if one.void is None else ~one.void for one in masks]
-    votes = np.sum([one.mask & said for one, said in zip(masks, says, strict=True)], axis=0, dtype=np.int64)
+    says = [np.ones(one.ids.shape, bool) if one.void is None else ~one.void for one in masks]
     voters = np.sum(says, axis=0, dtype=np.int64)
-    if truth == "staple":
-        mask = _staple([one.mask & said for one, said in zip(masks, says, strict=True)])
-    else:
-        mask = {"majority": 2 * votes > voters, "union": votes > 0, "intersection": votes == voters}[truth]
-    silent = voters == 0
-    return Drawn(mask & ~silent, silent if any(one.void is not None for one in masks) else None)
+    ids = np.zeros(voters.shape, np.uint8)
+    for of_class in sorted({int(value) for one in masks for value in np.unique(one.ids)} - {0}):
+        marked = [(one.ids == of_class) & said for one, said in zip(masks, says, strict=True)]
+        if truth == "staple":
+            mask = _staple(marked)
+        else:
+            votes = np.sum(marked, axis=0, dtype=np.int64)
+            mask = {"majority": 2 * votes > voters, "union": votes > 0, "intersection": votes == voters}[truth]
+        ids[mask & (voters > 0)] = of_class
+    return Drawn(ids, voters == 0 if any(one.void is not None for one in masks) else None)
 
 
 def _staple(masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
@@ -183,13 +187,13 @@ def _encoded(drawn: Drawn, labels: Labels) -> Image.Image:
     by_colour = any(isinstance(value, str) for group in (*labels.values, labels.void) for value in group)
     void = [number(value) for value in labels.void]
     if labels.values:
-        background, foreground = (number(group[0]) if group else void[0] for group in labels.values)
+        values = [number(group[0]) if group else void[0] for group in labels.values]
     else:
         white = 0xFFFFFF if by_colour else 255
         dark = next(value for value in (0, *range(2, white)) if value not in void)  # 1 alone would be foreground
         bright = next(value for value in range(white, 0, -1) if value not in void)
-        background, foreground = (bright, dark) if labels.inverted else (dark, bright)
-    array = np.where(drawn.mask, foreground, background)
+        values = [bright, dark] if labels.inverted else [dark, bright]
+    array = np.array(values)[drawn.ids]
     if drawn.void is not None:
         array = np.where(drawn.void, void[0], array)
     if by_colour:

@@ -10,8 +10,10 @@ from pathlib import Path
 from segstudy.config.layout import Layout
 from segstudy.config.readers import READERS
 from segstudy.core.errors import StudyError
+from segstudy.data.find_annotators import annotators
 from segstudy.data.images.read_masks import read_mask
 from segstudy.data.readers.discovery import folders, pictures, relative
+from segstudy.data.readers.folder_layout import place
 from segstudy.data.readers.registry import reader_module
 
 DEPTH = 3  # levels of folders below the root that are looked into
@@ -25,9 +27,15 @@ def layouts(root: Path) -> list[tuple[str, Layout, str]]:
         StudyError: no way is known; the message of the reader for folders says what it misses.
     """
     known = [name for name in READERS if reader_module(name).recognises(root)]
-    if known:
+    plain = known == ["folder"] and place(root, "images", Layout()) is not None
+    if known and not plain:
         return [(name, Layout(), reader_module(name).TITLE) for name in known]
-    pairs = _paired_folders(root)
+    names = {folder: [path.stem for path in pictures(folder)] for folder in folders(root, DEPTH)}
+    names = {folder: stems for folder, stems in names.items() if stems}
+    several = _of_annotators(root, names)
+    if several or plain:
+        return several[:MOST] or [("folder", Layout(), reader_module("folder").TITLE)]
+    pairs = _paired_folders(root, names)
     if not pairs:
         reader_module("folder").index(root, Layout())  # its error says what is missing
         return [("folder", Layout(), reader_module("folder").TITLE)]
@@ -35,10 +43,40 @@ def layouts(root: Path) -> list[tuple[str, Layout, str]]:
     return [("folder", layout, words) for count, layout, words in pairs if count == best][:MOST]
 
 
-def _paired_folders(root: Path) -> list[tuple[int, Layout, str]]:
+def _of_annotators(root: Path, names: Mapping[Path, Sequence[str]]) -> list[tuple[str, Layout, str]]:
+    """Return what `layouts` does of folders, or endings of names, that are masks of several annotators."""
+    found = []
+    masks_alone = {folder for folder in names if _look_like_masks(folder)}
+    for images, stems in names.items():
+        if images in masks_alone:
+            continue
+        places = {
+            (folder, suffix): count
+            for folder, others in names.items()
+            for suffix, count in _suffixes(stems, others, apart=images != folder).items()
+            if count and _look_like_masks(folder, suffix)
+        }
+        for group in annotators(stems, places):
+            suffix = group[0][1]
+            paths = [relative(other, root) or "." for other, _ in group]
+            endings = [ending for _, ending in group]
+            apart, told = len({*paths}) > 1, len({*endings}) > 1
+            layout = Layout(
+                images=relative(images, root) or ".",
+                masks=paths[0],
+                **({"mask_suffix": suffix} if suffix else {}),
+                **({"annotator_masks": paths[1:]} if apart else {}),
+                **({"annotator_suffixes": endings[1:]} if told else {}),
+            )
+            words = f"images in {layout.images}, masks of {len(group)} annotators: "
+            words += ", ".join(paths) if apart else f"{paths[0]}, named with {', '.join(endings)}"
+            found.append((max(places[masks] for masks in group), layout, words))
+    best = max((count for count, _, _ in found), default=0)
+    return [("folder", layout, words) for count, layout, words in found if count == best]
+
+
+def _paired_folders(root: Path, names: Mapping[Path, Sequence[str]]) -> list[tuple[int, Layout, str]]:
     """Return (pairs, layout, words) of every two folders whose files are called alike, and of suffixes in one."""
-    names = {folder: [path.stem for path in pictures(folder)] for folder in folders(root, DEPTH)}
-    names = {folder: stems for folder, stems in names.items() if stems}
     found = []
     masks_alone = {folder for folder in names if _look_like_masks(folder)}
     for images, stems in names.items():
@@ -88,13 +126,19 @@ def _by_prefix(stems: Sequence[str]) -> dict[str, set[str]]:
 
 def _common_suffix(stems: Sequence[str], others: Sequence[str], apart: bool) -> tuple[str, int]:
     """Return the suffix that makes most names of images names of masks, and of how many."""
+    counts = _suffixes(stems, others, apart)
+    suffix, count = max(counts.items(), key=lambda item: (item[1], -len(item[0])), default=("", 0))
+    return suffix, count
+
+
+def _suffixes(stems: Sequence[str], others: Sequence[str], apart: bool) -> Counter[str]:
+    """Return each suffix that makes names of images names of masks, and of how many."""
     known = set(others)
     counts: Counter[str] = Counter({"": len(known.intersection(stems)) if apart else 0})
     for stem in stems:
         rest = {other[len(stem) :] for other in known if other.startswith(stem) and other != stem}
         counts.update(suffix for suffix in rest if not suffix[0].isalnum())
-    suffix, count = max(counts.items(), key=lambda item: (item[1], -len(item[0])), default=("", 0))
-    return suffix, count
+    return counts
 
 
 def _look_like_masks(folder: Path, suffix: str = "", prefix: str = "") -> bool:

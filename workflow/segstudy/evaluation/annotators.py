@@ -13,13 +13,13 @@ from segstudy.core.names import annotator_columns
 from segstudy.data.annotators import Drawn, drawn_by, joined
 from segstudy.data.ground_truth import Row, check_same_size, in_threads, roi_of
 from segstudy.data.images.label_map import Labels, known_labels
-from segstudy.data.images.read_masks import read_mask
+from segstudy.data.images.read_masks import read_labels, read_mask
 from segstudy.evaluation.aggregate import confusion
 from segstudy.evaluation.metrics import COUNTS
 
 CONSENSUS = "consensus"  # of all annotators of an image
 AGREED = "agreed"  # the pixels alone on which all annotators of an image agree
-COLUMNS = ["who", "against", "sample", *COUNTS]
+COLUMNS = ["who", "against", "sample", "class", *COUNTS]
 
 
 class Predicted(NamedTuple):
@@ -48,17 +48,18 @@ def agreement(
     truth: str = "first",
     threads: int = 1,
 ) -> pd.DataFrame:
-    """Count the pixels of every mask against every annotator's, one row each.
+    """Count the pixels of every mask against every annotator's, one row for each foreground class.
 
     `who` is the place of a network in `networks`, or a human; `against` a human, CONSENSUS or AGREED, which stands for
     the truth of the counts. The consensus is the joined mask of the data set where it has one (`truth`), otherwise the
-    majority (see `segstudy.data.annotators.joined`). Pixels that `against` says nothing of (void) do not count.
+    majority (see `segstudy.data.annotators.joined`). Each class is counted against all others. Pixels that `against`
+    says nothing of (void) do not count.
 
     Args:
         rows: of the index: test images with masks of two annotators or more.
         networks: whose masks are compared.
         root: of the data set.
-        labels: of the data set, with one foreground class.
+        labels: of the data set.
         region: `roi` counts inside the field of view, where the image has one; `full` everywhere.
         truth: `truth:` of the data set.
         threads: images at a time.
@@ -72,34 +73,35 @@ def agreement(
         consensus = joined([*drawn.values()], "majority")
         if truth != "first":
             ids = known_labels(root / row["mask"], labels)
-            consensus = Drawn(ids.array > 0, ids.void)
+            consensus = Drawn(ids.array, ids.void)
         field = roi_of(row, root) if region == "roi" else None
-        inside = np.ones(consensus.mask.shape, bool) if field is None else field
-        first = next(iter(drawn.values())).mask
+        inside = np.ones(consensus.ids.shape, bool) if field is None else field
+        first = next(iter(drawn.values())).ids
         alike = inside.copy()
         for one in drawn.values():
-            alike &= (one.mask == first) if one.void is None else (one.mask == first) & ~one.void
+            alike &= (one.ids == first) if one.void is None else (one.ids == first) & ~one.void
         lines = []
 
-        def count(who: object, mask: np.ndarray, against: str, wanted: Drawn, where: np.ndarray = inside) -> None:
+        def count(who: object, ids: np.ndarray, against: str, wanted: Drawn, where: np.ndarray = inside) -> None:
             where = where if wanted.void is None else where & ~wanted.void
-            names = {"who": who, "against": against, "sample": row["sample"]}
-            lines.append(names | confusion(mask, wanted.mask, where)._asdict())
+            for number, name in enumerate(labels.foreground, start=1):
+                names = {"who": who, "against": against, "sample": row["sample"], "class": name}
+                lines.append(names | confusion(ids == number, wanted.ids == number, where)._asdict())
 
         targets = {human(number): one for number, one in drawn.items()} | {CONSENSUS: consensus}
         for number, one in drawn.items():
             for against, wanted in targets.items():
                 if against != human(number):
-                    count(human(number), one.mask, against, wanted)
+                    count(human(number), one.ids, against, wanted)
         for place, network in enumerate(networks):
             if row["sample"] not in network.samples:
                 continue
             path = network.masks / f"{row['sample']}.png"
-            mask = read_mask(path).array
-            check_same_size(mask, consensus.mask, path, root / row["mask"])
+            ids_of_network = read_labels(path)[0] if labels.several else read_mask(path).array.astype(np.uint8)
+            check_same_size(ids_of_network, consensus.ids, path, root / row["mask"])
             for against, wanted in targets.items():
-                count(place, mask, against, wanted)
-            count(place, mask, AGREED, Drawn(first, None), alike)
+                count(place, ids_of_network, against, wanted)
+            count(place, ids_of_network, AGREED, Drawn(first, None), alike)
         return lines
 
     lines = [line for of_row in in_threads(of_image, rows, threads, "annotators of") for line in of_row]

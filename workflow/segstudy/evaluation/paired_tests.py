@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 LEVEL = 0.05  # of a family of tests: below it a difference is claimed
+# The largest difference that two values of a metric can have, where it is not 1.
+RANGES: Mapping[str, float] = {
+    "mcc": 2.0,
+    **dict.fromkeys(("hd95", "assd", "hd95_ranked", "assd_ranked"), math.inf),
+    **dict.fromkeys(("object_error", "betti0_error", "betti1_error", "splits", "merges"), math.inf),
+}
 DIGITS = 12  # differences that agree to so many digits are ties: what follows is the order of summation
 
 
@@ -29,7 +36,14 @@ class Paired(NamedTuple):
     undefined: int
 
 
-def paired(first: np.ndarray, second: np.ndarray, measured: np.ndarray | None = None) -> Paired:
+def largest_difference(metric: str) -> float:
+    """Return the largest difference that two values of a metric can have: 1 of Dice, 2 of MCC, inf of distances."""
+    return RANGES.get(metric, 1.0)
+
+
+def paired(
+    first: np.ndarray, second: np.ndarray, measured: np.ndarray | None = None, largest: float = math.inf
+) -> Paired:
     """Compare two rows image by image.
 
     An image counts once: its difference is the mean over the seeds that measured it, so that the differences that are
@@ -37,7 +51,8 @@ def paired(first: np.ndarray, second: np.ndarray, measured: np.ndarray | None = 
 
     - `difference` and the two means: mean over seeds of the mean over images, as in the tables.
     - `low`, `high`: its 95 % interval and `p_seeds`: its t test, over images and, with several of them, seeds, see
-      `images_and_seeds`.
+      `images_and_seeds`. The interval is cut at -`largest` and `largest`: that of two seeds, t with one degree of
+      freedom, may pass what is possible.
     - `p`: Wilcoxon's signed-rank test, two-sided; differences of 0 are left out (Wilcoxon 1945); exact up to 50
       images without ties and up to 13 with, otherwise the normal approximation (scipy.stats.wilcoxon, method auto).
     - `rank_biserial`: (sum of the ranks in favour of the first - of the second) / sum of all (Kerby 2014,
@@ -49,6 +64,7 @@ def paired(first: np.ndarray, second: np.ndarray, measured: np.ndarray | None = 
         first: (seeds, images), NaN where there is no value.
         second: the same seeds and images.
         measured: where both counted an image; a value missing there is counted as `undefined`.
+        largest: difference that two values can have, see `largest_difference`.
     """
     from scipy import stats
 
@@ -70,8 +86,8 @@ def paired(first: np.ndarray, second: np.ndarray, measured: np.ndarray | None = 
         mean_a=mean_a,
         mean_b=mean_b,
         difference=difference,
-        low=low,
-        high=high,
+        low=float(np.clip(low, -largest, largest)),
+        high=float(np.clip(high, -largest, largest)),
         p=p,
         p_seeds=p_seeds,
         rank_biserial=float((ranks * np.sign(moved)).sum() / total) if total else (0.0 if per_image.size else math.nan),

@@ -6,6 +6,7 @@ import math
 
 import pandas as pd
 
+from segstudy.evaluation.aggregate import MEAN, headline_classes
 from segstudy.evaluation.annotators import AGREED
 from segstudy.report.tables import (
     NAMES,
@@ -21,6 +22,7 @@ from segstudy.report.tables import (
     words,
 )
 from segstudy.tables.annotators_text import DIFFERENCE, HUMANS, sentences
+from segstudy.tables.captions import MEAN_OF_IMAGE
 
 KEYS = ["dataset", "row", "model", "loss", "recipe"]
 AGAINST = {AGREED: "agreed pixels", HUMANS: "mean of humans"}
@@ -33,7 +35,8 @@ CAPTION = (
 
 def annotators(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
     """Return the table of annotators (`tables/<experiment>.annotators.csv`)."""
-    names, table = name_columns(table), table.fillna({"verdict": ""})
+    table = headline_classes(table.fillna({"verdict": ""}), ["dataset"])
+    names = name_columns(table)
     differences = {_key(line): line for line in table[table["metric"] == DIFFERENCE].to_dict("records")}
     rows: list[Row] = []
     for line in table[table["metric"] == "dice"].to_dict("records"):
@@ -53,7 +56,8 @@ def annotators(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
         rows.append(named_row(named, names, settings, filters, [*values, number(line["images"], 0)]))
     heads = ["Data set", *(NAMES[name] for name in names), "Against", "Dice", "95 % interval", "Difference", "Spread"]
     notes = [said for _, part in table.groupby("dataset", sort=False) for said in sentences(part, names)]
-    return plain(key, CAPTION, [*heads, "Images"], rows)._replace(notes=notes)
+    caption = f"{CAPTION} {MEAN_OF_IMAGE}" if table["class"].eq(MEAN).any() else CAPTION
+    return plain(key, caption, [*heads, "Images"], rows)._replace(notes=notes)
 
 
 def _key(line: dict) -> tuple[str, ...]:

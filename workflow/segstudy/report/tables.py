@@ -12,6 +12,7 @@ from segstudy.core.names import title_of
 from segstudy.evaluation.metrics import METRICS
 from segstudy.tables.captions import SUBSET_WORDS
 from segstudy.tables.columns import SEVERAL, Column, one_class
+from segstudy.tables.pairwise_text import cut_words
 from segstudy.tables.policies import HEADS
 from segstudy.tables.render import DASH
 from segstudy.tables.thresholds import threshold_words
@@ -225,9 +226,20 @@ def comparisons(key: str, table: pd.DataFrame, settings: Settings) -> Grid:
         values += [number(line["p_holm"], text="< 0.001" if line["p_holm"] < 0.001 else ""), number(line["images"], 0)]
         filters = {"data set": line["dataset"], "verdict": verdict}
         rows.append(Row([dataset_name(line["dataset"], settings), *values, words(verdict)], False, filters))
-    metric = METRICS[table["metric"].iloc[0]].label
-    heads = ["Data set", "First", "Second", f"Difference in {metric}", "95 % interval", "p (Holm)", "Images", "Verdict"]
-    return plain(key, "Pairs of rows on the test images they share; first minus second.", heads, rows)
+    metric = table["metric"].iloc[0]
+    heads = [
+        "Data set",
+        "First",
+        "Second",
+        f"Difference in {METRICS[metric].label}",
+        "95 % interval",
+        "p (Holm)",
+        "Images",
+        "Verdict",
+    ]
+    cut = cut_words(metric, table["low"], table["high"])
+    caption = f"Pairs of rows on the test images they share; first minus second. {cut}".rstrip()
+    return plain(key, caption, heads, rows)
 
 
 def hardest(key: str, table: pd.DataFrame, settings: Settings) -> Grid:

@@ -27,7 +27,7 @@ def annotated(study: Study, dataset: str) -> bool:
     Whether any image does, its index says: where none does, the table says so.
     """
     options = study.datasets[dataset]
-    if options.several or options.reader not in ANNOTATED:
+    if options.reader not in ANNOTATED:
         return False
     if options.reader != "folder" or options.layout.annotators:
         return True

@@ -23,7 +23,7 @@ from segstudy.config.cell import Cell
 from segstudy.core.files import read_csv, write_csv
 from segstudy.data.ground_truth import labelled
 from segstudy.data.images.label_map import Labels
-from segstudy.evaluation.aggregate import per_image
+from segstudy.evaluation.aggregate import MEAN, per_image, with_means
 from segstudy.evaluation.annotators import AGREED, CONSENSUS, Predicted, agreement, drawn_by_several
 from segstudy.evaluation.bootstrap import bootstrap_interval
 from segstudy.evaluation.paired_tests import over_seeds
@@ -33,7 +33,7 @@ from segstudy.tables.render import write_formats
 
 METRICS = ("dice", "iou", "accuracy", "sensitivity", "specificity", "precision")
 KEYS = ["row", "model", "loss", "recipe"]
-COLUMNS = ["dataset", "phantom", *KEYS, "against", "region", "policy", "truth", "metric"]
+COLUMNS = ["dataset", "phantom", "class", *KEYS, "against", "region", "policy", "truth", "metric"]
 COLUMNS += ["mean", "sd", "low", "high", "images", "seeds", "undefined", "verdict"]
 VERDICTS = ("below", "within", "above")
 
@@ -60,7 +60,7 @@ def compare_annotators(
         inputs: of the experiment; its counts are read for the captions. Outputs are `csv` (COLUMNS, unrounded), `md`,
             `tex` and `html`. Where no test image has two masks the csv has no row, and the others say so.
         masks: the folder of each cell's masks, of the data sets of `sources` alone; made at the policy of `inputs`.
-        sources: data sets of one foreground class that may have several annotators.
+        sources: data sets that may have several annotators.
         threads: images read at a time.
 
     Raises:
@@ -92,18 +92,20 @@ def _of_dataset(
     networks = [Predicted(Path(folder), samples[cell.seed]) for cell, folder in masks]
     region = inputs.regions[dataset]
     counts = agreement([*rows.values()], networks, source.root, source.labels, region, source.truth, threads)
-    lines = per_image(counts)
+    lines = with_means(per_image(counts), ["who", "against", "sample"])
     names = [cell for cell, _ in masks]
-    table = summary(lines, names)
+    parts = [summary(part, names).assign(**{"class": of}) for of, part in lines.groupby("class", sort=False)]
+    parts.sort(key=lambda part: list(part["class"].head(1)) != [MEAN])
+    table = pd.concat(parts, ignore_index=True) if parts else summary(lines, names).assign(**{"class": ""})
     fixed = {"dataset": dataset, "region": region, "truth": source.truth}
     return table.assign(**fixed, policy=np.where(table["row"] == "cell", inputs.policy, "none"))
 
 
 def summary(lines: pd.DataFrame, cells: Sequence[Cell]) -> pd.DataFrame:
-    """Return the statistics of one data set; one row for each row, `against` and metric.
+    """Return the statistics of one class of one data set; one row for each row, `against` and metric.
 
     Args:
-        lines: of `segstudy.evaluation.annotators.agreement`, with the metrics of each image; may be empty.
+        lines: of that class in `segstudy.evaluation.annotators.agreement`, with each image's metrics; may be empty.
         cells: the networks, by their places in it.
     """
     samples = list(dict.fromkeys(lines["sample"]))

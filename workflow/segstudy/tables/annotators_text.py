@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from segstudy.evaluation.aggregate import MEAN
 from segstudy.evaluation.annotators import AGREED, CONSENSUS
-from segstudy.tables.captions import BOLD, REGION_WORDS, several_seeds, threshold_words
+from segstudy.tables.captions import BOLD, MEAN_OF_IMAGE, REGION_WORDS, several_seeds, threshold_words
 from segstudy.tables.content import best_of, experiment_table
 from segstudy.tables.inputs import ExperimentInputs
 from segstudy.tables.render import DASH, Entry, Line, Panel, Table
@@ -64,14 +65,27 @@ def content(inputs: ExperimentInputs, table: pd.DataFrame, counts: pd.DataFrame,
         ]
     if absent:
         protocol.append(f"{NO_PAIR}: {absent}.")
-    panels = [_panel(table[table["dataset"] == name], name, names) for name in present]
+    if table["class"].eq(MEAN).any():
+        protocol += [MEAN_OF_IMAGE, "Below it each class, counted against all others."]
+    several = {name for name in present if table.loc[table["dataset"] == name, "class"].nunique() > 1}
+    panels = [
+        _panel(part, str(name), names, str(of) if name in several else "")
+        for (name, of), part in table.groupby(["dataset", "class"], sort=False)
+    ]
     return experiment_table(
         inputs, counts, present, protocol, names, panels, title=" against several annotators", part="annotators"
     )
 
 
-def _panel(table: pd.DataFrame, dataset: str, names: Sequence[str]) -> Panel:
-    """Return the panel of one data set: networks, then humans; a column for each human."""
+def _panel(table: pd.DataFrame, dataset: str, names: Sequence[str], of: str) -> Panel:
+    """Return a panel: networks, then humans; a column for each human.
+
+    Args:
+        table: rows of one class of a data set.
+        dataset: its name.
+        names: columns that name a network.
+        of: the class, where there are several: sentences are said of their mean alone.
+    """
     rows = table.to_dict("records")
     dice = {(*_key(row), row["against"]): row for row in rows if row["metric"] == "dice"}
     difference = {_key(row): row for row in rows if row["metric"] == DIFFERENCE}
@@ -97,8 +111,10 @@ def _panel(table: pd.DataFrame, dataset: str, names: Sequence[str]) -> Panel:
     heads = [*(name.capitalize() for name in humans), "Consensus", "Agreed pixels", "Mean of humans"]
     heads += ["Difference", "95 % interval", "Spread"]
     region = REGION_WORDS[str(table["region"].iloc[0])]
-    title = f"Dice with each annotator of {dataset}, {region}"
+    title = f"Dice with each annotator of {dataset}{f', {of}' if of else ''}, {region}"
     notes = [f"{DASH} No human is compared with itself; on agreed pixels all humans are alike."]
+    if of not in ("", MEAN):
+        return Panel(f"{dataset}:{of}", title, tuple(heads), lines, notes)
     return Panel(dataset, title, tuple(heads), lines, notes, sentences(table, names))
 
 
@@ -106,7 +122,7 @@ def sentences(table: pd.DataFrame, names: Sequence[str]) -> list[str]:
     """Return what the rows of one data set support, in words.
 
     Args:
-        table: its part of the csv.
+        table: its part of the csv; of several classes, their mean.
         names: columns that name a network.
     """
     rows = table.to_dict("records")

@@ -128,7 +128,7 @@ def protocol(options: DatasetConfig, checks: Sequence[str | Path], sources: str 
     of_splits = [item for item in records if "split" in item]
     splits = [item["split"] for item in of_splits]
     official, official_val = (bool(splits) and splits[0]["rule"].get(name) == "official" for name in ("test", "val"))
-    leak = "" if options.split.grouped else _leak_words(splits)
+    leak = "" if options.split.grouped or not splits else _leak_words(splits)
     accepted = _accepted([item for record in records for item in record["accepted"]])
     exceptions = f"; declared exceptions: {'; '.join(accepted)}" if accepted else ""
     words = Protocol(

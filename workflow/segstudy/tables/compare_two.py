@@ -16,7 +16,7 @@ from segstudy.config.study import Study
 from segstudy.core.errors import StudyError, nearest
 from segstudy.evaluation.aggregate import METRICS
 from segstudy.evaluation.metrics import measured
-from segstudy.evaluation.paired_tests import holm, paired, verdict
+from segstudy.evaluation.paired_tests import holm, largest_difference, paired, verdict
 from segstudy.tables.counts import headline, image_scores, read_counts
 from segstudy.tables.pairwise_text import sentence
 from segstudy.tables.policies import headline_name
@@ -142,7 +142,7 @@ def compare(study: Study, first: Side, second: Side, metric: str) -> Compared:
     frames = [pd.DataFrame(series).reset_index(drop=True) for series in values]
     known = np.array([frames[0].columns.isin(series.index) for series in values[0]])
     a, b = frames[0].to_numpy(), frames[1][frames[0].columns].to_numpy()
-    test = paired(a, b, known)
+    test = paired(a, b, known, largest_difference(metric))
     p_holm = float(holm(np.array([max(test.p, test.p_seeds)]))[0])
     direction = METRICS[metric].direction
     names = {f"{name}_{letter}": value for letter, side in (("a", first), ("b", second))

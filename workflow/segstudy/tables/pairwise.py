@@ -18,7 +18,7 @@ from segstudy.core.errors import StudyError
 from segstudy.core.files import write_csv
 from segstudy.core.progress import track
 from segstudy.evaluation.aggregate import METRICS
-from segstudy.evaluation.paired_tests import holm, over_seeds, paired, verdict
+from segstudy.evaluation.paired_tests import holm, largest_difference, over_seeds, paired, verdict
 from segstudy.tables.counts import KEYS, headline, image_scores
 from segstudy.tables.inputs import ExperimentInputs
 from segstudy.tables.pairwise_text import content, sentence
@@ -72,7 +72,7 @@ def compare_pairs(inputs: ExperimentInputs, metric: str) -> None:
         StudyError: as `segstudy.tables.counts.read_counts` and `headline`, and if there are no two rows with test
             images.
     """
-    everything, direction = inputs.counts(), METRICS[metric].direction
+    everything = inputs.counts()
     counts = headline(everything, inputs.policy, inputs.regions)
     variants = [row for row, _ in inputs.variants]
     parts = []
@@ -80,7 +80,7 @@ def compare_pairs(inputs: ExperimentInputs, metric: str) -> None:
         fixed = {"dataset": scores.dataset, "class": scores.class_name, "region": scores.region}
         fixed |= {"policy": scores.policy, "metric": metric}
         phantom = int(scores.dataset in inputs.phantoms)
-        for gain, pairs in enumerate((all_pairs(scores, direction), variant_pairs(scores, direction))):
+        for gain, pairs in enumerate((all_pairs(scores, metric), variant_pairs(scores, metric))):
             parts += [pairs.assign(**fixed, gain=gain, phantom=phantom)] if len(pairs) else []
     pairs = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if pairs.empty:
@@ -132,31 +132,31 @@ def score_tables(counts: pd.DataFrame, metric: str, variants: Sequence[Variant] 
     return tables
 
 
-def all_pairs(scores: Scores, direction: str) -> pd.DataFrame:
+def all_pairs(scores: Scores, metric: str) -> pd.DataFrame:
     """Compare every two networks of one data set; return the pairs that are shown, see `shown_pairs`.
 
     Every pair is tested, and Holm's correction is over all of them, shown or not: which pairs are shown depends on the
     data.
     """
-    names = scores.networks
+    names, direction = scores.networks, METRICS[metric].direction
     chosen, best = shown_pairs(names, {name: over_seeds(scores.rows[name]) for name in names}, direction)
-    return _compared(scores, list(combinations(names, 2)), direction, chosen, best)
+    return _compared(scores, list(combinations(names, 2)), metric, chosen, best)
 
 
-def variant_pairs(scores: Scores, direction: str) -> pd.DataFrame:
+def variant_pairs(scores: Scores, metric: str) -> pd.DataFrame:
     """Compare every variant with the row of its networks; these pairs have a correction of their own."""
     pairs = [(key, variant.base) for key, variant in scores.variants.items()]
-    return _compared(scores, pairs, direction, pairs)
+    return _compared(scores, pairs, metric, pairs)
 
 
 def _compared(
-    scores: Scores, pairs: Sequence[tuple], direction: str, chosen: Sequence[tuple], best: tuple | None = None
+    scores: Scores, pairs: Sequence[tuple], metric: str, chosen: Sequence[tuple], best: tuple | None = None
 ) -> pd.DataFrame:
     """Test all `pairs`, which are one family; return those that are `chosen`, with their intervals."""
     tested = {}
     for pair in track(pairs, f"pairs of {scores.dataset}", total=len(pairs)):
         known = scores.measured[pair[0]] & scores.measured[pair[1]]
-        tested[pair] = paired(scores.rows[pair[0]], scores.rows[pair[1]], known)
+        tested[pair] = paired(scores.rows[pair[0]], scores.rows[pair[1]], known, largest_difference(metric))
     claims = np.array([max(tested[pair].p, tested[pair].p_seeds) for pair in pairs])
     corrected = dict(zip(pairs, holm(claims), strict=True))
     family = int((~np.isnan(claims)).sum())
@@ -169,7 +169,7 @@ def _compared(
             sides
             | test._asdict()
             | {"p_holm": p_holm, "family": family, "with_best": int(best in (first, second))}
-            | {"verdict": verdict(test.low, test.high, p_holm, direction)}
+            | {"verdict": verdict(test.low, test.high, p_holm, METRICS[metric].direction)}
         )
     return pd.DataFrame(rows)
 

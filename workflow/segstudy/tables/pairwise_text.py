@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from segstudy.evaluation.aggregate import MEAN, METRICS
-from segstudy.evaluation.paired_tests import DIGITS, LEVEL
+from segstudy.evaluation.paired_tests import DIGITS, LEVEL, largest_difference
 from segstudy.tables.captions import MEAN_OF_IMAGE, threshold_words
 from segstudy.tables.content import experiment_table
 from segstudy.tables.inputs import ExperimentInputs
@@ -76,6 +76,18 @@ def sides(pair: Mapping[Any, Any]) -> tuple[str, str, str]:
     return first, second, f" ({shared})" if shared else ""
 
 
+def cut_words(metric: str, low: pd.Series, high: pd.Series) -> str:
+    """Return a sentence on the intervals that are cut at the largest difference of a metric; "" where none is."""
+    largest = largest_difference(metric)
+    wide = (low < high) & ((low <= -largest) | (high >= largest))
+    if not wide.any():
+        return ""
+    return (
+        f"Intervals are cut at -{largest:g} and {largest:g}, the largest differences of {METRICS[metric].label}: one "
+        "that ends there says that so few seeds, or images, leave the difference open."
+    )
+
+
 def spoken(pairs: pd.DataFrame) -> list[str]:
     """Return the sentences of one data set, those on its best row first."""
     return list(pairs.sort_values("with_best", ascending=False, kind="stable")["sentence"])
@@ -97,6 +109,7 @@ def content(inputs: ExperimentInputs, pairs: pd.DataFrame, counts: pd.DataFrame,
         protocol.append(VARIANTS)
     if pairs["seeds"].max() == 1:
         protocol.append(ONE_SEED)
+    protocol += filter(None, [cut_words(pairs["metric"].iloc[0], pairs["low"], pairs["high"])])
     panels = [_panel(rows) for _, rows in pairs.groupby(["dataset", "gain"], sort=False)]
     # A panel's key is its data set, where it is not that of the variants.
     panels = [panel._replace(sentences=[*filter(None, [orders.get(panel.key)]), *panel.sentences]) for panel in panels]
