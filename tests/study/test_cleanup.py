@@ -33,7 +33,7 @@ RESULTS = Path("results/small")
 OLD = "ph2/unet/old_loss/default/seed0"
 GOES = {
     "resume": [f"resume/{DONE.path}", f"resume/{DONE.path}.published"],
-    "predictions": [f"cells/{DONE.path}/probabilities", f"cells/{DONE.path}/tta/probabilities"],
+    "predictions": [f"cells/{DONE.path}{part}/probabilities" for part in ("", "/on/chase", "/tta")],
     "partial": ["partial"],
     "cells": [
         *(f"cells/{OLD}", f"logs/train/{OLD}.log", f"benchmarks/train/{OLD}.jsonl", f"checks/pseudo/{OLD}.json"),
@@ -58,7 +58,7 @@ def stays(tmp_path, monkeypatch):
     put(Path("study.yaml"), yaml.safe_dump(CONFIG))
     for name in (f"resume/{DONE.path}/state.pt", f"resume/{DONE.path}.published/model.safetensors", "partial/all.md"):
         put(RESULTS / name)
-    for folder in (DONE.path, f"{DONE.path}/tta"):
+    for folder in (DONE.path, f"{DONE.path}/tta", f"{DONE.path}/on/chase"):
         put(RESULTS / f"cells/{folder}/probabilities/a.png")
     for name in (f"cells/{OLD}/run.json", *GOES["cells"][1:], *GOES["half-written"]):
         put(RESULTS / name)
@@ -74,6 +74,7 @@ def stays(tmp_path, monkeypatch):
     kept = [f"resume/{BEGUN.path}/state.pt", f"resume/{TRAINED.path}.published/model.safetensors"]
     kept += [f"cells/{cell.path}/{name}" for cell in (DONE, TRAINED) for name in ("run.json", "model.safetensors")]
     kept += [f"cells/{DONE.path}/{name}" for name in ("counts.csv", "tta/counts.csv", "masks/a.png")]
+    kept += [f"cells/{DONE.path}/on/chase/{name}" for name in ("counts.csv", "masks/a.png")]
     kept += [f"cells/{TRAINED.path}/probabilities/a.png", "tables/.all.78.partial.csv", "notes/mine.txt"]
     kept += [f"cells/{DONE.path}/extra/seed0/mine.txt", "data/ph2/index.csv", f"logs/train/{DONE.path}.log"]
     paths = [RESULTS / name for name in kept] + [Path("resources/phantoms/small/ph2/phantom.json")]

@@ -11,7 +11,7 @@ from segstudy.config.datasets import DatasetConfig
 from segstudy.core.errors import StudyError
 from segstudy.evaluation.bootstrap import bootstrap_difference, bootstrap_interval
 from segstudy.tables.external import External, external_rows, kendall, leak_words
-from segstudy.tables.external_text import content, sentences
+from segstudy.tables.external_text import content, drop_panel, matrix_panel, sentences
 from segstudy.tables.render import markdown
 from segstudy.tables.variants import Variant
 from tests.helpers import results
@@ -93,6 +93,7 @@ def test_data_sets_stand_in_the_order_of_the_experiment(tmp_path):
     away = [(item.as_cell, results.write(tmp_path, f"{item.name}_.csv", rows_of([50, 40]))) for item in external]
     rows = external_rows(results.inputs([*own, *away]), external, "dice")
     assert list(rows["pair"]) == ["drive → drive", "drive → chase", "chase → chase", "chase → drive"]
+    assert drop_panel(rows, ["model"], []).heads == matrix_panel(rows, ["model"], []).heads == ("drive", "chase")
 
 
 def test_of_a_measure_where_lower_is_better_a_drop_is_more_of_it(tmp_path):

@@ -192,6 +192,6 @@ def benchmarks(folder: Path, rule: str, names: str) -> Iterator[Path]:
 def anywhere(pattern: str, **names: object) -> str:
     """Return a pattern for `Path.glob`: every wildcard that is not among `names` stands for anything."""
     wildcards: dict[str, object] = dict.fromkeys(
-        ("dataset", "model", "loss", "recipe", "seed", "seeds", "unlabelled", "rule"), "*"
+        ("dataset", "model", "loss", "recipe", "seed", "seeds", "unlabelled", "external", "rule"), "*"
     )
     return pattern.format(**wildcards | names)

@@ -139,7 +139,7 @@ def _resume(study: Study, results: Path) -> Iterator[Path]:
 def _predictions(study: Study, results: Path) -> Iterator[Path]:
     if study.evaluation.keep_predictions:
         return
-    folders = (paths.anywhere(paths.CELL), paths.anywhere(paths.ENSEMBLE))
+    folders = [*map(paths.anywhere, (paths.CELL, paths.ENSEMBLE, paths.EXTERNAL, paths.ENSEMBLE_EXTERNAL))]
     for pattern in (*folders, *(f"{folder}/{paths.FLIPS}" for folder in folders)):
         for counts in sorted(results.glob(f"{pattern}/counts.csv")):
             if (probabilities := counts.with_name("probabilities")).exists():

@@ -118,9 +118,9 @@ def matrix_panel(rows: pd.DataFrame, names: Sequence[str], drawn: Sequence[str])
 def drop_panel(rows: pd.DataFrame, names: Sequence[str], drawn: Sequence[str]) -> Panel:
     """Return the drops against the own test images."""
     label = METRICS[rows["metric"].iloc[0]].label
-    part = rows[rows["own"] == 0]
+    part, columns = rows[rows["own"] == 0], list(rows["tested_on"].unique())
     texts = {i: _number(row["drop"], row["drop_low"], row["drop_high"]) for i, row in part.iterrows()}
-    return _panel("drop", f"Drop of {label} against the own test images", part, names, texts, drawn)
+    return _panel("drop", f"Drop of {label} against the own test images", part, names, texts, drawn, columns=columns)
 
 
 def order_panel(rows: pd.DataFrame, names: Sequence[str], drawn: Sequence[str]) -> Panel:
@@ -139,9 +139,10 @@ def _panel(
     drawn: Sequence[str],
     bold: set[int] | None = None,
     notes: Sequence[str] = (),
+    columns: Sequence[str] = (),
 ) -> Panel:
-    """Return a panel of test sets in columns; what was not measured is a dash."""
-    tested = list(rows["tested_on"].unique())
+    """Return a panel of test sets in columns, in the order of `columns` if given; what was not measured is a dash."""
+    tested = [name for name in columns or rows["tested_on"].unique() if name in set(rows["tested_on"])]
     lines = []
     for (trained, *_), part in rows.groupby(["trained_on", "row", *NAMES], sort=False):
         at = dict(zip(part["tested_on"], part.index, strict=True))
