@@ -161,7 +161,7 @@ def test_saved_bytes_by_hand():
 PROGRAM = """
 import json, logging, resource, sys
 from pathlib import Path
-import psutil, torch
+import psutil, sympy, torch  # sympy: counting the operations of a large network loads it
 from tests.helpers import small_cell
 folder, on_oom = Path(sys.argv[1]), sys.argv[2]
 resource.setrlimit(resource.RLIMIT_AS, (2**46, 2**46))  # a process with a limit keeps no freed memory
