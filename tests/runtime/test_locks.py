@@ -153,8 +153,9 @@ def test_the_folder_may_go_while_its_lock_is_held(folder):
 
 
 RUN = """
-import sys
+import signal, sys
 from segstudy.runtime import children
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and children inherit that
 sys.exit(children.code(children.start([sys.executable, "-c", sys.argv[1]])))
 """
 GRANDCHILD = """
