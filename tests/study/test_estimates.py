@@ -11,7 +11,8 @@ from segstudy.config.datasets import Prediction
 from segstudy.config.load import load_study, read_config
 from segstudy.config.networks import NETWORKS
 from segstudy.models import cost, registry
-from segstudy.study.estimates import CONTEXT_MB, PARTS, START, Estimates, predicted_pixels
+from segstudy.study.earlier_cells import PARTS
+from segstudy.study.estimates import CONTEXT_MB, START, Estimates, predicted_pixels
 from segstudy.study.flops import network_cost
 from tests.helpers.estimates import FILES, ROOT, RUNS, put
 

@@ -8,7 +8,7 @@ import yaml
 
 from segstudy.config.load import load_study
 from segstudy.core.errors import StudyError
-from segstudy.study.estimates import Record
+from segstudy.study.earlier_cells import Record
 from segstudy.study.gpu_sharing import MOST, WHOLE, Sharing, sharing_of
 from segstudy.study.job_requests import JobRequests
 
@@ -118,7 +118,7 @@ def test_the_scheduler_counts_parts_of_gpus(tmp_path, monkeypatch):
     study = jobs.estimates.study
     network, batch = study.model_settings("unet", "ph2"), study.recipe("ph2", "default").batch_size
     record = Record(network, batch, 48.0 * 64, 1.0, None, 1000.0, 1, True, 800.0, busy=0.2)
-    monkeypatch.setattr("segstudy.study.estimates._record", lambda path: record)
+    monkeypatch.setattr("segstudy.study.estimates.record_of", lambda path: record)
     run = tmp_path / "results/tiny/cells/ph2/unet/bce/default/seed1/run.json"
     run.parent.mkdir(parents=True)
     run.write_text("{}")

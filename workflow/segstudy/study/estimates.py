@@ -5,10 +5,8 @@ Snakemake asks for every job, so each answer is worked out once for a data set, 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -19,16 +17,12 @@ from segstudy.config import dependencies, paths
 from segstudy.config.cell import Cell
 from segstudy.config.datasets import Prediction
 from segstudy.config.plan_file import DatasetPlan, PlanMissing
-from segstudy.config.recipes import Recipe
 from segstudy.config.study import Study
-from segstudy.core import checksums
-from segstudy.core.errors import StudyError
 from segstudy.runtime.resources import NetworkMemory
 from segstudy.study.dataset_size import DataSize, data_size
+from segstudy.study.earlier_cells import PASSES, Record, record_of, seconds_in, work_per_image
 from segstudy.study.flops import Cost, guessed_memory, network_cost
 
-PARTS = ("steps", "validation", "saving")  # the seconds of a training that are summed over its processes
-PASSES = 3  # a training step takes three times the operations of the forward pass
 # Operations per second where nothing was measured: one CPU core, and a GPU of some years ago on small images.
 CPU_SPEED, GPU_SPEED = 3e10, 3e12
 START = 5.0  # seconds until a job does its own work: Python, torch, the store
@@ -61,22 +55,6 @@ class Estimate(NamedTuple):
     def seconds(self) -> float:
         """Of the whole cell."""
         return self.training + self.evaluation
-
-
-class Record(NamedTuple):
-    """What an earlier cell has cost, from its run.json."""
-
-    model: dict[str, Any]
-    batch: int
-    pixels: float  # of a training image or crop
-    per_image: float  # seconds, validation included
-    speed: float | None  # operations per second
-    host_mb: float
-    parameters: int
-    gpu: bool
-    cuda_mb: float = 0.0
-    busy: float | None = None
-    work: float = 1.0  # of a training image, see `work_per_image`
 
 
 class Estimates:
@@ -197,7 +175,7 @@ class Estimates:
         """Return the seconds in which a teacher labels the images of a data set: as earlier ones took, else a guess."""
         names = f"{unlabelled}/{teacher.dataset}/{teacher.model}/*/*/*"
         files = paths.benchmarks(self.results, "pseudo_predict", names)
-        measured = [seconds for path in islice(files, RECORDS) if (seconds := _benchmark(path)) is not None]
+        measured = [seconds for path in islice(files, RECORDS) if (seconds := seconds_in(path)) is not None]
         if measured:
             return fmean(measured)
         size, prediction = self.size(unlabelled), self.study.datasets[unlabelled].prediction
@@ -228,7 +206,7 @@ class Estimates:
         total = 0.0
         for rule, guess in (("predict", prediction), ("measure", measuring)):
             files = paths.benchmarks(self.results, rule, f"{dataset}/{model}/*/{recipe}/seed*")
-            measured = [seconds for path in islice(files, RECORDS) if (seconds := _benchmark(path)) is not None]
+            measured = [seconds for path in islice(files, RECORDS) if (seconds := seconds_in(path)) is not None]
             total += (fmean(measured) if measured else START + guess) * self._predictions()
         return total
 
@@ -260,7 +238,7 @@ class Estimates:
 
     def _read(self, pattern: str) -> Iterator[Record]:
         """Yield the first records of cells below `pattern` that ran on the same kind of machine."""
-        records = (_record(path) for path in self.results.glob(f"{paths.CELLS}/{pattern}/seed*/run.json"))
+        records = (record_of(path) for path in self.results.glob(f"{paths.CELLS}/{pattern}/seed*/run.json"))
         yield from islice((record for record in records if record and record.gpu == self.gpu), RECORDS)
 
 
@@ -271,43 +249,3 @@ def predicted_pixels(canvas: tuple[int, int], prediction: Prediction) -> float:
     step = 1 - (prediction.overlap or 0)
     sides = zip(canvas, prediction.tile, strict=True)
     return math.prod(tile * (1 + max(0.0, side / tile - 1) / step) for side, tile in sides)
-
-
-def work_per_image(recipe: Recipe) -> float:
-    """Return the work for a training image, with the unlabelled images beside it, in steps of one image.
-
-    With a mean teacher an unlabelled image takes what a labelled one does, and each of both another forward pass by
-    the mean network.
-    """
-    if recipe.consistency is None:
-        return 1.0
-    unlabelled = (recipe.consistency.batch_size or recipe.batch_size) / recipe.batch_size
-    return (1 + unlabelled) * (PASSES + 1) / PASSES
-
-
-def _record(path: Path) -> Record | None:
-    """Return what a run.json tells; None where it is damaged, was not written by this version, or took no step."""
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, StudyError):
-        run = json.loads(checksums.content(path))
-        recipe, seen = run["settings"]["recipe"], run["images_seen"]
-        return Record(
-            model=run["settings"]["model"],
-            batch=recipe["batch_size"],
-            pixels=float(math.prod(recipe["crop"] or run["dataset"]["canvas"])),
-            per_image=sum(run["seconds"][part] for part in PARTS) / seen if seen else math.nan,
-            speed=run["flops_per_second"],
-            host_mb=run["peak_memory_mb"]["host"],
-            parameters=run["parameters"],
-            gpu="cuda" in run["peak_memory_mb"],
-            cuda_mb=run["peak_memory_mb"].get("cuda", 0.0),
-            busy=run.get("gpu_utilisation"),
-            work=work_per_image(Recipe.model_validate(recipe)),
-        )
-    return None
-
-
-def _benchmark(path: Path) -> float | None:
-    """Return the seconds in a benchmark file of Snakemake, None where they cannot be read."""
-    with suppress(OSError, ValueError, KeyError, IndexError, TypeError):
-        return float(json.loads(path.read_text(encoding="utf-8").splitlines()[0])["s"])
-    return None

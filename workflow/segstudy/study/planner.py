@@ -15,7 +15,8 @@ import numpy as np
 from segstudy.core.errors import StudyError
 from segstudy.runtime.resources import NetworkMemory
 from segstudy.study.dataset_size import canvas_of
-from segstudy.study.estimates import BASE_MB, CONTEXT_MB, CPU_SPEED, GPU_SPEED, HELD_MB, PASSES, START
+from segstudy.study.earlier_cells import PASSES
+from segstudy.study.estimates import BASE_MB, CONTEXT_MB, CPU_SPEED, GPU_SPEED, HELD_MB, START
 from segstudy.study.flops import guessed_memory, network_cost
 from segstudy.study.receptive_fields import receptive_field
 
