@@ -67,6 +67,14 @@ def table(label, columns, rows, sentences=()):
     return latex(Table(label, f"Experiment {label}", "Which_one?", ("drive",), protocol, ("Model", "Loss"), panels))
 
 
+@pytest.mark.parametrize(("text", "turned"), [("0.823", False), ("0.823 (0.812 to 0.834)", True)])
+def test_a_table_of_few_columns_is_turned_where_they_are_wide(text, turned):
+    wide = [Line("drive", ("unet", "bce"), False, (Entry(text=text),) * 7)]
+    panel = Panel("area", "Area", tuple("abcdefg"), wide, [])
+    said = latex(Table("a", "Experiment a", "", (), [], ("Model", "Loss"), [panel]))
+    assert ("sidewaystable" in said) == turned
+
+
 @pytest.mark.skipif(bool(missing()), reason=missing() or "installed")
 def test_a_document_takes_everything_in_without_anything_sticking_out(tmp_path):
     said = [

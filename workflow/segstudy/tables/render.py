@@ -18,6 +18,8 @@ from segstudy.core.terminal_text import visible
 DASH = "–"  # a value that is not defined
 DAGGER = "†"  # some images of this value are not defined
 WIDE = 9  # columns beyond which a LaTeX table is turned: upright it would be too small to read
+LETTERS = 120  # of a row with the widest entries, beyond which it is turned too; a line of the page holds about 90
+GAP = 3  # letters between two columns
 LONG = 24  # rows of a LaTeX table beyond which each data set has one of its own
 
 
@@ -115,7 +117,7 @@ def latex(table: Table) -> str:
     r"""Return a float for each panel, for \input; a paragraph where there is none.
 
     The protocol stands below the first table, the others point to it; sentences follow their table as text. The
-    document needs the packages booktabs, adjustbox and, for tables of more than WIDE columns, rotating.
+    document needs the packages booktabs, adjustbox and, for wide tables, rotating.
     """
     parts = [r"% \usepackage{booktabs,adjustbox,rotating}  % adjustbox shrinks a table that is larger than the page"]
     if not table.panels:
@@ -149,7 +151,8 @@ def _latex_float(table: Table, panel: Panel, groups: Sequence[Sequence[Line]], l
                 body.append(rf"\cmidrule(lr){{1-{columns}}}")
             body.append(_latex_row(line))
     head = " & ".join(escape_latex(name) for name in (*table.name_heads, *panel.heads))
-    kind, height = ("sidewaystable", r"0.6\textwidth") if columns > WIDE else ("table", r"0.6\textheight")
+    turned = columns > WIDE or _letters(table, panel, groups) > LETTERS
+    kind, height = ("sidewaystable", r"0.6\textwidth") if turned else ("table", r"0.6\textheight")
     caption = escape_latex(f"{table.title}: {panel.title}. {table.question}".strip())
     notes = list(filter(None, [*map(escape_latex, panel.notes), protocol]))
     box = [
@@ -237,6 +240,13 @@ def escape_latex(text: str) -> str:
         for place, word in enumerate(words)
     )
     return re.sub(r"(?<![^\s(])-(?=\d)", "$-$", "".join(escaped))
+
+
+def _letters(table: Table, panel: Panel, groups: Sequence[Sequence[Line]]) -> int:
+    """Return the letters of a row that has the widest entry of every column."""
+    lines = [[*line.names, *map(number, line.entries)] for group in groups for line in group]
+    columns = zip((*table.name_heads, *panel.heads), *lines, strict=True)
+    return sum(GAP + max(map(len, column)) for column in columns)
 
 
 def _latex_row(line: Line) -> str:
