@@ -23,6 +23,7 @@ from segstudy.report import embed, gallery
 from segstudy.report import tables as grids
 from segstudy.report.cost import Point, Scores, Spent, cost_grid, pareto, spent
 from segstudy.report.embed import Picture
+from segstudy.report.external import ExternalPart
 from segstudy.report.latex import experiment_sections, gather
 from segstudy.report.page import embedded, render
 from segstudy.report.provenance import Made, Remark, code_of
@@ -424,6 +425,16 @@ def test_the_page_needs_nothing_else_and_every_picture_has_words():
     assert len(set(identifiers)) == len(identifiers)
     assert "2 more pictures of this kind" in text and "0.500, 5 s" in "".join(page.text)
     assert "3 cells of the study are not shown" in text and "2 more sentences on real" in text
+
+
+def test_what_came_out_on_external_test_sets_stands_with_what_came_out():
+    page = content()
+    experiment = page.experiments[0]
+    figure, rows = experiment.ranking, experiment.results[0]
+    part = ExternalPart(["unet loses 0.1 of Dice on chase."], figure, rows, figure)
+    text = render(page._replace(experiments=[experiment._replace(external=part)]))
+    assert text.count("unet loses 0.1 of Dice on chase.") == 2
+    assert text.index("What came out") < text.index("unet loses 0.1") < text.index(">Tables</h2>")
 
 
 def test_the_page_says_that_data_are_drawn():
