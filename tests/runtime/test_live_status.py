@@ -162,6 +162,20 @@ def test_a_reporter_reports_every_step_and_keeps_the_last_validation():
     assert len(reports) == 2  # nobody watched at the last step
 
 
+def test_a_training_that_went_on_after_the_last_step_of_an_epoch_knows_no_speed_yet(caplog):
+    row = {"train_loss": 0.5, "val_loss": 0.4, "val_dice": 0.9, "best": 1, "learning_rate": 0.1, "epoch": 3}
+    reports = []
+    with caplog.at_level("DEBUG"), progress.watch_progress(reports.append):
+        report = Reporter(10, 4, 80, SimpleNamespace(epoch=3, step=4, history=[]))
+        report.epoch(row)
+        report.begun -= 6.0
+        report.step(4, 1)
+        report.epoch(row | {"epoch": 4})
+    resumed, later = caplog.messages
+    assert resumed.endswith("rate 0.1") and later.endswith(" left") and "images/s" in later
+    assert reports[0]["seconds_left"] == pytest.approx(6 * 4 * 6.75, rel=0.01)
+
+
 def test_a_job_shows_its_training_and_no_epochs_beside_it(folder, terminal, tmp_path, monkeypatch):
     stream, written = terminal
     monkeypatch.setattr(sys, "stderr", stream)

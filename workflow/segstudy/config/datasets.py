@@ -127,8 +127,6 @@ class DatasetConfig(Plannable):
 
     PLANNED = ("size",)
 
-    PLANNED = ("size",)
-
     reader: str = ""
     root: str = ""
     size: Size | Literal["native"] = "native"

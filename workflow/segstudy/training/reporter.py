@@ -61,20 +61,28 @@ class Reporter:
             validation += f", val Dice {row['val_dice']:.4f}"
         logger.log(
             level,
-            "epoch %d/%d: train loss %.4g, %s%s, rate %.3g, %.1f images/s, %s left",
+            "epoch %d/%d: train loss %.4g, %s%s, rate %.3g%s",
             *(row["epoch"], self.epochs, row["train_loss"], validation, " (best)" if row["best"] else ""),
-            *(row["learning_rate"], self.facts["images_per_second"], clock(self._seconds_left(row["epoch"]))),
+            *(row["learning_rate"], self._speed(row["epoch"])),
             extra={"epoch": row["epoch"]},  # a terminal with a progress line leaves this one out
         )
         self.last, self.before = now, row["epoch"]
 
-    def _rate(self, epochs_done: float, before: float, since: float) -> float:
-        return (epochs_done - before) * self.images / max(time.monotonic() - since, 1e-9)
+    def _rate(self, epochs_done: float, before: float, since: float) -> float | None:
+        """Return images a second; None where this process has trained on none, as after the last step of an epoch."""
+        return (
+            (epochs_done - before) * self.images / max(time.monotonic() - since, 1e-9) if epochs_done > before else None
+        )
 
-    def _seconds_left(self, epochs_done: float) -> float:
-        """Return the seconds to the end at the speed of this process so far, validations included."""
-        passed = time.monotonic() - self.begun
-        return passed / max(epochs_done - self.first, 1e-9) * (self.epochs - epochs_done)
+    def _seconds_left(self, epochs_done: float) -> float | None:
+        """Return the seconds to the end at the speed of this process so far, validations included; None as `_rate`."""
+        if epochs_done <= self.first:
+            return None
+        return (time.monotonic() - self.begun) / (epochs_done - self.first) * (self.epochs - epochs_done)
+
+    def _speed(self, epochs_done: float) -> str:
+        left = self._seconds_left(epochs_done)
+        return "" if left is None else f", {self.facts['images_per_second']:.1f} images/s, {clock(left)} left"
 
     def _note(self, row: Mapping[str, Any]) -> None:
         """Keep the figures of an epoch; figures of a validation stay until the next."""
