@@ -15,8 +15,10 @@ include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
+include: "rules/external.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/pictures.smk"
 include: "rules/report.smk"
 
 
