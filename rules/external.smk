@@ -1,29 +1,6 @@
 # External test sets (`tested_on`): the checks that no network has seen them, and what is measured on them.
 
 
-def of_external(lookup, *args):
-    """The lookup, asked about the external test set."""
-    return lambda wildcards: lookup(STUDY, wildcards.external, *args)
-
-
-def of_external_cell(lookup, *args):
-    """The lookup, asked about the cell and the external test set."""
-    return lambda wildcards: lookup(
-        STUDY, cell_of(wildcards), wildcards.external, *args
-    )
-
-
-def external_split(wildcards):
-    """The split of an external test set of which the test images alone are measured; of an ensemble, the first seed's."""
-    seed = wildcards.get("seed") or wildcards.seeds.split("-")[0]
-    return external.own_split(STUDY, wildcards.external, int(seed))
-
-
-def external_files(name):
-    """A file of the data set that was trained on, and of the external one."""
-    return [f"{DATA}/{name}", f"{DATA}/{name}".replace("{dataset}", "{external}")]
-
-
 # What reading the images and masks of an external test set takes, and what it is measured by.
 OF_EXTERNAL_IMAGES = {
     "reader": of_external(lookups.reader),
