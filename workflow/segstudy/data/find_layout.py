@@ -32,10 +32,11 @@ def layouts(root: Path) -> list[tuple[str, Layout, str]]:
         return [(name, Layout(), reader_module(name).TITLE) for name in known]
     names = {folder: [path.stem for path in pictures(folder)] for folder in folders(root, DEPTH)}
     names = {folder: stems for folder, stems in names.items() if stems}
-    several = _of_annotators(root, names)
+    images = [folder for folder in names if not _look_like_masks(folder)]
+    several = _of_annotators(root, names, images)
     if several or plain:
         return several[:MOST] or [("folder", Layout(), reader_module("folder").TITLE)]
-    pairs = _paired_folders(root, names)
+    pairs = _paired_folders(root, names, images)
     if not pairs:
         reader_module("folder").index(root, Layout())  # its error says what is missing
         return [("folder", Layout(), reader_module("folder").TITLE)]
@@ -43,13 +44,13 @@ def layouts(root: Path) -> list[tuple[str, Layout, str]]:
     return [("folder", layout, words) for count, layout, words in pairs if count == best][:MOST]
 
 
-def _of_annotators(root: Path, names: Mapping[Path, Sequence[str]]) -> list[tuple[str, Layout, str]]:
+def _of_annotators(
+    root: Path, names: Mapping[Path, Sequence[str]], of_images: Sequence[Path]
+) -> list[tuple[str, Layout, str]]:
     """Return what `layouts` does of folders, or endings of names, that are masks of several annotators."""
     found = []
-    masks_alone = {folder for folder in names if _look_like_masks(folder)}
-    for images, stems in names.items():
-        if images in masks_alone:
-            continue
+    for images in of_images:
+        stems = names[images]
         places = {
             (folder, suffix): count
             for folder, others in names.items()
@@ -75,15 +76,14 @@ def _of_annotators(root: Path, names: Mapping[Path, Sequence[str]]) -> list[tupl
     return [("folder", layout, words) for count, layout, words in found if count == best]
 
 
-def _paired_folders(root: Path, names: Mapping[Path, Sequence[str]]) -> list[tuple[int, Layout, str]]:
+def _paired_folders(
+    root: Path, names: Mapping[Path, Sequence[str]], of_images: Sequence[Path]
+) -> list[tuple[int, Layout, str]]:
     """Return (pairs, layout, words) of every two folders whose files are called alike, and of suffixes in one."""
     found = []
-    masks_alone = {folder for folder in names if _look_like_masks(folder)}
-    for images, stems in names.items():
-        if images in masks_alone:
-            continue
+    for images in of_images:
         for masks, others in names.items():
-            suffix, count = _common_suffix(stems, others, apart=images != masks)
+            suffix, count = _common_suffix(names[images], others, apart=images != masks)
             if count and _look_like_masks(masks, suffix):
                 places = {"images": relative(images, root) or ".", "masks": relative(masks, root) or "."}
                 layout = Layout(**places, **({"mask_suffix": suffix} if suffix else {}))
@@ -133,11 +133,11 @@ def _common_suffix(stems: Sequence[str], others: Sequence[str], apart: bool) -> 
 
 def _suffixes(stems: Sequence[str], others: Sequence[str], apart: bool) -> Counter[str]:
     """Return each suffix that makes names of images names of masks, and of how many."""
-    known = set(others)
-    counts: Counter[str] = Counter({"": len(known.intersection(stems)) if apart else 0})
-    for stem in stems:
-        rest = {other[len(stem) :] for other in known if other.startswith(stem) and other != stem}
-        counts.update(suffix for suffix in rest if not suffix[0].isalnum())
+    images, masks = set(stems), set(others)
+    counts: Counter[str] = Counter({"": len(masks & images) if apart else 0})
+    # Each name is cut where a suffix may begin, instead of compared with each image: folders have 100,000 files.
+    for mask in masks:
+        counts.update(mask[at:] for at, sign in enumerate(mask) if not sign.isalnum() and mask[:at] in images)
     return counts
 
 
