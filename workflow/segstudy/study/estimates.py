@@ -23,11 +23,11 @@ from segstudy.study.dataset_size import DataSize, data_size
 from segstudy.study.earlier_cells import PASSES, Record, record_of, seconds_in, work_per_image
 from segstudy.study.flops import Cost, guessed_memory, network_cost
 
-# Operations per second where nothing was measured, a careful guess: one CPU core with a narrow network, and a GPU of some
-# years ago on small images.
+# Operations per second where nothing was measured, a careful guess: a CPU core with a narrow network, and a GPU of
+# some years ago on small images.
 CPU_SPEED, GPU_SPEED = 3e10, 3e12
-# A core takes time for operations, and for values that go to memory and back: narrow networks wait for these. Seen with
-# nine networks of 6e3 to 8e5 operations a pixel on cores with AVX-512, in training (bf16) and prediction, within 1.6 times.
+# A core takes time for operations, and for values that go to memory and back: narrow networks wait for these. Seen
+# within 1.6 times with nine networks of 6e3 to 8e5 operations a pixel, on cores with AVX-512 that train in bf16.
 CORE_OPERATIONS, CORE_VALUES = 1.5e11, 5e8  # a second
 START = 5.0  # seconds until a job does its own work: Python, torch, the store
 RECORDS = 3  # of earlier cells, for one answer
