@@ -6,7 +6,7 @@ from segstudy.core.errors import StudyError
 from segstudy.runtime.resources import NetworkMemory
 from segstudy.study.estimates import BASE_MB
 from segstudy.study.flops import guessed_memory, network_cost
-from segstudy.study.planner import (
+from segstudy.study.plan_choices import (
     FEWEST_EPOCHS,
     LEAST_STEPS,
     STEPS,
@@ -15,8 +15,8 @@ from segstudy.study.planner import (
     Facts,
     Machine,
     choose_size,
-    make_plan,
 )
+from segstudy.study.planner import make_plan
 
 UNET = {"network": "unet", "growth": 2, "convolutions": 2, "normalisation": "batch"}
 GPU, CPU = Machine(True, 1, 16.0, "a GPU"), Machine(False, 1, 4.0, "main memory")

@@ -37,7 +37,6 @@ EXCEPTION_KINDS = (
     "seen_by_source",
 )
 
-
 # Keys that are younger than results; see `DatasetConfig._as_before`.
 YOUNGER = ("above_zero", "ignore", "range", "channels", "orientation", "scale", "plan")
 

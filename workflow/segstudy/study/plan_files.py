@@ -15,7 +15,8 @@ from segstudy.config.plan_file import DatasetPlan, Values, flat, read_plan
 from segstudy.core.files import write_text
 from segstudy.runtime.resources import training_memory
 from segstudy.study.dataset_size import expected_subsets
-from segstudy.study.planner import CountMemory, Facts, Machine, Plan, make_plan
+from segstudy.study.plan_choices import Facts, Machine
+from segstudy.study.planner import CountMemory, Plan, make_plan
 
 logger = logging.getLogger("segstudy")
 
