@@ -21,14 +21,8 @@ from segstudy.config.study import Study
 from segstudy.runtime.resources import NetworkMemory
 from segstudy.study.dataset_size import DataSize, data_size
 from segstudy.study.earlier_cells import PASSES, Record, record_of, seconds_in, work_per_image
-from segstudy.study.flops import Cost, guessed_memory, network_cost
+from segstudy.study.flops import Cost, forward_seconds, guessed_memory, network_cost
 
-# Operations per second where nothing was measured, a careful guess: a CPU core with a narrow network, and a GPU of
-# some years ago on small images.
-CPU_SPEED, GPU_SPEED = 3e10, 3e12
-# A core takes time for operations, and for values that go to memory and back: narrow networks wait for these. Seen
-# within 1.6 times with nine networks of 6e3 to 8e5 operations a pixel, on cores with AVX-512 that train in bf16.
-CORE_OPERATIONS, CORE_VALUES = 1.5e11, 5e8  # a second
 START = 5.0  # seconds until a job does its own work: Python, torch, the store
 RECORDS = 3  # of earlier cells, for one answer
 # MB of a process that has imported torch, without and with a GPU's libraries.
@@ -133,12 +127,13 @@ class Estimates:
         elif speeds := [record.speed for record in others if record.speed]:
             per_image = PASSES * cost.flops * pixels / fmean(speeds) * (1 + more)
         else:
-            per_image = PASSES * self._forward(cost, pixels) * (1 + more)
+            per_image = PASSES * forward_seconds(cost, pixels, self.gpu, self.threads) * (1 + more)
         alike = [r for r in same_dataset if r.pixels == pixels and r.batch == options.batch_size]
         basis = BASES[0] if alike else BASES[1] if others else BASES[2]
         images = options.epochs * visits
         prediction = self.study.datasets[dataset].prediction
-        forward = self._forward(cost, predicted_pixels(size.canvas, prediction)) * self._views()
+        seen = predicted_pixels(size.canvas, prediction)
+        forward = forward_seconds(cost, seen, self.gpu, self.threads) * self._views()
         weights = 4 * cost.parameters / 1e6
         network_mb = self._memory(dataset, model, cost).mb(options.batch_size / options.accumulate * pixels)
         return Estimate(
@@ -181,14 +176,9 @@ class Estimates:
         if measured:
             return fmean(measured)
         size, prediction = self.size(unlabelled), self.study.datasets[unlabelled].prediction
-        forward = self._forward(self.cost(teacher.dataset, teacher.model), predicted_pixels(size.canvas, prediction))
+        cost, seen = self.cost(teacher.dataset, teacher.model), predicted_pixels(size.canvas, prediction)
+        forward = forward_seconds(cost, seen, self.gpu, self.threads)
         return START + size.learnable * (forward + size.pixels * WRITING)
-
-    def _forward(self, cost: Cost, pixels: float) -> float:
-        """Return the seconds of a forward pass over so many pixels, where nothing was measured."""
-        if self.gpu:
-            return cost.flops * pixels / GPU_SPEED
-        return (cost.flops / CORE_OPERATIONS + cost.values / CORE_VALUES) * pixels / self.threads
 
     def _same_network(self, pattern: str, settings: dict[str, Any]) -> list[Record]:
         """Return the earlier cells below `pattern` whose network has these settings."""

@@ -25,6 +25,12 @@ UNKNOWN = (1e6, 1000.0, 10e6)  # a network of a library: taken for a large one
 
 OVERHEAD = 1.5  # of memory, as in `segstudy.runtime.memory`
 
+# A second of a CPU core, where nothing was measured: it takes time for operations, and for values that go to memory and
+# back, which narrow networks wait for. Seen within 1.6 times with nine networks of 6e3 to 8e5 operations a pixel, on
+# cores with AVX-512 that train in bf16. Of a GPU of some years ago on small images: operations alone, a careful guess.
+CORE_OPERATIONS, CORE_VALUES = 1.5e11, 5e8
+GPU_OPERATIONS = 3e12
+
 
 class Cost(NamedTuple):
     """Per pixel of the network's input, but for the parameters; multiply-adds count as 2."""
@@ -64,6 +70,13 @@ def network_cost(model: Mapping[str, Any], channels: int, outputs: int) -> Cost:
     normalised = model["normalisation"] != "none"
     kept = sum(c.after * c.share * (2 if normalised and c.kernel == 3 else 1) for c in layers)
     return Cost(flops, kept + sum(c.before * c.share for c in layers if c.before > c.after), parameters, guess=False)
+
+
+def forward_seconds(cost: Cost, pixels: float, gpu: bool, threads: int = 1) -> float:
+    """Return a guess of the seconds of a forward pass over so many pixels, on a GPU or on these cores."""
+    if gpu:
+        return cost.flops * pixels / GPU_OPERATIONS
+    return (cost.flops / CORE_OPERATIONS + cost.values / CORE_VALUES) * pixels / threads
 
 
 def guessed_memory(cost: Cost) -> NetworkMemory:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from segstudy.runtime.resources import NetworkMemory
-from segstudy.study.estimates import CPU_SPEED, GPU_SPEED, START
+from segstudy.study.estimates import START
 from segstudy.study.receptive_fields import receptive_field
 
 THICK_ENOUGH = 4.0  # pixels on the canvas that the thinnest tenth of the objects should have
@@ -61,11 +61,6 @@ class Machine(NamedTuple):
     memory_gb: float
     memory_words: str  # whose memory that is
     hours: float | None = None
-
-    @property
-    def speed(self) -> float:
-        """Operations per second, guessed as `Estimates` does."""
-        return GPU_SPEED if self.gpu else CPU_SPEED * self.threads
 
 
 def choose_size(facts: Facts, shrink: float = 1.0) -> tuple[Any, str]:

@@ -14,7 +14,7 @@ from segstudy.runtime.resources import NetworkMemory
 from segstudy.study.dataset_size import canvas_of
 from segstudy.study.earlier_cells import PASSES
 from segstudy.study.estimates import BASE_MB, CONTEXT_MB, HELD_MB, START
-from segstudy.study.flops import guessed_memory, network_cost
+from segstudy.study.flops import forward_seconds, guessed_memory, network_cost
 from segstudy.study.plan_choices import (
     FEWEST_BATCH,
     FEWEST_EPOCHS,
@@ -134,8 +134,8 @@ def _attempt(
         if count and free_mb > 0 and (counted := count(*network, seen, machine.gpu, bf16)):
             draft.memory[name] = counted
         needs.append(draft.memory.get(name) or guessed_memory(costs[-1]))
-    cost = max(costs, key=lambda one: one.flops)
-    input_seconds = PASSES * cost.flops * math.prod(seen) / machine.speed
+    a_pixel = max(forward_seconds(cost, 1, machine.gpu, machine.threads) for cost in costs)  # of the slowest network
+    input_seconds = PASSES * a_pixel * math.prod(seen)
     inputs = (3600 * (machine.hours or HOURS) - START) / input_seconds  # that the time allows
     draft.choose("crops_per_image", *choose_crops(draft.values["crop"], canvas, inputs / facts.train))
     visits = draft.values.get("crops_per_epoch") or facts.train * draft.values["crops_per_image"]
@@ -143,7 +143,7 @@ def _attempt(
     how = "counted" if len(draft.memory) == len(models) else "guessed with care"
     draft.choose("batch_size", *choose_batch(visits, inputs, fitting, machine, how))
     per_epoch = math.ceil(visits / draft.values["batch_size"])
-    validation = facts.val * cost.flops * math.prod(canvas) / machine.speed / draft.values.get("validate_every", 1)
+    validation = facts.val * a_pixel * math.prod(canvas) / draft.values.get("validate_every", 1)
     draft.choose("epochs", *choose_epochs(per_epoch, visits * input_seconds + validation, machine.hours))
     steps, views = per_epoch * draft.values["epochs"], visits * draft.values["epochs"] / facts.train
     passes = steps >= LEAST_STEPS and views >= FEWEST_EPOCHS and validation <= visits * input_seconds
