@@ -138,7 +138,7 @@ def test_little_time_shrinks_thin_parts_before_crops_lose_the_median_object():
         crop = made.values["crop"]
         share = 1 if made.values["size"] == "native" else made.values["size"]["long_side"] / 1024
         assert crop is None or max(crop) >= 244 * share
-    assert minutes[0.5]["size"] == minutes[3]["size"] == {"long_side": 352}, "a pixel of the thinnest is left"
+    assert minutes[0.5]["size"] == minutes[3]["size"] == {"long_side": 192}, "half a pixel of the thinnest is left"
     assert minutes[0.5]["crop"] is None and minutes[60]["size"] == "native"
     assert minutes[5]["size"] == {"long_side": 768} and minutes[5]["crop"] == [192, 192]
 
@@ -149,8 +149,9 @@ def test_a_crop_that_is_written_is_no_reason_to_shrink_the_canvas():
 
 
 @pytest.mark.parametrize("minutes", [2, 5, 15, 60])
-def test_vessels_of_a_pixel_are_never_shrunk(minutes):
-    assert plan(VESSELS, CPU._replace(hours=minutes / 60)).values["size"] == "native"
+@pytest.mark.parametrize("facts", [VESSELS, FUNDI])
+def test_vessels_of_one_or_two_pixels_are_never_shrunk(facts, minutes):
+    assert plan(facts, CPU._replace(hours=minutes / 60)).values["size"] == "native"
 
 
 def test_the_epochs_fill_the_hours():

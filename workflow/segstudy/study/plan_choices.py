@@ -29,7 +29,8 @@ FEWEST_EPOCHS, MOST_EPOCHS = 20, 500
 HOURS = 1.0  # of a training where nobody sets a limit
 LONGER = 4  # times `STEPS`, where somebody gives the time for it
 SMALLEST_CROP = 128  # where there is little time
-STILL_THERE = 1.0  # pixels of the thinnest tenth, below which no lack of time shrinks it
+STILL_THERE = 0.5  # pixels of the thinnest tenth, below which no lack of time shrinks it
+FINE = 2.0  # pixels: where the thinnest tenth has no more in the files, it is never shrunk
 MOST_CROPS = 16  # of an image in an epoch
 USABLE = 0.8  # of the memory: estimates of memory are not exact
 
@@ -74,6 +75,8 @@ def choose_size(facts: Facts, shrink: float = 1.0) -> tuple[Any, str]:
         needed = THICK_ENOUGH / facts.thinnest * long
         seen += f", and the thinnest tenth of their objects is {facts.thinnest:.0f} px thick"
     least = STILL_THERE / facts.thinnest * long if facts.thinnest else 0
+    if facts.thinnest and facts.thinnest <= FINE:
+        least = long
     if needed > LARGEST and (shrink == 1 or least >= long):
         return "native", f"{seen}: on a long side of {LARGEST} less than {THICK_ENOUGH:.0f} would be left"
     side = MULTIPLE * math.ceil(max(SMALLEST, least, shrink * min(long, max(USUAL, needed))) / MULTIPLE)

@@ -35,7 +35,7 @@ from segstudy.study.plan_choices import (
     fitting_batch,
 )
 
-SHRINKS = (1.0, 0.75, 0.5, 0.35, 0.25)  # of the long side, where there is little time
+SHRINKS = (1.0, 0.75, 0.5, 0.35, 0.25, 0.1875)  # of the long side, where there is little time
 
 # (network, channels, outputs, (height, width), whether on a GPU, whether in bf16) -> what it takes, None: not known
 CountMemory = Callable[[Settings, int, int, tuple[int, int], bool, bool], NetworkMemory | None]
