@@ -91,7 +91,8 @@ def choose_crop(canvas: tuple[int, int], span: float | None, shrink: float) -> t
     """Return crops of what is too large to be seen whole: large enough for the median object."""
     if max(canvas) <= LARGEST:
         return None, f"canvases of {canvas[1]}x{canvas[0]} are seen whole"
-    wanted = max(SMALLEST_CROP, _up(shrink * max(USUAL, min(LARGEST, span or 0)), MULTIPLE))
+    least = max(SMALLEST_CROP, min(LARGEST, span or 0))  # the median object is held, however little time there is
+    wanted = _up(max(least, shrink * max(USUAL, least)), MULTIPLE)
     sides = [min(wanted, side // MULTIPLE * MULTIPLE) for side in canvas]
     around = f"; the median object is {span:.0f} px long" if span else ""
     little = "" if shrink == 1 else "; larger ones take too long"
@@ -121,7 +122,7 @@ def choose_shape(
     if "width" not in settings:
         first = WIDTHS[0] if machine.gpu else WIDTHS[1]
         usual = f"{first} is usual on {'a GPU' if machine.gpu else 'CPU cores'}"
-        shape["width"] = width, usual if width == first else f"{usual}, and would take too much time or memory"
+        shape["width"] = width, usual if width == first else f"{usual}, and would take too much memory"
     return shape
 
 

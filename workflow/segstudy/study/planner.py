@@ -1,12 +1,13 @@
 """Choose sizes, crops, batches, epochs, depth and width of networks: by the data, the memory and the time.
 
-One attempt after another follows the rules of `plan_choices`, until one fits into the memory and the time.
+One attempt after another follows the rules of `plan_choices`, until one fits into the memory and the time: where time
+is short the images shrink, where memory is short the network gets narrower too.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from segstudy.core.errors import StudyError
@@ -19,7 +20,6 @@ from segstudy.study.plan_choices import (
     FEWEST_BATCH,
     FEWEST_EPOCHS,
     HOURS,
-    LARGEST,
     LEAST_STEPS,
     USABLE,
     WIDTHS,
@@ -77,28 +77,21 @@ def make_plan(
     Raises:
         StudyError: not even two inputs of the narrowest network fit into the memory.
     """
-    fitting = None
-    for width, shrink in _attempts(machine.gpu):
-        plan = _attempt(facts, machine, written, models, width, shrink, count)
-        if plan.fits:
-            fitting = plan
-            if plan.enough:
-                break
-    if fitting is None:
-        raise StudyError(
-            f"not even {FEWEST_BATCH} inputs of the narrowest network fit into {machine.memory_gb:.1f} GB, beside the "
-            "resized images",
-            where=f"plan.memory_gb ({machine.memory_words})",
-            remedy="give trainings more memory, or write a smaller size or crop, or narrower networks",
-        )
-    return fitting
-
-
-def _attempts(gpu: bool) -> Iterator[tuple[int, float]]:
-    """Yield width and share of the long side, the best first: narrower networks cost less than smaller images do."""
-    widths = WIDTHS if gpu else WIDTHS[1:]
-    yield from ((width, 1.0) for width in widths)
-    yield from ((widths[-1], shrink) for shrink in SHRINKS[1:])
+    for width in WIDTHS if machine.gpu else WIDTHS[1:]:
+        smallest = None
+        for shrink in SHRINKS:
+            plan = _attempt(facts, machine, written, models, width, shrink, count)
+            if plan.fits and plan.enough:
+                return plan
+            smallest = plan if plan.fits else smallest
+        if smallest:  # too little time for everything
+            return smallest
+    raise StudyError(
+        f"not even {FEWEST_BATCH} inputs of the narrowest network fit into {machine.memory_gb:.1f} GB, beside the "
+        "resized images",
+        where=f"plan.memory_gb ({machine.memory_words})",
+        remedy="give trainings more memory, or write a smaller size or crop, or narrower networks",
+    )
 
 
 def _attempt(
@@ -147,6 +140,4 @@ def _attempt(
     draft.choose("epochs", *choose_epochs(per_epoch, visits * input_seconds + validation, machine.hours))
     steps, views = per_epoch * draft.values["epochs"], visits * draft.values["epochs"] / facts.train
     passes = steps >= LEAST_STEPS and views >= FEWEST_EPOCHS and validation <= visits * input_seconds
-    # Crops that are smaller than the median object are worse than a smaller canvas.
-    holds = "crop" not in draft.because or span is None or max(seen) >= min(span, LARGEST)
-    return draft._replace(fits=fitting >= FEWEST_BATCH, enough=passes and holds)
+    return draft._replace(fits=fitting >= FEWEST_BATCH, enough=passes)
