@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 CORES ?= all
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 SNAKEMAKE := $(BIN)/snakemake --profile profiles/local --cores $(CORES)
-# A file of tests is one worker's, for what its tests share; the files go out in the order of tests/conftest.py.
+# A file of tests is one worker's, for what its tests share; the files go out in the order of tests/conftest.py. Three
+# workers on two cores, since tests wait for the processes that they start.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 # Freed memory stays in the process instead of going back to the system page by page: large temporary tensors
 # are then not paid for in page faults again and again.
