@@ -26,8 +26,9 @@ UNKNOWN = (1e6, 1000.0, 10e6)  # a network of a library: taken for a large one
 OVERHEAD = 1.5  # of memory, as in `segstudy.runtime.memory`
 
 # A second of a CPU core, where nothing was measured: it takes time for operations, and for values that go to memory and
-# back, which narrow networks wait for. Seen within 1.6 times with nine networks of 6e3 to 8e5 operations a pixel, on
-# cores with AVX-512 that train in bf16. Of a GPU of some years ago on small images: operations alone, a careful guess.
+# back, which narrow networks wait for. Fitted to nine networks of 6e3 to 8e5 operations a pixel that trained in bf16 on
+# cores with AVX-512: mostly within 1.6 times on quiet cores, up to four times too fast a guess for busy ones.
+# Of a GPU of some years ago on small images: operations alone, a careful guess.
 CORE_OPERATIONS, CORE_VALUES = 1.5e11, 5e8
 GPU_OPERATIONS = 3e12
 

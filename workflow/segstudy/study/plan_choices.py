@@ -82,7 +82,7 @@ def choose_size(facts: Facts, shrink: float = 1.0) -> tuple[Any, str]:
     side = MULTIPLE * math.ceil(max(SMALLEST, least, shrink * min(long, max(USUAL, needed))) / MULTIPLE)
     if side >= largest:
         return "native", f"{seen}: small enough as they are"
-    kept = "" if facts.thinnest is None else f": {facts.thinnest * side / long:.0f} of them on a long side of {side}"
+    kept = "" if facts.thinnest is None else f": {facts.thinnest * side / long:.2g} of them on a long side of {side}"
     little = "" if shrink == 1 else ", as little time is left"
     return {"long_side": side}, f"{seen}{kept}{little}"
 
