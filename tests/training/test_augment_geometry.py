@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
@@ -297,6 +297,30 @@ def test_saturation_leaves_grey_images_alone():
         assert torch.allclose(image, grey.float() / 255, atol=1e-6)
 
 
+def test_gamma_is_the_exponent_after_the_others_and_drawn_for_each_image():
+    images, masks, rois = drawn(samples=200, height=8, width=8)
+    x = images.float() / 255
+    twice = augment(images, masks, rois, Augmentation(brightness=(2, 2), gamma=(0.5, 0.5)), seeded())[0]
+    assert torch.allclose(twice, (2 * x).clamp(0, 1).sqrt(), atol=1e-6)
+    image = augment(images, masks, rois, Augmentation(gamma=(0.7, 1.5)), seeded())[0]
+    middle = (x > 0.2) & (x < 0.8)
+    exponents = [(i.log() / j.log())[m] for i, j, m in zip(image, x, middle, strict=True)]
+    assert all(float(one.max() - one.min()) < 1e-3 for one in exponents)  # one for all pixels and channels
+    means = torch.stack([one.mean() for one in exponents])
+    assert 0.7 <= float(means.min()) < 0.75 and 1.45 < float(means.max()) <= 1.5
+    assert float(means.mean()) == pytest.approx(1.1, abs=0.05)
+
+
+def test_gamma_leaves_other_draws_and_settings_as_they_were():
+    images, masks, rois = drawn(samples=16)
+    others = {"flip_horizontal": 0.5, "rotation": 20, "noise": 0.0}
+    plain = augment(images, masks, rois, Augmentation(**others), seeded(1))
+    both = augment(images, masks, rois, Augmentation(**others, gamma=(0.5, 2)), seeded(1))
+    assert torch.equal(plain[1], both[1]) and torch.equal(plain[2], both[2])
+    assert not torch.equal(plain[0], both[0])
+    assert "gamma" not in Augmentation().model_dump()
+
+
 def test_blur_is_the_binomial_kernel_and_hits_its_share():
     from scipy.ndimage import convolve
 
@@ -340,6 +364,7 @@ def test_the_order_of_the_bytes_in_memory_does_not_matter(options, crop):
 
 
 @given(st.integers(0, 10_000))
+@example(8)
 @settings(max_examples=15, deadline=None)
 def test_a_crop_needs_no_more_of_the_image_than_is_cut_out_for_it(seed):
     """Only a window of each image is converted and resampled; an image of ones must not show the window's edge."""
@@ -347,7 +372,11 @@ def test_a_crop_needs_no_more_of_the_image_than_is_cut_out_for_it(seed):
     options = Augmentation(rotation=180, scale=(0.5, 2), shear=20)
     image, mask, roi = augment((masks * 255)[:, None], masks, masks, options, seeded(seed), crop=(20, 26))
     assert mask.all() and roi.all()
-    assert torch.allclose(image, torch.ones_like(image), atol=1e-5)
+    plan = draw_plan(4, (180, 200), options, seeded(seed), (20, 26))
+    (height, width), corners = plan.window, plan.corners
+    within = [0 < top < 180 - height and 0 < left < 200 - width for top, left in corners]
+    assert torch.allclose(image[within], torch.ones_like(image[within]), atol=1e-5)
+    assert image.min() >= 0.5  # at the image's own edge: half a pixel of what is outside
 
 
 def test_types_of_mask_and_roi_are_kept_and_many_classes_survive():

@@ -11,10 +11,14 @@ with job(snakemake):
     from segstudy.core.files import read_csv, read_json
     from segstudy.study.plan_files import facts_of, machine_of, make, sizes_of, write_plan
 
+    counted: dict[str, Any] = {}  # the planner asks for a network again, with images that are cut into the same crops
+
     def count(*network: Any) -> Any:
         from segstudy.models.step_memory import network_memory  # torch, for which there may be no memory
 
-        return network_memory(*network)
+        if (key := repr(network)) not in counted:
+            counted[key] = network_memory(*network)
+        return counted[key]
 
     wishes, dataset = snakemake.params.wishes, snakemake.wildcards.dataset
     facts = facts_of(wishes, sizes_of(read_csv(snakemake.input.index)), read_json(snakemake.input.card).get("objects"))

@@ -50,12 +50,15 @@ class Augmentation(Options):
     brightness: Range = Field((1.0, 1.0), description="uniform factor on the intensities")
     contrast: Range = Field((1.0, 1.0), description="uniform factor around the image's mean")
     saturation: Range = Field((1.0, 1.0), description="uniform factor around the grey value (colour images)")
+    gamma: Range = added_key(
+        (1.0, 1.0), description="uniform exponent of the intensities, image in 0..1: below 1 brightens the dark parts"
+    )
     blur: float = Field(0.0, ge=0, le=1, description="probability of a 3x3 Gaussian blur")
     noise: float = Field(0.0, ge=0, le=1, description="standard deviation of Gaussian noise, image in 0..1")
 
     @model_validator(mode="after")
     def _ranges(self) -> Augmentation:
-        for name in ("scale", "brightness", "contrast", "saturation"):
+        for name in ("scale", "brightness", "contrast", "saturation", "gamma"):
             low, high = getattr(self, name)
             if not 0 < low <= high <= 4:
                 raise ValueError(f"{name} must be [low, high] with 0 < low <= high <= 4, found [{low}, {high}]")

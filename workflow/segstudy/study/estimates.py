@@ -25,7 +25,8 @@ from segstudy.study.flops import Cost, forward_seconds, guessed_memory, network_
 
 START = 5.0  # seconds until a job does its own work: Python, torch, the store
 RECORDS = 3  # of earlier cells, for one answer
-# MB of a process that has imported torch, without and with a GPU's libraries.
+# MB of a job without and with a GPU's libraries: Snakemake's own process takes about 200, one that has imported
+# torch about 400; the rest is a reserve.
 BASE_MB, BASE_GPU_MB = 700.0, 4000.0
 CONTEXT_MB = 600.0  # of a GPU's memory: what a process holds there beside its tensors
 HELD_MB = 2048.0  # the largest store that is held in memory

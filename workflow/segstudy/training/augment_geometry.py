@@ -149,7 +149,7 @@ def draw_plan(
         flips=[[-1] * x + [-2] * y for x, y in zip(flip_x.tolist(), flip_y.tolist(), strict=True)],
         transposed=transposed.tolist(),
         affine=affine,
-        colours=draw_colours(u, options),
+        colours=draw_colours(u, options, generator),
     )
 
 

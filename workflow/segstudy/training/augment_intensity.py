@@ -1,4 +1,4 @@
-"""Augmentation of intensities of whole batches: brightness, contrast, saturation, blur, noise."""
+"""Augmentation of intensities of whole batches: brightness, contrast, saturation, gamma, blur, noise."""
 
 from __future__ import annotations
 
@@ -19,26 +19,35 @@ class Colours(NamedTuple):
     brightness: torch.Tensor  # (B,), as the next two: factors
     contrast: torch.Tensor
     saturation: torch.Tensor
+    gamma: torch.Tensor | None  # (B,): exponents; None: no change
     blurred: list[int]  # samples to blur
 
 
-def draw_colours(u: Mapping[str, torch.Tensor], options: Augmentation) -> Colours:
-    """Return the changes that uniform numbers (B,) give: `brightness`, `contrast`, `saturation` and `blur` of `u`."""
+def draw_colours(u: Mapping[str, torch.Tensor], options: Augmentation, generator: torch.Generator) -> Colours:
+    """Return the changes that uniform numbers (B,) give: `brightness`, `contrast`, `saturation` and `blur` of `u`.
+
+    The exponents are drawn from the generator, and only where they are asked for: studies older than the key keep
+    their bits.
+    """
     ranges = {name: getattr(options, name) for name in ("brightness", "contrast", "saturation")}
     factors = {name: (low + (high - low) * u[name]).float() for name, (low, high) in ranges.items()}
-    return Colours(**factors, blurred=torch.nonzero(u["blur"] < options.blur).flatten().tolist())
+    gamma = None
+    if options.gamma != (1, 1):
+        low, high = options.gamma
+        gamma = (low + (high - low) * torch.rand(len(u["blur"]), generator=generator, dtype=torch.float64)).float()
+    return Colours(**factors, gamma=gamma, blurred=torch.nonzero(u["blur"] < options.blur).flatten().tolist())
 
 
 def recolour(images: torch.Tensor, colours: Colours, options: Augmentation, generator: torch.Generator) -> None:
-    """Change brightness, contrast and saturation of (B, C, h, w), blur, add noise, clamp to 0..1; all in place.
+    """Change brightness, contrast, saturation and gamma of (B, C, h, w), blur, add noise, clamp to 0..1; all in place.
 
     x b, then c (x - mean) + mean, then s (x - luma) + luma: all linear in x, hence one multiplication and one addition,
-    in one pass over the memory that large batches wait for.
+    in one pass over the memory that large batches wait for. Then x ^ gamma, of x clamped to 0..1.
     """
-    factors = (options.brightness, options.contrast, options.saturation)
-    if not (colours.blurred or options.noise or any(factor != (1, 1) for factor in factors)):
+    if not changes_intensities(options):
         return
-    b, c, s = (f.to(images.device)[:, None, None, None] for f in colours[:3])
+    factors = colours.brightness, colours.contrast, colours.saturation
+    b, c, s = (factor.to(images.device)[:, None, None, None] for factor in factors)
     added = (1 - c) * b * images.mean(dim=(1, 2, 3), keepdim=True)
     if images.shape[1] == 3 and options.saturation != (1, 1):
         red, green, blue = images.unbind(1)
@@ -46,12 +55,20 @@ def recolour(images: torch.Tensor, colours: Colours, options: Augmentation, gene
         images.mul_(c * b * s).add_(luma.mul_(c * b * (1 - s)).add_(added))
     elif options.brightness != (1, 1) or options.contrast != (1, 1):
         images.mul_(c * b).add_(added)
+    if colours.gamma is not None:
+        images.clamp_(0, 1).pow_(colours.gamma.to(images.device)[:, None, None, None])
     for i in colours.blurred:
         images[i] = _blur(images[i])
     if options.noise:
         noise = torch.randn(images.shape, generator=generator)
         images.add_(noise.to(images.device), alpha=options.noise)
     images.clamp_(0, 1)
+
+
+def changes_intensities(options: Augmentation) -> bool:
+    """Return whether an augmentation changes intensities."""
+    factors = (options.brightness, options.contrast, options.saturation, options.gamma)
+    return bool(options.blur or options.noise or any(factor != (1, 1) for factor in factors))
 
 
 def _blur(image: torch.Tensor) -> torch.Tensor:

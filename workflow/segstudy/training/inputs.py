@@ -21,10 +21,11 @@ from segstudy.data.store import Store, open_store
 from segstudy.data.subsets import column_of, labels_used, names_of, rectangles_of, share_of, strata_of, subset_rows
 from segstudy.losses import build
 from segstudy.training.added_copies import copied_rows, with_copies
+from segstudy.training.augment_intensity import changes_intensities
 from segstudy.training.device_data import Rows
 from segstudy.training.tasks.base import Task
 from segstudy.training.tasks.denoising import RemoveNoise, eligible_images, split_rows
-from segstudy.training.tasks.mean_teacher import MeanTeacher, changes_intensities
+from segstudy.training.tasks.mean_teacher import MeanTeacher
 from segstudy.training.tasks.pseudo_labels import Mixture
 
 logger = logging.getLogger("segstudy")

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from segstudy.config.recipes import Augmentation, Recipe
+from segstudy.config.recipes import Recipe
 from segstudy.config.semi_supervised import Consistency
 from segstudy.core import rng
 from segstudy.data.concat_arrays import Arrays
@@ -167,9 +167,3 @@ def _batch_statistics(model: nn.Module) -> Iterator[None]:
         for norm in norms:
             norm.track_running_stats = True
             norm.eval()
-
-
-def changes_intensities(options: Augmentation) -> bool:
-    """Return whether an augmentation changes intensities: only then do two views of an image differ."""
-    factors = (options.brightness, options.contrast, options.saturation)
-    return bool(options.blur or options.noise or any(factor != (1, 1) for factor in factors))
