@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,12 +79,17 @@ class Trial:
         train_cell(cell, settings, seed, threads=1, code="", command="")
         return folder
 
+    def network(self, folder: Path) -> tuple[torch.nn.Module, dict[str, Any]]:
+        """Return the network, and what its file says."""
+        from segstudy.models.model_file import load_model
+
+        return load_model(folder / "model.safetensors", torch.device("cpu"))
+
     def predict(self, folder: Path, samples: Sequence[str], flips: bool) -> dict[str, np.ndarray]:
         """Return the probabilities (1, H, W) of images on the canvas."""
         from segstudy.inference.predict import predict_canvas
-        from segstudy.models.model_file import load_model
 
-        model, meta = load_model(folder / "model.safetensors", torch.device("cpu"))
+        model, meta = self.network(folder)
         rows = self.store.rows(samples)
         predicted = predict_canvas(model, self.store.images, rows, meta["normalisation"], flips=flips)
         return dict(zip(samples, predicted, strict=True))

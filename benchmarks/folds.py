@@ -1,4 +1,4 @@
-"""What helps on DRIVE: `python benchmarks/folds.py [RESULTS]`, after trainings of `studies/drive_folds.yaml`.
+"""What helps on DRIVE: `python benchmarks/folds.py [RESULTS ...]`, after trainings of `studies/drive_folds.yaml`.
 
 For each row of the study the mean Dice of the images that its folds hold out (subset val), in the field of view, at the
 threshold of the training images, as predicted and with mirror images; and its difference to the plain recipe, paired by
@@ -8,6 +8,7 @@ image, with a 95 % interval over the images that both have (Student's t). No row
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -32,17 +33,19 @@ def difference(row: pd.Series, plain: pd.Series) -> str:
     return f"{paired.mean():+.4f} [{paired.mean() - half:+.4f}, {paired.mean() + half:+.4f}]"
 
 
-def main(cells: Path) -> None:
-    """Print the table."""
+def main(results: Sequence[Path]) -> None:
+    """Print the table; the plain recipe is that of the first folder."""
     kinds = ("counts.csv", "tta/counts.csv")
-    plain = [held_out(cells / PLAIN, counts) for counts in kinds]
+    plain = [held_out(results[0] / "cells/drive" / PLAIN, counts) for counts in kinds]
     print("| row | images | Dice | with mirror images | difference | with mirror images |\n" + 6 * "|---" + "|")
-    for cell in sorted({path.parents[2] for path in cells.glob("*/*/*/seed*/tta/counts.csv")}):
-        rows = [held_out(cell, counts) for counts in kinds]
-        means = " | ".join(f"{row.mean():.4f}" for row in rows)
-        differences = " | ".join(difference(row, own) for row, own in zip(rows, plain, strict=True))
-        print(f"| {cell.relative_to(cells)} | {len(rows[0])} | {means} | {differences} |")
+    for folder in results:
+        for cell in sorted({path.parents[2] for path in folder.glob("cells/drive/*/*/*/seed*/tta/counts.csv")}):
+            rows = [held_out(cell, counts) for counts in kinds]
+            means = " | ".join(f"{row.mean():.4f}" for row in rows)
+            differences = " | ".join(difference(row, own) for row, own in zip(rows, plain, strict=True))
+            name = cell.relative_to(folder / "cells/drive")
+            print(f"| {folder.name}: {name} | {len(rows[0])} | {means} | {differences} |")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "results/drive_folds") / "cells/drive")
+    main([Path(folder) for folder in sys.argv[1:]] or [Path("results/drive_folds")])
