@@ -120,6 +120,7 @@ def test_little_time_shrinks_the_image_and_leaves_the_network():
         made = plan(machine=CPU._replace(hours=hours))
         sides.append(made.values["size"]["long_side"])
         assert made.models["unet"]["width"] == 16
+        assert made.enough == (hours > 0.02)
         if made.enough:
             assert made.values["epochs"] >= FEWEST_EPOCHS
             assert made.values["epochs"] * 136 / made.values["batch_size"] >= 0.9 * LEAST_STEPS
@@ -128,6 +129,27 @@ def test_little_time_shrinks_the_image_and_leaves_the_network():
 
 def test_little_memory_narrows_the_network():
     assert [plan(FUNDI, CPU._replace(memory_gb=gb)).models["unet"]["width"] for gb in (8.0, 3.0)] == [16, 8]
+
+
+def test_little_memory_narrows_the_network_before_images_shrink():
+    assert [plan(machine=GPU._replace(memory_gb=gb)).models["unet"]["width"] for gb in (8.0, 1.2, 1.0)] == [32, 16, 8]
+    for gb in (8.0, 1.2, 1.0):
+        made = plan(machine=GPU._replace(memory_gb=gb))
+        assert made.values["size"] == {"long_side": 256} and "as little" not in made.because["size"]
+    least = plan(machine=GPU._replace(memory_gb=0.9))
+    assert least.models["unet"]["width"] == 8 and least.values["size"]["long_side"] < 256 and least.fits
+    assert least.because["size"].endswith("as little memory is left")
+
+
+@pytest.mark.parametrize("written", [{"epochs": 5}, {"crops_per_epoch": 40}])
+def test_images_do_not_shrink_where_time_is_no_matter(written):
+    """Steps are few since somebody has written so, or validation takes longer than the few crops of an epoch."""
+    for facts in (LESIONS, FACADES):
+        made = plan(facts, GPU._replace(hours=100.0), written)
+        assert made.values["size"] == plan(facts, GPU._replace(hours=100.0)).values["size"] and made.enough
+    few = plan(LESIONS._replace(sizes=[(512, 512)] * 4, train=4, val=1), GPU, written)
+    assert few.values["size"] == {"long_side": 256}, "four images make few steps, whatever their size"
+    assert plan(machine=CPU._replace(hours=0.001), written={"epochs": 5}).values["size"] == {"long_side": 128}
 
 
 FACADES = Facts([(1024, 768)] * 60, 38, 10, 244.0, 3.0, 3, 12)

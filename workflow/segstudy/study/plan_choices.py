@@ -64,8 +64,11 @@ class Machine(NamedTuple):
     hours: float | None = None
 
 
-def choose_size(facts: Facts, shrink: float = 1.0) -> tuple[Any, str]:
-    """Return the size of the canvas: small, but so large that the thinnest tenth of the objects stays thick enough."""
+def choose_size(facts: Facts, shrink: float = 1.0, short: str = "") -> tuple[Any, str]:
+    """Return the size of the canvas: small, but so large that the thinnest tenth of the objects stays thick enough.
+
+    It shrinks where time or memory is `short`.
+    """
     long, largest = facts.long_side, max(max(size) for size in facts.sizes)
     seen = f"images are {long:.0f} px long"
     if facts.thinnest is None:
@@ -83,11 +86,11 @@ def choose_size(facts: Facts, shrink: float = 1.0) -> tuple[Any, str]:
     if side >= largest:
         return "native", f"{seen}: small enough as they are"
     kept = "" if facts.thinnest is None else f": {facts.thinnest * side / long:.2g} of them on a long side of {side}"
-    little = "" if shrink == 1 else ", as little time is left"
+    little = f", as little {short} is left" if short else ""
     return {"long_side": side}, f"{seen}{kept}{little}"
 
 
-def choose_crop(canvas: tuple[int, int], span: float | None, shrink: float) -> tuple[list[int] | None, str]:
+def choose_crop(canvas: tuple[int, int], span: float | None, shrink: float, short: str) -> tuple[list[int] | None, str]:
     """Return crops of what is too large to be seen whole: large enough for the median object."""
     if max(canvas) <= LARGEST:
         return None, f"canvases of {canvas[1]}x{canvas[0]} are seen whole"
@@ -95,7 +98,7 @@ def choose_crop(canvas: tuple[int, int], span: float | None, shrink: float) -> t
     wanted = _up(max(least, shrink * max(USUAL, least)), MULTIPLE)
     sides = [min(wanted, side // MULTIPLE * MULTIPLE) for side in canvas]
     around = f"; the median object is {span:.0f} px long" if span else ""
-    little = "" if shrink == 1 else "; larger ones take too long"
+    little = f"; larger ones take too much {short}" if short else ""
     return sides, f"canvases of {canvas[1]}x{canvas[0]} are too large to be seen whole{around}{little}"
 
 
@@ -179,13 +182,21 @@ def choose_epochs(per_epoch: int, seconds: float, hours: float | None) -> tuple[
     """
     wanted = max(FEWEST_EPOCHS, min(MOST_EPOCHS, math.ceil(STEPS / per_epoch)))
     most = wanted if hours is None else LONGER * wanted
-    within = max(1, int((3600 * (hours or HOURS) - START) / seconds))
+    within = epochs_within(seconds, hours)
     epochs = min(most, within)
-    usual = (
-        f"{'' if hours is None else f'{LONGER} times '}the usual {STEPS} steps, {FEWEST_EPOCHS} to {MOST_EPOCHS} epochs"
-    )
-    why = f"as many as fit into {hours or HOURS:.2g} h" if within < most else usual
+    times = "" if hours is None else f"{LONGER} times "
+    if within < most:
+        why = f"as many as fit into {hours or HOURS:.3g} h"
+    elif wanted in (FEWEST_EPOCHS, MOST_EPOCHS):
+        why = f"{times}the {'fewest' if wanted == FEWEST_EPOCHS else 'most'} that are usual, {wanted}"
+    else:
+        why = f"{times}the usual {STEPS} steps"
     return epochs, f"{why}: {epochs * per_epoch} steps, {per_epoch} in an epoch of about {seconds:.1f} s (guessed)"
+
+
+def epochs_within(seconds: float, hours: float | None) -> int:
+    """Return how many epochs of so many seconds the time allows."""
+    return max(1, int((3600 * (hours or HOURS) - START) / seconds))
 
 
 def _up(value: float, multiple: int) -> int:

@@ -1,7 +1,8 @@
 """Choose sizes, crops, batches, epochs, depth and width of networks: by the data, the memory and the time.
 
-One attempt after another follows the rules of `plan_choices`, until one fits into the memory and the time: where time
-is short the images shrink, where memory is short the network gets narrower too.
+One attempt after another follows the rules of `plan_choices`, until one fits into the memory and the time: where memory
+is short the network gets narrower, and the images shrink where the narrowest does not fit; where time is short the
+images shrink.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from segstudy.study.plan_choices import (
     FEWEST_EPOCHS,
     HOURS,
     LEAST_STEPS,
+    MOST_EPOCHS,
     USABLE,
     WIDTHS,
     Facts,
@@ -32,10 +34,11 @@ from segstudy.study.plan_choices import (
     choose_epochs,
     choose_shape,
     choose_size,
+    epochs_within,
     fitting_batch,
 )
 
-SHRINKS = (1.0, 0.75, 0.5, 0.35, 0.25, 0.1875)  # of the long side, where there is little time
+SHRINKS = (0.75, 0.5, 0.35, 0.25, 0.1875)  # of the long side, where there is little time or memory
 
 # (network, channels, outputs, (height, width), whether on a GPU, whether in bf16) -> what it takes, None: not known
 CountMemory = Callable[[Settings, int, int, tuple[int, int], bool, bool], NetworkMemory | None]
@@ -49,7 +52,7 @@ class Plan(NamedTuple):
     because: dict[str, str]
     memory: dict[str, NetworkMemory]  # of each network where it was counted
     fits: bool  # into the memory
-    enough: bool  # steps, and views of each image, in the time
+    enough: bool  # time for the steps, and the views of each image, that are needed
 
     def choose(self, key: str, value: Any, why: str) -> None:
         """Choose a value that nobody has written."""
@@ -77,21 +80,31 @@ def make_plan(
     Raises:
         StudyError: not even two inputs of the narrowest network fit into the memory.
     """
+
+    def attempt(width: int, shrink: float = 1.0, short: str = "") -> Plan:
+        return _attempt(facts, machine, written, models, width, shrink, short, count)
+
+    shrinks = iter(SHRINKS)
     for width in WIDTHS if machine.gpu else WIDTHS[1:]:
-        smallest = None
-        for shrink in SHRINKS:
-            plan = _attempt(facts, machine, written, models, width, shrink, count)
-            if plan.fits and plan.enough:
-                return plan
-            smallest = plan if plan.fits else smallest
-        if smallest:  # too little time for everything
-            return smallest
-    raise StudyError(
-        f"not even {FEWEST_BATCH} inputs of the narrowest network fit into {machine.memory_gb:.1f} GB, beside the "
-        "resized images",
-        where=f"plan.memory_gb ({machine.memory_words})",
-        remedy="give trainings more memory, or write a smaller size or crop, or narrower networks",
-    )
+        plan = attempt(width)
+        if plan.fits:
+            break
+    while not plan.fits:
+        shrink = next(shrinks, None)
+        if shrink is None:
+            raise StudyError(
+                f"not even {FEWEST_BATCH} inputs of the narrowest network fit into {machine.memory_gb:.1f} GB, beside "
+                "the resized images",
+                where=f"plan.memory_gb ({machine.memory_words})",
+                remedy="give trainings more memory, or write a smaller size or crop, or narrower networks",
+            )
+        plan = attempt(width, shrink, "memory")
+    for shrink in shrinks:
+        if plan.enough:
+            break
+        smaller = attempt(width, shrink, "time")
+        plan = smaller if smaller.fits else plan  # a small canvas that is seen whole may need more than a crop
+    return plan
 
 
 def _attempt(
@@ -101,14 +114,15 @@ def _attempt(
     models: Mapping[str, Settings],
     width: int,
     shrink: float,
+    short: str,
     count: CountMemory | None,
 ) -> Plan:
-    """Return the plan with networks of this width on images of this share of their size."""
+    """Return the plan with networks of this width on images of this share of their size, for what is `short`."""
     draft = Plan(dict(written), {}, {}, {}, False, False)
-    draft.choose("size", *choose_size(facts, shrink))
+    draft.choose("size", *choose_size(facts, shrink, short))
     canvas, scale = canvas_of(facts.sizes, draft.values["size"])
     span = facts.span * scale if facts.span else None
-    draft.choose("crop", *choose_crop(canvas, span, shrink))
+    draft.choose("crop", *choose_crop(canvas, span, shrink, short))
     if not models:  # images without labels, which others learn from
         return draft._replace(fits=True, enough=True)
     seen = (*(draft.values["crop"] or canvas),)
@@ -137,7 +151,11 @@ def _attempt(
     draft.choose("batch_size", *choose_batch(visits, inputs, fitting, machine, how))
     per_epoch = math.ceil(visits / draft.values["batch_size"])
     validation = facts.val * a_pixel * math.prod(canvas) / draft.values.get("validate_every", 1)
-    draft.choose("epochs", *choose_epochs(per_epoch, visits * input_seconds + validation, machine.hours))
-    steps, views = per_epoch * draft.values["epochs"], visits * draft.values["epochs"] / facts.train
-    passes = steps >= LEAST_STEPS and views >= FEWEST_EPOCHS and validation <= visits * input_seconds
-    return draft._replace(fits=fitting >= FEWEST_BATCH, enough=passes)
+    epoch_seconds = visits * input_seconds + validation
+    within = epochs_within(epoch_seconds, machine.hours)
+    needed = max(math.ceil(LEAST_STEPS / per_epoch), math.ceil(FEWEST_EPOCHS * facts.train / visits))
+    needed = draft.values.get("epochs") or min(needed, MOST_EPOCHS)
+    draft.choose("epochs", *choose_epochs(per_epoch, epoch_seconds, machine.hours))
+    cut = draft.values["epochs"] >= within  # by the time, which then is not for validation
+    enough = needed <= within and (not cut or validation <= visits * input_seconds)
+    return draft._replace(fits=fitting >= FEWEST_BATCH, enough=enough)
