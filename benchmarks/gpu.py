@@ -106,12 +106,14 @@ def losses() -> str:
     return f"{len(kinds)} losses repeat their bits; values and gradients within {largest:.1g} of the CPU's"
 
 
-def one_training() -> tuple[float, list[torch.Tensor]]:
-    """Return the seconds of a training, and its weights."""
+def one_training(others: Any = None) -> tuple[float, list[torch.Tensor]]:
+    """Return the seconds of a training, and its weights; it begins when all `others` (a barrier) are ready."""
     device = choose_device()
     configure(device, 1, deterministic=True)
     settings = {"network": "unet", **NETWORKS["unet"]}
     weights_after(settings, device)  # libraries are loaded
+    if others:
+        others.wait(timeout=120)
     started = time.perf_counter()
     weights = weights_after(settings, device, steps=100)
     return time.perf_counter() - started, weights
@@ -119,9 +121,11 @@ def one_training() -> tuple[float, list[torch.Tensor]]:
 
 def sharing() -> str:
     """Two trainings at once on one GPU: the bits of one alone, and the seconds."""
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Manager() as manager, ProcessPoolExecutor(2, mp_context=spawn) as pool:
         alone, weights = pool.submit(one_training).result()
-        both = [future.result() for future in [pool.submit(one_training) for _ in range(2)]]
+        barrier = manager.Barrier(2)
+        both = [future.result() for future in [pool.submit(one_training, barrier) for _ in range(2)]]
     assert all(torch.equal(a, b) for _, own in both for a, b in zip(weights, own, strict=True)), "other bits"
     seconds = max(took for took, _ in both)
     return f"two at once have the bits of one alone: {seconds:.1f} s, alone {alone:.1f} s"

@@ -154,7 +154,7 @@ rule plan:
 
 
 rule check_networks:
-    """Warn of networks that never see the median object of a data set whole; nothing waits for it but the report."""
+    """Warn of networks that never see the median object of a data set whole; no training waits for it."""
     input:
         index=INDEX,
         card=f"{RESULTS}/{paths.CARD}",

@@ -35,12 +35,13 @@ def test_the_driver_is_asked_of_this_very_gpu(tmp_path, monkeypatch, apps, told)
     assert gpu_use.alone_at_work(GPU) == told
 
 
-def test_a_driver_that_does_not_answer_is_asked_once(tmp_path, monkeypatch):
+@pytest.mark.parametrize("error", [FileNotFoundError("nvidia-smi"), IndexError("an empty answer")])
+def test_a_driver_that_does_not_answer_is_asked_once(error):
     asked = []
 
     def silent(device):
         asked.append(device)
-        raise FileNotFoundError("nvidia-smi")
+        raise error
 
     with gpu_use.watched(GPU, silent, seconds=0.001) as samples:
         time.sleep(0.05)
@@ -48,6 +49,7 @@ def test_a_driver_that_does_not_answer_is_asked_once(tmp_path, monkeypatch):
 
 
 def test_on_the_cpu_nothing_is_asked():
-    with gpu_use.watched(torch.device("cpu"), lambda device: 1 / 0, seconds=0.0001) as samples:
+    asked = []
+    with gpu_use.watched(torch.device("cpu"), asked.append, seconds=0.0001) as samples:
         time.sleep(0.005)
-    assert gpu_use.utilisation(samples) == {}
+    assert gpu_use.utilisation(samples) == {} and asked == []

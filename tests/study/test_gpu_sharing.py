@@ -24,13 +24,13 @@ SLURM = {"slurm_partition": "gpu"}
 @pytest.mark.parametrize(
     ("need_mb", "busy", "parts"),
     [
-        (1000, 0.3, 300),  # three keep a GPU busy
-        (1000, 0.02, 125),  # never more than eight
-        (6000, 0.3, 375),  # memory of 16,000 MB
-        (1000, None, 500),  # nobody knows how busy
-        (9000, None, 563),
-        (20_000, 0.1, 1000),  # as much as there is
-        (1000, 1.0, 1000),
+        (1000, 0.3, 252),  # three keep a GPU busy
+        (1000, 0.02, 105),  # never more than eight
+        (6000, 0.3, 315),  # memory of 16,000 MB
+        (1000, None, 420),  # nobody knows how busy
+        (9000, None, 473),
+        (20_000, 0.1, WHOLE),  # as much as there is
+        (1000, 1.0, WHOLE),
     ],
 )
 def test_auto_goes_by_memory_and_by_what_was_measured(need_mb, busy, parts):
@@ -38,8 +38,9 @@ def test_auto_goes_by_memory_and_by_what_was_measured(need_mb, busy, parts):
 
 
 def test_a_number_is_kept_where_memory_allows():
-    three = Sharing(3, False, 16_000.0)
-    assert three.parts(1000, 0.9) == 334 and three.parts(8000, None) == 500
+    for most in range(1, MOST + 1):
+        assert WHOLE // Sharing(most, False, 16_000.0).parts(1000, 0.9) == most
+    assert Sharing(3, False, 16_000.0).parts(8000, None) == WHOLE / 2
 
 
 @pytest.mark.parametrize(
@@ -55,9 +56,11 @@ def test_a_number_is_kept_where_memory_allows():
         (SLURM | {"gres": "shard:1", "gpu": 1}, False),  # a whole one beside the shard
     ],
 )
-def test_a_queue_that_gives_each_job_a_gpu_keeps_one(train, shared):
+def test_a_queue_that_gives_each_job_a_gpu_keeps_one(train, shared, monkeypatch):
+    monkeypatch.setattr("segstudy.runtime.resources.has_gpu", lambda: True)
     chosen = sharing_of(train | {"trainings_per_gpu": "auto"}, 4, 64_000)
-    assert chosen == (Sharing(MOST, True, 16_000.0) if shared else None)
+    memory_mb = 16_000.0 if train else 64_000.0  # this machine has one
+    assert chosen == (Sharing(MOST, True, memory_mb) if shared else None)
     assert sharing_of(train, 4, 64_000) is None, "one without the key"
     if not shared:
         with pytest.raises(StudyError, match="3 trainings cannot share a GPU"):
@@ -81,12 +84,21 @@ def test_other_values_are_refused(value):
 def test_a_gpu_of_this_machine_that_takes_one_process_is_not_shared(tmp_path, monkeypatch):
     program = tmp_path / "nvidia-smi"
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr("segstudy.runtime.resources.has_gpu", lambda: True)
     for mode, shared in (("Exclusive_Process", False), ("Default", True)):
         program.write_text(f'#!/bin/sh\ncase "$1" in *compute_mode) echo {mode};; *) echo 16000;; esac\n')
         program.chmod(0o755)
         chosen = sharing_of({"trainings_per_gpu": "auto"}, 1, 0)
         assert bool(chosen) == shared
     assert chosen.memory_mb == pytest.approx(16_000 * 2**20 / 1e6)
+
+
+def test_a_machine_without_a_gpu_shares_none(tmp_path, monkeypatch):
+    """Trainings there are planned for its cores, whatever the profile says of GPUs."""
+    monkeypatch.setattr("segstudy.runtime.resources.has_gpu", lambda: False)
+    assert sharing_of({"trainings_per_gpu": 3}, 1, 0) is None
+    jobs = requests(tmp_path, monkeypatch, gpu=1, train={"trainings_per_gpu": "auto"})
+    assert not jobs.estimates.gpu and jobs.scheduled == {} and jobs.gpu_share(CELL, 1) == 0
 
 
 def requests(tmp_path, monkeypatch, **profile):
@@ -112,18 +124,21 @@ CELL = SimpleNamespace(dataset="ph2", model="unet", loss="bce", recipe="default"
 
 
 def test_the_scheduler_counts_parts_of_gpus(tmp_path, monkeypatch):
-    jobs = requests(tmp_path, monkeypatch, gpu=2, gpu_mb=32_000, train={"gpu": 1, "trainings_per_gpu": "auto"})
-    assert jobs.scheduled == {"gpu": 2 * MOST, "gpu_share": 2 * WHOLE} and jobs.whole_gpu == WHOLE
-    assert jobs.gpu_share(CELL, 1) == 500, "not measured yet"
+    shared = {"trainings_per_gpu": "auto"} | LSF | SHARED
+    queued = requests(tmp_path, monkeypatch, gpu=2, gpu_mb=32_000, train=shared)
+    assert queued.scheduled == {"gpu": 2 * MOST, "gpu_share": 2 * WHOLE} and queued.whole_gpu == WHOLE
+    jobs = requests(tmp_path, monkeypatch, gpu=2, gpu_mb=16_000, train={"gpu": 1, "trainings_per_gpu": "auto"})
+    assert jobs.scheduled == {"gpu": MOST, "gpu_share": WHOLE}, "all take the first GPU of this machine"
+    assert jobs.gpu_share(CELL, 1) == WHOLE / 2, "not measured yet"
     study = jobs.estimates.study
     network, batch = study.model_settings("unet", "ph2"), study.recipe("ph2", "default").batch_size
-    record = Record(network, batch, 48.0 * 64, 1.0, None, 1000.0, 1, True, 800.0, busy=0.2)
+    record = Record(network, batch, 48.0 * 64, 1.0, None, 1000.0, True, 800.0, busy=0.2)
     monkeypatch.setattr("segstudy.study.estimates.record_of", lambda path: record)
     run = tmp_path / "results/tiny/cells/ph2/unet/bce/default/seed1/run.json"
     run.parent.mkdir(parents=True)
     run.write_text("{}")
-    again = requests(tmp_path, monkeypatch, gpu=2, gpu_mb=32_000, train={"gpu": 1, "trainings_per_gpu": "auto"})
-    assert again.gpu_share(CELL, 1) == 200, "five such trainings keep a GPU busy"
+    again = requests(tmp_path, monkeypatch, gpu=1, gpu_mb=16_000, train={"gpu": 1, "trainings_per_gpu": "auto"})
+    assert again.gpu_share(CELL, 1) == WHOLE / 5, "five such trainings keep a GPU busy"
 
 
 def test_without_the_key_nothing_changes(tmp_path, monkeypatch):

@@ -81,6 +81,28 @@ def test_the_plan_of_finished_cells_counts_what_is_left_to_measure(study, result
     assert total[:4] == ["2", "2", "0", "0"] and total[4] == f"{hours:.2f}"
 
 
+def test_what_finished_cells_are_measured_on_may_take_longest(study, tmp_path):
+    estimates = Estimates(study, tmp_path, gpu=False)
+    done, left = plan.planned(study, tmp_path, estimates)
+    rows = [done._replace(state="done", seconds=0.0), left._replace(seconds=10.0)]
+    beside = [done._replace(seconds=50_000.0), left._replace(seconds=10.0)]
+    seconds, words = plan.chain(study, rows, estimates, beside)
+    assert seconds == 50_000.0 + plan.TABLE_SECONDS and done.cell.path in words
+
+
+@pytest.mark.parametrize(
+    ("log", "says"),
+    [
+        ("check_external_chain/chase/unet/dice/default/seed0/on/drive.log", "check_external_chain: boom"),
+        ("check_images/stare.log", "check_images: boom"),
+    ],
+)
+def test_a_failed_job_before_a_measuring_is_its_reason(study, results, log, says):
+    rule = log.partition("/")[0]
+    written(results / "logs" / log, f"Error in {rule}: boom\n")
+    assert any(line.endswith(says) for line in progress(measurings(study, results)[2:]))
+
+
 def test_a_training_that_is_left_is_followed_by_its_longest_measuring(study, tmp_path):
     estimates = Estimates(study, tmp_path, gpu=False)
     rows, beside = plan.planned(study, tmp_path, estimates), plan.measured_beside(study, tmp_path, estimates)

@@ -23,5 +23,5 @@ def test_trainings_that_share_a_gpu_have_the_bits_of_one_alone(finished, fresh):
     path.write_text(yaml.safe_dump(profile))
     outcome = fresh.snakemake(*CELLS)
     assert outcome.code == 0, outcome.text
-    assert outcome.text.count("gpu_share=500") == 2 and most_at_once(outcome.text) == 2, outcome.text
+    assert outcome.text.count("gpu_share=420") == 2 and most_at_once(outcome.text) == 2, outcome.text
     assert all(fresh.file(cell).read_bytes() == finished.file(cell).read_bytes() for cell in CELLS)

@@ -6,8 +6,7 @@ with job(snakemake):
     import logging
 
     from segstudy.core.files import read_csv, read_json, write_json
-    from segstudy.study.plan_files import sizes_of
-    from segstudy.study.receptive_fields import sight
+    from segstudy.study.receptive_fields import sight, sizes_of
 
     record = sight(
         snakemake.wildcards.dataset,

@@ -9,7 +9,8 @@ with job(snakemake):
     from typing import Any
 
     from segstudy.core.files import read_csv, read_json
-    from segstudy.study.plan_files import facts_of, machine_of, make, sizes_of, write_plan
+    from segstudy.study.plan_files import facts_of, machine_of, make, write_plan
+    from segstudy.study.receptive_fields import sizes_of
 
     counted: dict[str, Any] = {}  # the planner asks for a network again, with images that are cut into the same crops
 

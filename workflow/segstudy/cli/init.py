@@ -134,8 +134,9 @@ def _plan(proposal: Proposal) -> Plan:
     from segstudy.config.datasets import Split
     from segstudy.config.networks import UNetOptions
     from segstudy.runtime.resources import has_gpu
-    from segstudy.study.plan_files import facts_of, machine_of, sizes_of
+    from segstudy.study.plan_files import facts_of, machine_of
     from segstudy.study.planner import make_plan
+    from segstudy.study.receptive_fields import sizes_of
 
     classes = len(proposal.foreground)
     data = {

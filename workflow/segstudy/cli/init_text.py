@@ -83,9 +83,8 @@ def annotator_words(proposal: Proposal) -> str:
     further = len(proposal.layout.get("annotator_masks") or proposal.layout.get("annotator_suffixes") or ())
     if not further:
         return ""
-    return (
-        f"GUESSED from names that count and masks that overlap: {further + 1} annotators; the first's masks are learned"
-    )
+    why = "GUESSED from running numbers in names, and masks that overlap"
+    return f"{why}: {further + 1} annotators; the first's masks are learned"
 
 
 def _question_lines(question: Question) -> list[str]:

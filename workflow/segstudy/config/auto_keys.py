@@ -64,7 +64,7 @@ class PlanLimits(Options):
         None, gt=0, le=4096, description="memory of a training; left out: that of this machine's GPU, or of its cores"
     )
     hours: float | None = Field(
-        None, gt=0, le=10_000, description="time of a training; left out: as long as networks of this kind learn"
+        None, gt=0, le=10_000, description="time of a training; left out: at most an hour, and about 4,000 steps"
     )
 
     @model_validator(mode="before")

@@ -51,8 +51,8 @@ class Experiment(Options):
     )
     tested_on: Annotated[list[str], Distinct] = added_key(
         [],
-        description="external test sets: data sets on whose images every cell is measured too, all of them. Nothing "
-        "is learned or chosen on them; a cell's own data set is passed over",
+        description="external test sets: data sets on whose images every cell is measured too (see "
+        "external_images). Nothing is learned or chosen on them; a cell's own data set is passed over",
     )
     reference: list[Reference] = Field(
         [],

@@ -35,6 +35,7 @@ IGNORED = (
         "segstudy.core.progress",
         "segstudy.runtime.job",
         "segstudy.runtime.live_status",
+        "segstudy.runtime.gpu_use",
         "segstudy.core.checksums",
     ),
     *("segstudy.core.terminal_text", "segstudy.runtime.locks", "segstudy.runtime.fingerprint"),

@@ -33,7 +33,7 @@ def watched(
         while not done.wait(seconds):
             try:
                 answer = (ask or alone_at_work)(device)
-            except (OSError, subprocess.SubprocessError, ValueError):
+            except (OSError, subprocess.SubprocessError, ValueError, IndexError):
                 return
             if answer is not None:
                 samples.append(answer)
@@ -56,7 +56,7 @@ def alone_at_work(device: torch.device) -> float | None:
     """Return the share of the last moment in which the GPU was at work; None where several processes are on it.
 
     Raises:
-        OSError, SubprocessError, ValueError: nvidia-smi does not tell.
+        OSError, SubprocessError, ValueError, IndexError: nvidia-smi does not tell.
     """
     uuid = str(torch.cuda.get_device_properties(device).uuid)
     gpu = f"--id=GPU-{uuid.removeprefix('GPU-')}"

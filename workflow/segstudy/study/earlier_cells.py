@@ -25,7 +25,6 @@ class Record(NamedTuple):
     per_image: float  # seconds, validation included
     speed: float | None  # operations per second
     host_mb: float
-    parameters: int
     gpu: bool
     cuda_mb: float = 0.0
     busy: float | None = None
@@ -46,17 +45,16 @@ def work_per_image(recipe: Recipe) -> float:
 
 def record_of(path: Path) -> Record | None:
     """Return what a run.json tells; None where it is damaged, was not written by this version, or took no step."""
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, StudyError):
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError, StudyError):
         run = json.loads(checksums.content(path))
         recipe, seen = run["settings"]["recipe"], run["images_seen"]
         return Record(
             model=run["settings"]["model"],
             batch=recipe["batch_size"],
             pixels=float(math.prod(recipe["crop"] or run["dataset"]["canvas"])),
-            per_image=sum(run["seconds"][part] for part in PARTS) / seen if seen else math.nan,
+            per_image=sum(run["seconds"][part] for part in PARTS) / seen,
             speed=run["flops_per_second"],
             host_mb=run["peak_memory_mb"]["host"],
-            parameters=run["parameters"],
             gpu="cuda" in run["peak_memory_mb"],
             cuda_mb=run["peak_memory_mb"].get("cuda", 0.0),
             busy=run.get("gpu_utilisation"),

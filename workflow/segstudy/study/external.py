@@ -10,7 +10,7 @@ from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.config.dependencies import Seen
 from segstudy.config.study import Study
-from segstudy.study import cell_inputs, experiments
+from segstudy.study import cell_inputs, experiments, lookups
 from segstudy.tables.variants import Variant
 
 # Blocks of a data set of which the tables speak.
@@ -141,8 +141,11 @@ def indexes(study: Study, experiment: str) -> list[str]:
 
 
 def image_settings(study: Study, experiment: str) -> dict[str, Any]:
-    """Return the settings by which their images are read and drawn."""
-    return {name: experiments.image_settings_of(study, name) for name in _test_sets(study, experiment)}
+    """Return the settings by which their images are read and drawn; of a drawn training or test set all is drawn."""
+    settings = {name: experiments.image_settings_of(study, name) for name in _test_sets(study, experiment)}
+    for cell, name in study.experiments[experiment].external:
+        settings[name]["phantom"] |= lookups.is_drawn(study, cell.dataset)
+    return settings
 
 
 def _variants(study: Study, experiment: str) -> list[tuple[Variant, str]]:

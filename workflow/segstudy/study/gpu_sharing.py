@@ -12,7 +12,7 @@ from segstudy.runtime import resources
 KEY = "trainings_per_gpu"
 WHERE = f"set-resources: train: {KEY} (profile)"
 AUTO = "auto"
-WHOLE = 1000  # parts of a GPU: the scheduler counts in whole numbers
+WHOLE = 840  # parts of a GPU, since the scheduler counts in whole numbers: 1 to 8 trainings divide it
 MOST = 8  # trainings on a GPU
 UNMEASURED = 2  # where no training of the kind has told how busy it keeps a GPU: each takes twice as long at worst
 
@@ -41,7 +41,7 @@ def sharing_of(train: Mapping[str, Any], gpus: int, gpu_mb: int) -> Sharing | No
     """Return how trainings share GPUs; None where each has its own.
 
     Args:
-        train: the profile's `set-resources` of rule train, as written.
+        train: the profile's `set-resources` of rule train, as written; a machine without a GPU shares none.
         gpus: `resources: gpu` of the profile.
         gpu_mb: `resources: gpu_mb` of the profile, of all GPUs; 0: not given.
 
@@ -52,7 +52,8 @@ def sharing_of(train: Mapping[str, Any], gpus: int, gpu_mb: int) -> Sharing | No
     asked = train.get(KEY, 1)
     if asked != AUTO and (not isinstance(asked, int) or not 1 <= asked <= MOST):
         raise StudyError(f"cannot be {asked!r}", where=WHERE, allowed=f"auto, or 1 to {MOST}")
-    if asked == 1:
+    local = is_local(train)
+    if asked == 1 or (local and not train.get("gpu", resources.has_gpu())):
         return None
     if owner := _owner(train):
         if asked == AUTO:
@@ -62,8 +63,13 @@ def sharing_of(train: Mapping[str, Any], gpus: int, gpu_mb: int) -> Sharing | No
             where=WHERE,
             remedy="set it to 1 or auto, or let the queue share GPUs: docs/cluster.md, 'Several trainings on one GPU'",
         )
-    memory_mb = gpu_mb / max(1, gpus) or 1000 * resources.training_memory(gpu=True, threads=1)[0]
+    memory_mb = gpu_mb / (1 if local else max(1, gpus)) or 1000 * resources.training_memory(gpu=True, threads=1)[0]
     return Sharing(MOST if asked == AUTO else asked, asked == AUTO, memory_mb)
+
+
+def is_local(train: Mapping[str, Any]) -> bool:
+    """Return whether trainings run on this machine, where each takes the first GPU: no queue is named."""
+    return "lsf_queue" not in train and "slurm_partition" not in train
 
 
 def _owner(train: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from segstudy.config import paths
 from segstudy.config.study import Study
 from segstudy.runtime import resources
 from segstudy.study.estimates import Estimate, Estimates
-from segstudy.study.gpu_sharing import WHOLE, sharing_of
+from segstudy.study.gpu_sharing import WHOLE, is_local, sharing_of
 
 Request = Callable[[Any, int], int]  # (wildcards, attempt) -> MB or minutes
 
@@ -41,8 +41,9 @@ class JobRequests:
         # `walltime` is a resource that no job uses, so that the profile can state the longest job among the others.
         self.longest = profile_number(asked.resources, "walltime", resources.LONGEST)
         train = {name: getattr(one, "raw", one) for name, one in asked.overwrite_resources.get("train", {}).items()}
-        self.gpus = profile_number(asked.resources, "gpu", 0)
-        self.sharing = sharing_of(train, self.gpus, profile_number(asked.resources, "gpu_mb", 0))
+        gpus = profile_number(asked.resources, "gpu", 0)
+        self.sharing = sharing_of(train, gpus, profile_number(asked.resources, "gpu_mb", 0))
+        self.gpus = min(1, gpus) if is_local(train) else gpus
         self.estimates = Estimates(
             study,
             paths.results(study.study),

@@ -10,7 +10,7 @@ from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.config.study import Study
 from segstudy.study import external
-from segstudy.study.reasons import problem
+from segstudy.study.reasons import OF_DATA, first_problem
 
 EXTERNAL, CORRUPTED = "external test sets", "corrupted images"
 
@@ -39,6 +39,8 @@ def measurings(study: Study, results: Path) -> list[Measuring]:
             folders = [folder, *([folder / paths.FLIPS] if study.evaluation.tta == "flips" else [])]
             logs = {rule: f"{cell.path}/on/{name}" for rule in ("measure_external", "measure_external_flips")}
             logs["check_external"] = f"{cell.dataset}/seed{cell.seed}/on/{name}"
+            logs["check_external_chain"] = f"{cell.path}/on/{name}"
+            logs |= dict.fromkeys(OF_DATA, name)
             found.append(_measuring(EXTERNAL, cell, name, [one / "counts.csv" for one in folders], logs, results))
     for cell in study.cells if study.evaluation.corruptions.levels else []:
         counts = paths.cell(results, cell) / paths.CORRUPTIONS
@@ -50,9 +52,8 @@ def _measuring(
     kind: str, cell: Cell, name: str, counts: Sequence[Path], logs: dict[str, str], results: Path
 ) -> Measuring:
     done = all(path.exists() for path in counts)
-    said = {} if done else {rule: problem(paths.log(results, rule, names), rule) for rule, names in logs.items()}
-    words = next((f"{rule}: {text}" for rule, text in said.items() if text), "")
-    return Measuring(kind, cell, name, done, words)
+    said = "" if done else first_problem({rule: paths.log(results, rule, names) for rule, names in logs.items()})
+    return Measuring(kind, cell, name, done, said)
 
 
 def progress(found: Sequence[Measuring]) -> list[str]:

@@ -125,6 +125,9 @@ def chain(
 
     longest_path = max((path(cell) for cell in to_do), key=whole)
     seconds, cells = whole(longest_path), longest_path[1]
+    of_done = max((row for row in after.values() if row.cell not in to_do), key=lambda row: row.seconds, default=None)
+    if of_done and of_done.seconds > seconds:
+        return of_done.seconds + TABLE_SECONDS, f"{_beside_words(of_done)}, tables and figures"
     words = "index, describe, check_images, preprocess, split, check_split"
     words += "".join(f", train of {cell.path} ({_hours(to_do[cell])})" for cell in cells[:-1])
     last = cells[-1]

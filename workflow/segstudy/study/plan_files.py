@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
 from segstudy.config.datasets import Split
@@ -25,13 +24,6 @@ HEAD = """\
 # it, and says so. Delete the file to have it planned anew. To keep it with the study, copy it beside the study file and
 # name it there: datasets: {{{dataset}: {{plan: <file>}}}}. Rules and reasons: docs/planning.md
 """
-
-
-def sizes_of(index: pd.DataFrame) -> list[tuple[int, int]]:
-    """Return (width, height) of the labelled images of an index; of all where none is labelled."""
-    labelled = index[index["mask"] != ""]
-    rows = labelled if len(labelled) else index
-    return [(int(width), int(height)) for width, height in zip(rows["width"], rows["height"], strict=True)]
 
 
 def facts_of(wishes: Mapping[str, Any], sizes: Sequence[tuple[int, int]], objects: Mapping[str, Any] | None) -> Facts:

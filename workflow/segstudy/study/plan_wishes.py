@@ -25,6 +25,8 @@ def plan_wishes(study: Study, dataset: str) -> dict[str, Any]:
     recipe = next((one for one in recipes if AUTO in (one[key] for key in OF_RECIPE)), recipes[0] if recipes else {})
     written = {key: recipe[key] for key in (*OF_RECIPE, *WRITTEN) if recipe.get(key, AUTO) != AUTO}
     written |= {key: recipe[key] for key, default in LATER.items() if recipe.get(key, default) != default}
+    if written.get("precision") == "bf16" and any(one.get("precision") != "bf16" for one in recipes):
+        del written["precision"]  # memory is counted for all: that of fp32 is the larger one
     if not options.auto:
         written["size"] = options.model_dump(mode="json", include={"size"})["size"]
     models = {}

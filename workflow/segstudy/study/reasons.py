@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -84,6 +85,22 @@ def reason(cell: Cell, results: Path) -> str:
     if logs["train"].exists():
         return f"its job ended without a word: killed, or out of time or memory; see {logs['train']}"
     return "not begun"
+
+
+def first_problem(logs: Mapping[str, Path]) -> str:
+    """Return what the first of these jobs, by rule, that failed says; '' where none did."""
+    for rule, log in logs.items():
+        with suppress(FileNotFoundError):
+            status = log.stat()
+            if text := _problem(log, rule, status.st_mtime_ns, status.st_size):
+                return text if rule == "train" else f"{rule}: {text}"
+    return ""
+
+
+@lru_cache(maxsize=4096)
+def _problem(log: Path, rule: str, changed: int, size: int) -> str:
+    """Return the message in a log of this time and size: who watches a study reads each once."""
+    return problem(log, rule)
 
 
 def problem(log: Path, rule: str) -> str:

@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from segstudy.study.dataset_size import canvas_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LEVELLED = ("encdec", "unet", "unet2", "unet_valid", "segnet", "wnet")
 MIDDLE = 2**20  # an output pixel, wherever it lies in windows of pooling: their sides divide it
@@ -57,6 +60,13 @@ def _wider(seen: Interval, pixels: int) -> Interval:
     return seen[0] - pixels, seen[1] + pixels
 
 
+def sizes_of(index: pd.DataFrame) -> list[tuple[int, int]]:
+    """Return (width, height) of the labelled images of an index; of all where none is labelled."""
+    labelled = index[index["mask"] != ""]
+    rows = labelled if len(labelled) else index
+    return [(int(width), int(height)) for width, height in zip(rows["width"], rows["height"], strict=True)]
+
+
 def sight(
     dataset: str,
     networks: Mapping[str, Mapping[str, Any]],
@@ -82,8 +92,8 @@ def sight(
     span = objects["span"] * canvas_of(sizes, size)[1] if objects else None
     fields = {name: receptive_field(settings) for name, settings in networks.items()}
     warnings = [
-        f"{name} on {dataset}: an output pixel sees {field} pixels, and the median object is {span:.0f} pixels long: "
-        "a larger depth or a smaller size would show it whole"
+        f"{name} on {dataset}: an output pixel sees {field}x{field} pixels, and the median object is {span:.0f} pixels "
+        "long: a larger depth or a smaller size would show it whole"
         for name, field in fields.items()
         if field is not None and span is not None and field < span
     ]

@@ -54,16 +54,16 @@ def _training(cell: Cell, results: Path, measured: bool) -> Training:
             return Training(cell, "damaged", {}, seconds, damage)
         if not measured or counts.exists():
             return Training(cell, "done", {}, seconds, "")
-        problem = _problem(_logs(cell, results, ("measure", "predict")))
+        problem = reasons.first_problem(_logs(cell, results, ("measure", "predict")))
         return Training(cell, "failed" if problem else "trained", {}, seconds, problem)
     resume = paths.of_cell(results, paths.RESUME, cell)
     facts = live_status.read(resume / live_status.STATUS)
     if facts:
         return Training(cell, "running", facts, 0.0, "")
-    problem = _problem(_logs(cell, results, ("train",)))
+    problem = reasons.first_problem(_logs(cell, results, ("train",)))
     if (resume / "state.pt").exists() and (not problem or "state saved" in problem):
         return Training(cell, "stopped", {}, 0.0, "")
-    problem = problem or _problem(_data_logs(cell, results))
+    problem = problem or reasons.first_problem(_data_logs(cell, results))
     return Training(cell, "failed" if problem else "waiting", {}, 0.0, problem)
 
 
@@ -96,22 +96,6 @@ def _data_logs(cell: Cell, results: Path) -> dict[str, Path]:
     """Return the logs of the jobs that made what the cell is trained on."""
     logs = {rule: paths.log_of_split(results, rule, cell.dataset, cell.seed) for rule in reasons.OF_SPLITS}
     return logs | {rule: paths.log(results, rule, cell.dataset) for rule in reasons.OF_DATA}
-
-
-def _problem(logs: Mapping[str, Path]) -> str:
-    """Return what the first of these jobs that failed says, '' where none did."""
-    for rule, log in logs.items():
-        with suppress(FileNotFoundError):
-            status = log.stat()
-            if said := _said(log, rule, status.st_mtime_ns, status.st_size):
-                return said if rule == "train" else f"{rule}: {said}"
-    return ""
-
-
-@lru_cache(maxsize=4096)
-def _said(log: Path, rule: str, changed: int, size: int) -> str:
-    """Return the message in a log of this time and size: who watches a study reads each once."""
-    return reasons.problem(log, rule)
 
 
 def seconds_left(cells: Sequence[Training]) -> float | None:
