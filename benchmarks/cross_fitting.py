@@ -32,6 +32,7 @@ class Trial:
     """The data of the study, and the settings of its plain recipe."""
 
     def __init__(self, data: Path, work: Path, epochs: int | None) -> None:
+        from segstudy.core.checksums import content
         from segstudy.core.files import read_csv
         from segstudy.data.store import open_store
 
@@ -42,8 +43,7 @@ class Trial:
         self.rows = {sample: index.loc[sample].to_dict() for sample in index["sample"]}
         self.splits = [read_csv(folder / f"splits/seed{fold}.csv") for fold in FOLDS]
         self.held = [list(split.loc[split["subset"] == "val", "sample"]) for split in self.splits]
-        text = (RESULTS / BASE / "seed0/run.json").read_text()
-        self.settings = json.loads(text[: text.rindex("}") + 1])["settings"]
+        self.settings = json.loads(content(RESULTS / BASE / "seed0/run.json"))["settings"]
         if epochs:
             self.settings["recipe"]["epochs"] = epochs
 
@@ -58,7 +58,7 @@ class Trial:
         try:
             (folder / "begun").touch(exist_ok=False)
         except FileExistsError:
-            while not (folder / "run.json").exists():
+            while not (folder / "run.json").exists():  # if none trains there any more, delete the folder
                 time.sleep(1)
             return folder
         split = self.splits[0].copy()

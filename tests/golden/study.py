@@ -150,7 +150,7 @@ def _trained(study, cell, root, index, split, store, folder):
     predict_cell(
         outputs["model"],
         store,
-        PredictionInputs(tables[1], tables[0], root, study.evaluation, labels),
+        PredictionInputs(*tables, root, labels, study.evaluation),
         PredictionOutputs(folder / "probabilities", folder / "masks", folder / "thresholds.json"),
     )
     thresholds = read_json(folder / "thresholds.json")

@@ -70,7 +70,7 @@ def make(folder, *, classes=("square",), size="native", colour="rgb", tile=None,
     small_cell.run((store, folder / "split.csv"), cell, settings, resume=folder / "resume")
     evaluation, prediction = Evaluation(headline="validation"), Prediction(tile=tile)
     paths = [cell / name for name in ("probabilities", "masks", "thresholds.json")]
-    inputs = PredictionInputs(split, index, folder, evaluation, labels)
+    inputs = PredictionInputs(index, split, folder, labels, evaluation)
     predict_cell(cell / "model.safetensors", store, inputs, PredictionOutputs(*paths), tile=prediction.tile)
     record = usage_record(store, inputs, prediction, phantom=True)
     write_json(cell / "usage.json", record)

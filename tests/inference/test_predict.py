@@ -41,7 +41,7 @@ def predict(cell, monkeypatch=None, network=None, meta=META, size="native", head
     predict_cell(
         folder / "model.safetensors",
         folder / "store",
-        PredictionInputs(split, index, folder / "raw", Evaluation(headline=headline, **evaluation), binary("cell")),
+        PredictionInputs(index, split, folder / "raw", binary("cell"), Evaluation(headline=headline, **evaluation)),
         PredictionOutputs(folder / "probabilities", folder / "masks", folder / "thresholds.json"),
     )
     return json.loads((folder / "thresholds.json").read_text())
@@ -76,7 +76,7 @@ def test_a_cell_is_predicted_in_the_tiles_it_is_told(cell, monkeypatch):
     assert set(seen) == {(48, 48)}
     seen.clear()
     paths = [folder / name for name in ("tiled", "tiled_masks", "tiled.json")]
-    inputs = PredictionInputs(split, index, folder / "raw", Evaluation(), binary("cell"))
+    inputs = PredictionInputs(index, split, folder / "raw", binary("cell"), Evaluation())
     model, outputs = folder / "model.safetensors", PredictionOutputs(*paths)
     predict_cell(model, folder / "store", inputs, outputs, tile=(16, 32), overlap=0.25)
     assert set(seen) == {(16, 32)}
@@ -316,7 +316,7 @@ def predict_several(cell, monkeypatch, size="native", outputs=3):
         model_file, "load_model", lambda path, device, **_: (LargestChannel(), META | {"outputs": outputs})
     )
     paths = [folder / name for name in ("probabilities", "masks", "thresholds.json")]
-    inputs = PredictionInputs(split, index, folder / "raw", Evaluation(), RGB)
+    inputs = PredictionInputs(index, split, folder / "raw", RGB, Evaluation())
     predict_cell(folder / "model", folder / "store", inputs, PredictionOutputs(*paths))
     thresholds = json.loads(paths[2].read_text())
     return thresholds, measure(*paths[:2], thresholds, index, split, folder / "raw", RGB).counts

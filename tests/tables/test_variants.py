@@ -73,7 +73,7 @@ def together(members, labels=LABELS):
     folder, index, split = members
     outputs = [folder / name for name in ("probabilities", "masks", "thresholds.json")]
     evaluation = Evaluation(policies=["fixed", "validation"], headline="validation")
-    inputs = PredictionInputs(split, index, folder, evaluation, labels)
+    inputs = PredictionInputs(index, split, folder, labels, evaluation)
     average_predictions([folder / name for name in "abc"], inputs, PredictionOutputs(*outputs))
     return outputs
 

@@ -6,28 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
-
 from segstudy.config.datasets import Prediction
 from segstudy.config.evaluation import Evaluation
 from segstudy.core.files import read_csv
-from segstudy.data.ground_truth import Row, labelled
+from segstudy.data.ground_truth import LabelledImages
 from segstudy.data.images.label_map import Labels
 
 
 @dataclass(frozen=True)
-class PredictionInputs:
+class PredictionInputs(LabelledImages):
     """The images of a data set that are predicted, and how thresholds are chosen."""
 
-    split: pd.DataFrame  # sample, subset
-    index: pd.DataFrame  # index.csv
-    root: Path  # folder of the raw files
     evaluation: Evaluation
-    labels: Labels
-
-    def rows(self) -> list[Row]:
-        """Return the rows of the train, val and test images that have a mask."""
-        return labelled(self.index, self.split)
 
 
 class PredictionOutputs(NamedTuple):
@@ -41,11 +31,11 @@ class PredictionOutputs(NamedTuple):
 def prediction_inputs(snakemake: Any, labels: Labels) -> PredictionInputs:
     """Return the inputs of a prediction from the `snakemake` of its script."""
     return PredictionInputs(
-        read_csv(snakemake.input.split),
         read_csv(snakemake.input.index),
+        read_csv(snakemake.input.split),
         Path(snakemake.params.root),
-        Evaluation.model_validate(snakemake.params.evaluation),
         labels,
+        Evaluation.model_validate(snakemake.params.evaluation),
     )
 
 
