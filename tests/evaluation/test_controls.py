@@ -10,8 +10,9 @@ from segstudy.data.ground_truth import LabelledImages
 from segstudy.data.images.label_map import binary, several
 from segstudy.evaluation import aggregate
 from segstudy.evaluation.aggregate import per_image
-from segstudy.evaluation.controls import CONTROLS, measure_controls
+from segstudy.evaluation.controls import CONTROLS
 from segstudy.evaluation.metrics import dice
+from tests.helpers.measured import measure_controls
 
 SIZE = (60, 80)
 SUBSETS = ["train", "train", "val", "test"]

@@ -6,8 +6,8 @@ from skimage.filters import frangi
 
 from segstudy.data.images.label_map import binary
 from segstudy.evaluation.aggregate import per_image
-from segstudy.evaluation.controls import measure_controls
 from segstudy.evaluation.frangi import LONG_SIDE, SCALES, ridgeness
+from tests.helpers.measured import measure_controls
 
 SIZE = (90, 120)
 

@@ -11,9 +11,10 @@ from segstudy.data.ground_truth import truth_of
 from segstudy.data.images.label_map import binary, several
 from segstudy.data.images.prediction_files import write_classes
 from segstudy.evaluation.aggregate import per_image, summarise, with_means
-from segstudy.evaluation.measure import COLUMNS, measure
+from segstudy.evaluation.measure import COLUMNS
 from segstudy.evaluation.metrics import COUNTS, measured
 from segstudy.evaluation.shape_metrics import Measures
+from tests.helpers.measured import measure
 
 TRUTH = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]], dtype=bool)
 ROI = np.array([[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 0]], dtype=bool)
@@ -303,7 +304,8 @@ def test_void_of_several_classes_is_scikit_learns_without_these_pixels(tmp_path)
         write_classes(tmp_path / "predicted/a.png", given, labels.colours)
         index = pd.DataFrame([{"sample": "a", "image": "", "mask": "masks/a.png", "roi": "", "second_mask": ""}])
         split = pd.DataFrame({"sample": ["a"], "subset": ["test"]})
-        counts = measure(tmp_path, tmp_path / "predicted", {"argmax": None}, index, split, tmp_path, labels).counts
+        where = {"index": index, "split": split, "root": tmp_path, "labels": labels}
+        counts = measure(tmp_path, tmp_path / "predicted", {"argmax": None}, **where).counts
         assert counts["class"].tolist() == names
         ids = [labels.names.index(name) for name in names]
         expected = f1_score(values[counted], given[counted], labels=ids, average=None)

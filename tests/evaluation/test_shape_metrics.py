@@ -19,11 +19,10 @@ from segstudy.data.images.label_map import binary, several
 from segstudy.data.images.prediction_files import write_classes, write_probability
 from segstudy.evaluation.aggregate import per_image, summarise
 from segstudy.evaluation.calibration import COARSE
-from segstudy.evaluation.controls import measure_controls
-from segstudy.evaluation.measure import measure
 from segstudy.evaluation.metrics import COUNTS, LINES, MEASURES, METRICS, SUMMABLE, measured
 from segstudy.evaluation.shape_metrics import Measures, compared, shape_of
 from segstudy.evaluation.surface_distance import surfaces
+from tests.helpers.measured import measure, measure_controls
 
 ALL = Measures(tuple(MEASURES), 1.0)
 SHAPES = ("surface", "cldice", "objects")

@@ -132,6 +132,7 @@ def _prepared(study, dataset, folder):
 def _trained(study, cell, root, index, split, store, folder):
     """Train, predict and measure one cell; return its history and counts."""
     from segstudy.core.files import read_csv, read_json
+    from segstudy.data.ground_truth import LabelledImages
     from segstudy.data.readers.registry import labels_of
     from segstudy.evaluation.measure import measure
     from segstudy.inference.inputs import PredictionInputs, PredictionOutputs
@@ -154,7 +155,7 @@ def _trained(study, cell, root, index, split, store, folder):
         PredictionOutputs(folder / "probabilities", folder / "masks", folder / "thresholds.json"),
     )
     thresholds = read_json(folder / "thresholds.json")
-    measured = measure(folder / "probabilities", folder / "masks", thresholds, *tables, root, labels, threads=1)
+    measured = measure(folder / "probabilities", folder / "masks", thresholds, LabelledImages(*tables, root, labels))
     return pd.read_csv(outputs["history"]), measured.counts
 
 

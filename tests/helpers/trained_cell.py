@@ -75,7 +75,7 @@ def make(folder, *, classes=("square",), size="native", colour="rgb", tile=None,
     record = usage_record(store, inputs, prediction, phantom=True)
     write_json(cell / "usage.json", record)
     thresholds = {"argmax": None} if len(classes) > 1 else pd.read_json(paths[2], typ="series").to_dict()
-    write_csv(cell / "counts.csv", measure(*paths[:2], thresholds, index, split, folder, labels).counts)
+    write_csv(cell / "counts.csv", measure(*paths[:2], thresholds, inputs).counts)
     return cell
 
 

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from segstudy.core.errors import StudyError
+from segstudy.data.ground_truth import LabelledImages
 from segstudy.data.images.corrupt import corrupted
 from segstudy.data.images.label_map import binary
 from segstudy.inference.corrupted import measure_corrupted
@@ -20,9 +21,8 @@ LEVELS = [("brightness", 0.5), ("gaussian_noise", 0.2)]
 def measured(folder, monkeypatch, subsets=("train", "test", "test"), levels=LEVELS, threshold=150 / 255):
     index, split = write_images(folder, subsets)
     monkeypatch.setattr(model_file, "load_model", lambda path, device, **_: (Oracle(), META))
-    rows = index.assign(subset=split["subset"]).to_dict("records")
-    seen = seen_as(index, OWN)
-    return measure_corrupted(folder / "m", rows, folder / "raw", binary("cell"), seen, levels, "fixed", threshold)
+    images = LabelledImages(index, split, folder / "raw", binary("cell"))
+    return measure_corrupted(folder / "m", images, seen_as(index, OWN), levels, "fixed", threshold)
 
 
 def test_the_counts_are_those_of_the_corrupted_image_at_the_cells_threshold(tmp_path, monkeypatch):

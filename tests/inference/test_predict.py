@@ -12,6 +12,7 @@ from torch import nn
 
 from segstudy.config.evaluation import Evaluation
 from segstudy.core.errors import StudyError
+from segstudy.data.ground_truth import LabelledImages
 from segstudy.data.images.geometry import to_original
 from segstudy.data.images.label_map import binary, several
 from segstudy.data.images.prediction_files import read_classes, read_probability, write_probability
@@ -154,9 +155,8 @@ def test_measured_counts_are_those_of_the_mask_files_bit_for_bit(cell, headline)
     scaling = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.25]}
     model_file.save_model(folder / "model.safetensors", network, meta | {"normalisation": scaling})
     thresholds = predict(cell, size={"long_side": 64}, headline=headline)
-    counts = measure(
-        folder / "probabilities", folder / "masks", thresholds, index, split, folder / "raw", binary("cell")
-    ).counts
+    images = LabelledImages(index, split, folder / "raw", binary("cell"))
+    counts = measure(folder / "probabilities", folder / "masks", thresholds, images).counts
     counts = counts[(counts["policy"] == headline) & (counts["region"] == "full")].set_index("sample")
     assert len(counts) == 5
     for sample in counts.index:
@@ -319,7 +319,7 @@ def predict_several(cell, monkeypatch, size="native", outputs=3):
     inputs = PredictionInputs(index, split, folder / "raw", RGB, Evaluation())
     predict_cell(folder / "model", folder / "store", inputs, PredictionOutputs(*paths))
     thresholds = json.loads(paths[2].read_text())
-    return thresholds, measure(*paths[:2], thresholds, index, split, folder / "raw", RGB).counts
+    return thresholds, measure(*paths[:2], thresholds, inputs).counts
 
 
 def test_of_several_classes_each_pixel_gets_the_most_probable_one(cell, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 
 from segstudy.data.images.label_map import binary
 from segstudy.evaluation.aggregate import per_image, summarise
-from segstudy.evaluation.controls import measure_controls
+from tests.helpers.measured import measure_controls
 
 DATA = Path(os.environ.get("SEGSTUDY_REAL_DATA", Path(__file__).resolve().parents[2] / "../shared/data"))
 ROOT = DATA / "DRIVE"
@@ -34,7 +34,15 @@ def counts():
         )
     index = pd.DataFrame(rows)
     names = ["all_background", "all_foreground", "random", "otsu", "frangi", "second_human"]
-    return measure_controls(index, index[["sample", "subset"]], ROOT, binary("vessel"), seed=0, names=names, threads=2)
+    return measure_controls(
+        index=index,
+        split=index[["sample", "subset"]],
+        root=ROOT,
+        labels=binary("vessel"),
+        seed=0,
+        names=names,
+        threads=2,
+    )
 
 
 @pytest.fixture(scope="module")

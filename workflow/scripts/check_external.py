@@ -9,7 +9,7 @@ with job(snakemake):
     from segstudy.core.files import read_csv, write_json
     from segstudy.data.checks.external import check_external
     from segstudy.data.checks.leakage import Images
-    from segstudy.data.external_images import external_split
+    from segstudy.data.job_images import external_split
 
     inputs, params = snakemake.input, snakemake.params
     external = snakemake.wildcards.external

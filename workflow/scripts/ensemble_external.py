@@ -5,7 +5,7 @@ from segstudy.runtime.job import job
 with job(snakemake):
     from pathlib import Path
 
-    from segstudy.data.external_images import external_images
+    from segstudy.data.job_images import external_images
     from segstudy.inference.ensemble import average_external
     from segstudy.inference.external_counts import chosen_thresholds, folders, write_counts
 

@@ -6,8 +6,8 @@ with job(snakemake, remove=snakemake.params.published):
     from pathlib import Path
 
     from segstudy.core.arrays import write_arrays
-    from segstudy.core.files import read_csv, write_csv
-    from segstudy.data.readers.registry import labels_of
+    from segstudy.core.files import write_csv
+    from segstudy.data.job_images import own_images
     from segstudy.evaluation.measure import measure
     from segstudy.evaluation.shape_metrics import Measures
     from segstudy.evaluation.threshold_files import read_thresholds
@@ -17,10 +17,7 @@ with job(snakemake, remove=snakemake.params.published):
         Path(snakemake.input.probabilities),
         Path(snakemake.input.masks),
         read_thresholds(snakemake.input.thresholds),
-        read_csv(snakemake.input.index),
-        read_csv(snakemake.input.split),
-        Path(snakemake.params.root),
-        labels_of(snakemake.params.reader, **snakemake.params.labels),
+        own_images(snakemake),
         measures=Measures(tuple(names), tolerance),
         threads=snakemake.threads,
         oracle=snakemake.params.oracle,

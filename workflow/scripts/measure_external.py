@@ -6,7 +6,7 @@ with job(snakemake):
     from pathlib import Path
 
     from segstudy.core.files import read_csv
-    from segstudy.data.external_images import external_images
+    from segstudy.data.job_images import external_images
     from segstudy.inference.external import predict_external, seen_as
     from segstudy.inference.external_counts import chosen_thresholds, folders, write_counts
 

@@ -7,12 +7,11 @@ with job(snakemake):
 
     from segstudy.config.datasets import Prediction
     from segstudy.core.files import write_json
-    from segstudy.data.readers.registry import labels_of
     from segstudy.inference.inputs import network_options, prediction_inputs, prediction_outputs
     from segstudy.inference.predict import predict_cell
     from segstudy.inference.preprocessing import usage_record
 
-    inputs = prediction_inputs(snakemake, labels_of(snakemake.params.reader, **snakemake.params.labels))
+    inputs = prediction_inputs(snakemake)
     model, store = Path(snakemake.input.model), Path(snakemake.input.store)
     predict_cell(model, store, inputs, prediction_outputs(snakemake), **network_options(snakemake))
     prediction = Prediction.model_validate(snakemake.params.prediction)

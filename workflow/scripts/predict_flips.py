@@ -5,14 +5,13 @@ from segstudy.runtime.job import job
 with job(snakemake):
     from pathlib import Path
 
-    from segstudy.data.readers.registry import labels_of
     from segstudy.inference.inputs import network_options, prediction_inputs, prediction_outputs
     from segstudy.inference.predict import predict_cell
 
     predict_cell(
         Path(snakemake.input.model),
         Path(snakemake.input.store),
-        prediction_inputs(snakemake, labels_of(snakemake.params.reader, **snakemake.params.labels)),
+        prediction_inputs(snakemake),
         prediction_outputs(snakemake),
         flips=True,
         **network_options(snakemake),

@@ -10,8 +10,8 @@ from segstudy.core.errors import StudyError
 from segstudy.core.files import write_csv
 from segstudy.data.checks.external import check_external
 from segstudy.data.checks.leakage import Images
-from segstudy.data.external_images import external_split
 from segstudy.data.images.thumbnails import SIDE
+from segstudy.data.job_images import external_split
 
 SEEN = [Seen("drive", 0, ("train",), "drive/0", "was trained on it")]
 SEEN += [Seen("drive", 0, ("val",), "drive/0", "chose its best epoch on it", True)]

@@ -77,10 +77,7 @@ class Control(NamedTuple):
 
 
 def measure_controls(
-    index: pd.DataFrame,
-    split: pd.DataFrame,
-    root: Path,
-    labels: Labels,
+    images: LabelledImages,
     seed: int,
     names: Sequence[str],
     threads: int = 1,
@@ -95,10 +92,7 @@ def measure_controls(
     Controls that are not made for the data set's number of classes, or for its object, have no rows.
 
     Args:
-        index: index.csv.
-        split: the split of `seed`; only train, val and test images that have a mask are measured.
-        root: folder of the raw data.
-        labels: of the data set.
+        images: by the split of `seed`; only train, val and test images that have a mask are measured.
         seed: of `random`: the prediction of an image depends on it and on the sample's name alone.
         names: controls, in the order of the rows.
         threads: images measured at a time.
@@ -109,8 +103,7 @@ def measure_controls(
     Raises:
         StudyError: on an unknown name, files of different sizes, or no training image to learn from.
     """
-    images = LabelledImages(index, split, Path(root), labels)
-    rows, root, learn_from = images.rows(), images.root, learn_from or images
+    rows, root, labels, learn_from = images.rows(), images.root, images.labels, learn_from or images
     for control in names:
         if control not in CONTROLS:
             raise StudyError(

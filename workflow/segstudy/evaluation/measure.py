@@ -15,7 +15,15 @@ import numpy as np
 import pandas as pd
 
 from segstudy.core.errors import StudyError
-from segstudy.data.ground_truth import Row, Truth, check_same_size, evaluated_classes, in_threads, labelled, truth_of
+from segstudy.data.ground_truth import (
+    LabelledImages,
+    Row,
+    Truth,
+    check_same_size,
+    evaluated_classes,
+    in_threads,
+    truth_of,
+)
 from segstudy.data.images.label_map import Labels
 from segstudy.data.images.prediction_files import read_classes, read_probability
 from segstudy.evaluation.aggregate import ARGMAX, ORACLE, confusion
@@ -40,10 +48,7 @@ def measure(
     probabilities: Path,
     masks: Path,
     thresholds: Mapping[str, float | None],
-    index: pd.DataFrame,
-    split: pd.DataFrame,
-    root: Path,
-    labels: Labels,
+    images: LabelledImages,
     threads: int = 1,
     measures: Measures = PIXELS_ALONE,
     oracle: bool = False,
@@ -54,10 +59,7 @@ def measure(
         probabilities: folder with `<sample>.png`, 16 bit, original size; read where there is one foreground class.
         masks: folder with `<sample>.png`, class ids, original size; read where there are several.
         thresholds: policy -> threshold; rows follow its order. None for `argmax`, the policy of several classes.
-        index: index.csv.
-        split: the cell's split; only train, val and test images that have a mask are measured.
-        root: folder of the raw data.
-        labels: of the data set.
+        images: by the cell's split; only train, val and test images that have a mask are measured.
         threads: images measured at a time.
         measures: what is measured beside counts of pixels; `scores` where there is one foreground class alone.
         oracle: with one foreground class, count the test images at one more threshold: of 0, 1/1024, ..., 1 the one
@@ -67,14 +69,15 @@ def measure(
         StudyError: if a prediction is missing or differs in size from the mask, or a mask from its roi; if the
             policies are not those of the number of classes; if no test image has the foreground that `oracle` needs.
     """
+    root, labels = Path(images.root), images.labels
     if labels.several != (list(thresholds) == [ARGMAX]):
         raise StudyError(
             f"thresholds of {', '.join(thresholds)} do not fit a data set of {len(labels.names)} classes",
             allowed=f"'{ARGMAX}' alone for several foreground classes, and not for one",
             remedy="the predictions were made with other classes: run the cell's 'predict' again",
         )
-    read = partial(_read, folder=Path(masks if labels.several else probabilities), root=Path(root), labels=labels)
-    rows = labelled(index, split)
+    read = partial(_read, folder=Path(masks if labels.several else probabilities), root=root, labels=labels)
+    rows = images.rows()
     best = {ORACLE: best_of(dice_curve(_test_pairs(rows, read)))} if oracle and not labels.several else {}
 
     def count(row: Row) -> tuple[list[Line], list[Line]]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from segstudy.core.errors import StudyError
 from segstudy.core.progress import track
-from segstudy.data.ground_truth import Row, Truth, truth_of
+from segstudy.data.ground_truth import LabelledImages, Row, Truth, truth_of
 from segstudy.data.images.corrupt import corrupted
 from segstudy.data.images.geometry import Geometry, to_canvas, to_original
 from segstudy.data.images.label_map import Labels
@@ -32,9 +32,7 @@ Levels = Sequence[tuple[str, float]]
 
 def measure_corrupted(
     model: Path,
-    rows: Sequence[Row],
-    root: Path,
-    labels: Labels,
+    images: LabelledImages,
     seen: SeenAs,
     levels: Levels,
     policy: str,
@@ -47,9 +45,7 @@ def measure_corrupted(
 
     Args:
         model: model.safetensors of the cell.
-        rows: of index.csv, with `subset`: those of test images are measured.
-        root: folder of the raw files.
-        labels: of the data set.
+        images: by the cell's split; its test images are measured.
         seen: how the network sees images.
         levels: (kind, strength).
         policy: of the threshold.
@@ -67,7 +63,8 @@ def measure_corrupted(
     from segstudy.runtime.memory import keep_freed_memory
 
     keep_freed_memory()
-    test = [row for row in rows if row["subset"] == "test"]
+    root, labels = images.root, images.labels
+    test = [row for row in images.rows() if row["subset"] == "test"]
     if not test:
         raise StudyError("the split has no test image with a mask, so there is nothing to corrupt", where=root)
     device = choose_device()

@@ -34,10 +34,7 @@ def write_counts(snakemake: Any, images: LabelledImages, thresholds: dict[str, f
     counts, histograms = measure(
         *folders(snakemake),
         thresholds,
-        images.index,
-        images.split,
-        images.root,
-        images.labels,
+        images,
         measures=Measures(tuple(names), tolerance),
         threads=snakemake.threads,
         oracle=snakemake.params.oracle,

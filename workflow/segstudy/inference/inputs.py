@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 from segstudy.config.datasets import Prediction
 from segstudy.config.evaluation import Evaluation
-from segstudy.core.files import read_csv
 from segstudy.data.ground_truth import LabelledImages
-from segstudy.data.images.label_map import Labels
+from segstudy.data.job_images import own_images
 
 
 @dataclass(frozen=True)
@@ -28,15 +27,10 @@ class PredictionOutputs(NamedTuple):
     thresholds: Path  # JSON: policy -> threshold
 
 
-def prediction_inputs(snakemake: Any, labels: Labels) -> PredictionInputs:
+def prediction_inputs(snakemake: Any) -> PredictionInputs:
     """Return the inputs of a prediction from the `snakemake` of its script."""
-    return PredictionInputs(
-        read_csv(snakemake.input.index),
-        read_csv(snakemake.input.split),
-        Path(snakemake.params.root),
-        labels,
-        Evaluation.model_validate(snakemake.params.evaluation),
-    )
+    evaluation = Evaluation.model_validate(snakemake.params.evaluation)
+    return PredictionInputs(**vars(own_images(snakemake)), evaluation=evaluation)
 
 
 def prediction_outputs(snakemake: Any) -> PredictionOutputs:

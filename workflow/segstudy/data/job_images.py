@@ -1,8 +1,9 @@
-"""The images of an external test set that are measured; of none is learned."""
+"""The images that a job measures, unpacked from Snakemake: of its own data set, or of an external test set."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,20 @@ def external_split(index: pd.DataFrame, own: str | None = None) -> pd.DataFrame:
 
 def external_images(snakemake: Any) -> LabelledImages:
     """Return the images of an external test set from the `snakemake` of a script."""
-    index, params = read_csv(snakemake.input.index), snakemake.params
-    split = external_split(index, snakemake.input.get("measured"))
-    return LabelledImages(index, split, Path(params.root), labels_of(params.reader, **params.labels))
+    index = read_csv(snakemake.input.index)
+    return _images(index, external_split(index, snakemake.input.get("measured")), snakemake.params)
+
+
+def own_images(snakemake: Any) -> LabelledImages:
+    """Return the images of a cell's data set from the `snakemake` of a script."""
+    return _images(read_csv(snakemake.input.index), read_csv(snakemake.input.split), snakemake.params)
+
+
+def learned_images(snakemake: Any) -> LabelledImages:
+    """Return the images that controls learn from, where they are measured on others."""
+    inputs = snakemake.input
+    return _images(read_csv(inputs.own_index), read_csv(inputs.own_split), SimpleNamespace(**snakemake.params.own))
+
+
+def _images(index: pd.DataFrame, split: pd.DataFrame, block: Any) -> LabelledImages:
+    return LabelledImages(index, split, Path(block.root), labels_of(block.reader, **block.labels))
