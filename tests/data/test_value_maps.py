@@ -221,7 +221,7 @@ def test_colours_that_each_gif_numbers_anew_are_a_finding(tmp_path):
         masks.append(Image.fromarray(array))
     labels = labels_of("folder", {"left": 1, "right": 2}, strays=True)
     index, samples = samples_of(tmp_path, *masks, suffix=".gif", labels=labels)
-    with pytest.raises(StudyError, match=r"no_class_values: s1: palette index 0 is #ff0000 in this GIF and #00ff00") as e:
+    with pytest.raises(StudyError, match="no_class_values: s1: palette index 0 is #ff0000 in this GIF and") as e:
         check_images(samples, index, labels=labels)
     assert "map colours under 'classes'" in str(e.value)
     labels = labels_of("folder", {"left": "#ff0000", "right": "#00ff00"})
