@@ -57,5 +57,5 @@ def no_background(palette: NDArray[np.uint8], used: NDArray[np.integer]) -> NDAr
         palette: as of `palette_of`.
         used: the indices in the picture.
     """
-    black = ~palette[:, :3].any(axis=1)
-    return ~black if black[used].any() and not black[0] else np.arange(256) > 0
+    coloured: NDArray[np.bool_] = palette[:, :3].max(axis=1) > 0
+    return coloured if coloured[0] and not coloured[used].all() else np.arange(256) > 0
