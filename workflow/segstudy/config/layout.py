@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
 from segstudy.config.base import Below, Distinct, Options, added_key
+
+USUAL_TABLE = "samples.csv"
+_SPELLINGS = re.compile(r"samples?\.(csv|tsv)", re.IGNORECASE)  # of the usual table's name
 
 
 class Layout(Options):
@@ -27,7 +32,7 @@ class Layout(Options):
     )
     table: Below | None = Field(
         None,
-        description="table of samples; by default samples.csv, if it exists. "
+        description="table of samples; by default samples.csv (or Samples.CSV, samples.tsv, sample.csv), if it exists. "
         "For other readers: groups and strata by sample",
     )
     mask_suffix: str | None = Field(
@@ -92,3 +97,12 @@ class Layout(Options):
             folders, suffixes = [self.second_masks], [self.second_suffix]
         count = max(len(folders), len(suffixes))
         return list(zip(folders or [None] * count, suffixes or [None] * count, strict=True))
+
+    def tables_in(self, folder: Path) -> list[Path]:
+        """Return the tables of samples in a folder: the named one, else `samples.csv`, else its other spellings."""
+        named = folder / (self.table or USUAL_TABLE)
+        if named.is_file():
+            return [named]
+        if self.table or not os.access(folder, os.R_OK | os.X_OK):
+            return []
+        return sorted(folder / name for name in os.listdir(folder) if _SPELLINGS.fullmatch(name))

@@ -29,7 +29,7 @@ from segstudy.data.readers.folder_layout import (
     top_of,
 )
 from segstudy.data.readers.folder_pairs import SUFFIXES, Affixes, pair
-from segstudy.data.readers.folder_table import find_table, says, with_table
+from segstudy.data.readers.folder_table import find_table, says, tables_not_read, with_table
 from segstudy.data.readers.left_out import files_not_read, folders_not_read, yolo_labels
 from segstudy.data.readers.sample_names import named
 from segstudy.data.readers.table_file import read_table
@@ -83,6 +83,7 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
     if other:
         repairs.append(f"this looks like {other}, which has a reader of its own that knows more of it than names tell")
     repairs += _left_out(rows, top, root, layout, path)
+    repairs += tables_not_read(root, top, [base for _, base in bases(top, layout)], path)
     set_groups(rows, layout, root)
     repairs += _ungrouped(rows)
     return frame(named(by_page(rows, root) if layout.pages else rows, repairs), repairs)

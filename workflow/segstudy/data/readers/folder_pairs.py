@@ -75,6 +75,12 @@ def pair(images: Mapping[str, Path], folder: Path, root: Path, affixes: Affixes)
     for name, place in inside.items():
         _check_alone(name, [place], whole.get(name, []), root)
         masks[name] = f"{relative(place, root)}/*"
+    odd = [masks[name] for name, paths in objects.items() if len(paths) == 1]
+    if len(odd) < len(whole) and odd:
+        repairs.append(
+            f"masks are called like their images, but for {len(odd)} that are used for the image with which their name "
+            f"begins: {few(odd)}; move those away that are none, or belong to an image that is missing"
+        )
     joined = [name for name, mask in masks.items() if mask.endswith("*")]
     if joined:
         repairs.append(f"{len(joined)} images have one mask file an object, joined: {few(joined)}")
