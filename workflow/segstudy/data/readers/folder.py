@@ -30,7 +30,7 @@ from segstudy.data.readers.folder_layout import (
 )
 from segstudy.data.readers.folder_pairs import SUFFIXES, Affixes, pair
 from segstudy.data.readers.folder_table import find_table, says, tables_not_read, with_table
-from segstudy.data.readers.left_out import files_not_read, folders_not_read
+from segstudy.data.readers.left_out import files_not_read, folders_not_read, yolo_labels
 from segstudy.data.readers.sample_names import named
 from segstudy.data.readers.table_file import read_table
 
@@ -276,6 +276,13 @@ def _other_reader(root: Path) -> str:
 def _nothing_pairs(rows: list[dict[str, str]], top: Path, root: Path, layout: Layout) -> StudyError:
     masks = [p for _, base in bases(top, layout) if (p := place(base, "masks", layout))]
     files = [path.name for folder in masks for path in pictures(folder)]
+    if not files and (label := yolo_labels(top)):
+        return StudyError(
+            "the labels are text files of YOLO, a line for each object, which are not read",
+            where=label,
+            allowed="masks, or annotations of COCO, LabelMe, CVAT, Label Studio",
+            remedy="export the project in one of these formats (most tools write COCO): outlines, not boxes alone",
+        )
     not_read = "".join(f"; {said}" for folder in masks for said in files_not_read(folder)) if not files else ""
     return StudyError(
         f"no mask is called like an image: images are {few(Path(row['image']).name for row in rows[:3])}, "
