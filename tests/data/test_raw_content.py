@@ -10,6 +10,7 @@ from PIL import Image
 from segstudy.config.layout import Layout
 from segstudy.data import raw_content
 from segstudy.data.raw_content import content_hash
+from segstudy.runtime.raw_folder import listing
 
 
 @pytest.fixture
@@ -97,4 +98,23 @@ def test_a_file_is_read_again_only_if_its_size_or_time_has_changed(root, monkeyp
     read.clear()
     assert found(root, known) == (before, known) and not read
     touch(root)
-    assert found(root, known)[0] == before and read == ["a.png"]
+    after, known = found(root, known)
+    assert after == before and read == ["a.png"]
+    (root / "masks/b.png").chmod(0o600)  # its entry changes, its content does not
+    assert found(root, known)[0] == before and read == ["a.png", "b.png"]
+
+
+def test_masks_of_one_size_and_time_that_exchange_their_names(root):
+    """As the files of an archive, uncompressed."""
+    for name in "abc":
+        with Image.open(root / f"masks/{name}.png") as picture:
+            picture.save(root / f"masks/{name}.bmp")
+        (root / f"masks/{name}.png").unlink()
+        os.utime(root / f"masks/{name}.bmp", (1.7e9, 1.7e9))
+    before, known = found(root)
+    looks = [listing(root), listing(root, changes=True)]
+    (root / "masks/a.bmp").rename(root / "x")
+    (root / "masks/b.bmp").rename(root / "masks/a.bmp")
+    (root / "x").rename(root / "masks/b.bmp")
+    assert listing(root) == looks[0] and listing(root, changes=True) != looks[1]
+    assert found(root, known)[0] == found(root)[0] != before

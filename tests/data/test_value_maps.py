@@ -248,6 +248,24 @@ def test_colours_where_values_are_mapped_are_named_for_what_they_are(tmp_path):
     assert "map colours under 'classes'" in str(caught.value) and "sound copy" not in str(caught.value)
 
 
+def test_colours_that_each_gif_numbers_anew_are_a_finding(tmp_path):
+    masks = []
+    for drawn in ((DISC, CORNER), (CORNER,), (DISC,)):
+        array = np.zeros((*DISC.shape, 3), np.uint8)
+        for where, colour in zip(drawn, ((255, 0, 0), (0, 255, 0)), strict=False):
+            array[where] = colour
+        masks.append(Image.fromarray(array))
+    labels = labels_of("folder", {"left": 1, "right": 2}, strays=True)
+    index, samples = samples_of(tmp_path, *masks, suffix=".gif", labels=labels)
+    with pytest.raises(StudyError, match="no_class_values: s1: palette index 0 is #ff0000 in this GIF and") as e:
+        check_images(samples, index, labels=labels)
+    assert "map colours under 'classes'" in str(e.value)
+    labels = labels_of("folder", {"left": "#ff0000", "right": "#00ff00"})
+    index, samples = samples_of(tmp_path, *masks, suffix=".gif", labels=labels)
+    check_images(samples, index, labels=labels)
+    assert samples["foreground"].iloc[0] == pytest.approx((DISC | CORNER).mean(), abs=1e-6)
+
+
 def test_one_file_an_object_may_number_the_objects(tmp_path):
     for number in (1, 2):
         Image.fromarray(grey((DISC if number == 1 else CORNER, number))).save(tmp_path / f"m_{number}.png")

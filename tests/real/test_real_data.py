@@ -176,7 +176,7 @@ def test_field_of_view_and_vessels_of_hrf(real_data):
 def test_palette_labels_of_facades(real_data):
     counts = np.zeros(13)
     for path in sorted((real_data("CMP_facade_DB_base") / "base").glob("*.png")):
-        labels, _ = read_labels(path)
+        labels = read_labels(path).array
         assert labels.shape == image_size(path)[::-1] and labels.min() >= 1
         counts += np.bincount(labels.ravel(), minlength=13) / labels.size
     shares = counts[1:] / counts.sum()

@@ -1,5 +1,6 @@
 """Fingerprints change when, and only when, a result could."""
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from segstudy.runtime import fingerprint
+from segstudy.runtime import fingerprint, own_modules
 
 PACKAGE = Path(fingerprint.__file__).parents[1]
 
@@ -127,3 +128,50 @@ def test_what_cannot_change_a_training_does_not_count(package, module):
 def test_a_module_that_does_not_exist_is_an_error():
     with pytest.raises(ModuleNotFoundError):
         fingerprint.code("segstudy.nothing")
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A network of one's own, the modules that it imports from beside it, and one that nobody imports."""
+    texts = {
+        "nets_a.py": "import json\nfrom blocks_a import conv\n",
+        "blocks_a.py": "def conv():\n    import more_a.deep as deep\n    return deep\n",
+        "more_a/__init__.py": "",
+        "more_a/deep.py": "import nets_a\n",
+        "other_a.py": "",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+def test_modules_beside_a_network_of_ones_own_count(own):
+    before = own_modules.content("nets_a")
+    for name, counts in (("blocks_a.py", True), ("more_a/deep.py", True), ("other_a.py", False)):
+        text = (own / name).read_text()
+        (own / name).write_text(f"{text}x = 1\n")
+        assert (own_modules.content("nets_a") != before) == counts
+        (own / name).write_text(text)
+    assert own_modules.content("nets_a") == before and own_modules.content("nets_of_nobody") == "absent"
+    alone = hashlib.sha256((own / "other_a.py").read_bytes()).hexdigest()[:16]
+    assert own_modules.content("other_a") == alone
+
+
+def test_libraries_beside_an_installed_module_do_not_count(own, tmp_path, monkeypatch):
+    installed = tmp_path / "site-packages"
+    installed.mkdir()
+    for name in ("nets_a.py", "blocks_a.py"):
+        (own / name).rename(installed / name)
+    monkeypatch.syspath_prepend(installed)
+    assert own_modules.content("nets_a") == hashlib.sha256((installed / "nets_a.py").read_bytes()).hexdigest()[:16]
+
+
+def test_what_is_installed_to_be_edited_counts_by_content(own):
+    info = own / "nets_a-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: nets_a\nVersion: 1.0\n")
+    assert fingerprint.libraries("nets_a:Net") == {"nets_a": "1.0"}
+    (info / "direct_url.json").write_text('{"url": "file:///x", "dir_info": {"editable": true}}')
+    assert fingerprint.libraries("nets_a:Net") == {"nets_a": f"1.0 {own_modules.content('nets_a')}"}

@@ -41,7 +41,13 @@ def test_what_the_config_tells(block, wanted):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize(
     ("head", "wanted"),
-    [("sample,second_mask", True), ('"sample";"Mask_3"', True), ("sample\tmask_2\tx", True), ("sample,mask,gr", False)],
+    [
+        ("sample,second_mask", True),
+        ("# eyes\r\n\r\nsample,mask_3", True),
+        ('"sample";"Mask_3"', True),
+        ("sample\tmask_2\tx", True),
+        ("sample,mask,gr", False),
+    ],
 )
 def test_what_the_table_of_a_folder_tells(tmp_path, head, wanted, encoding):
     (tmp_path / "inner").mkdir()

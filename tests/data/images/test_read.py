@@ -226,7 +226,7 @@ def test_labels_are_ids_not_colours(tmp_path):
     colours = [tuple(np.random.default_rng(i).integers(0, 256, 3).tolist()) for i in range(13)]
     deep = Image.fromarray(ids.astype(np.uint16))
     for name, picture in (("p.png", palette(ids, *colours)), ("l.png", grey(ids)), ("i.tif", deep)):
-        found, _ = read_labels(save(picture, tmp_path / name))
+        found = read_labels(save(picture, tmp_path / name)).array
         np.testing.assert_array_equal(found, ids)
     with pytest.raises(StudyError, match="no class values"):
         read_labels(save(palette(ids, *colours).convert("RGB"), tmp_path / "rgb.png"))
@@ -291,7 +291,7 @@ def test_of_several_pages_the_first_is_read_and_it_is_said(tmp_path):
     mask = read_mask(path)
     np.testing.assert_array_equal(mask.array, TRUTH)
     assert mask.note == "page 1 of 3: above 127 is foreground"
-    assert read_labels(path)[1] == read_colours(path)[1] == "TIFF L page 1 of 3"
+    assert read_labels(path).mode == read_colours(path)[1] == "TIFF L page 1 of 3"
 
 
 def test_what_was_done_to_an_image_is_said(tmp_path):
@@ -308,3 +308,74 @@ def test_what_was_done_to_an_image_is_said(tmp_path):
         found = read_picture(save(picture, tmp_path / name))
         assert found[1:3] == expected, name
         np.testing.assert_array_equal(found.array, read_image(tmp_path / name))
+
+
+@pytest.mark.parametrize("values", [(0, 1, 2, 3), (0, 1, 3), (3, 0), (0, 255), (7, 7)])
+def test_a_grey_gif_holds_its_greys_however_they_are_numbered(tmp_path, values):
+    """Pillow numbers the greys of a GIF anew where one is missing; another program may number them backwards."""
+    array = np.array([values], np.uint8)
+    backwards = np.unique(array)[::-1]
+    turned = palette(np.argmax(backwards[:, None, None] == array, axis=0), *np.repeat(backwards[:, None], 3, axis=1))
+    for name, picture, options in (("a.gif", grey(array), {}), ("b.gif", turned, {"optimize": False})):
+        path = save(picture, tmp_path / name, **options)
+        assert read_labels(path).array.tolist() == array.tolist() and read_labels(path).palette == {}
+        np.testing.assert_array_equal(read_mask(path, above_zero=True).array, array > 0)
+        np.testing.assert_array_equal(read_mask(path).array, read_mask(save(grey(array), tmp_path / "a.png")).array)
+    assert read_labels(save(turned, tmp_path / "p.png")).array.max() == len(backwards) - 1, "in PNG the index counts"
+
+
+def test_a_gif_whose_palette_tells_nothing_apart_is_read_by_index(tmp_path):
+    path = save(palette([[0, 1, 2]], *[(255, 255, 255)] * 4), tmp_path / "white.gif", optimize=False)
+    assert read_labels(path).array.tolist() == [[0, 1, 2]]
+    path = save(palette([[0, 1, 1]], (4, 2, 4), (252, 254, 252)), tmp_path / "second.gif", optimize=False)
+    assert read_labels(path).array.tolist() == [[0, 1, 1]], "as DRIVE's second human: nearly grey is no grey"
+    assert read_labels(path).palette == {0: "#040204", 1: "#fcfefc"}
+
+
+def test_above_zero_of_a_palette_is_what_is_not_black(tmp_path):
+    """Programs that look for the colours of a picture number them in any order, green before red before black."""
+    array = np.zeros((2, 3, 3), np.uint8)
+    array[0, 0], array[0, 1] = (255, 0, 0), (0, 255, 0)
+    for name, picture in (("c.png", Image.fromarray(array)), ("c.gif", Image.fromarray(array))):
+        path = save(picture, tmp_path / name)
+        assert read_mask(path, above_zero=True).array.tolist() == [[True, True, False], [False] * 3], name
+    with Image.open(tmp_path / "c.gif") as stored:
+        assert stored.mode == "P" and np.asarray(stored)[1, 1] > 0, "black is not the first colour"
+    dark = palette([[1, 0, 2]], (90, 0, 0), (0, 0, 0), (0, 90, 0))
+    assert read_mask(save(dark, tmp_path / "dark.png")).array.tolist() == [[False, True, True]]
+    short = palette([[0, 1, 9]], (0, 0, 0), (200, 0, 0))  # the ninth object has no colour
+    assert read_mask(save(short, tmp_path / "short.png"), above_zero=True).array.tolist() == [[False, True, True]]
+    no_black = palette([[0, 1, 2]], (250, 250, 200), (200, 0, 0), (0, 200, 0))
+    assert read_mask(save(no_black, tmp_path / "pale.png"), above_zero=True).array.tolist() == [[False, True, True]]
+
+
+@pytest.mark.parametrize("colours", [((0, 0, 0, 0), (0, 0, 0, 255)), ((255, 255, 255, 0), (250, 250, 250, 255))])
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("kind", ["png", "gif"])
+def test_a_palette_with_transparency_reads_as_rgba(tmp_path, colours, turned, kind):
+    indices = TRUTH ^ turned
+    picture = palette(indices, *(colour[:3] for colour in colours[:: -1 if turned else 1]))
+    path = save(picture, tmp_path / f"p.{kind}", transparency=int(turned), optimize=False)
+    rgba = Image.fromarray(np.where(TRUTH[..., None], np.uint8(colours[1]), np.uint8(colours[0])))
+    for options in ({}, {"above_zero": True}, {"inverted": True}):
+        found = read_mask(path, **options).array
+        np.testing.assert_array_equal(found, read_mask(save(rgba, tmp_path / "c.png"), **options).array)
+        np.testing.assert_array_equal(found, TRUTH ^ ("inverted" in options))
+    if kind == "png":
+        np.testing.assert_array_equal(read_labels(path).array, indices)
+
+
+def test_a_grey_value_that_is_seen_through_is_transparent(tmp_path):
+    path = save(grey(TRUTH * np.uint8(5) + 250), tmp_path / "l.png", transparency=250)
+    np.testing.assert_array_equal(read_mask(path).array, TRUTH)
+    path = save(grey(~TRUTH * np.uint8(255)), tmp_path / "l.png", transparency=255)  # black on nothing
+    np.testing.assert_array_equal(read_mask(path).array, TRUTH)
+
+
+def test_void_of_a_palette_with_transparency_leaves_the_rest_as_it_is(tmp_path):
+    indices = np.where(TRUTH, 1, 0)
+    indices[2, 3] = 2
+    picture = palette(indices, (0, 0, 0), (0, 0, 0), (9, 9, 9))
+    mask = read_mask(save(picture, tmp_path / "p.png", transparency=bytes([0, 255, 255])), void=[2])
+    np.testing.assert_array_equal(mask.array, TRUTH)
+    assert mask.void.sum() == 1

@@ -55,9 +55,9 @@ def test_polygons_of_one_object_are_its_union_and_reach_over_the_edge():
 def test_later_shapes_lie_on_top_void_below_all_and_overlaps_are_counted():
     first, second = shapes.box(0, 0, 10, 10, SIZE), shapes.box(5, 0, 15, 10, SIZE)
     everything = shapes.box(0, 0, 80, 60, SIZE)
-    mask, overlap = shapes.draw([(1, first), (2, second), (shapes.VOID, everything)], SIZE)
+    mask, overlap, lost = shapes.draw([(1, first), (2, second), (shapes.VOID, everything)], SIZE)
     assert [int((mask == value).sum()) for value in (1, 2, 255)] == [50, 100, 60 * 80 - 150]
-    assert overlap == 50 / (60 * 80)
+    assert overlap == 50 / (60 * 80) and lost == 0
     assert shapes.draw([(1, first), (1, second)], SIZE).overlap == 0, "of one class"
 
 
@@ -81,3 +81,13 @@ def test_coordinates_that_are_no_numbers_are_refused_before_they_are_drawn():
     for value in (math.nan, math.inf):
         with pytest.raises(StudyError, match="coordinates that are no numbers"):
             shapes.polygons([[(1, 1), (5, value), (5, 5)]], SIZE)
+
+
+def test_shares_instead_of_pixels_are_refused_and_what_is_too_thin_is_counted():
+    shares = [(0.1, 0.2), (0.9, 0.2), (0.9, 0.7)]
+    with pytest.raises(StudyError, match="within the first pixel of 80x60: x and y seem to be shares"):
+        shapes.polygons([shares], SIZE)
+    assert drawn(shapes.polygons([[(0, 0), (1, 0), (1, 1), (0, 1)]], SIZE)).sum() == 1
+    assert drawn(shapes.polygons([shares, [(4, 4), (8, 4), (8, 8), (4, 8)]], SIZE)).sum() in (16, 17)
+    sliver = shapes.polygons([[(5.6, 3), (5.9, 3), (5.9, 9)]], SIZE)
+    assert shapes.draw([(1, sliver), (2, shapes.box(0, 0, 3, 3, SIZE))], SIZE).lost == 1

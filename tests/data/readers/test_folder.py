@@ -358,6 +358,17 @@ def test_two_images_of_one_name(tmp_path):
     assert "several images are called 'a': images/a.png, images/a.tif" in text
 
 
+def test_a_mask_of_another_name_than_the_others_is_said(tmp_path):
+    """One that was set aside, or that of an image that is missing."""
+    pairs(tmp_path, ("im1", "im2", "im3", "im4"))
+    (tmp_path / "masks/im4.png").rename(tmp_path / "masks/im4_WRONG.png")
+    assert said(listed(tmp_path), "but for 1 that", "im4_WRONG.png")
+    (tmp_path / "masks/im3.png").rename(tmp_path / "masks/im3_1.png")
+    assert not said(listed(tmp_path), "but for")  # as many: objects, of which an image may have one
+    shutil.copy(tmp_path / "masks/im4_WRONG.png", tmp_path / "masks/im3_2.png")
+    assert said(listed(tmp_path), "but for 1 that", "im4_WRONG.png") and said(listed(tmp_path), "joined: im3")
+
+
 def test_masks_without_an_image_are_said(tmp_path):
     pairs(tmp_path, ("a", "b"))
     mask(tmp_path / "masks" / "legend.png")

@@ -35,6 +35,40 @@ def test_index_columns_and_empty_columns(tmp_path, header):
     assert "column 3 of the table has no name and holds 'note'" in refused(tmp_path)
 
 
+@pytest.mark.parametrize("above", ["\n", "# eyes of children\r\n\r\n", ",,\n", "sep=;\n"])
+def test_lines_above_the_header(tmp_path, above):
+    pairs(tmp_path, ("a", "b"))
+    path = tmp_path / "samples.csv"
+    path.write_text(f"{above}sample;subset\na;Train\nb;TEST\n")
+    assert list(listed(tmp_path)["official_subset"]) == ["train", "test"]
+    lines = above.count("\n")
+    path.write_text(f"{above}sample;subset\na;dev\n")
+    assert f"row {lines + 2}, column subset" in refused(tmp_path)
+    path.write_text(f"{above}sample;dog\na;dev\n")
+    assert f"row {lines + 1}" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["Samples.csv", "samples.CSV", "samples.tsv", "sample.csv"])
+def test_another_spelling_of_the_tables_name(tmp_path, name):
+    pairs(tmp_path, ("a", "b"))
+    (tmp_path / name).write_text("sample,group\na,x\nb,x\n")
+    frame = listed(tmp_path)
+    assert list(frame["group"]) == ["x", "x"] and frame.attrs["repairs"] == []
+    (tmp_path / "SAMPLE.TSV").write_text("sample,group\na,x\nb,x\n")
+    assert "there are 2 tables of samples" in refused(tmp_path)
+    table(tmp_path, "sample,group", "a,1", "b,2")
+    frame = listed(tmp_path)
+    assert list(frame["group"]) == ["1", "2"] and said(frame, f"tables that are not read: SAMPLE.TSV, {name}")
+
+
+def test_tables_of_other_names_are_said(tmp_path):
+    pairs(tmp_path / "train", ("a", "b"))
+    pairs(tmp_path / "test", ("c",))
+    for place in ("metadata.xlsx", "train/patients.csv"):
+        (tmp_path / place).write_text("a,b")
+    assert said(listed(tmp_path), "tables that are not read: metadata.xlsx, train/patients.csv;", "layout.table")
+
+
 def test_lost_zeros(tmp_path):
     pairs(tmp_path, ("001", "002", "010"))
     table(tmp_path, "sample,group", "1,x", "2.0,y", "010,z")
@@ -58,7 +92,7 @@ def test_a_table_in_the_root_counts_for_the_one_folder_of_data_below(tmp_path):
     table(tmp_path, "sample,group", "c,x")
     assert "no image is called 'c'" in refused(tmp_path)
     table(tmp_path / "pictures", "sample,group", "a,x")
-    assert "there are two tables 'samples.csv'" in refused(tmp_path)
+    assert "there are 2 tables of samples: samples.csv, pictures/samples.csv" in refused(tmp_path)
 
 
 def test_masks_that_a_table_names_are_not_left_out(tmp_path):

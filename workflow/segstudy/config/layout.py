@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
 from segstudy.config.base import Below, Distinct, Options, added_key
+
+USUAL_TABLE = "samples.csv"
+_SPELLINGS = re.compile(r"samples?\.(csv|tsv)", re.IGNORECASE)  # of the usual table's name
 
 
 class Layout(Options):
@@ -27,7 +32,7 @@ class Layout(Options):
     )
     table: Below | None = Field(
         None,
-        description="table of samples; by default samples.csv, if it exists. "
+        description="table of samples; by default samples.csv (or Samples.CSV, samples.tsv, sample.csv), if it exists. "
         "For other readers: groups and strata by sample",
     )
     mask_suffix: str | None = Field(
@@ -35,6 +40,9 @@ class Layout(Options):
     )
     mask_prefix: str = added_key("", description="what stands before the image's name in a mask's name, such as mask_")
     image_prefix: str = added_key("", description="what stands before the rest of an image's name, such as img_")
+    image_suffix: str = added_key(
+        "", description="what stands behind the rest of an image's name, such as _sat beside a mask's _mask"
+    )
     second_masks: Below | None = added_key(None, description="folder of a second person's masks")
     second_suffix: str | None = added_key(
         None,
@@ -92,3 +100,16 @@ class Layout(Options):
             folders, suffixes = [self.second_masks], [self.second_suffix]
         count = max(len(folders), len(suffixes))
         return list(zip(folders or [None] * count, suffixes or [None] * count, strict=True))
+
+    def bare(self, image: str) -> str:
+        """Return what an image's name shares with those of its masks: without `image_prefix` and `image_suffix`."""
+        return image.removeprefix(self.image_prefix).removesuffix(self.image_suffix)
+
+    def tables_in(self, folder: Path) -> list[Path]:
+        """Return the tables of samples in a folder: the named one, else `samples.csv`, else its other spellings."""
+        named = folder / (self.table or USUAL_TABLE)
+        if named.is_file():
+            return [named]
+        if self.table or not os.access(folder, os.R_OK | os.X_OK):
+            return []
+        return sorted(folder / name for name in os.listdir(folder) if _SPELLINGS.fullmatch(name))

@@ -94,17 +94,19 @@ def _drawn(reader: str, root: Path, layout: Layout, folder: Path) -> tuple[list[
     problems: list[str] = []
     missing: list[str] = []
     overlaps: list[float] = []
+    lost: list[str] = []  # images with shapes that draw nothing
     files: list[dict[str, str]] = []  # of each row: column -> path below the folder
     for number, sample in enumerate(track(module.samples(root, layout, repairs), f"{module.TITLE}: masks")):
         if sample.image is None:
             missing.append(sample.name)
             continue
         try:
-            put, overlap = _put(sample, folder, number)
+            put, overlap, blank = _put(sample, folder, number)
         except StudyError as error:
             problems.append(f"{sample.name}: {error.what}")
             continue
         overlaps += [overlap] if overlap else []
+        lost += [sample.name] if blank else []
         original = relative(sample.image, root) if isinstance(sample.image, Path) else sample.name
         row = {"sample": sample.name, "image": original, "official_subset": sample.subset, "group": sample.group}
         rows.append(row)
@@ -115,6 +117,8 @@ def _drawn(reader: str, root: Path, layout: Layout, folder: Path) -> tuple[list[
             f"shapes of different classes overlap in {len(overlaps)} of {len(rows)} images (up to "
             f"{max(overlaps):.1%} of the pixels); which one is on top: docs/own-data.md"
         )
+    if lost:
+        repairs.append(f"shapes that draw no pixel, because they are empty or thinner than one, in: {few(lost)}")
     set_groups(rows, layout, root)
     table = frame(named(rows, repairs), repairs)
     if layout.table:
@@ -145,14 +149,19 @@ def _check(problems: Sequence[str], missing: Sequence[str], good: int, root: Pat
         raise StudyError("the annotations name no image", where=root)
 
 
-def _put(sample: Sample, folder: Path, number: int) -> tuple[dict[str, str], float]:
-    """Put the files of a sample below `folder`; return {column: path there}, and the share of shapes that overlap."""
+def _put(sample: Sample, folder: Path, number: int) -> tuple[dict[str, str], float, int]:
+    """Put the files of a sample below `folder`.
+
+    Returns:
+        {column: path there}, the share of pixels on which shapes overlap, and the number of shapes that draw nothing.
+    """
     place = {column: folder / f"{column}s" / f".{number}" for column in FILE_COLUMNS}
     put, overlap = {"image": _put_image(sample, place["image"])}, 0.0
+    lost = 0
     if isinstance(sample.mask, Path | bytes):
         put["mask"] = _put_file(sample.mask, place["mask"], sample)
     elif sample.mask is not None:
-        array, overlap = sample.mask()
+        array, overlap, lost = sample.mask()
         put["mask"] = _put_array(array, place["mask"])
     if sample.second_mask is not None:
         put["second_mask"] = _put_file(sample.second_mask, place["second_mask"], sample)
@@ -160,7 +169,7 @@ def _put(sample: Sample, folder: Path, number: int) -> tuple[dict[str, str], flo
         put["roi"] = _put_file(sample.roi, place["roi"], sample)
     elif sample.roi is not None:
         put["roi"] = _put_array(sample.roi(put["image"]), place["roi"])
-    return {column: path.relative_to(folder).as_posix() for column, path in put.items()}, overlap
+    return {column: path.relative_to(folder).as_posix() for column, path in put.items()}, overlap, lost
 
 
 def _put_image(sample: Sample, place: Path) -> Path:

@@ -70,6 +70,7 @@ def decode(index: pd.DataFrame, root: Path, labels: Labels, threads: int) -> Dec
         records = list(track(pool.map(work, range(len(rows))), "decoding", total=len(rows)))
     if not labels.orientation:
         settle(records)
+    _compare_palettes(records)
     further = [name for column in further_masks(index) for name in (f"{column}_mode", f"{column}_dice")]
     columns = [*SAMPLE_COLUMNS, *([VOID_COLUMN] if labels.void else []), *CARD_COLUMNS, *further]
     return Decoded(pd.DataFrame(records, columns=columns), thumbnails, pixels)
@@ -92,6 +93,7 @@ def _sample(
             if part == "mask":
                 record["mask_values"] = mask.values
                 record["mask_counts"] = _counts(mask)
+                record["mask_palette"] = mask.palette
                 record |= notes_of(root, row, size, mask.array, small)
             if mask.array.shape == size:
                 masks[part] = mask.array > 0
@@ -112,6 +114,21 @@ def _sample(
     record["readable"] = int(not any(problem.startswith("unreadable") for problem in problems))
     record["problem"] = "; ".join(problems)
     return record
+
+
+def _compare_palettes(records: list[dict[str, Any]]) -> None:
+    """Note where an index that stands for a class has another colour than in an earlier mask."""
+    first: dict[int, tuple[str, str]] = {}
+    for record in records:
+        for index, colour in record.get("mask_palette", {}).items():
+            before, sample = first.setdefault(index, (colour, record["sample"]))
+            if colour != before:
+                problem = (
+                    f"no_class_values: palette index {index} is {colour} in this GIF and {before} in that of {sample}, "
+                    "so the index is no class"
+                )
+                record["problem"] = "; ".join(filter(None, [record["problem"], problem]))
+                break
 
 
 def _image(

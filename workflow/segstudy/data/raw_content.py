@@ -19,13 +19,15 @@ from segstudy.data.images.locate import locate
 from segstudy.data.images.read import files_of
 from segstudy.data.index import hash_of, list_samples
 
-Hashes = dict[str, list[Any]]  # path below the root -> [bytes, time of change in ns] of each of its files, and the hash
+Hashes = dict[str, list[Any]]  # path below the root -> [bytes, times in ns] of each of its files, and the hash
 
 
 def content_hash(reader: str, root: Path, layout: Layout, known: Mapping[str, list[Any]]) -> tuple[str, Hashes]:
     """Return the hash, and what it rests on, to be given as `known` the next time.
 
-    A file that has the size and the time that it had then is not read again.
+    A file that has the size and the times that it had then is not read again. The time at which its entry changed is
+    one of them (masks of an archive have one size and one modification time, and may have exchanged their names): a
+    changed owner or a copied folder costs a reading, and the hash stays.
 
     Raises:
         StudyError: the folder is not what the reader reads.
@@ -41,5 +43,5 @@ def content_hash(reader: str, root: Path, layout: Layout, known: Mapping[str, li
 
 def _hash(root: Path, path: str, known: list[Any] | None) -> list[Any]:
     statuses = [locate(one).file.stat() for one in files_of(root / path)]
-    states = [[status.st_size, status.st_mtime_ns] for status in statuses]
+    states = [[status.st_size, status.st_mtime_ns, status.st_ctime_ns] for status in statuses]
     return known if known and known[0] == states else [states, hash_of(root / path)]

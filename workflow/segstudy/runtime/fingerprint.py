@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.metadata
-import importlib.util
+import json
 import re
 from collections.abc import Callable
 from functools import cache
@@ -15,6 +15,7 @@ from typing import NamedTuple
 from segstudy.config.library_networks import is_library
 from segstudy.config.networks import BUILT_BY, entry
 from segstudy.runtime.code_cache import kept
+from segstudy.runtime.own_modules import content
 
 PACKAGE = Path(__file__).resolve().parent.parent
 SCRIPTS = PACKAGE.parent / "scripts"
@@ -39,6 +40,7 @@ IGNORED = (
         "segstudy.core.checksums",
     ),
     *("segstudy.core.terminal_text", "segstudy.runtime.locks", "segstudy.runtime.fingerprint"),
+    "segstudy.runtime.own_modules",
 )
 # A module (or a name in one) that is looked up by its path: the path itself is no part of what the code does.
 DOTTED = re.compile(r"segstudy(\.\w+)+(:\w+)?\.?")
@@ -89,7 +91,8 @@ def script(name: str, readers: tuple[str, ...] = (), network_kind: str = "", los
 def network(kind: str, *modules: str) -> str:
     """Return the hash of `modules` and of the code of a network; where a library builds it, the library's version too.
 
-    A network that no distribution brings (a file of the user's own on PYTHONPATH) counts by the content of its package.
+    A network that no distribution brings (a file of the user's own on PYTHONPATH) counts by its content, see
+    `own_modules.content`.
 
     Raises:
         ModuleNotFoundError: if no network has that name.
@@ -105,8 +108,8 @@ def libraries(kind: str) -> dict[str, str]:
     """Return the libraries that a network comes from, by name, with what tells one version from another."""
     if is_library(kind):
         package = kind.partition(".")[0].partition(":")[0]
-        return {name: _version(name) for name in _distributions().get(package, [package])}
-    return {name: _version(name) for name in BUILT_BY.get(kind, ())}
+        return {name: _version(name, package) for name in _distributions().get(package, [package])}
+    return {name: _version(name, name) for name in BUILT_BY.get(kind, ())}
 
 
 @cache
@@ -115,21 +118,15 @@ def _distributions() -> dict[str, list[str]]:
     return {name: sorted(set(found)) for name, found in importlib.metadata.packages_distributions().items()}
 
 
-def _version(name: str) -> str:
+def _version(name: str, package: str) -> str:
+    """Return the version of a distribution; where one edits its files or it is none, the content of the package."""
     try:
-        return importlib.metadata.version(name)
+        distribution = importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
-        return _content(name)
-
-
-def _content(package: str) -> str:
-    """Return a hash of the Python files of a package or module that is no distribution, 'absent' if there is none."""
-    spec = importlib.util.find_spec(package)
-    if spec is None:
-        return "absent"
-    folders = [Path(folder) for folder in spec.submodule_search_locations or []]
-    files = sorted(file for folder in folders for file in folder.rglob("*.py")) or [Path(str(spec.origin))]
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files if file.is_file())).hexdigest()[:16]
+        return content(package)
+    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    editable = origin.get("dir_info", {}).get("editable")  # pip install -e
+    return f"{distribution.version} {content(package)}" if editable else distribution.version
 
 
 def _closure(modules: tuple[str, ...]) -> set[str]:

@@ -51,6 +51,10 @@ def raw_folder(root: Path, drawn: str = "") -> str:
         manifest = root / "phantom.json"
         if not manifest.exists() or _as_drawn(manifest) == files:
             return hashlib.sha256(drawn.encode()).hexdigest()[:16]
+    return _hash(files)
+
+
+def _hash(files: list[list[str | int]]) -> str:
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
 
 
@@ -64,15 +68,15 @@ def raw_content(root: Path, memory: Path, version: str, read: Callable[[Mapping[
         read: what it remembers of the last time -> hash of the content, and what to remember of it. Where it fails,
             the hash is that of all files that lie there: the job that reads them will say why.
     """
-    state, last = raw_folder(root), _remembered(memory)
-    if last.get("state") == [state, version]:
+    looks, last = [_hash(listing(root, changes=True)), version], _remembered(memory)
+    if last.get("state") == looks:
         return str(last["content"])
     try:
         found, files = read(last.get("files", {}))
     except Exception:  # whatever is wrong with the folder, rule index meets it too, and says it
-        return state
+        return raw_folder(root)
     with suppress(OSError):  # results that may not be written: it is read again the next time
-        _write(memory, {"state": [state, version], "content": found, "files": files})
+        _write(memory, {"state": looks, "content": found, "files": files})
     return found
 
 
@@ -99,8 +103,11 @@ def _as_drawn(manifest: Path) -> Any:
         return None
 
 
-def listing(root: Path) -> list[list[str | int]]:
+def listing(root: Path, changes: bool = False) -> list[list[str | int]]:
     """Return [relative path, bytes, modification time in ns] of every file below `root`, sorted.
+
+    With `changes`, the time of the last change of the file's entry as well: it tells that files have exchanged their
+    names, where all are of one size and, from an archive, of one modification time.
 
     Hidden files and the manifest of a drawn data set do not count. Links are followed, but not in a circle. A file that
     cannot be looked at (a link to nothing, a folder without permission) counts with -1 bytes: what reads it says so.
@@ -123,7 +130,7 @@ def listing(root: Path) -> list[list[str | int]]:
                 continue
             try:
                 status = os.stat(path)
-                state = [status.st_size, status.st_mtime_ns]
+                state = [status.st_size, status.st_mtime_ns, *([status.st_ctime_ns] if changes else [])]
             except OSError:
                 state = [-1, 0]
             files.append([Path(path).relative_to(root).as_posix(), *state])

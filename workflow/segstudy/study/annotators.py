@@ -12,12 +12,16 @@ from typing import Any
 
 from segstudy.config import paths
 from segstudy.config.cell import Cell
+from segstudy.config.layout import Layout
 from segstudy.config.readers import ANNOTATED
 from segstudy.config.study import Study
 from segstudy.study import experiments, lookups
 from segstudy.study.cell_inputs import of_cells
 
 _FURTHER = re.compile(rb"(?<![^,;\t\"])\s*(second_mask|mask_[2-9]|mask_[1-9]\d+)\s*(?![^,;\t\"\r\n])", re.IGNORECASE)
+
+# What `data.readers.table_file` passes over.
+_ABOVE_HEAD = re.compile(rb"(\xef\xbb\xbf|\xff\xfe|\xfe\xff)?(\s*#.*|sep=.*|[\s,;\"]*)", re.IGNORECASE)
 
 
 @cache
@@ -31,8 +35,7 @@ def annotated(study: Study, dataset: str) -> bool:
         return False
     if options.reader != "folder" or options.layout.annotators:
         return True
-    name = options.layout.table or "samples.csv"
-    return not options.phantom and _in_table(Path(lookups.raw_root(study, dataset)), name)
+    return not options.phantom and _in_table(Path(lookups.raw_root(study, dataset)), options.layout)
 
 
 def datasets(study: Study, experiment: str) -> list[str]:
@@ -85,14 +88,15 @@ def settings(study: Study, experiment: str) -> dict[str, Any]:
     }
 
 
-def _in_table(root: Path, name: str) -> bool:
+def _in_table(root: Path, layout: Layout) -> bool:
     """Return whether the table of a folder has a column of a second annotator's masks."""
-    for path in (root / name, *sorted(root.glob(f"*/{name}"))):
+    for path in (table for folder in (root, *sorted(root.glob("*/"))) for table in layout.tables_in(folder)):
         try:
-            with path.open("rb") as table:
-                head = table.readline(65_536).replace(b"\0", b"")  # of UTF-16 too
+            with path.open("rb") as opened:
+                start = opened.read(65_536).replace(b"\0", b"")  # of UTF-16 too
         except OSError:
             continue
+        head = next((line for line in start.splitlines() if not _ABOVE_HEAD.fullmatch(line)), b"")
         if _FURTHER.search(head):
             return True
     return False

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segstudy.core.errors import StudyError
-from segstudy.data.images.decode import FORMATS, UNREADABLE, check_pixels
+from segstudy.data.images.decode import FORMATS, ORIENTATION, UNREADABLE, check_pixels
 
 SUFFIXES = {
     **{"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "BMP": ".bmp", "GIF": ".gif", "PPM": ".ppm"},
@@ -45,6 +45,20 @@ def suffix_of(encoded: bytes, where: str | Path) -> str:
             return SUFFIXES[str(image.format)]
     except UNREADABLE as error:
         raise StudyError(f"no picture that can be read: {error}", where=where, allowed=", ".join(SUFFIXES)) from None
+
+
+def size_of(encoded: bytes, where: str | Path) -> tuple[int, int]:
+    """Return (width, height) of an encoded picture as a viewer shows it; its pixels are not decoded.
+
+    Raises:
+        StudyError: it is no picture.
+    """
+    try:
+        with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
+            turned = image.getexif().get(ORIENTATION, 1) in range(5, 9)
+            return (image.height, image.width) if turned else image.size
+    except UNREADABLE as error:
+        raise StudyError(f"no picture that can be read: {error}", where=where) from None
 
 
 def values_of(encoded: bytes, where: str | Path) -> NDArray[Any]:

@@ -71,6 +71,7 @@ class Ids(NamedTuple):
     value_map: bool = False
     void: NDArray[np.bool_] | None = None  # (H, W), True where a pixel counts for nothing; None: all count
     flat: float = 0.0  # see `images.read_masks.Mask`
+    palette: Mapping[int, str] = {}  # see `images.read_masks.LabelFile`
 
 
 def binary(name: str, inverted: bool = False) -> Labels:
@@ -134,7 +135,7 @@ def read_ids(path: str | Path, labels: Labels) -> Ids:
             remedy="write the classes of an image into one file, or take 'classes' out of the data set's block",
         )
     by_colour = any(isinstance(value, str) for group in labels.values for value in group)
-    stored, mode = read_colours(path) if by_colour else read_labels(path)
+    stored, mode, palette = (*read_colours(path), {}) if by_colour else read_labels(path)
     stored = as_noted(stored, path, labels.upright)
     void_values = [number(value) for value in labels.void]
     void = np.isin(stored, void_values) if void_values else None
@@ -150,7 +151,8 @@ def read_ids(path: str | Path, labels: Labels) -> Ids:
             strays -= int(np.count_nonzero(pixels))
     note = "colours are classes" if by_colour else "values are classes"
     note += f"; {spelt(labels.void)} is void" if labels.void else ""
-    return Ids(array, mode, note, len(present), 0.0, unknown, strays / max(1, stored.size), void=void)
+    stray = strays / max(1, stored.size)
+    return Ids(array, mode, note, len(present), 0.0, unknown, stray, void=void, palette=palette)
 
 
 def known_ids(path: str | Path, labels: Labels) -> NDArray[np.uint8]:

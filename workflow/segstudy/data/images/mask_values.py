@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segstudy.data.images.decode import bands
+from segstudy.data.images.palettes import no_background, palette_of
 
 FEW = 32  # values up to this many are looked at one by one
 SOFT = 0.5  # share of the pixels between darkest and brightest that lie on edges: more of them is a soft-edged mask
@@ -30,7 +31,7 @@ class Levels(NamedTuple):
     values: NDArray[Any]  # distinct stored values: grey values, indices of a palette, or colours as 0xRRGGBB
     counts: NDArray[np.int64]  # pixels of each
     stored: str  # what `values` are: "value", "index", "colour", or "" where a varying alpha makes them neither
-    indices: NDArray[np.uint8] | None = None  # (H, W) of palette files
+    drawn: NDArray[np.bool_] | None = None  # (H, W) of palette files: what is no background by colour, or by index
 
 
 def levels(image: Image.Image, void: NDArray[np.bool_] | None = None) -> Levels:
@@ -43,6 +44,8 @@ def levels(image: Image.Image, void: NDArray[np.bool_] | None = None) -> Levels:
     mode = image.mode
     if mode == "P":
         return _palette_levels(image)
+    if mode in ("1", "L", "RGB") and "transparency" in image.info:  # the value (colour) that is seen through
+        return _alpha_levels(np.asarray(image.convert("RGBA")))
     if mode in ("1", "L", "I", "F") or mode.startswith("I;16"):
         array = np.asarray(image)
         array = array.astype(np.uint8) if mode == "1" else array
@@ -61,13 +64,14 @@ def _without(image: Image.Image, void: NDArray[np.bool_]) -> Levels:
     if image.mode == "P":
         column = Image.frombytes("P", column.size, column.tobytes())
         column.putpalette(image.getpalette("RGB") or [], "RGB")
+    column.info |= image.info
     found = levels(column)
     numbers = np.full(void.shape, found.numbers.min())
     numbers[~void] = found.numbers[:, 0]
-    indices = None if found.indices is None else np.zeros(void.shape, np.uint8)
-    if indices is not None and found.indices is not None:
-        indices[~void] = found.indices[:, 0]
-    return found._replace(numbers=numbers, indices=indices)
+    drawn = None if found.drawn is None else np.zeros(void.shape, bool)
+    if drawn is not None and found.drawn is not None:
+        drawn[~void] = found.drawn[:, 0]
+    return found._replace(numbers=numbers, drawn=drawn)
 
 
 def is_value_map(found: Levels) -> bool:
@@ -147,13 +151,20 @@ def _neighbours(numbers: NDArray[Any], rows: slice) -> tuple[NDArray[Any], NDArr
 def _palette_levels(image: Image.Image) -> Levels:
     indices = np.asarray(image)
     values, counts = _counted(indices)
-    colours = np.zeros((256, 3), np.uint8)
-    stored = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)[:256]
-    colours[: len(stored)] = stored
-    brightest = colours.max(axis=1)
+    palette = palette_of(image)
+    if np.unique(palette[values, 3]).size > 1:  # the rules of pictures with transparency, for each index in use
+        found = _alpha_levels(palette[values][:, None])
+        table = np.zeros(256, np.uint8)
+        table[values] = found.numbers[:, 0]
+        numbers = table[indices]
+        return Levels(numbers, found.source, values, counts, "index" if found.stored else "", numbers > 0)
+    foreground = no_background(palette, values)
+    brightest = palette[:, :3].max(axis=1)
     if len(values) > 1 and len(set(brightest[values] > 127)) == 1:
-        return Levels((indices > 0).astype(np.uint8), "palette index above 0: ", values, counts, "index", indices)
-    return Levels(brightest[indices], "palette colours: ", values, counts, "index", indices)
+        source = "palette index above 0: " if not foreground[0] else "palette colour not black: "
+        numbers = foreground[indices]
+        return Levels(numbers.astype(np.uint8), source, values, counts, "index", numbers)
+    return Levels(brightest[indices], "palette colours: ", values, counts, "index", foreground[indices])
 
 
 def _colour_levels(array: NDArray[np.uint8]) -> Levels:

@@ -14,6 +14,7 @@ from segstudy.core.errors import StudyError
 from segstudy.data.images.decode import bands, checked, opened, page, stored
 from segstudy.data.images.mask_values import Levels, flat_half_tones, is_value_map, levels
 from segstudy.data.images.orientation import as_noted
+from segstudy.data.images.palettes import colours_of_gif, grey_of_gif
 from segstudy.data.images.read import LOSSY, files_of
 
 
@@ -108,7 +109,8 @@ def _marked(path: str | Path, inverted: bool, above_zero: bool, void: NDArray[np
     """Return the mask of one file as stored; nothing is said of void pixels, and they have no say."""
     with opened(path) as image:
         kind, lossy, source = f"{image.format} {image.mode}", image.format in LOSSY, page(image, path)
-        pixels = stored(image)
+        pixels = grey_of_gif(stored(image))
+        source += "greys of the palette: " if pixels is not image and pixels.mode != image.mode else ""
         if void is not None and void.all():
             return Mask(np.zeros(void.shape, bool), kind, source + "no pixel counts", 0, 0.0)
         found = levels(pixels, void)
@@ -116,7 +118,8 @@ def _marked(path: str | Path, inverted: bool, above_zero: bool, void: NDArray[np
     _not_negative(found.numbers, path)
     if above_zero:
         array = _above_zero(found, lossy, path)
-        return Mask(array, kind, f"{source}{found.stored} above 0 is foreground", len(found.values), 0.0)
+        what = "index above 0, or colour not black," if found.stored == "index" else f"{found.stored} above 0"
+        return Mask(array, kind, f"{source}{what} is foreground", len(found.values), 0.0)
     array, rule = _above_half(found, lossy, inverted)
     few = found.stored and not lossy
     value_map = bool(few and is_value_map(found))
@@ -151,7 +154,7 @@ def _above_zero(found: Levels, lossy: bool, path: str | Path) -> NDArray[np.bool
             allowed="PNG, TIFF, GIF or BMP",
             remedy="use the original masks, or leave 'above_zero' out: masks are then cut at half of their range",
         )
-    return found.indices > 0 if found.indices is not None else found.numbers > 0
+    return found.numbers > 0 if found.drawn is None else found.drawn
 
 
 def _above_half(found: Levels, lossy: bool, inverted: bool) -> tuple[NDArray[np.bool_], str]:
@@ -192,11 +195,19 @@ def _spelt_counts(found: Levels) -> dict[int | str, int]:
     return {f"#{value:06x}" if found.stored == "colour" else int(value): count for value, count in pairs}
 
 
-def read_labels(path: str | Path) -> tuple[NDArray[Any], str]:
-    """Return the values of a label file as whole numbers (H, W), and format and mode of the file.
+class LabelFile(NamedTuple):
+    """The values of a label file."""
 
-    Palette files give their indices (never their colours), grey files their values; colours that are grey, and an
-    alpha that is the same all over, are what programs make of a grey file.
+    array: NDArray[Any]  # (H, W), whole numbers
+    mode: str  # format and Pillow mode of the file
+    palette: Mapping[int, str]  # colour of each value that is an index of a GIF; see `palettes.colours_of_gif`
+
+
+def read_labels(path: str | Path) -> LabelFile:
+    """Return the values of a label file.
+
+    Palette files give their indices, never their colours; a GIF with a grey palette, and grey files, their grey values;
+    colours that are grey, and an alpha that is the same all over, are what programs make of a grey file.
 
     Raises:
         StudyError: the file cannot be read.
@@ -204,8 +215,8 @@ def read_labels(path: str | Path) -> tuple[NDArray[Any], str]:
     """
     with opened(path) as image:
         kind = f"{image.format} {image.mode} {page(image, path)}".rstrip(": ")
-        pixels = stored(image)
-        array = np.asarray(pixels)
+        pixels = grey_of_gif(stored(image))
+        array, palette = np.asarray(pixels), colours_of_gif(pixels)
     if array.dtype == np.bool_:
         array = array.astype(np.uint8)
     mode, why = pixels.mode, ""
@@ -225,7 +236,7 @@ def read_labels(path: str | Path) -> tuple[NDArray[Any], str]:
             "instead of values: under the data set's classes, for instance window: '#ff0000', or with ignore",
         )
     _not_negative(array, path)
-    return array, kind
+    return LabelFile(array, kind, palette)
 
 
 def _not_negative(array: NDArray[Any], path: str | Path) -> None:

@@ -33,13 +33,14 @@ class Drawn(NamedTuple):
 
     array: NDArray[np.uint8]  # (H, W): values of the shapes, 0 where there is none
     overlap: float  # share of the pixels that shapes of different values cover
+    lost: int = 0  # shapes that cover the centre of no pixel
 
 
 def polygons(rings: Sequence[Sequence[Point]], size: Size) -> Rle:
     """Return the union of polygons.
 
     Raises:
-        StudyError: a polygon has fewer than three points, or lies outside the image.
+        StudyError: a polygon has fewer than three points or lies outside the image, or all lie within its first pixel.
     """
     height, width = size
     for ring in rings:
@@ -58,10 +59,21 @@ def polygons(rings: Sequence[Sequence[Point]], size: Size) -> Rle:
             )
     if not rings:
         return blank(size)
+    _check_shares(rings, size)
     flat = [[float(value) for point in ring for value in point] for ring in rings]
     coco = library()
     union: Rle = coco.merge(coco.frPyObjects(flat, height, width))
     return union
+
+
+def _check_shares(rings: Sequence[Sequence[Point]], size: Size) -> None:
+    """Refuse coordinates from 0 to 1, which draw one pixel at most. A whole pixel, 0 and 1 alone, is one."""
+    values = [value for ring in rings for point in ring for value in point]
+    if max(size) > 1 and min(values) >= 0 and max(values) <= 1 and not set(values) <= {0, 1}:
+        raise StudyError(
+            f"a polygon within the first pixel of {size[1]}x{size[0]}: x and y seem to be shares, from 0 to 1",
+            remedy="multiply x by the width and y by the height, or export the annotations in pixels",
+        )
 
 
 def box(left: float, top: float, right: float, bottom: float, size: Size, degrees: float = 0) -> Rle:
@@ -144,13 +156,14 @@ def draw(shapes: Iterable[tuple[int, Rle]], size: Size) -> Drawn:
         TooLarge: the image has more pixels than are allowed.
     """
     check_size(size)
-    coco, shapes = library(), list(shapes)
+    coco, shapes, lost = library(), list(shapes), 0
     mask, covered = np.zeros(size, np.uint8), np.zeros(size, bool)
     for value, rle in sorted(shapes, key=lambda shape: shape[0] != VOID):  # stable: the others stay in their order
         inside = coco.decode(rle).astype(bool)
+        lost += not inside.any()
         covered |= inside & (mask != 0) & (mask != value) & (mask != VOID)
         mask[inside] = value
-    return Drawn(mask, float(covered.mean()) if covered.size else 0.0)
+    return Drawn(mask, float(covered.mean()) if covered.size else 0.0, lost)
 
 
 def check_size(size: Size) -> None:

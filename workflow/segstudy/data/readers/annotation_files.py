@@ -1,18 +1,14 @@
-"""What the readers of annotation files share: bounded reading, the pictures that a file names, official subsets.
-
-The pictures' names in an annotation file are compared with the pictures that lie below the root. They are never opened
-as paths, so that no file can lead out of the root.
-"""
+"""What the readers of annotation files share: bounded reading, classes, files of one name, official subsets."""
 
 from __future__ import annotations
 
 import os
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import unquote
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -20,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from segstudy.config.classes_in_files import class_name
 from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError, nearest
+from segstudy.core.names import readable
 from segstudy.data.images.read_masks import read_colours, read_labels
-from segstudy.data.images.shapes import Drawn
-from segstudy.data.readers.discovery import few, folders, natural, pictures, relative
+from segstudy.data.images.shapes import MOST_VALUES, Drawn
+from segstudy.data.readers.discovery import LOSSY_SUFFIXES, few, folders, natural, pictures, relative
 
 LARGEST = 2_000_000_000  # bytes of an annotation file: parsed, it takes several times as much memory
 _PEEKED = 65_536  # bytes at each end of a file that `looks_like` sees
@@ -74,6 +71,15 @@ def read_bounded(path: Path) -> bytes:
         raise StudyError(f"the annotation file cannot be read: {error.strerror}", where=path) from None
 
 
+def read_text(path: Path) -> str:
+    """Return the text of a list of names: UTF-8, with or without a byte order mark.
+
+    Raises:
+        StudyError: as `read_bounded`.
+    """
+    return read_bounded(path).decode("utf-8-sig", "replace")
+
+
 def parse_json(path: Path, layout: type[Parsed] | TypeAdapter[Parsed], format_name: str) -> Parsed:
     """Read a JSON file of a known layout.
 
@@ -82,7 +88,7 @@ def parse_json(path: Path, layout: type[Parsed] | TypeAdapter[Parsed], format_na
     """
     adapter = layout if isinstance(layout, TypeAdapter) else TypeAdapter(layout)
     try:
-        return adapter.validate_json(read_bounded(path))
+        return adapter.validate_json(read_bounded(path).removeprefix(BOM_UTF8))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         entry = ".".join(map(str, first["loc"]))
@@ -182,74 +188,53 @@ def classes_of_values(masks: Sequence[Path], void: Sequence[int | str], most: in
     return {"classes": {class_name("", value): value for value in values}, **cream}
 
 
-class Pictures:
-    """The pictures below a root, found by the names that annotation files give them."""
+def numbered_classes(names: Iterable[str], root: Path) -> dict[str, int]:
+    """Return {class: its value in the masks that are drawn}: 1 and on, in the order of `names`.
 
-    def __init__(self, root: Path, layout: Layout) -> None:
-        """List the pictures below `root`, or below `layout.images`.
-
-        Raises:
-            StudyError: there is no such folder, or no picture in it.
-        """
-        self.root = root
-        top = root / layout.images if layout.images else root
-        if not top.is_dir():
-            raise StudyError(f"there is no folder '{layout.images}'", where=root, remedy="mend layout.images")
-        self.by_name: dict[str, list[Path]] = {}
-        for folder in folders(top, 4):
-            for path in pictures(folder):
-                self.by_name.setdefault(path.name, []).append(path)
-        self.used: set[Path] = set()
-
-    def find(self, name: str, beside: Path, subset: str = "") -> Path | None:
-        """Return the picture that an annotation file in folder `beside` calls `name`; None where there is none.
-
-        Of several pictures of one file name it is the one whose folders fit the name best, then the one nearest to
-        the annotation file, then the one in a folder of the file's `subset`.
-
-        Raises:
-            StudyError: several pictures fit equally well.
-        """
-        parts = PurePosixPath(PureWindowsPath(unquote(name) if "%" in name else name).as_posix()).parts
-        candidates = self.by_name.get(parts[-1], []) if parts else []
-        candidates = _best(candidates, lambda path: _common(path.parts[::-1], parts[::-1]))
-        candidates = _best(candidates, lambda path: int(beside in path.parents))
-        candidates = _best(
-            candidates, lambda path: int(bool(subset) and subset_in(relative(path.parent, self.root)) == subset)
+    Raises:
+        StudyError: they are more than a mask can hold.
+    """
+    values = {name: value for value, name in enumerate(dict.fromkeys(names), start=1)}
+    if len(values) > MOST_VALUES:
+        raise StudyError(
+            f"shapes of {len(values)} classes are drawn",
+            where=root,
+            allowed=f"{MOST_VALUES} classes at most: a mask here has 8 bits, and one value is void",
+            remedy="take shapes of the classes that the study does not need out of the files, or merge classes there",
         )
-        if len(candidates) > 1:
+    return values
+
+
+def by_stem(folder: Path | None, root: Path, repairs: list[str] | None = None) -> dict[str, Path]:
+    """Return {name without ending, accents composed: picture} of the pictures in a folder.
+
+    Args:
+        folder: that is looked into.
+        root: of the data set, for messages.
+        repairs: where the pictures are masks: of one name the lossless file counts, and that is added here.
+
+    Raises:
+        StudyError: several pictures have one name.
+    """
+    paths_of: dict[str, list[Path]] = {}
+    for path in pictures(folder):
+        paths_of.setdefault(readable(path.stem), []).append(path)
+    for name, paths in paths_of.items():
+        lossless = [path for path in paths if path.suffix.casefold() not in LOSSY_SUFFIXES]
+        if len(paths) > 1 and len(lossless) == 1 and repairs is not None:
+            paths_of[name] = lossless
+            repairs.append(f"{relative(lossless[0], root)} is used of {few(path.name for path in paths)}")
+        elif len(paths) > 1:
             raise StudyError(
-                f"several pictures fit the name '{name}': {few(relative(path, self.root) for path in candidates)}",
-                where=beside,
-                remedy="name the folder of the pictures by layout.images, or keep one of them",
+                f"several {'images' if repairs is None else 'masks'} are called '{name}': "
+                f"{few(relative(path, root) for path in paths)}",
+                where=root,
+                remedy="keep one of them, or give them different names",
             )
-        self.used.update(candidates)
-        return candidates[0] if candidates else None
-
-    def left_out(self) -> list[str]:
-        """Return the pictures that no annotation file has named."""
-        everything = {path for paths in self.by_name.values() for path in paths}
-        return sorted((relative(path, self.root) for path in everything - self.used), key=natural)
-
-
-def say_left_out(pictures_below: Pictures, repairs: list[str]) -> None:
-    """Add to `repairs` the pictures that no annotation names."""
-    lone = pictures_below.left_out()
-    if lone:
-        repairs.append(f"{len(lone)} pictures that no annotation names are left out: {few(lone)}")
+    return {name: paths[0] for name, paths in paths_of.items()}
 
 
 def subsets_of(files: Iterable[Path], root: Path) -> dict[Path, str]:
     """Return the official subset of each annotation file, none where there is one file only."""
     files = list(files)
     return {path: subset_in(relative(path, root)) if len(files) > 1 else "" for path in files}
-
-
-def _best(paths: list[Path], score: Callable[[Path], int]) -> list[Path]:
-    most = max(map(score, paths), default=0)
-    return [path for path in paths if score(path) == most]
-
-
-def _common(one: Sequence[str], other: Sequence[str]) -> int:
-    """Return how many parts two sequences have in common at their beginning."""
-    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

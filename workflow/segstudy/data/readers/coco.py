@@ -19,17 +19,17 @@ from segstudy.data.images.label_map import binary
 from segstudy.data.images.shapes import Drawn, Rle, Size
 from segstudy.data.readers.annotation_files import (
     Block,
-    Pictures,
     Sample,
     annotation_files,
     any_file,
     looks_like,
+    numbered_classes,
     parse_json,
-    say_left_out,
     subsets_of,
 )
 from segstudy.data.readers.converted import index  # noqa: F401
 from segstudy.data.readers.discovery import few
+from segstudy.data.readers.named_pictures import Pictures, size_in
 
 TITLE = "COCO annotations"
 LABELS = binary("foreground")
@@ -53,14 +53,14 @@ class _Annotation(Block):
     image_id: _Id
     category_id: int
     segmentation: _Counts | list[list[float]] | None = None
-    iscrowd: int = 0
+    iscrowd: int | None = None
 
 
 class _Image(Block):
     id: _Id
     file_name: str
-    height: int
-    width: int
+    height: int | None = None
+    width: int | None = None
 
 
 class _Category(Block):
@@ -92,7 +92,7 @@ def classes(root: Path, layout: Layout) -> dict[str, int]:
     """Return {category: its value in the masks}: 1 and on, in the order of their ids; without those never drawn.
 
     Raises:
-        StudyError: a file cannot be read, or two files give an id different names.
+        StudyError: a file cannot be read, two files give an id different names, or there are more than masks can hold.
     """
     names: dict[int, str] = {}
     used: set[int] = set()
@@ -114,8 +114,7 @@ def classes(root: Path, layout: Layout) -> dict[str, int]:
             allowed=few(f"{number} ({name})" for number, name in sorted(names.items())),
             remedy="export the file again, with its categories",
         )
-    drawn = [name for number, name in sorted(names.items()) if number in used]
-    return {name: value for value, name in enumerate(dict.fromkeys(drawn), start=1)}
+    return numbered_classes([name for number, name in sorted(names.items()) if number in used], root)
 
 
 def void(root: Path, layout: Layout) -> list[int]:
@@ -129,11 +128,10 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
     A file without any annotation is one of images without labels: COCO's test2017.
 
     Raises:
-        StudyError: a file cannot be read, an image is named twice or is not there.
+        StudyError: a file cannot be read, or an image is named twice.
     """
     shapes.library()
     values, files, pictures = classes(root, layout), _files(root, layout), Pictures(root, layout)
-    seen: dict[Path, Path] = {}
     for path, subset in subsets_of(files, root).items():
         content = parse_json(path, _File, "COCO")
         number_of = {category.id: values.get(category.name, 0) for category in content.categories}
@@ -145,18 +143,11 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
                 )
             of_image[annotation.image_id].append(annotation)
         for image in content.images:
-            picture = pictures.find(image.file_name, path.parent, subset)
-            if picture in seen:
-                raise StudyError(
-                    f"{image.file_name} is annotated twice, in {seen[picture].name} too",
-                    where=path,
-                    remedy="name one of the files by layout.masks",
-                )
-            if picture:
-                seen[picture] = path
-            draw = partial(_draw, of_image[image.id], number_of, (image.height, image.width))
+            picture = pictures.find(image.file_name, path, subset)
+            size = size_in(image.height, image.width, picture)
+            draw = partial(_draw, of_image[image.id], number_of, size)
             yield Sample(Path(image.file_name).stem, picture, draw if content.annotations else None, subset)
-    say_left_out(pictures, repairs)
+    pictures.check(repairs)
 
 
 def _files(root: Path, layout: Layout) -> list[Path]:

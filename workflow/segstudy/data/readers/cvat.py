@@ -20,16 +20,16 @@ from segstudy.data.images.label_map import binary
 from segstudy.data.images.shapes import Drawn, Rle, Size
 from segstudy.data.readers.annotation_files import (
     LARGEST,
-    Pictures,
     Sample,
     annotation_files,
     any_file,
     looks_like,
-    say_left_out,
+    numbered_classes,
     subset_in,
     subsets_of,
 )
 from segstudy.data.readers.converted import index  # noqa: F401
+from segstudy.data.readers.named_pictures import Pictures
 
 TITLE = "CVAT annotations"
 LABELS = binary("foreground")
@@ -47,18 +47,25 @@ def classes(root: Path, layout: Layout) -> dict[str, int]:
     """Return {label: its value in the masks}: 1 and on, in the order of the project; without those never drawn.
 
     Raises:
-        StudyError: a file cannot be read.
+        StudyError: a file cannot be read, or holds the tracks of a video.
     """
     known: dict[str, None] = {}
     used: set[str] = set()
     for path in _files(root, layout):
-        for element in _elements(path, "label", "image"):
+        for element in _elements(path, "label", "image", "track"):
+            if element.tag == "track":
+                raise StudyError(
+                    "this is CVAT for video: tracks of shapes over its frames, which are not read",
+                    where=path,
+                    allowed="CVAT for images 1.1: the shapes of each image",
+                    remedy="export the task as 'CVAT for images 1.1', with its images: every frame is one then",
+                )
             if element.tag == "label":
                 known.setdefault(element.findtext("name") or element.get("name") or "")
             else:
                 used |= {shape.get("label", "") for shape in element if shape.tag in _AREAS}
     names = [name for name in [*known, *sorted(used - set(known))] if name in used and name != "background"]
-    return {name: value for value, name in enumerate(names, start=1)}
+    return numbered_classes(names, root)
 
 
 def void(root: Path, layout: Layout) -> list[int]:
@@ -83,12 +90,12 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
             empty += not areas
             size = (int(_number(element, "height")), int(_number(element, "width")))
             draw = partial(_draw, [_copy(shape) for shape in areas], values, size)
-            yield Sample(Path(name).stem, pictures.find(name, path.parent, subset), draw, subset)
+            yield Sample(Path(name).stem, pictures.find(name, path, subset), draw, subset)
     if lines:
         repairs.append(f"{lines} points, lines and cuboids are no areas and are left out")
     if empty:
         repairs.append(f"{empty} images have no shape: they are background, not images without labels")
-    say_left_out(pictures, repairs)
+    pictures.check(repairs)
 
 
 def _files(root: Path, layout: Layout) -> list[Path]:

@@ -29,8 +29,8 @@ from segstudy.data.readers.folder_layout import (
     top_of,
 )
 from segstudy.data.readers.folder_pairs import SUFFIXES, Affixes, pair
-from segstudy.data.readers.folder_table import find_table, says, with_table
-from segstudy.data.readers.left_out import files_not_read, folders_not_read
+from segstudy.data.readers.folder_table import find_table, says, tables_not_read, with_table
+from segstudy.data.readers.left_out import files_not_read, folders_not_read, yolo_labels
 from segstudy.data.readers.sample_names import named
 from segstudy.data.readers.table_file import read_table
 
@@ -83,6 +83,7 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
     if other:
         repairs.append(f"this looks like {other}, which has a reader of its own that knows more of it than names tell")
     repairs += _left_out(rows, top, root, layout, path)
+    repairs += tables_not_read(root, top, [base for _, base in bases(top, layout)], path)
     set_groups(rows, layout, root)
     repairs += _ungrouped(rows)
     return frame(named(by_page(rows, root) if layout.pages else rows, repairs), repairs)
@@ -174,7 +175,7 @@ def _in_one_folder(
     """
     masks, rois = (_inner(place(base, kind, layout), below) for kind in ("masks", "rois"))
     images = images_in(folder, masks, root, layout)
-    bare = {name.removeprefix(layout.image_prefix): path for name, path in images.items()}
+    bare = {layout.bare(name): path for name, path in images.items()}
     others = tuple(suffix for _, suffix in layout.annotators if suffix)
     first = Affixes(layout.mask_prefix, layout.mask_suffix, others)
     wanted = [("mask", masks, first), ("roi", rois, Affixes())]
@@ -189,7 +190,7 @@ def _in_one_folder(
     return {
         name: {
             "image": relative(path, root),
-            **{column: files.get(name.removeprefix(layout.image_prefix), "") for column, files in by_column.items()},
+            **{column: files.get(layout.bare(name), "") for column, files in by_column.items()},
         }
         for name, path in images.items()
     }
@@ -227,7 +228,7 @@ def _left_out(rows: list[dict[str, str]], top: Path, root: Path, layout: Layout,
             unpaired = [relative(p, root) for one in inner for p in pictures(one) if p not in used]
             if unpaired and folder != images:
                 said.append(f"{folder.name}: no image is called like these, left out: {few(unpaired)}")
-            elif unpaired and layout.image_prefix:
+            elif unpaired and (layout.image_prefix or layout.image_suffix):
                 said.append(f"{folder.name}: left out, no name of an image or a mask: {few(unpaired)}")
     return said
 
@@ -275,6 +276,13 @@ def _other_reader(root: Path) -> str:
 def _nothing_pairs(rows: list[dict[str, str]], top: Path, root: Path, layout: Layout) -> StudyError:
     masks = [p for _, base in bases(top, layout) if (p := place(base, "masks", layout))]
     files = [path.name for folder in masks for path in pictures(folder)]
+    if not files and (label := yolo_labels(top)):
+        return StudyError(
+            "the labels are text files of YOLO, a line for each object, which are not read",
+            where=label,
+            allowed="masks, or annotations of COCO, LabelMe, CVAT, Label Studio",
+            remedy="export the project in one of these formats (most tools write COCO): outlines, not boxes alone",
+        )
     not_read = "".join(f"; {said}" for folder in masks for said in files_not_read(folder)) if not files else ""
     return StudyError(
         f"no mask is called like an image: images are {few(Path(row['image']).name for row in rows[:3])}, "
@@ -282,5 +290,6 @@ def _nothing_pairs(rows: list[dict[str, str]], top: Path, root: Path, layout: La
         where=root,
         allowed="a mask has the name of its image, or that name and layout.mask_suffix",
         remedy="set layout.mask_suffix, or where names begin differently (img_1, mask_1) layout.image_prefix and "
-        "layout.mask_prefix; or rename the files, or name the pairs in columns image and mask of samples.csv",
+        "layout.mask_prefix, where they end differently (1_sat, 1_mask) layout.image_suffix and layout.mask_suffix; "
+        "or rename the files, or name the pairs in columns image and mask of samples.csv",
     )

@@ -7,32 +7,47 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PureWindowsPath
 
-from segstudy.config.layout import Layout
+from segstudy.config.layout import USUAL_TABLE, Layout
 from segstudy.core.errors import StudyError, nearest
 from segstudy.core.names import file_columns, readable
 from segstudy.data.images.read import files_of
-from segstudy.data.readers.discovery import few, relative
+from segstudy.data.readers.discovery import few, pictures, relative
 from segstudy.data.readers.table_file import Row, problem
+
+TABLES = (".csv", ".tsv", ".xlsx", ".xls", ".ods")
 
 
 def find_table(root: Path, top: Path, layout: Layout) -> Path | None:
     """Return the table of a data set, in its root or in the folder `top` of its images; None where there is none.
 
+    How it may be called: `Layout.tables_in`.
+
     Raises:
-        StudyError: there are two, or the one that the config names is missing.
+        StudyError: there are several, or the one that the config names is missing.
     """
-    name = layout.table or "samples.csv"
-    tables = [folder / name for folder in dict.fromkeys((root, top)) if (folder / name).is_file()]
+    name = layout.table or USUAL_TABLE
+    tables = [table for folder in dict.fromkeys((root, top)) for table in layout.tables_in(folder)]
+    tables = [table for table in tables if table.name == name] or tables
     if len(tables) > 1:
         raise StudyError(
-            f"there are two tables '{name}'",
+            f"there are {len(tables)} tables of samples: {few(relative(table, root) for table in tables)}",
             where=", ".join(map(str, tables)),
-            remedy="put what they say into one, and remove the other",
+            remedy="put what they say into one, and remove the others",
         )
     if layout.table and not tables:
         known = [p.name for p in top.iterdir() if p.is_file()]
         raise StudyError(f"there is no table '{name}'.{nearest(name, known)}", where=top)
     return tables[0] if tables else None
+
+
+def tables_not_read(root: Path, top: Path, subsets: Iterable[Path], table: Path | None) -> list[str]:
+    """Return a sentence on the tables beside the folders of images and masks that nobody reads."""
+    places = [folder for folder in dict.fromkeys((root, top, *subsets)) if not pictures(folder)]  # else they are said
+    tables = [path for folder in places for path in sorted(folder.iterdir()) if path.suffix.casefold() in TABLES]
+    others = [relative(path, root) for path in tables if path != table and path.is_file() and path.name[0] != "."]
+    if not others:
+        return []
+    return [f"tables that are not read: {few(others)}; for patients or subsets, name one by layout.table (CSV)"]
 
 
 def says(rows: Iterable[Row], column: str) -> bool:

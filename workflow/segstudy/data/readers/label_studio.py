@@ -25,17 +25,17 @@ from segstudy.data.images.read import SUFFIXES
 from segstudy.data.images.shapes import Drawn, Rle, Size
 from segstudy.data.readers.annotation_files import (
     Block,
-    Pictures,
     Sample,
     annotation_files,
     any_file,
     looks_like,
+    numbered_classes,
     parse_json,
-    say_left_out,
     subsets_of,
 )
 from segstudy.data.readers.converted import index  # noqa: F401
 from segstudy.data.readers.discovery import few
+from segstudy.data.readers.named_pictures import Pictures
 
 TITLE = "Label Studio annotations"
 LABELS = binary("foreground")
@@ -44,6 +44,7 @@ SOURCE = "own data, annotated with Label Studio"
 LAYOUT = "*.json (export as JSON, not JSON-MIN), the pictures anywhere below the root"
 
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded file
+_UPLOADS = "data/upload/"  # before the project's number, which is no folder of the pictures
 _CHANNELS = 4  # of a brush mask: red, green, blue and alpha, of which alpha counts
 
 
@@ -83,7 +84,7 @@ def classes(root: Path, layout: Layout) -> dict[str, int]:
     for path in _files(root, layout):
         for task in parse_json(path, _FILE, "Label Studio"):
             names |= {_label(result) for result in _areas(_counted(task))}
-    return {name: value for value, name in enumerate(sorted(names - {"background"}), start=1)}
+    return numbered_classes(sorted(names - {"background"}), root)
 
 
 def void(root: Path, layout: Layout) -> list[int]:
@@ -105,7 +106,7 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
     for path, subset in subsets_of(_files(root, layout), root).items():
         for task in parse_json(path, _FILE, "Label Studio"):
             name = _picture_name(task, path)
-            picture = pictures.find(name, path.parent) or pictures.find(_UPLOADED.sub("", Path(name).name), path.parent)
+            picture = pictures.find(name, path) or pictures.find(_UPLOADED.sub("", Path(name).name), path)
             if sum(not annotation.was_cancelled for annotation in task.annotations) > 1:
                 several.append(str(task.id))
             areas = _areas(_counted(task))
@@ -116,7 +117,7 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
         repairs.append(f"{unlabelled} tasks have no shape: they are images without labels")
     if several:
         repairs.append(f"several people labelled {len(several)} tasks, the first annotation counts: {few(several)}")
-    say_left_out(pictures, repairs)
+    pictures.check(repairs)
 
 
 def _files(root: Path, layout: Layout) -> list[Path]:
@@ -149,7 +150,8 @@ def _picture_name(task: _Task, path: Path) -> str:
             address = urlsplit(value)
             name = unquote((parse_qs(address.query).get("d") or [address.path])[0])
             if Path(name).suffix.casefold() in SUFFIXES:
-                return name.lstrip("/")
+                name = name.lstrip("/")
+                return Path(name).name if name.startswith(_UPLOADS) else name
     raise StudyError(f"task {task.id} names no picture", where=path, allowed=", ".join(SUFFIXES))
 
 

@@ -15,17 +15,17 @@ from segstudy.data.images.label_map import binary
 from segstudy.data.images.shapes import Drawn, Rle, Size
 from segstudy.data.readers.annotation_files import (
     Block,
-    Pictures,
     Sample,
     annotation_files,
     any_file,
     looks_like,
+    numbered_classes,
     parse_json,
-    say_left_out,
     subset_in,
 )
 from segstudy.data.readers.converted import index  # noqa: F401
-from segstudy.data.readers.discovery import relative
+from segstudy.data.readers.discovery import few, relative
+from segstudy.data.readers.named_pictures import Pictures, size_in
 
 TITLE = "LabelMe annotations"
 LABELS = binary("foreground")
@@ -48,8 +48,8 @@ class _File(Block):
     shapes: list[_Shape]
     imagePath: str
     imageData: str | None = None
-    imageHeight: int
-    imageWidth: int
+    imageHeight: int | None = None
+    imageWidth: int | None = None
 
 
 class _Label(Block):
@@ -73,7 +73,7 @@ def classes(root: Path, layout: Layout) -> dict[str, int]:
     """
     files = [parse_json(path, _Labels, "LabelMe") for path in _files(root, layout)]
     names = {shape.label for file in files for shape in file.shapes} - {BACKGROUND, *VOID}
-    return {name: value for value, name in enumerate(sorted(names), start=1)}
+    return numbered_classes(sorted(names), root)
 
 
 def void(root: Path, layout: Layout) -> list[int]:
@@ -91,16 +91,19 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
     """
     shapes.library()
     values = classes(root, layout) | {BACKGROUND: 0} | dict.fromkeys(VOID, shapes.VOID)
-    pictures, lines = Pictures(root, layout), 0
+    pictures, lines, bare = Pictures(root, layout), 0, list[str]()
     for path in _files(root, layout):
         content = parse_json(path, _File, "LabelMe")
-        areas = [shape for shape in content.shapes if shape.shape_type in _AREAS]
+        areas = [shape for shape in content.shapes if shape.shape_type not in _LINES]
         lines += len(content.shapes) - len(areas)
-        draw = partial(_draw, areas, values, (content.imageHeight, content.imageWidth))
-        yield Sample(path.stem, _picture(content, path, pictures), draw, subset_in(relative(path.parent, root)))
+        bare += [path.stem] if content.shapes and not areas else []
+        picture = _picture(content, path, pictures)
+        draw = partial(_draw, areas, values, size_in(content.imageHeight, content.imageWidth, picture))
+        yield Sample(path.stem, picture, draw, subset_in(relative(path.parent, root)))
     if lines:
-        repairs.append(f"{lines} points and lines are no areas and are left out")
-    say_left_out(pictures, repairs)
+        alone = f"; they are all there is, so that nothing is drawn, in {few(bare)}" if bare else ""
+        repairs.append(f"{lines} points and lines are no areas and are left out{alone}")
+    pictures.check(repairs)
 
 
 def _files(root: Path, layout: Layout) -> list[Path]:
@@ -112,7 +115,7 @@ def _looks(path: Path) -> bool:
 
 
 def _picture(content: _File, path: Path, pictures: Pictures) -> Path | bytes | None:
-    picture = pictures.find(content.imagePath, path.parent)
+    picture = pictures.find(content.imagePath, path, beside=True)
     if picture is None and content.imageData:
         return from_base64(content.imageData, "imageData", path)
     return picture
@@ -124,6 +127,9 @@ def _draw(areas: list[_Shape], values: dict[str, int], size: Size) -> Drawn:
 
 
 def _rle(shape: _Shape, size: Size) -> Rle:
+    if shape.shape_type not in _AREAS:
+        kinds = ", ".join([*_AREAS, *_LINES])
+        raise StudyError(f"a shape of '{shape.label}' is of the kind '{shape.shape_type}', known are {kinds}")
     try:
         return _AREAS[shape.shape_type](shape, size)
     except StudyError as error:
@@ -131,8 +137,15 @@ def _rle(shape: _Shape, size: Size) -> Rle:
 
 
 def _box(shape: _Shape, size: Size) -> Rle:
+    """Draw a box of two corners that lie opposite, or of all four (X-AnyLabeling)."""
+    if len(shape.points) == 4:
+        return _outline(shape, size)
     (left, right), (top, bottom) = (sorted(part) for part in zip(*_two(shape), strict=True))
     return shapes.box(left, top, right, bottom, size)
+
+
+def _outline(shape: _Shape, size: Size) -> Rle:
+    return shapes.polygons([shape.points], size)
 
 
 def _circle(shape: _Shape, size: Size) -> Rle:
@@ -149,12 +162,14 @@ def _mask(shape: _Shape, size: Size) -> Rle:
 
 def _two(shape: _Shape) -> tuple[tuple[float, float], ...]:
     if len(shape.points) != 2:
-        raise StudyError(f"it has {len(shape.points)} points", allowed="two points")
+        raise StudyError(f"it has {len(shape.points)} points, not two")
     return shape.points
 
 
+_LINES = ("point", "points", "line", "linestrip")
 _AREAS = {
-    "polygon": lambda shape, size: shapes.polygons([shape.points], size),
+    "polygon": _outline,
+    "rotation": _outline,  # X-AnyLabeling: the corners of a box that is turned
     "rectangle": _box,
     "circle": _circle,
     "mask": _mask,

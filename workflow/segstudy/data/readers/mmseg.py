@@ -14,7 +14,7 @@ import pandas as pd
 from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError
 from segstudy.data.images.label_map import binary
-from segstudy.data.readers.annotation_files import classes_of_values, read_bounded, subset_in
+from segstudy.data.readers.annotation_files import by_stem, classes_of_values, read_text, subset_in
 from segstudy.data.readers.discovery import folders, frame, only, pictures, plain, relative, subfolders
 from segstudy.data.readers.folder import set_groups
 from segstudy.data.readers.folder_pairs import Affixes, pair
@@ -55,7 +55,7 @@ def classes(root: Path, layout: Layout) -> dict[str, int | str]:
     path = _top(root) / _ADE_NAMES
     if not path.is_file():
         return {}
-    rows = list(csv.DictReader(read_bounded(path).decode("utf-8", "replace").splitlines(), delimiter="\t"))
+    rows = list(csv.DictReader(read_text(path).splitlines(), delimiter="\t"))
     try:
         return {row["Name"].partition(",")[0].strip(): int(row["Idx"]) for row in rows}
     except (KeyError, ValueError, AttributeError):
@@ -73,12 +73,12 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
     """Return one row for each image; the folders are the official subsets.
 
     Raises:
-        StudyError: two masks fit one image, or no mask fits.
+        StudyError: two masks fit one image, or two images have one name.
     """
     top, repairs, rows = _top(root), list[str](), list[dict[str, str]]()
     affixes = Affixes(layout.mask_prefix, layout.mask_suffix) if layout else Affixes()
     for images, masks in _pairs(top):
-        files = {path.stem: path for path in pictures(images)}
+        files = by_stem(images, root)
         mask_of, said = pair(files, masks, root, affixes) if masks else ({}, [])
         repairs += said
         for name, path in files.items():
@@ -90,7 +90,9 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
 
 
 def _tops(root: Path) -> list[Path]:
-    return [path for path in folders(root, 2) if any(masks and pictures(images) for images, masks in _pairs(path))]
+    return [
+        path for path in folders(root, 2) if any(pictures(masks) and pictures(images) for images, masks in _pairs(path))
+    ]
 
 
 def _top(root: Path) -> Path:

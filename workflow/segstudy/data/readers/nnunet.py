@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError
 from segstudy.data.images.label_map import binary
 from segstudy.data.images.read import SUFFIXES
-from segstudy.data.readers.annotation_files import Block, Sample, parse_json
+from segstudy.data.readers.annotation_files import Block, Sample, by_stem, parse_json
 from segstudy.data.readers.converted import index  # noqa: F401
 from segstudy.data.readers.discovery import few, folders, only, pictures, relative
 
@@ -28,9 +30,21 @@ IGNORE = "ignore"  # nnU-Net's name of the label whose pixels count for nothing
 _CHANNEL = re.compile(r"(.+)_(\d{4})")
 
 
+def _by_name(labels: Any) -> Any:
+    """Return {label: value} of what nnU-Net 1 and the Medical Segmentation Decathlon write: {value: label}."""
+    if not isinstance(labels, dict) or not all(
+        value.isdecimal() and isinstance(name, str) and not name.isdecimal() for value, name in labels.items()
+    ):
+        return labels
+    values: dict[str, list[int]] = {}
+    for value, name in labels.items():
+        values.setdefault(name, []).append(int(value))
+    return {name: several if len(several) > 1 else several[0] for name, several in values.items()}
+
+
 class _Dataset(Block):
-    labels: dict[str, int | list[int]]
-    file_ending: str
+    labels: Annotated[dict[str, int | list[int]], BeforeValidator(_by_name)]
+    file_ending: str = ""  # nnU-Net 1 knows but one
 
 
 def recognises(root: Path) -> bool:
@@ -70,15 +84,15 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
     """Yield every case; one file of each channel, three of which are red, green and blue.
 
     Raises:
-        StudyError: the files are volumes, or a case has two or more than three channels.
+        StudyError: the files are volumes, or two files have one name.
     """
     top = _top(root)
     _dataset(root)
     for half, subset in (("Tr", ""), ("Ts", "test")):
-        masks = {path.stem: path for path in pictures(_folder(top, f"labels{half}"))}
+        masks = by_stem(_folder(top, f"labels{half}"), root, repairs)
         cases: dict[str, list[Path]] = {}
-        for path in pictures(_folder(top, f"images{half}")):
-            match = _CHANNEL.fullmatch(path.stem)
+        for name, path in by_stem(_folder(top, f"images{half}"), root).items():
+            match = _CHANNEL.fullmatch(name)
             if match:
                 cases.setdefault(match[1], []).append(path)
             else:
@@ -104,12 +118,19 @@ def _folder(top: Path, name: str) -> Path | None:
     return top / name if (top / name).is_dir() else None
 
 
+def _ending(folder: Path) -> str:
+    """Return what the names of the files in a folder end in: that of a picture, if there is one."""
+    files = pictures(folder) or sorted(path for path in folder.iterdir() if path.name[0] != "." and path.is_file())
+    return "".join(files[0].suffixes[-2:] if files[0].suffix == ".gz" else files[0].suffix) if files else "nothing"
+
+
 def _dataset(root: Path) -> _Dataset:
     path = _top(root) / "dataset.json"
     dataset = parse_json(path, _Dataset, "nnU-Net dataset.json")
-    if dataset.file_ending.casefold() not in SUFFIXES:
+    ending = dataset.file_ending or _ending(path.parent / "imagesTr")
+    if ending.casefold() not in SUFFIXES:
         raise StudyError(
-            f"the files end in {dataset.file_ending}: volumes, or a format that is not read",
+            f"the files end in {ending}: volumes, or a format that is not read",
             where=path,
             allowed=", ".join(SUFFIXES),
             remedy="export slices as pictures, those of one volume in one group (layout.group_pattern)",

@@ -16,6 +16,7 @@ from segstudy.data.readers.discovery import few
 
 COLUMNS = ("sample", *FILE_COLUMNS, "group", "stratum", "subset")
 SUBSETS = ("train", "val", "test", "unlabelled")
+_ABOVE_HEAD = re.compile(r"(?:[ \t]*#.*\r?\n|sep=.?[ \t]*\r?\n|[ \t,;\"]*\r?\n)*", re.IGNORECASE)
 
 
 class Row(NamedTuple):
@@ -28,19 +29,23 @@ class Row(NamedTuple):
 def read_table(path: Path, repairs: list[str]) -> list[Row]:
     """Return the rows of a table with a header, columns divided by commas, semicolons or tabs.
 
+    Above the header may stand empty lines, comments behind `#`, and `sep=;` as Excel takes it.
     Columns without a name are passed over where they are empty, or number the rows as pandas does.
 
     Raises:
         StudyError: naming row and column of what cannot be understood.
     """
     text = table_text(path, repairs)
+    lead = _ABOVE_HEAD.match(text)
+    above = lead[0] if lead else ""
+    text, first = text[len(above) :], above.count("\n") + 1
     head = text.partition("\n")[0]
     delimiter = max(",;\t", key=head.count)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     header = [_column(name) for name in next(lines, [])]
-    body = [(lines.line_num, [value.strip() for value in values]) for values in lines]
-    _check_unnamed(header, [values for _, values in body], path)
-    _check_header([name for name in header if name], path)
+    body = [(lines.line_num + first - 1, [value.strip() for value in values]) for values in lines]
+    _check_unnamed(header, [values for _, values in body], path, first)
+    _check_header([name for name in header if name], path, first)
     rows = []
     for line, values in body:
         cells = {name: value for name, value in zip(header, values, strict=False) if name and value}
@@ -52,9 +57,10 @@ def read_table(path: Path, repairs: list[str]) -> list[Row]:
             raise problem(
                 path, line, "sample" if "sample" in header else "image", "this cell says which image is meant"
             )
-        subset = cells.get("subset", "train")
-        if subset not in SUBSETS:
-            raise problem(path, line, "subset", f"'{subset}' is no subset.{nearest(subset, SUBSETS)}", SUBSETS)
+        if "subset" in cells:
+            cells["subset"] = subset = cells["subset"].casefold()
+            if subset not in SUBSETS:
+                raise problem(path, line, "subset", f"'{subset}' is no subset.{nearest(subset, SUBSETS)}", SUBSETS)
         rows.append(Row(line, cells))
     if not rows:
         raise StudyError("the table has no rows", where=path, remedy="fill it, or remove it: names then tell the pairs")
@@ -98,7 +104,7 @@ def _column(name: str) -> str:
     return "second_mask" if name == "mask_2" else name
 
 
-def _check_unnamed(header: list[str], body: list[list[str]], path: Path) -> None:
+def _check_unnamed(header: list[str], body: list[list[str]], path: Path, line: int) -> None:
     """Raise where a column without a name holds more than the numbers of the rows."""
     for place, name in enumerate(header):
         values = [values[place] for values in body if place < len(values)]
@@ -106,7 +112,7 @@ def _check_unnamed(header: list[str], body: list[list[str]], path: Path) -> None
             value = next(value for value in values if value and not value.isdecimal())
             raise StudyError(
                 f"column {place + 1} of the table has no name and holds '{value}'",
-                where=f"{path}, row 1",
+                where=f"{path}, row {line}",
                 allowed=", ".join(COLUMNS),
                 remedy="name the column, or remove it",
             )
@@ -117,21 +123,21 @@ def problem(path: Path, line: int, column: str, what: str, allowed: Collection[s
     return StudyError(what, where=f"{path}, row {line}, column {column}", allowed=", ".join(allowed))
 
 
-def _check_header(header: list[str], path: Path) -> None:
+def _check_header(header: list[str], path: Path, line: int) -> None:
     for name in header:
         if name not in (*COLUMNS, *file_columns(header)) or name == "mask_1":
             raise StudyError(
                 f"the table has a column '{name}' that means nothing here.{nearest(name, COLUMNS)}",
-                where=f"{path}, row 1",
+                where=f"{path}, row {line}",
                 allowed=", ".join(COLUMNS),
                 remedy="rename the column, or remove it",
             )
         if header.count(name) > 1:
-            raise StudyError(f"the table has the column '{name}' twice", where=f"{path}, row 1")
+            raise StudyError(f"the table has the column '{name}' twice", where=f"{path}, row {line}")
     if not {"sample", "image"} & set(header):
         raise StudyError(
             "the table has neither a column 'sample' nor a column 'image'",
-            where=f"{path}, row 1",
+            where=f"{path}, row {line}",
             allowed=", ".join(COLUMNS),
             remedy="add one of them: it says which image a row speaks of",
         )

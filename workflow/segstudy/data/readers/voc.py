@@ -6,6 +6,7 @@ M. Everingham et al., "The Pascal Visual Object Classes Challenge", IJCV 88, 201
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import pandas as pd
 
 from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError
+from segstudy.core.names import readable
 from segstudy.data.images.label_map import binary
-from segstudy.data.readers.annotation_files import classes_of_values, read_bounded, subset_in
+from segstudy.data.readers.annotation_files import by_stem, classes_of_values, read_text, subset_in
 from segstudy.data.readers.discovery import few, folders, frame, only, pictures, relative
 from segstudy.data.readers.folder import set_groups
 from segstudy.data.readers.sample_names import named
@@ -76,12 +78,12 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
     """Return one row for each image that has a mask or is listed; the lists are the official subsets.
 
     Raises:
-        StudyError: an image is in two lists.
+        StudyError: an image is in two lists, or two files have one name.
     """
     top, repairs = _top(root), list[str]()
-    masks = {path.stem: path for path in pictures(_mask_folder(top))}
-    subsets = _subsets(top)
-    images = {path.stem: path for path in pictures(top / "JPEGImages")}
+    masks = by_stem(_mask_folder(top), root, repairs)
+    images = by_stem(top / "JPEGImages", root)
+    subsets = _subsets(top, {*images, *masks})
     missing = sorted((set(masks) | set(subsets)) - set(images))
     if missing:
         repairs.append(f"{len(missing)} masks or entries of lists without an image are left out: {few(missing)}")
@@ -114,12 +116,16 @@ def _mask_folder(top: Path) -> Path | None:
     return next((top / name for name in _MASKS if (top / name).is_dir()), None)
 
 
-def _subsets(top: Path) -> dict[str, str]:
-    """Return {image: official subset} of the lists train.txt, val.txt and test.txt."""
+def _subsets(top: Path, known: Collection[str]) -> dict[str, str]:
+    """Return {image: official subset} of the lists train.txt, val.txt and test.txt.
+
+    A line is a name, which may hold spaces, or several names (`known` are those of files).
+    """
     subset_of: dict[str, str] = {}
     for path in sorted((top / "ImageSets" / "Segmentation").glob("*.txt")):
         subset = subset_in(path.name)
-        for name in read_bounded(path).decode("utf-8", "replace").split() if subset else ():
+        lines = read_text(path).splitlines() if subset else ()
+        for name in (name for line in lines for name in _listed(readable(line.strip()), known)):
             if subset_of.setdefault(name, subset) != subset:
                 raise StudyError(
                     f"{name} is listed as {subset_of[name]} and as {subset}",
@@ -129,14 +135,20 @@ def _subsets(top: Path) -> dict[str, str]:
     return subset_of
 
 
+def _listed(line: str, known: Collection[str]) -> list[str]:
+    """Return the names in a line of a list."""
+    line, words = line.removeprefix('"').removesuffix('"'), line.split()
+    return words if line not in known and any(word in known for word in words) else [line] if line else []
+
+
 def _labels(top: Path) -> dict[str, int | str]:
     """Return {name: value or colour}, background and void too."""
     names, colours = top / "class_names.txt", top / "labelmap.txt"
     if colours.is_file():
-        lines = read_bounded(colours).decode("utf-8", "replace").splitlines()
+        lines = read_text(colours).splitlines()
         return dict(_colour(line, colours) for line in lines if line.strip() and not line.startswith("#"))
     if names.is_file():
-        lines = [line.strip() for line in read_bounded(names).decode("utf-8", "replace").splitlines() if line.strip()]
+        lines = [line.strip() for line in read_text(names).splitlines() if line.strip()]
         # LabelMe writes the background first, as value 0; its own __ignore__ is -1 and not in this file.
         return {name: value for value, name in enumerate(name for name in lines if name not in VOID_NAMES)}
     return {}
