@@ -12,6 +12,8 @@ from PIL import Image
 from segstudy.cli import app
 from segstudy.config.load import load_study, read_config
 from segstudy.data.find_annotators import counted
+from segstudy.data.find_layout import layouts
+from segstudy.data.index import build_index
 from tests.helpers import formats
 
 SIZE = (40, 48)
@@ -99,6 +101,38 @@ def test_names_that_begin_differently(here, capsys, labels):
     assert code == 0, said
     layout = written(here, "numbers")[1]["layout"]
     assert layout == {"images": "photos", "masks": labels, "image_prefix": "img_", "mask_prefix": "mask_"}
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "expected"),
+    [
+        ("train/{}_sat", "train/{}_mask", {"images": "train", "masks": "train", "image_suffix": "_sat"}),
+        ("images/{}_image", "masks/{}_mask", {"images": "images", "masks": "masks", "image_suffix": "_image"}),
+        ("T{0}/a_{0}", "T{0}/a_{0}_mask", {"images": ".", "masks": "."}),
+        ("raw/T{0}/a", "raw/T{0}/a_mask", {"images": "raw", "masks": "raw"}),
+        ("im/train/T{0}/{0}_8bit", "gt/train/T{0}/{0}_mask", {"images": "im/train", "masks": "gt/train"}),
+    ],
+)
+def test_endings_and_trees_of_folders(tmp_path, image, mask, expected):
+    for i in range(4):
+        write(tmp_path / f"{image.format(i)}.png", np.random.default_rng(i).integers(0, 255, (*SIZE, 3)))
+        write(tmp_path / f"{mask.format(i)}.png", squares(255))
+    if "8bit" in image:
+        write(tmp_path / "gt/train/T0/x_mask.png", squares(255))
+        write(tmp_path / "im/train/T0/x_8bit.png", np.random.default_rng(7).integers(0, 255, (*SIZE, 3)))
+        expected = {**expected, "image_suffix": "_8bit"}
+    ways = layouts(tmp_path)
+    assert [(reader, layout.model_dump(exclude_defaults=True)) for reader, layout, _ in ways] == [
+        ("folder", {**expected, "mask_suffix": "_mask"})
+    ]
+    assert len(build_index("folder", tmp_path, layout=ways[0][1])) == (5 if "8bit" in image else 4)
+
+
+def test_folders_of_subsets_stay_apart(tmp_path):
+    for i, folder in enumerate(("x/train", "x/test")):
+        write(tmp_path / folder / "a.png", np.random.default_rng(i).integers(0, 255, (*SIZE, 3)))
+        write(tmp_path / folder / "a_mask.png", squares(255))
+    assert {layout.images for _, layout, _ in layouts(tmp_path)} == {"x/train", "x/test"}
 
 
 def test_groups_are_guessed_and_said(here, capsys):

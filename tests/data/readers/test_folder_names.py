@@ -252,3 +252,30 @@ def test_all_images_with_unreadable_headers_are_named(tmp_path):
     text = refused(tmp_path)
     assert "2 of 3 images cannot be used" in text and "images/a.png: the image cannot be read" in text
     assert "images/c.png: the image cannot be read" in text and "images/b.png" not in text
+
+
+@pytest.mark.parametrize("masks", ["all", "drawn"])
+def test_images_and_masks_called_differently_at_the_end(tmp_path, masks):
+    for name in ("1", "2"):
+        picture(tmp_path / "all" / f"{name}_sat.png")
+        mask(tmp_path / masks / f"{name}_gt_ids.png")
+    picture(tmp_path / "all" / "legend.png")
+    assert "layout.image_suffix" in refused(tmp_path, images="all", masks=masks)
+    frame = listed(tmp_path, images="all", masks=masks, image_suffix="_sat", mask_suffix="_gt_ids")
+    assert dict(frame["mask"]) == {"1_sat": f"{masks}/1_gt_ids.png", "2_sat": f"{masks}/2_gt_ids.png"}
+    assert said(frame, "left out, no name of an image or a mask", "all/legend.png")
+
+
+def test_folders_of_patients_in_which_masks_lie_beside_images(tmp_path):
+    """LGG, BUSI: the second object of an image has a number behind the suffix."""
+    for folder, name in (("T0", "a"), ("T0", "b"), ("T1", "a")):
+        picture(tmp_path / folder / f"{name}.png")
+        mask(tmp_path / folder / f"{name}_mask.png")
+    mask(tmp_path / "T0" / "a_mask_1.png")
+    frame = listed(tmp_path, images=".", masks=".", mask_suffix="_mask")
+    assert dict(frame["mask"]) == {"T0_a": "T0/a_mask*", "T0_b": "T0/b_mask.png", "T1_a": "T1/a_mask.png"}
+    assert said(frame, "one mask file an object, joined: a") and not said(frame, "nobody looks into")
+    picture(tmp_path / "T0" / "c_mask_1.png")  # an image of that name: nothing is called c
+    assert "T0_c_mask_1" in listed(tmp_path, images=".", masks=".", mask_suffix="_mask").index
+    mask(tmp_path / "T0" / "a_mask_x.png")
+    assert "image 'a' has several masks" in refused(tmp_path, images=".", masks=".", mask_suffix="_mask")

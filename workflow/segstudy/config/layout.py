@@ -40,6 +40,9 @@ class Layout(Options):
     )
     mask_prefix: str = added_key("", description="what stands before the image's name in a mask's name, such as mask_")
     image_prefix: str = added_key("", description="what stands before the rest of an image's name, such as img_")
+    image_suffix: str = added_key(
+        "", description="what stands behind the rest of an image's name, such as _sat beside a mask's _mask"
+    )
     second_masks: Below | None = added_key(None, description="folder of a second person's masks")
     second_suffix: str | None = added_key(
         None,
@@ -97,6 +100,10 @@ class Layout(Options):
             folders, suffixes = [self.second_masks], [self.second_suffix]
         count = max(len(folders), len(suffixes))
         return list(zip(folders or [None] * count, suffixes or [None] * count, strict=True))
+
+    def bare(self, image: str) -> str:
+        """Return what an image's name shares with those of its masks: without `image_prefix` and `image_suffix`."""
+        return image.removeprefix(self.image_prefix).removesuffix(self.image_suffix)
 
     def tables_in(self, folder: Path) -> list[Path]:
         """Return the tables of samples in a folder: the named one, else `samples.csv`, else its other spellings."""

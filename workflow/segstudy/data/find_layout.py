@@ -11,6 +11,7 @@ from segstudy.config.layout import Layout
 from segstudy.config.readers import READERS
 from segstudy.core.errors import StudyError
 from segstudy.data.find_annotators import annotators
+from segstudy.data.find_pairs import in_trees, with_endings
 from segstudy.data.images.read_masks import read_mask
 from segstudy.data.readers.discovery import folders, pictures, relative
 from segstudy.data.readers.folder_layout import place
@@ -36,7 +37,8 @@ def layouts(root: Path) -> list[tuple[str, Layout, str]]:
     several = _of_annotators(root, names, images)
     if several or plain:
         return several[:MOST] or [("folder", Layout(), reader_module("folder").TITLE)]
-    pairs = _paired_folders(root, names, images)
+    pairs = _paired_folders(root, names, images) or with_endings(root, names, _look_like_masks)
+    pairs = in_trees(root, names, pairs)
     if not pairs:
         reader_module("folder").index(root, Layout())  # its error says what is missing
         return [("folder", Layout(), reader_module("folder").TITLE)]
@@ -55,7 +57,8 @@ def _of_annotators(
             (folder, suffix): count
             for folder, others in names.items()
             for suffix, count in _suffixes(stems, others, apart=images != folder).items()
-            if count and _look_like_masks(folder, suffix)
+            # A folder with images of these names besides is another patient's.
+            if count and not (suffix and folder != images and {*stems} & {*others}) and _look_like_masks(folder, suffix)
         }
         for group in annotators(stems, places):
             suffix = group[0][1]

@@ -175,7 +175,7 @@ def _in_one_folder(
     """
     masks, rois = (_inner(place(base, kind, layout), below) for kind in ("masks", "rois"))
     images = images_in(folder, masks, root, layout)
-    bare = {name.removeprefix(layout.image_prefix): path for name, path in images.items()}
+    bare = {layout.bare(name): path for name, path in images.items()}
     others = tuple(suffix for _, suffix in layout.annotators if suffix)
     first = Affixes(layout.mask_prefix, layout.mask_suffix, others)
     wanted = [("mask", masks, first), ("roi", rois, Affixes())]
@@ -190,7 +190,7 @@ def _in_one_folder(
     return {
         name: {
             "image": relative(path, root),
-            **{column: files.get(name.removeprefix(layout.image_prefix), "") for column, files in by_column.items()},
+            **{column: files.get(layout.bare(name), "") for column, files in by_column.items()},
         }
         for name, path in images.items()
     }
@@ -228,7 +228,7 @@ def _left_out(rows: list[dict[str, str]], top: Path, root: Path, layout: Layout,
             unpaired = [relative(p, root) for one in inner for p in pictures(one) if p not in used]
             if unpaired and folder != images:
                 said.append(f"{folder.name}: no image is called like these, left out: {few(unpaired)}")
-            elif unpaired and layout.image_prefix:
+            elif unpaired and (layout.image_prefix or layout.image_suffix):
                 said.append(f"{folder.name}: left out, no name of an image or a mask: {few(unpaired)}")
     return said
 
@@ -290,5 +290,6 @@ def _nothing_pairs(rows: list[dict[str, str]], top: Path, root: Path, layout: La
         where=root,
         allowed="a mask has the name of its image, or that name and layout.mask_suffix",
         remedy="set layout.mask_suffix, or where names begin differently (img_1, mask_1) layout.image_prefix and "
-        "layout.mask_prefix; or rename the files, or name the pairs in columns image and mask of samples.csv",
+        "layout.mask_prefix, where they end differently (1_sat, 1_mask) layout.image_suffix and layout.mask_suffix; "
+        "or rename the files, or name the pairs in columns image and mask of samples.csv",
     )

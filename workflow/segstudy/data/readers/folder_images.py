@@ -11,6 +11,7 @@ from segstudy.core.names import file_columns, readable
 from segstudy.data.images.locate import page_of
 from segstudy.data.images.read import page_count
 from segstudy.data.readers.discovery import LOSSY_SUFFIXES, few, pictures, relative
+from segstudy.data.readers.folder_pairs import numbered
 
 
 def images_in(folder: Path, masks: Path | None, root: Path, layout: Layout) -> dict[str, Path]:
@@ -21,9 +22,12 @@ def images_in(folder: Path, masks: Path | None, root: Path, layout: Layout) -> d
     """
     paths_by_name: dict[str, list[Path]] = {}
     has_affix = layout.mask_suffix or layout.mask_prefix
-    for path in pictures(folder):
-        name = readable(path.stem)
-        if name.startswith(layout.image_prefix) and not (folder == masks and _is_mask(name, layout)):
+    files = [(readable(path.stem), path) for path in pictures(folder)]
+    bare_names = {layout.bare(name): path for name, path in files}
+    for name, path in files:
+        is_image = name.startswith(layout.image_prefix) and name.endswith(layout.image_suffix)
+        is_mask = _is_mask(name, layout) or numbered(name, bare_names, layout.mask_prefix, layout.mask_suffix)
+        if is_image and not (folder == masks and is_mask):
             paths_by_name.setdefault(name, []).append(path)
     for name, paths in paths_by_name.items():
         lossy = [path for path in paths if path.suffix.casefold() in LOSSY_SUFFIXES]

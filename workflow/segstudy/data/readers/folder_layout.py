@@ -93,7 +93,7 @@ def image_folders(folder: Path, besides: Collection[Path] = ()) -> list[Path]:
 def not_used(base: Path, layout: Layout) -> list[Path]:
     """Return the folders beside images and masks that hold pictures that are not read."""
     places = [*(place(base, kind, layout) for kind in NAMES), *annotator_places(base, layout)]
-    used = [folder for folder in places if folder]
+    used = [inner for folder in places if folder for inner in (folder, *image_folders(folder))]
     used += [above for folder in used for above in folder.parents]
     return [folder for folder in subfolders(base) if folder not in used and has_pictures(folder)]
 

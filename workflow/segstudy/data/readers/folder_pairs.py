@@ -13,6 +13,7 @@ from segstudy.data.readers.discovery import LOSSY_SUFFIXES, few, pictures, relat
 
 SUFFIXES = ("_mask", "_label", "_seg", "_gt", "_segmentation", "_roi")  # what often stands behind the image's name
 PERSON = re.compile(r"1st|2nd|first|second|annot|expert|observer|rater|reader|grader|manual", re.IGNORECASE)
+NUMBER = re.compile(r"[_-]\d+$")  # behind the suffix of a mask: a_mask_1, a_mask_2
 SEPARATORS = "_-"  # before what tells the objects of an image apart
 
 
@@ -36,7 +37,8 @@ def pair(images: Mapping[str, Path], folder: Path, root: Path, affixes: Affixes)
 
     A mask is called like its image, with prefix and suffix (or one of `SUFFIXES`) around the name and perhaps a second
     extension (`im1.ah.ppm`). Where there is no such file, one file for each object: `im1_1.png`, `im1_2.png`, or a
-    folder `im1` with whatever names. The suffix told, nothing but that is looked for.
+    folder `im1` with whatever names. The suffix told, nothing but that is looked for; where masks lie among the images,
+    with numbers behind it too: `im1_mask.png`, `im1_mask_1.png` are one mask in pieces.
 
     Args:
         images: name -> path of the images.
@@ -49,8 +51,10 @@ def pair(images: Mapping[str, Path], folder: Path, root: Path, affixes: Affixes)
     """
     whole: dict[str, list[Path]] = {}
     objects: dict[str, list[Path]] = {}
+    pieces: dict[str, list[Path]] = {}
     repairs: list[str] = []
     image_paths, fixed_suffix = set(images.values()), affixes.suffix is not None
+    among_images = any(path.parent == folder for path in image_paths)
     suffixes = SUFFIXES if affixes.suffix is None else (affixes.suffix,)
     for path in pictures(folder):
         stem = readable(path.stem)
@@ -60,6 +64,8 @@ def pair(images: Mapping[str, Path], folder: Path, root: Path, affixes: Affixes)
         name = _image_of(stem, images, suffixes, plain=not fixed_suffix)
         if name is not None:
             whole.setdefault(name, []).append(path)
+        elif among_images and (name := numbered(stem, images, "", affixes.suffix)) is not None:
+            pieces.setdefault(name, []).append(path)
         elif not fixed_suffix and (name := _object_of(stem, images)) is not None:
             objects.setdefault(name, []).append(path)
     inside = (
@@ -75,6 +81,9 @@ def pair(images: Mapping[str, Path], folder: Path, root: Path, affixes: Affixes)
     for name, place in inside.items():
         _check_alone(name, [place], whole.get(name, []), root)
         masks[name] = f"{relative(place, root)}/*"
+    for name, paths in pieces.items():
+        begins = f"{affixes.prefix}{name}{affixes.suffix}"
+        masks[name] = _all_that_begin(begins, [*whole.get(name, []), *paths], name, folder, root)
     odd = [masks[name] for name, paths in objects.items() if len(paths) == 1]
     if len(odd) < len(whole) and odd:
         repairs.append(
@@ -131,11 +140,33 @@ def _pattern(name: str, paths: list[Path], objects: Mapping[str, list[Path]], ro
     """Return the start that the names of an image's objects share and no other image's objects have, with a *."""
     begins = f"{prefix}{name}{readable(paths[0].stem)[len(prefix) + len(name)]}"
     others = [other for other in objects if f"{prefix}{other}".startswith(begins)]
-    stored = paths[0].name  # where accents are two characters each, the beginning is longer
-    start = next(stored[:end] for end in range(len(stored) + 1) if readable(stored[:end]) == begins)
+    start = _stored_start(paths[0], begins)
     if others or not all(path.name.startswith(start) for path in paths):
         raise _ambiguous(name, [*paths, *(path for other in others for path in objects[other])], root)
     return f"{relative(paths[0].parent / start, root)}*"
+
+
+def _stored_start(path: Path, begins: str) -> str:
+    """Return how a file's name begins on disk: where accents are two characters each, that is longer."""
+    return next(path.name[:end] for end in range(len(path.name) + 1) if readable(path.name[:end]) == begins)
+
+
+def _all_that_begin(begins: str, paths: list[Path], name: str, folder: Path, root: Path) -> str:
+    """Return the pattern of the files that `begins` begins, which are `paths` and no others."""
+    start = _stored_start(paths[0], begins)
+    found = [path for path in pictures(folder) if path.name.startswith(start)]
+    if {*found} != {*paths}:
+        raise _ambiguous(name, [*paths, *(path for path in found if path not in paths)], root)
+    return f"{relative(folder / start, root)}*"
+
+
+def numbered(stem: str, images: Mapping[str, Path], prefix: str, suffix: str | None) -> str | None:
+    """Return the image of which a file called `stem` holds one object, by a number behind the suffix of the masks."""
+    name = NUMBER.sub("", stem)
+    if not suffix or name == stem or not (name.startswith(prefix) and name.endswith(suffix)):
+        return None
+    name = name.removeprefix(prefix).removesuffix(suffix)
+    return name if name in images else None
 
 
 def _ambiguous(name: str, paths: list[Path], root: Path) -> StudyError:
