@@ -349,6 +349,14 @@ def test_a_class_that_is_none_by_its_name_is_void_and_an_empty_image_is_declared
     (exception,) = dataset["exceptions"]
     assert exception["kind"] == "mask_constant" and exception["samples"] == ["im_2"]
     assert "1 of 2 images hold no object. Not labelled yet?" in text
+    sliver = content["annotations"][0] | {"id": 99, "image_id": 2, "segmentation": [[5.6, 3, 5.9, 3, 5.9, 9]]}
+    content["annotations"].append(sliver)  # whether this image holds an object nobody knows
+    path.write_text(json.dumps(content))
+    (here / "studies" / "crowd.yaml").unlink()
+    code, said = init(capsys, root)
+    assert (
+        code == 0 and "exceptions" not in written(here, "crowd")[1] and "annotations: they draw nothing in im_2" in said
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ import pandas as pd
 
 from segstudy.config.classes_in_files import proposed, with_classes
 from segstudy.config.layout import Layout
+from segstudy.config.paths import CONVERTED_MANIFEST
 from segstudy.config.readers import ANNOTATIONS, CLASSES_IN_FILES, CONVERTED, WITH_LAYOUT
+from segstudy.core.files import read_json
 from segstudy.data.convert import convert
 from segstudy.data.images.deep import OtherChannels, needs_tifffile
 from segstudy.data.images.label_map import Labels, looks_inverted, some_look_inverted
@@ -24,6 +26,7 @@ from segstudy.data.index import build_index
 from segstudy.data.inspect_files import decode
 from segstudy.data.name_groups import Groups, guess_groups
 from segstudy.data.object_sizes import object_card
+from segstudy.data.readers.discovery import few
 from segstudy.data.readers.registry import labels_of, reader_module
 from segstudy.data.value_maps import VOID, ZERO, meanings, order, scarce_zero, value_maps
 from segstudy.data.value_shapes import are_numbers, is_outline
@@ -107,7 +110,7 @@ def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int)
     elif not keys:
         keys, said, asked = _meaning(labels, samples, [files / mask for mask in chosen["mask"]])
         questions += asked
-    for more, words, asked in (_orientation(samples), _empty(samples, reader, len(labelled))):
+    for more, words, asked in (_orientation(samples), _empty(samples, reader, files, len(labelled))):
         keys, said, questions = keys | more, said | words, questions + asked
     mixed = "" if value_maps(samples) else some_look_inverted(samples, labels)
     said |= {"masks": mixed} if mixed else {}
@@ -223,16 +226,22 @@ def _orientation(samples: pd.DataFrame) -> Answer:
     return {}, {}, [Question(f"{len(told)} photographs note that they lie on their side or head.", options)]
 
 
-def _empty(samples: pd.DataFrame, reader: str, labelled: int) -> Answer:
-    """Return the exception for images of annotation files that hold no object, which are background all over."""
-    names = list(samples.loc[samples["foreground"] == 0, "sample"]) if reader in ANNOTATIONS else []
-    if not names or len(names) == len(samples):
-        return {}, {}, []
+def _empty(samples: pd.DataFrame, reader: str, files: Path, labelled: int) -> Answer:
+    """Return the exception for images of annotation files that hold no object, which are background all over.
+
+    Images whose annotations draw nothing are left to the checks: whether they hold an object, nobody has said.
+    """
+    blank = read_json(files / CONVERTED_MANIFEST)["blank"] if reader in ANNOTATIONS else []
+    empty = list(samples.loc[samples["foreground"] == 0, "sample"]) if reader in ANNOTATIONS else []
+    names = [name for name in empty if name not in blank]
+    said = {"annotations": f"they draw nothing in {few(blank)}; the study stops until this is mended"} if blank else {}
+    if not names or len(empty) == len(samples):
+        return {}, said, []
     exception: dict[str, Any] = {"kind": "mask_constant", "reason": "no object is annotated in these images"}
-    if len(samples) == labelled and len(names) <= SHOWN:
+    if len(samples) == labelled and (len(names) <= SHOWN or blank):
         exception |= {"samples": names}
     seen = f"{len(names)} of {len(samples)} images hold no object. Not labelled yet? Take them out, and this line"
-    return {"exceptions": [exception]}, {"exceptions": seen}, []
+    return {"exceptions": [exception]}, said | {"exceptions": seen}, []
 
 
 def _inverted(samples: pd.DataFrame, labels: Labels) -> Answer:
