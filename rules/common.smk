@@ -23,6 +23,7 @@ from segstudy.config.cell import Cell
 from segstudy.config.load import load_study
 from segstudy.runtime.environment import caches
 from segstudy.core.errors import StudyError
+from segstudy.models.external_check import check_networks
 from segstudy.runtime import locks
 from segstudy.runtime.raw_folder import check_triggers
 from segstudy.study import (
@@ -54,6 +55,9 @@ try:
     STUDY = load_study(
         config, ["config.yaml", *OVERLAYS], workflow.config_settings.config
     )
+    # Jobs have been told, and environments of their own may hold what this process lacks.
+    if workflow.is_main_process and not workflow.deployment_settings.deployment_method:
+        check_networks(STUDY, [Path("config.yaml"), *map(Path, OVERLAYS)])
 except StudyError as error:
     # The message alone: a traceback through Snakemake helps nobody here.
     sys.exit(f"\nError: {error}\n")

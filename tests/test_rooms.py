@@ -29,7 +29,7 @@ ALLOWED = {
     "figures": "core config runtime data.images data models evaluation training inference tables",
     "report": "core config data.images data.readers data evaluation tables",
     "deploy": "core config runtime data.images data.readers data models evaluation inference tables",
-    "cli": "core config runtime data evaluation tables deploy study",
+    "cli": "core config runtime data models evaluation tables deploy study",
 }
 TOP = 8  # modules beside the rooms, at most
 SENTENCES = 3  # of a room's own description

@@ -8,6 +8,7 @@ import pytest
 import tifffile
 import yaml
 from PIL import Image
+from scipy.ndimage import gaussian_filter, maximum_filter
 
 from segstudy.cli import app
 from segstudy.config.load import load_study, read_config
@@ -79,8 +80,77 @@ def test_numbered_objects_classes_and_void_are_told_apart(here, capsys):
     assert init(capsys, folder(here / "classes", [squares(1, 2, 7)] * 6))[0] == 0
     assert written(here, "classes")[1]["classes"] == {"class_1": 1, "class_2": 2, "class_7": 7}
     assert written(here, "classes")[2].experiments["first"].losses == ["cross_entropy"]
-    assert init(capsys, folder(here / "voc", [squares(1, 2, 255)] * 6))[0] == 0
+    outlined = squares(1, 2)
+    outlined[(outlined == 0) & (maximum_filter(outlined, 3) > 0)] = 255
+    assert init(capsys, folder(here / "voc", [outlined] * 6))[0] == 0
     assert written(here, "voc")[1]["ignore"] == 255 and 255 not in written(here, "voc")[1]["classes"].values()
+
+
+@pytest.mark.parametrize("values", [(85, 170, 255), (1, 2, 255)])
+def test_255_that_is_no_outline_is_asked_about(here, capsys, values):
+    code, said = init(capsys, folder(here / "greys", [squares(*values)] * 6))
+    text, dataset, _ = written(here, "greys")
+    assert code == 1 and "not known: The masks hold values" in said and not {"classes", "ignore"} & set(dataset)
+    assert "class_255: 255}  # several kinds of objects" in text and "# ignore: 255" in text
+
+
+def test_many_classes_in_one_mask_are_no_numbered_objects(here, capsys):
+    many = np.kron(np.tile(np.arange(30).reshape(5, 6), (2, 2)), np.ones((4, 4)))  # each class lies in four places
+    code, said = init(capsys, folder(here / "scenes", [many, squares(1, 29), squares(3), squares(7, 9)]))
+    dataset = written(here, "scenes")[1]
+    assert code == 1 and "not known: The masks hold values 1, 2, 3" in said and "above_zero" not in dataset
+
+
+def lossy(mask, quality):
+    """What JPEG makes of a mask."""
+    stream = io.BytesIO()
+    Image.fromarray(mask.astype(np.uint8)).save(stream, "JPEG", quality=quality)
+    return np.asarray(Image.open(stream))
+
+
+@pytest.mark.parametrize("quality", [75, 98, 100])
+def test_masks_that_were_jpeg_once_are_cut_at_half(here, capsys, quality):
+    disc = 255 * (np.hypot(*np.mgrid[-20:20, -24:24]) < 11)
+    code, said = init(capsys, folder(here / "once", [lossy(np.roll(disc, i), quality) for i in range(6)]))
+    assert code == 0, said
+    assert not {"classes", "ignore", "above_zero"} & set(written(here, "once")[1])
+
+
+def test_soft_edges_beside_another_white_are_cut_at_half(here, capsys):
+    soft = gaussian_filter(squares(255), 2)
+    assert init(capsys, folder(here / "soft", [*[soft] * 5, squares(254)]))[0] == 0
+    assert not {"classes", "ignore", "above_zero"} & set(written(here, "soft")[1])
+    code, said = init(capsys, folder(here / "odd", [*[soft] * 5, squares(1, 2)]))
+    text, dataset, _ = written(here, "odd")
+    assert code == 1 and "above_zero" not in dataset and "not known: The masks hold values 1, 2 beside 0" in said
+    assert "# exceptions: [{kind: mask_of_values, reason: " in text
+
+
+def test_masks_of_two_polarities_are_said(here, capsys):
+    masks = [squares(255)] * 4 + [255 - squares(255)] * 3
+    code, said = init(capsys, folder(here / "mixed", masks))
+    assert code == 0 and "masks: 3 of 7 masks look inverted beside the others" in said
+    assert "# To know: 3 of 7 masks look inverted" in written(here, "mixed")[0]
+
+
+def test_an_object_of_another_value_that_fills_its_image_is_an_object(here, capsys):
+    root = folder(here / "twos", [*[squares(2)] * 5, np.full(SIZE, 2)])
+    assert init(capsys, root)[0] == 0
+    assert written(here, "twos")[1]["above_zero"] is True
+
+
+@pytest.mark.parametrize(("answer", "chosen"), [(1, {}), (2, {"mask_suffix": "_cup"}), (3, {"mask_suffix": "_disc"})])
+def test_two_sets_of_masks_in_one_folder_are_a_choice(here, capsys, monkeypatch, answer, chosen):
+    root = folder(here / "eye", [squares(255)] * 6, suffix="_disc")
+    folder(root, [squares(255)] * 5, suffix="_cup")  # one image has no cup
+    code, said = init(capsys, root)
+    assert code == 1 and "can be read in 3 ways" in said and "layout.mask_suffix" in said
+    terminal = io.StringIO(f"{answer}\n")
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stdin", terminal)
+    assert init(capsys, root)[0] == 0
+    layout = written(here, "eye")[1]["layout"]
+    assert layout == {"images": "images", "masks": "masks"} | chosen
 
 
 def test_what_is_not_known_stands_in_the_file_and_stops(here, capsys):
@@ -279,6 +349,14 @@ def test_a_class_that_is_none_by_its_name_is_void_and_an_empty_image_is_declared
     (exception,) = dataset["exceptions"]
     assert exception["kind"] == "mask_constant" and exception["samples"] == ["im_2"]
     assert "1 of 2 images hold no object. Not labelled yet?" in text
+    sliver = content["annotations"][0] | {"id": 99, "image_id": 2, "segmentation": [[5.6, 3, 5.9, 3, 5.9, 9]]}
+    content["annotations"].append(sliver)  # whether this image holds an object nobody knows
+    path.write_text(json.dumps(content))
+    (here / "studies" / "crowd.yaml").unlink()
+    code, said = init(capsys, root)
+    assert (
+        code == 0 and "exceptions" not in written(here, "crowd")[1] and "annotations: they draw nothing in im_2" in said
+    )
 
 
 @pytest.mark.parametrize(

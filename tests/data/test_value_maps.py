@@ -174,6 +174,42 @@ def test_a_lossy_mask_is_cut_at_half(tmp_path):
     assert check_images(samples, index, labels=CELL)["findings"] == []
 
 
+@pytest.mark.parametrize("quality", [75, 85, 90, 95, 98, 100])
+def test_masks_that_were_lossy_once_are_black_and_white(tmp_path, quality):
+    thin = np.zeros((96, 128), bool)  # as vessels are; many specks
+    thin[np.arange(96) % 12 < 3] = True
+    thin[:, np.arange(128) % 20 < 2] = True
+    masks = []
+    for number, mask in enumerate((DISC, thin, RING | CORNER)):
+        Image.fromarray(255 * mask.astype(np.uint8)).save(tmp_path / f"{number}.jpg", quality=quality)
+        masks.append(np.asarray(Image.open(tmp_path / f"{number}.jpg")))
+    index, samples = samples_of(tmp_path, *masks)
+    assert check_images(samples, index, labels=CELL)["findings"] == []
+    shares = [DISC.mean(), thin.mean(), (RING | CORNER).mean()]
+    assert samples["foreground"].to_numpy() == pytest.approx(shares, abs=0.01)
+
+
+def test_classes_near_black_and_white_have_an_inside(tmp_path):
+    mask = grey((DISC, 255), (CORNER, 254), (COLUMNS > 50, 1))
+    assert value_maps(samples_of(tmp_path, mask)[1]).samples == ("s0",)
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_a_mask_of_one_value_is_judged_by_the_others(tmp_path, inverted):
+    masks = [grey((DISC, 2)), grey((CORNER, 2)), np.full(DISC.shape, 2, np.uint8)]
+    labels = CELL._replace(inverted=inverted)
+    index, samples = samples_of(tmp_path, *masks, labels=labels)
+    known = [DeclaredException(kind="mask_constant", reason="the object fills this image")]
+    with pytest.raises(StudyError, match="mask_of_values: 1 masks hold one value all over, 2, which is ") as caught:
+        check_images(samples, index, known, labels=labels)
+    keys = {"classes": {"background": 2, "class_0": 0}} if inverted else {"above_zero": True}
+    assert ("classes: {background: 2, class_0: 0}" if inverted else "above_zero: true") in str(caught.value)
+    index, samples = samples_of(tmp_path, *masks, labels=labels_of("folder", **keys))
+    shares = np.array([DISC.mean(), CORNER.mean(), 1])
+    assert samples["foreground"].to_numpy() == pytest.approx(1 - shares if inverted else shares, abs=1e-6)
+    assert value_maps(samples) is None
+
+
 def test_files_with_another_object_value_each_are_found(tmp_path):
     found = value_maps(samples_of(tmp_path, grey((DISC, 1)), grey((DISC, 2)), grey())[1])
     assert found.samples == ("s0", "s1")

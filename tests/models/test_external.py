@@ -1,5 +1,6 @@
 """Networks of installed libraries, by their path: any size in, the same size out, and clear words when that fails."""
 
+import importlib
 import itertools
 import math
 import subprocess
@@ -13,7 +14,9 @@ from torch import nn
 from segstudy.config.load import load_study
 from segstudy.core.errors import StudyError
 from segstudy.figures.sketch_layout import colours_of, place
+from segstudy.models import external_class
 from segstudy.models.cost import count_flops, count_parameters, count_saved_bytes
+from segstudy.models.external_check import check_networks
 from segstudy.models.layer_table import layer_table
 from segstudy.models.registry import build
 from segstudy.runtime import fingerprint
@@ -208,6 +211,87 @@ def test_what_is_wrong_is_told(settings, told):
 def test_what_is_wrong_with_ones_own_network_is_told(local, name, told):
     with pytest.raises(StudyError, match=told):
         build(own(local, name), 3, 1)
+
+
+def study_of(path):
+    blocks = {"losses": {"dice": {}}, "recipes": {"default": {}}, "datasets": {"d": {"reader": "ph2", "root": "r"}}}
+    asked = {"question": "Which?", "datasets": ["d"], "models": ["net"], "losses": ["dice"], "seeds": 1}
+    models = {"net": {"network": path}, "unused": {"network": "nobody.nets:Net"}}
+    return load_study({"study": "x", "models": models, "experiments": {"e": asked}, **blocks})
+
+
+@pytest.fixture
+def around(tmp_path, monkeypatch):
+    """Write modules of one's own, and forget them afterwards."""
+
+    def write(**texts):
+        for name, text in texts.items():
+            path = tmp_path.joinpath(*name.split("__")).with_suffix(".py")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        importlib.invalidate_caches()
+
+    monkeypatch.syspath_prepend(tmp_path)
+    before = {*sys.modules}
+    yield write
+    for name in {*sys.modules} - before:
+        if name.partition(".")[0] in ("near_nets", "near_blocks", "near"):
+            del sys.modules[name]
+
+
+TRYING = "try:\n    import nobody\nexcept ImportError:\n    conv = 1\n"
+NEAR = "import torch\nfrom near_blocks import conv\nclass Net(torch.nn.Module): pass\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "texts"),
+    [
+        (
+            "near_nets:Net",
+            {"near_nets": NEAR, "near_blocks": TRYING},
+        ),
+        ("near.nets:Net", {"near____init__": "", "near__nets": NEAR, "near_blocks": "def __getattr__(name): return 1"}),
+        (
+            "near_nets:Net",
+            {"near_nets": "from near_blocks import *", "near_blocks": "import near_nets"},
+        ),
+        (f"{MONAI}AttentionUnet", {}),
+        (f"{SMP}UnetPlusPlus", {}),
+        (f"{VISION}fcn_resnet50", {}),
+    ],
+)
+def test_a_network_that_is_there_is_found_without_an_import(around, monkeypatch, path, texts):
+    around(**texts)
+    monkeypatch.setattr(external_class, "find", None)
+    check_networks(study_of(path), [])
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        ({}, "no module near_nets"),
+        ({"near_nets": "class Nett: pass"}, "nothing called 'Net'.*Did you mean 'Nett'"),
+        ({"near_nets": "class Net(:"}, "cannot be imported .SyntaxError"),
+        ({"near_nets": NEAR}, "no module near_blocks, which near_nets needs"),
+        ({"near_nets": NEAR, "near_blocks": "import nobody\ndef conv(): pass"}, "no module nobody"),
+        ({"near_nets": NEAR, "near_blocks": ""}, "cannot import name 'conv'"),
+        ({"near_nets": "import nobody\nraise SystemExit(1)"}, "no module nobody"),
+    ],
+)
+def test_a_network_that_is_not_there_is_told_before_anything_runs(around, texts, told):
+    around(**texts)
+    with pytest.raises(StudyError, match=told) as error:
+        check_networks(study_of("near_nets:Net"), [])
+    assert str(error.value.where) == "config"
+
+
+def test_a_library_that_ends_python_is_told(around):
+    around(near_nets="raise SystemExit(1)")
+    with pytest.raises(StudyError, match=r"near_nets cannot be imported .SystemExit"):
+        build({"network": "near_nets:Net"}, 1, 1)
+    around(near="from torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n        raise SystemExit(2)\n")
+    with pytest.raises(StudyError, match=r"near:Net cannot be built.*SystemExit"):
+        build({"network": "near:Net"}, 1, 1)
 
 
 def test_channels_go_to_arguments_of_any_name(local):

@@ -9,7 +9,7 @@ from segstudy.core.files import read_csv, read_json
 from segstudy.data.card import describe
 from segstudy.data.card_page import card_text
 from segstudy.data.checks.image_checks import check_images
-from segstudy.data.images.label_map import binary, looks_inverted, several
+from segstudy.data.images.label_map import binary, looks_inverted, several, some_look_inverted
 from segstudy.data.index import build_index
 
 LABELS = binary("cell")
@@ -28,6 +28,19 @@ def test_masks_look_inverted_where_most_of_them_fill_image_and_border():
     assert looks_inverted(shares(*[inverted] * 3, (np.nan, np.nan)), LABELS) == "", "too few to tell"
     assert looks_inverted(shares(*[inverted] * 10), several({"wall": 1, "roof": 2})) == ""
     assert "inverted: false" in looks_inverted(shares(*[inverted] * 10), LABELS._replace(inverted=True))
+
+
+def test_masks_of_two_polarities_are_told_from_large_objects():
+    def said(*pairs):
+        return some_look_inverted(shares(*pairs).assign(sample=[f"s{i}" for i in range(len(pairs))]), LABELS)
+
+    inverted, cut, object_ = (0.9, 1.0), (0.8, 0.95), (0.1, 0.05)
+    assert said(*[inverted] * 4, *[object_] * 6).startswith("4 of 10 masks look inverted beside the others, with all")
+    assert "7 of 10 masks look inverted beside the others, with nearly all" in said(*[cut] * 7, *[object_] * 3)
+    assert "s0; look at them" in said(inverted, *[object_] * 9)
+    assert said(cut, *[object_] * 9) == "", "one large object"
+    assert said(*[inverted] * 4, *[(0.4, 0.5)] * 6) == "", "tissue, which fills some tiles and is cut in all"
+    assert said(*[object_] * 10) == "" and said(inverted, inverted, object_) == "", "too few to tell"
 
 
 @pytest.mark.parametrize("inverted", [False, True])

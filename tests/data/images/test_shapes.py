@@ -55,7 +55,7 @@ def test_polygons_of_one_object_are_its_union_and_reach_over_the_edge():
 def test_later_shapes_lie_on_top_void_below_all_and_overlaps_are_counted():
     first, second = shapes.box(0, 0, 10, 10, SIZE), shapes.box(5, 0, 15, 10, SIZE)
     everything = shapes.box(0, 0, 80, 60, SIZE)
-    mask, overlap, lost = shapes.draw([(1, first), (2, second), (shapes.VOID, everything)], SIZE)
+    mask, overlap, lost, _ = shapes.draw([(1, first), (2, second), (shapes.VOID, everything)], SIZE)
     assert [int((mask == value).sum()) for value in (1, 2, 255)] == [50, 100, 60 * 80 - 150]
     assert overlap == 50 / (60 * 80) and lost == 0
     assert shapes.draw([(1, first), (1, second)], SIZE).overlap == 0, "of one class"

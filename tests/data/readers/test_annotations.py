@@ -117,10 +117,8 @@ def test_boxes_of_four_corners_are_drawn_and_unknown_kinds_refused(tmp_path):
     on_the_edge = abs(columns - 8) + abs(rows - 8) == 6  # which of these belong to it is the library's choice
     assert (drawn(index, tmp_path)[~on_the_edge] == inside[~on_the_edge]).all()
     assert (drawn(index, tmp_path, 1)[6:10, 4:12] == 1).all() and drawn(index, tmp_path, 1).sum() == 32
-    (said,) = index.attrs["repairs"]
-    assert said.startswith("2 points and lines are no areas and are left out") and said.endswith(
-        "nothing is drawn, in 3"
-    )
+    assert index.attrs["repairs"] == ["2 points and lines are no areas and are left out"]
+    assert json.loads((tmp_path / "converted" / "converted.json").read_text())["blank"] == ["3"]
     write_labelme(root / "3.json", ("cuboid", SQUARE + SQUARE))
     assert "3: a shape of 'cell' is of the kind 'cuboid', known are polygon, rotation" in refused(
         "labelme", root, tmp_path
@@ -134,6 +132,7 @@ def test_shapes_that_draw_nothing_are_named(tmp_path):
     write_coco(tmp_path / "raw", **content)
     said = index_of("coco", tmp_path / "raw", tmp_path).attrs["repairs"]
     assert said == ["shapes that draw no pixel, because they are empty or thinner than one, in: b"]
+    assert json.loads((tmp_path / "converted" / "converted.json").read_text())["blank"] == ["b"]
 
 
 def test_what_tools_leave_out_is_taken_from_the_picture(tmp_path):

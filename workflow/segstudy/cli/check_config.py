@@ -22,9 +22,11 @@ def check_config(files: Files = None) -> None:
     """
     from segstudy.cli.console import console
     from segstudy.config import dependencies
+    from segstudy.models.external_check import check_networks
     from segstudy.study.plan_view import sight_warnings
 
     study, results = open_study(files, anywhere=True)
+    check_networks(study, study_files(files))
     terminal = console()
     names = ", ".join(map(str, study_files(files)))
     terminal.print(f"Study {study.study}: the config is valid ({names}). Results: {results}/", soft_wrap=True)

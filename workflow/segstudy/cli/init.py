@@ -83,8 +83,8 @@ def _choose_layout(ways: Sequence[tuple[str, Layout, str]], root: Path) -> tuple
         raise StudyError(
             f"this folder can be read in {len(ways)} ways: {'; '.join(words)}",
             where=root,
-            remedy="run this on a terminal and choose, name a folder further below, or say it by layout.images and "
-            "layout.masks in a copy of studies/folder.yaml",
+            remedy="run this on a terminal and choose, name a folder further below, or say it by layout.images, "
+            "layout.masks and layout.mask_suffix in a copy of studies/folder.yaml",
         )
     return ways[_ask("This folder can be read in several ways.", words)][:2]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segstudy.cli.completion import experiments
-from segstudy.cli.config_files import Files, check_name, open_study
+from segstudy.cli.config_files import Files, check_name, open_study, study_files
 from segstudy.core.terminal_text import say
 
 if TYPE_CHECKING:
@@ -39,10 +39,12 @@ def plan(
 ) -> None:
     """Estimate what a study costs before anything runs: cells, hours, disk, the longest chain of jobs."""
     from segstudy.cli.console import console
+    from segstudy.models.external_check import check_networks
     from segstudy.runtime.resources import has_gpu
     from segstudy.study.plan import show
 
     study, results = open_study(files)
+    check_networks(study, study_files(files))
     show(study, results, console(), int(has_gpu()) if gpus is None else gpus, threads)
 
 

@@ -26,6 +26,7 @@ from segstudy.data.annotators import join_masks
 from segstudy.data.images.encoded import suffix_of
 from segstudy.data.images.label_map import Labels
 from segstudy.data.images.read_masks import read_labels
+from segstudy.data.images.shapes import Drawn
 from segstudy.data.index import check_root, list_samples
 from segstudy.data.readers.annotation_files import Sample
 from segstudy.data.readers.discovery import few, frame, relative
@@ -69,25 +70,30 @@ def convert(
     """
     check_root(reader_module(reader), root, dataset or reader)
     with atomic_folder(out) as folder:
-        rows, repairs = (_drawn if reader in CONVERTED else _linked)(reader, root, layout, folder)
+        rows, repairs, blank = (_drawn if reader in CONVERTED else _linked)(reader, root, layout, folder)
         if truth != "first" and labels is not None:
             rows, said = join_masks(rows, folder, labels, truth)
             repairs = [*repairs, *said]
-        write_json(folder / CONVERTED_MANIFEST, {"reader": reader, "repairs": repairs, "images": rows}, sealed=False)
+        manifest = {"reader": reader, "repairs": repairs, "images": rows, "blank": blank}
+        write_json(folder / CONVERTED_MANIFEST, manifest, sealed=False)
     checksums.seal(out / CONVERTED_MANIFEST)  # in its place, which the checksum names
 
 
-def _linked(reader: str, root: Path, layout: Layout, folder: Path) -> tuple[list[Row], list[str]]:
-    """Link the root below `folder`; return the rows of the reader's index, and its repairs."""
+def _linked(reader: str, root: Path, layout: Layout, folder: Path) -> tuple[list[Row], list[str], list[str]]:
+    """Link the root below `folder`; return the rows of the reader's index, its repairs, and no blank sample."""
     os.symlink(os.path.abspath(root), folder / RAW)
     table = list_samples(reader, root, layout)
     rows = table.to_dict("records")
     files = [{column: f"{RAW}/{row[column]}" for column in file_columns(row) if row.get(column)} for row in rows]
-    return [row | paths for row, paths in zip(rows, files, strict=True)], list(table.attrs["repairs"])
+    return [row | paths for row, paths in zip(rows, files, strict=True)], list(table.attrs["repairs"]), []
 
 
-def _drawn(reader: str, root: Path, layout: Layout, folder: Path) -> tuple[list[Row], list[str]]:
-    """Put images and masks of annotations below `folder`; return the rows of an index, and what is to be said."""
+def _drawn(reader: str, root: Path, layout: Layout, folder: Path) -> tuple[list[Row], list[str], list[str]]:
+    """Put images and masks of annotations below `folder`.
+
+    Returns:
+        The rows of an index, what is to be said, and the samples whose annotations draw nothing.
+    """
     module = reader_module(reader)
     repairs: list[str] = []
     rows: list[dict[str, str]] = []
@@ -95,18 +101,21 @@ def _drawn(reader: str, root: Path, layout: Layout, folder: Path) -> tuple[list[
     missing: list[str] = []
     overlaps: list[float] = []
     lost: list[str] = []  # images with shapes that draw nothing
+    blank: list[int] = []  # rows whose shapes all draw nothing
     files: list[dict[str, str]] = []  # of each row: column -> path below the folder
     for number, sample in enumerate(track(module.samples(root, layout, repairs), f"{module.TITLE}: masks")):
         if sample.image is None:
             missing.append(sample.name)
             continue
         try:
-            put, overlap, blank = _put(sample, folder, number)
+            put, drawn = _put(sample, folder, number)
         except StudyError as error:
             problems.append(f"{sample.name}: {error.what}")
             continue
-        overlaps += [overlap] if overlap else []
-        lost += [sample.name] if blank else []
+        if drawn:
+            overlaps += [drawn.overlap] if drawn.overlap else []
+            lost += [sample.name] if drawn.lost else []
+            blank += [len(rows)] if drawn.blank else []
         original = relative(sample.image, root) if isinstance(sample.image, Path) else sample.name
         row = {"sample": sample.name, "image": original, "official_subset": sample.subset, "group": sample.group}
         rows.append(row)
@@ -124,7 +133,7 @@ def _drawn(reader: str, root: Path, layout: Layout, folder: Path) -> tuple[list[
     if layout.table:
         table = with_groups(table, root / layout.table)
     images = [_renamed(row, put, folder) for row, put in zip(table.to_dict("records"), files, strict=True)]
-    return images, list(table.attrs["repairs"])
+    return images, list(table.attrs["repairs"]), [str(images[row]["sample"]) for row in blank]
 
 
 def _check(problems: Sequence[str], missing: Sequence[str], good: int, root: Path, completed: bool) -> None:
@@ -149,27 +158,22 @@ def _check(problems: Sequence[str], missing: Sequence[str], good: int, root: Pat
         raise StudyError("the annotations name no image", where=root)
 
 
-def _put(sample: Sample, folder: Path, number: int) -> tuple[dict[str, str], float, int]:
-    """Put the files of a sample below `folder`.
-
-    Returns:
-        {column: path there}, the share of pixels on which shapes overlap, and the number of shapes that draw nothing.
-    """
+def _put(sample: Sample, folder: Path, number: int) -> tuple[dict[str, str], Drawn | None]:
+    """Put the files of a sample below `folder`; return {column: path there}, and its mask if that is made of shapes."""
     place = {column: folder / f"{column}s" / f".{number}" for column in FILE_COLUMNS}
-    put, overlap = {"image": _put_image(sample, place["image"])}, 0.0
-    lost = 0
+    put, drawn = {"image": _put_image(sample, place["image"])}, None
     if isinstance(sample.mask, Path | bytes):
         put["mask"] = _put_file(sample.mask, place["mask"], sample)
     elif sample.mask is not None:
-        array, overlap, lost = sample.mask()
-        put["mask"] = _put_array(array, place["mask"])
+        drawn = sample.mask()
+        put["mask"] = _put_array(drawn.array, place["mask"])
     if sample.second_mask is not None:
         put["second_mask"] = _put_file(sample.second_mask, place["second_mask"], sample)
     if isinstance(sample.roi, Path | bytes):
         put["roi"] = _put_file(sample.roi, place["roi"], sample)
     elif sample.roi is not None:
         put["roi"] = _put_array(sample.roi(put["image"]), place["roi"])
-    return {column: path.relative_to(folder).as_posix() for column, path in put.items()}, overlap, lost
+    return {column: path.relative_to(folder).as_posix() for column, path in put.items()}, drawn
 
 
 def _put_image(sample: Sample, place: Path) -> Path:

@@ -15,6 +15,7 @@ from segstudy.data.find_pairs import in_trees, with_endings
 from segstudy.data.images.read_masks import read_mask
 from segstudy.data.readers.discovery import folders, pictures, relative
 from segstudy.data.readers.folder_layout import place
+from segstudy.data.readers.folder_pairs import SUFFIXES
 from segstudy.data.readers.registry import reader_module
 
 DEPTH = 3  # levels of folders below the root that are looked into
@@ -82,16 +83,23 @@ def _of_annotators(
 def _paired_folders(
     root: Path, names: Mapping[Path, Sequence[str]], of_images: Sequence[Path]
 ) -> list[tuple[int, Layout, str]]:
-    """Return (pairs, layout, words) of every two folders whose files are called alike, and of suffixes in one."""
+    """Return (pairs, layout, words) of every two folders whose files are called alike, and of suffixes in one.
+
+    Suffixes that many names have are as many sets of masks, each as good as the largest: im1_disc beside im1_cup.
+    """
     found = []
     for images in of_images:
         for masks, others in names.items():
-            suffix, count = _common_suffix(names[images], others, apart=images != masks)
-            if count and _look_like_masks(masks, suffix):
-                places = {"images": relative(images, root) or ".", "masks": relative(masks, root) or "."}
-                layout = Layout(**places, **({"mask_suffix": suffix} if suffix else {}))
-                words = f"images in {places['images']}, masks in {places['masks']}"
-                found.append((count, layout, words + (f", named with {suffix}" if suffix else "")))
+            sets = _mask_suffixes(masks, _suffixes(names[images], others, apart=images != masks))
+            places = {"images": relative(images, root) or ".", "masks": relative(masks, root) or "."}
+            words = f"images in {places['images']}, masks in {places['masks']}"
+            if len(sets) > 1 and not sets.keys() & {"", *SUFFIXES}:
+                joined = f"{words}, all files of an image one mask, one file an object"
+                found.append((max(sets.values()), Layout(**places), joined))
+            for suffix in sets:
+                layout = Layout(**places, **({"mask_suffix": suffix} if suffix or len(sets) > 1 else {}))
+                named = f", named with {suffix}" if suffix else ", named like the images" if len(sets) > 1 else ""
+                found.append((max(sets.values()), layout, words + named))
     return found or _prefixed(root, names)
 
 
@@ -127,11 +135,11 @@ def _by_prefix(stems: Sequence[str]) -> dict[str, set[str]]:
     return parts
 
 
-def _common_suffix(stems: Sequence[str], others: Sequence[str], apart: bool) -> tuple[str, int]:
-    """Return the suffix that makes most names of images names of masks, and of how many."""
-    counts = _suffixes(stems, others, apart)
-    suffix, count = max(counts.items(), key=lambda item: (item[1], -len(item[0])), default=("", 0))
-    return suffix, count
+def _mask_suffixes(masks: Path, counts: Counter[str]) -> dict[str, int]:
+    """Return the suffixes with which most names, or half as many as that, are names of masks, shortest first."""
+    least = max(counts.values()) / 2
+    often = sorted((suffix for suffix, count in counts.items() if 0 < count >= least), key=len)
+    return {suffix: counts[suffix] for suffix in often if _look_like_masks(masks, suffix)}
 
 
 def _suffixes(stems: Sequence[str], others: Sequence[str], apart: bool) -> Counter[str]:

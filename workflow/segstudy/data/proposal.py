@@ -14,18 +14,22 @@ import pandas as pd
 
 from segstudy.config.classes_in_files import proposed, with_classes
 from segstudy.config.layout import Layout
+from segstudy.config.paths import CONVERTED_MANIFEST
 from segstudy.config.readers import ANNOTATIONS, CLASSES_IN_FILES, CONVERTED, WITH_LAYOUT
+from segstudy.core.files import read_json
 from segstudy.data.convert import convert
 from segstudy.data.images.deep import OtherChannels, by_tifffile
-from segstudy.data.images.label_map import Labels, looks_inverted
+from segstudy.data.images.label_map import Labels, looks_inverted, some_look_inverted
 from segstudy.data.images.read import page_count
 from segstudy.data.images.reading import configured
 from segstudy.data.index import build_index
 from segstudy.data.inspect_files import decode
 from segstudy.data.name_groups import Groups, guess_groups
 from segstudy.data.object_sizes import object_card
+from segstudy.data.readers.discovery import few
 from segstudy.data.readers.registry import labels_of, reader_module
-from segstudy.data.value_maps import VOID, ZERO, meanings, order, scarce_zero
+from segstudy.data.value_maps import VOID, ZERO, meanings, order, scarce_zero, value_maps
+from segstudy.data.value_shapes import are_numbers, is_outline
 
 LOOKED_AT = 200  # images whose masks are decoded; more are sampled evenly
 MOST_CLASSES = 24
@@ -104,10 +108,12 @@ def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int)
     if settings.get("classes") and "classes" not in keys:
         said["reader"] = "classes in the files: " + ", ".join(labels.foreground)
     elif not keys:
-        keys, said, asked = _meaning(labels, samples)
+        keys, said, asked = _meaning(labels, samples, [files / mask for mask in chosen["mask"]])
         questions += asked
-    for more, words, asked in (_orientation(samples), _empty(samples, reader, len(labelled))):
+    for more, words, asked in (_orientation(samples), _empty(samples, reader, files, len(labelled))):
         keys, said, questions = keys | more, said | words, questions + asked
+    mixed = "" if value_maps(samples) else some_look_inverted(samples, labels)
+    said |= {"masks": mixed} if mixed else {}
     labels = labels_of(reader, **{key: value for key, value in (keys | settings).items() if key != "exceptions"})
     return Proposal(
         reader=reader,
@@ -121,7 +127,7 @@ def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int)
         groups=None if (rows["group"] != "").any() or reader not in WITH_LAYOUT else guess_groups(list(rows["sample"])),
         foreground=tuple(labels.foreground),
         objects=object_card(chosen, files, labels),
-        repairs=tuple(rows.attrs.get("repairs", [])),
+        repairs=(*([mixed] if mixed else []), *rows.attrs.get("repairs", [])),
         problems=tuple(f"{s}: {text}" for s, text in zip(samples["sample"], samples["problem"], strict=True) if text),
     )
 
@@ -160,34 +166,49 @@ def _holds_stacks(root: Path, layout: Layout) -> bool:
     return any(not by_tifffile(path) and page_count(path) > 1 for path in stacks)
 
 
-def _meaning(labels: Labels, samples: pd.DataFrame) -> Answer:
-    """Return keys that say what the values of the masks mean, what was seen, and what has to be asked."""
+def _meaning(labels: Labels, samples: pd.DataFrame, masks: Sequence[Path]) -> Answer:
+    """Return keys that say what the values of the masks mean, what was seen, and what has to be asked.
+
+    Args:
+        labels: as the masks were read.
+        samples: what was seen of them.
+        masks: the file of each sample's mask.
+    """
     if labels.values or labels.several:
         return {}, {}, []
-    masks = [_counts(text) for text in samples["mask_counts"] if isinstance(text, str) and text]
-    files = Counter(value for counts in masks for value in counts)
-    pixels = sum((Counter(counts) for counts in masks), Counter[str]())
+    texts = zip(masks, samples["mask_counts"], strict=True)
+    counted = [(mask, _counts(text)) for mask, text in texts if isinstance(text, str) and text]
+    files = Counter(value for _, counts in counted for value in counts)
+    pixels = sum((Counter(counts) for _, counts in counted), Counter[str]())
     objects = sorted((value for value in files if value not in ZERO), key=order)
-    zero = bool(ZERO & files.keys())
-    most = int(pd.to_numeric(samples["mask_values"], errors="coerce").fillna(0).max())
-    two = zero and set(objects) <= {"1", "255"} and not _together(masks, "1", "255")
-    if not objects or (len(objects) == 1 and most <= 2) or two:
+    zero, maps = bool(ZERO & files.keys()), value_maps(samples)
+    if not maps and (zero or len(objects) <= 1):
         return _inverted(samples, labels)
     shown = f"values {', '.join(objects[:SHOWN])}{' ...' if len(objects) > SHOWN else ''}"
     spelt = f"{shown} {'beside' if zero else 'and no'} 0"
-    seldom = sum(files[value] for value in objects) < len(objects) * len(masks) / 4
-    if most > MOST_CLASSES or _numbered(masks, objects) or (len(objects) > MOST_CLASSES and seldom):
+    if zero and len(objects) == 1:
+        return {"above_zero": True}, {"above_zero": f"{spelt}: all that is not 0 is object"}, []
+    distinct = pd.to_numeric(samples["mask_values"], errors="coerce").fillna(0)
+    rich = [masks[place] for place in np.argsort(-distinct.to_numpy(), kind="stable") if distinct.iloc[place] > 2]
+    seldom = sum(files[value] for value in objects) < len(objects) * len(counted) / 4
+    many = distinct.max() > MOST_CLASSES or (len(objects) > MOST_CLASSES and seldom)
+    numbers = many or _numbered([counts for _, counts in counted], objects)
+    if numbers and are_numbers(rich, any(value.startswith("#") for value in objects)):
         return {"above_zero": True}, {"above_zero": f"{spelt}: numbered objects; all that is not 0 is object"}, []
     found = meanings(pixels)
-    if not scarce_zero(pixels):
-        border = next((value for value in objects if value in VOID), None)
-        if border and len(objects) > 2:
-            keys, said = found[1].keys, f"{border} beside classes: void, as in VOC"
+    recur = all(files[value] > (distinct > 0).sum() / 4 for value in objects)
+    border = next((value for value in objects if value in VOID), None)
+    if not scarce_zero(pixels) and border and len(objects) > 2:
+        if is_outline((mask for mask, counts in counted if border in counts), border):
+            keys, said = found[1].keys, f"{border} is a thin line around the others: void, as in VOC"
             return keys, {"classes": f"{spelt}; rename them", "ignore": said}, []
-        if not border and all(files[value] > len(masks) / 4 for value in objects):
-            return found[0].keys, {"classes": f"{spelt}, the same in most masks; rename them"}, []
-    options = tuple(Option(keys, words.partition("; rename")[0]) for keys, words in found)
-    return {}, {}, [Question(f"The masks hold {spelt}. What do they mean?", options)]
+    elif not scarce_zero(pixels) and not border and not many and recur:
+        return found[0].keys, {"classes": f"{spelt}, the same in most masks; rename them"}, []
+    options = [Option(keys, words.partition("; rename")[0]) for keys, words in found]
+    if maps and 2 * len(maps.samples) < len(samples):
+        known = {"kind": "mask_of_values", "reason": "black and white with soft edges or noise, cut at half"}
+        options.append(Option({"exceptions": [known]}, "what is brighter than half is object; other values are noise"))
+    return {}, {}, [Question(f"The masks hold {spelt}. What do they mean?", tuple(options))]
 
 
 def _orientation(samples: pd.DataFrame) -> Answer:
@@ -205,16 +226,22 @@ def _orientation(samples: pd.DataFrame) -> Answer:
     return {}, {}, [Question(f"{len(told)} photographs note that they lie on their side or head.", options)]
 
 
-def _empty(samples: pd.DataFrame, reader: str, labelled: int) -> Answer:
-    """Return the exception for images of annotation files that hold no object, which are background all over."""
-    names = list(samples.loc[samples["foreground"] == 0, "sample"]) if reader in ANNOTATIONS else []
-    if not names or len(names) == len(samples):
-        return {}, {}, []
+def _empty(samples: pd.DataFrame, reader: str, files: Path, labelled: int) -> Answer:
+    """Return the exception for images of annotation files that hold no object, which are background all over.
+
+    Images whose annotations draw nothing are left to the checks: whether they hold an object, nobody has said.
+    """
+    blank = read_json(files / CONVERTED_MANIFEST)["blank"] if reader in ANNOTATIONS else []
+    empty = list(samples.loc[samples["foreground"] == 0, "sample"]) if reader in ANNOTATIONS else []
+    names = [name for name in empty if name not in blank]
+    said = {"annotations": f"they draw nothing in {few(blank)}; the study stops until this is mended"} if blank else {}
+    if not names or len(empty) == len(samples):
+        return {}, said, []
     exception: dict[str, Any] = {"kind": "mask_constant", "reason": "no object is annotated in these images"}
-    if len(samples) == labelled and len(names) <= SHOWN:
+    if len(samples) == labelled and (len(names) <= SHOWN or blank):
         exception |= {"samples": names}
     seen = f"{len(names)} of {len(samples)} images hold no object. Not labelled yet? Take them out, and this line"
-    return {"exceptions": [exception]}, {"exceptions": seen}, []
+    return {"exceptions": [exception]}, said | {"exceptions": seen}, []
 
 
 def _inverted(samples: pd.DataFrame, labels: Labels) -> Answer:
@@ -230,10 +257,6 @@ def _inverted(samples: pd.DataFrame, labels: Labels) -> Answer:
 
 def _counts(text: str) -> Mapping[str, int]:
     return {value: int(count) for value, _, count in (part.rpartition("=") for part in text.split())}
-
-
-def _together(masks: Sequence[Mapping[str, int]], first: str, second: str) -> bool:
-    return any(first in counts and second in counts for counts in masks)
 
 
 def _numbered(masks: Sequence[Mapping[str, int]], objects: Sequence[str]) -> bool:

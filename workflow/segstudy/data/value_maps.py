@@ -35,8 +35,9 @@ class ValueMaps(NamedTuple):
 def value_maps(samples: pd.DataFrame) -> ValueMaps | None:
     """Return the masks whose values need a meaning; None where there are none.
 
-    These are masks of more than two separate values, masks whose two values lie on one side of half, and masks
-    of 0 and another value where that value is not the same in all of them.
+    These are masks of more than two separate values, masks whose two values lie on one side of half, masks of 0 and
+    another value where that value is not the same in all of them, and masks of one value that by itself is read
+    otherwise than beside 0 in others.
 
     Args:
         samples: samples.csv, whose columns `sample`, `foreground`, `mask_values` and `mask_counts` are looked at.
@@ -51,6 +52,8 @@ def value_maps(samples: pd.DataFrame) -> ValueMaps | None:
     ]
     if not maps and _disagree(list(known.values())):
         maps = [sample for sample, counts in known.items() if len(counts) > 1]
+    if not maps and (found := _otherwise_alone(known, shares)):
+        return found
     if not maps:
         return None
     distinct = int(pd.to_numeric(samples["mask_values"], errors="coerce")[samples["sample"].isin(maps)].max())
@@ -69,6 +72,34 @@ def _disagree(masks: list[Counts]) -> bool:
     others = {value for counts in masks for value in counts if len(counts) == 2 and value not in ZERO}
     low = {value for value in others if value.isdecimal() and int(value) <= HALF}
     return len(low) > 1 or (bool(low - {"1"}) and len(others) > 1)
+
+
+def _otherwise_alone(known: dict[str, Counts], shares: dict[str, float]) -> ValueMaps | None:
+    """Return the masks of one value alone that is foreground beside 0 in others and background here, or vice versa.
+
+    Each file is read by itself, and 2 alone lies below half of its range.
+    """
+    foreground: dict[str, bool] = {}
+    for sample, counts in known.items():
+        value = next((value for value in counts if value not in ZERO), None)
+        if len(counts) == 2 and value and ZERO & counts.keys() and shares[sample] >= 0:
+            share = counts[value] / sum(counts.values())
+            foreground[value] = abs(shares[sample] - share) <= abs(shares[sample] - (1 - share))
+    alone = {sample: next(iter(known[sample])) for sample in known if len(known[sample]) == 1 and shares[sample] >= 0}
+    wrong = [sample for sample, value in alone.items() if foreground.get(value, shares[sample]) != shares[sample]]
+    if not wrong:
+        return None
+    value = alone[wrong[0]]
+    background = {"classes": {"background": _value(value), "class_0": 0}}
+    said = Meaning({"above_zero": True}, "all that is not 0, or not black, is object") if foreground[value] else None
+    said = said or Meaning(background, f"{value} is the background, as in the others; without 'inverted'")
+    here, there = ("background", "foreground") if foreground[value] else ("foreground", "background")
+    lines = "".join(f"\n        {line}" for line in _lines([said]))
+    text = (
+        f"{len(wrong)} masks hold one value all over, {value}, which is {here} by itself and {there} in the others: "
+        f"{', '.join(wrong[:SHOWN])}\n      In the block of the data set, say{lines}"
+    )
+    return ValueMaps(tuple(wrong), text)
 
 
 def _text(masks: list[Counts], distinct: int) -> str:

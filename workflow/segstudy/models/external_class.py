@@ -46,7 +46,7 @@ def construct(options: LibraryOptions, in_channels: int, outputs: int) -> nn.Mod
     logger.debug("%s(%s)", options.network, ", ".join(f"{name}={value!r}" for name, value in arguments.items()))
     try:
         network = target(**arguments)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a library that ends Python would end the job without a word
         raise StudyError(
             f"{options.network} cannot be built with these arguments ({type(error).__name__}: {first_line(error)})",
             where="the model's arguments",
@@ -88,9 +88,9 @@ def find(path: str) -> Callable[..., Any]:
             where="the model's network",
             remedy=f"check the path: {package} is installed, and has no such module"
             if own and absent != package
-            else f"install the package that brings it: {install}",
+            else f"install the package that brings it: {install}; a module of your own is looked for on PYTHONPATH",
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise StudyError(
             f"{module} cannot be imported ({type(error).__name__}: {first_line(error)})",
             where="the model's network",

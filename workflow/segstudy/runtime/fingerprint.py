@@ -121,12 +121,12 @@ def _distributions() -> dict[str, list[str]]:
 def _version(name: str, package: str) -> str:
     """Return the version of a distribution; where one edits its files or it is none, the content of the package."""
     try:
-        distribution = importlib.metadata.distribution(name)
+        version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return content(package)
-    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    origin = json.loads(importlib.metadata.distribution(name).read_text("direct_url.json") or "{}")
     editable = origin.get("dir_info", {}).get("editable")  # pip install -e
-    return f"{distribution.version} {content(package)}" if editable else distribution.version
+    return f"{version} {content(package)}" if editable else version
 
 
 def _closure(modules: tuple[str, ...]) -> set[str]:

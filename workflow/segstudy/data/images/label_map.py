@@ -218,20 +218,26 @@ def looks_inverted(samples: pd.DataFrame, labels: Labels) -> str:
 
 
 def some_look_inverted(samples: pd.DataFrame, labels: Labels) -> str:
-    """Return a sentence where a few binary masks look inverted beside the others, otherwise an empty string.
+    """Return a sentence where some binary masks look inverted beside the others, otherwise an empty string.
 
     Args:
         samples: as for `looks_inverted`, with the column `sample`.
         labels: how the masks were read.
     """
     shares = samples[["foreground", "foreground_border"]].apply(pd.to_numeric, errors="coerce").dropna()
-    inside_out = (shares["foreground"] > 0.5) & (shares["foreground_border"] == 1)
-    if labels.values or len(shares) < FEWEST or not 0 < inside_out.mean() <= 1 - MOST:
+    if labels.values or len(shares) < FEWEST:
         return ""
-    if shares.loc[~inside_out, "foreground_border"].mean() > 0.1:
-        return ""  # objects reach the border elsewhere too
+    large, border = shares["foreground"] > 0.5, shares["foreground_border"]
+    inside_out = large & (border > 0.9)  # objects may be cut by the border
+    if inside_out.mean() > 1 - MOST:  # too many to be a few objects that fill their images
+        remedy = "look at some, and invert the files of one kind"
+    else:
+        inside_out, remedy = large & (border == 1), "look at them"
+    if not 0 < inside_out.mean() < MOST or border[~inside_out].mean() > 0.1:  # objects reach the border elsewhere too
+        return ""
     names = list(samples.loc[inside_out[inside_out].index, "sample"])
+    how = "all" if (border[inside_out] == 1).all() else "nearly all"
     return (
-        f"{len(names)} of {len(shares)} masks look inverted beside the others, with all of the border in the "
-        f"foreground: {spelt(names)}; look at them"
+        f"{len(names)} of {len(shares)} masks look inverted beside the others, with {how} of the border in the "
+        f"foreground: {spelt(names)}; {remedy}"
     )

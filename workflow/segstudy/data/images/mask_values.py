@@ -15,6 +15,12 @@ FEW = 32  # values up to this many are looked at one by one
 SOFT = 0.5  # share of the pixels between darkest and brightest that lie on edges: more of them is a soft-edged mask
 STEP = 16  # pixels of the one value between two others: a soft edge of so many would have several values
 FLAT = 0.3  # share of them that have their own value and background around: more are numbered objects, less a picture
+# JPEG leaves specks of other values beside 0 and 255. Masks of discs, DRIVE, PH2 and EBHI-SEG, qualities 75 to 100: of
+# the pixels of 0 to 25 and 230 to 255 that are not 0 or 255, up to 0.003 lie among equals (objects: their inside does),
+# and all other pixels are up to 0.02 of the bright ones.
+END = 25
+SPECKS = 0.02
+REST = 0.1
 
 
 class Levels(NamedTuple):
@@ -75,10 +81,13 @@ def is_value_map(found: Levels) -> bool:
     have a darker and a brighter neighbour. Of more than `FEW` values, those of numbered objects lie in flat areas or
     beside background, and those of a photograph or a probability map beside slightly darker and brighter ones. One
     value alone between background and foreground is no soft edge but a third kind of pixels, such as a void outline.
+    Specks of values near 0 and near 255 are what a lossy file left of 0 and 255.
     """
     if not found.stored or len(found.values) < 3 or (found.numbers.dtype.kind == "f" and not _whole(found.values)):
         return False
     numbers = found.numbers
+    if black_and_white(found):
+        return False
     lowest, highest = numbers.min(), numbers.max()
     few = len(found.values) <= FEW
     margin = 0 if few else 0.1 * float(highest)
@@ -92,6 +101,27 @@ def is_value_map(found: Levels) -> bool:
     if few:
         return on_edges <= SOFT * between or (len(found.values) == 3 and on_edges >= STEP)
     return found.stored != "colour" and between > 0 and flat > FLAT * between
+
+
+def black_and_white(found: Levels) -> bool:
+    """Return whether a mask is 0 and 255 but for specks of values near both, as a file that was lossy once leaves them.
+
+    A class of its own would have an inside, pixels with their own value all around.
+    """
+    if found.stored != "value" or found.numbers.dtype != np.uint8:
+        return False
+    pixels = np.bincount(found.values.astype(np.intp), found.counts, 256)
+    dark, bright = pixels[: END + 1], pixels[-END - 1 :]
+    specks = dark[1:].sum(), bright[:-1].sum()
+    rest = pixels.sum() - dark.sum() - bright.sum()
+    if not all(specks) or dark.argmax() != 0 or bright.argmax() != END or rest > REST * bright.sum():
+        return False
+    inside = 0
+    for rows in bands(*found.numbers.shape):
+        least, most, inner = _neighbours(found.numbers, rows)
+        near = ((inner > 0) & (inner <= END)) | ((inner >= 255 - END) & (inner < 255))
+        inside += int(np.count_nonzero(near & (least == most)))
+    return inside <= SPECKS * sum(specks)
 
 
 def flat_half_tones(numbers: NDArray[Any]) -> float:

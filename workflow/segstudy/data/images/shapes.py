@@ -34,6 +34,12 @@ class Drawn(NamedTuple):
     array: NDArray[np.uint8]  # (H, W): values of the shapes, 0 where there is none
     overlap: float  # share of the pixels that shapes of different values cover
     lost: int = 0  # shapes that cover the centre of no pixel
+    lines: int = 0  # points, lines and other shapes of the file that are no areas
+
+    @property
+    def blank(self) -> bool:
+        """Whether there are shapes, and nothing of them in the mask."""
+        return bool(self.lost or self.lines) and not self.array.any()
 
 
 def polygons(rings: Sequence[Sequence[Point]], size: Size) -> Rle:

@@ -86,10 +86,11 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
             name = element.get("name", "")
             subset = subset_in(element.get("subset", "")) or subset_of_file
             areas = [shape for shape in element if shape.tag in _AREAS]
-            lines += sum(shape.tag in ("polyline", "points", "cuboid", "skeleton") for shape in element)
-            empty += not areas
+            left_out = sum(shape.tag in ("polyline", "points", "cuboid", "skeleton") for shape in element)
+            lines += left_out
+            empty += not areas and not left_out
             size = (int(_number(element, "height")), int(_number(element, "width")))
-            draw = partial(_draw, [_copy(shape) for shape in areas], values, size)
+            draw = partial(_draw, [_copy(shape) for shape in areas], values, size, left_out)
             yield Sample(Path(name).stem, pictures.find(name, path, subset), draw, subset)
     if lines:
         repairs.append(f"{lines} points, lines and cuboids are no areas and are left out")
@@ -166,10 +167,11 @@ def _number(element: Element, name: str, default: float | None = None) -> float:
     return value
 
 
-def _draw(areas: list[Element], values: dict[str, int], size: Size) -> Drawn:
+def _draw(areas: list[Element], values: dict[str, int], size: Size, lines: int) -> Drawn:
     shapes.check_size(size)
     in_order = sorted(areas, key=lambda shape: _number(shape, "z_order", 0))
-    return shapes.draw([(values[shape.get("label", "")], _rle(shape, size)) for shape in in_order], size)
+    drawn = shapes.draw([(values[shape.get("label", "")], _rle(shape, size)) for shape in in_order], size)
+    return drawn._replace(lines=lines)
 
 
 def _rle(shape: Element, size: Size) -> Rle:

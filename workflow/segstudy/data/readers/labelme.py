@@ -24,7 +24,7 @@ from segstudy.data.readers.annotation_files import (
     subset_in,
 )
 from segstudy.data.readers.converted import index  # noqa: F401
-from segstudy.data.readers.discovery import few, relative
+from segstudy.data.readers.discovery import relative
 from segstudy.data.readers.named_pictures import Pictures, size_in
 
 TITLE = "LabelMe annotations"
@@ -91,18 +91,17 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
     """
     shapes.library()
     values = classes(root, layout) | {BACKGROUND: 0} | dict.fromkeys(VOID, shapes.VOID)
-    pictures, lines, bare = Pictures(root, layout), 0, list[str]()
+    pictures, lines = Pictures(root, layout), 0
     for path in _files(root, layout):
         content = parse_json(path, _File, "LabelMe")
         areas = [shape for shape in content.shapes if shape.shape_type not in _LINES]
-        lines += len(content.shapes) - len(areas)
-        bare += [path.stem] if content.shapes and not areas else []
+        left_out = len(content.shapes) - len(areas)
+        lines += left_out
         picture = _picture(content, path, pictures)
-        draw = partial(_draw, areas, values, size_in(content.imageHeight, content.imageWidth, picture))
+        draw = partial(_draw, areas, values, size_in(content.imageHeight, content.imageWidth, picture), left_out)
         yield Sample(path.stem, picture, draw, subset_in(relative(path.parent, root)))
     if lines:
-        alone = f"; they are all there is, so that nothing is drawn, in {few(bare)}" if bare else ""
-        repairs.append(f"{lines} points and lines are no areas and are left out{alone}")
+        repairs.append(f"{lines} points and lines are no areas and are left out")
     pictures.check(repairs)
 
 
@@ -121,9 +120,9 @@ def _picture(content: _File, path: Path, pictures: Pictures) -> Path | bytes | N
     return picture
 
 
-def _draw(areas: list[_Shape], values: dict[str, int], size: Size) -> Drawn:
+def _draw(areas: list[_Shape], values: dict[str, int], size: Size, lines: int) -> Drawn:
     shapes.check_size(size)
-    return shapes.draw([(values[shape.label], _rle(shape, size)) for shape in areas], size)
+    return shapes.draw([(values[shape.label], _rle(shape, size)) for shape in areas], size)._replace(lines=lines)
 
 
 def _rle(shape: _Shape, size: Size) -> Rle:

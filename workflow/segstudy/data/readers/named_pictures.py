@@ -154,7 +154,9 @@ def _alike(one: str, other: str) -> int:
 
 
 def _best(paths: list[Path], score: Callable[[Path], int]) -> list[Path]:
-    most = max(map(score, paths), default=0)
+    if len(paths) < 2:
+        return paths
+    most = max(map(score, paths))
     return [path for path in paths if score(path) == most]
 
 
