@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 import torch
 from PIL import Image, ImageOps
 from scipy import stats
@@ -18,6 +19,7 @@ from segstudy.core.errors import StudyError
 from segstudy.data.images.orientation import note_orientation, orientation_of, turned_back, turned_upright
 from segstudy.data.images.overlay import FOUND, overlay
 from segstudy.data.images.prediction_files import read_classes, read_probability
+from segstudy.data.images.read import stored_values
 from segstudy.deploy import predict
 from segstudy.deploy.predict import chosen_device, listed, predict_images
 from segstudy.deploy.trained_cell import find_cell, open_cell
@@ -108,6 +110,15 @@ def test_the_threshold_is_the_one_asked_for(made, tmp_path):
     for wrong in ("otsu", "1.5", "0", "nan", "-0.2"):
         with pytest.raises(StudyError, match=f"'{wrong}' is no threshold of this cell"):
             predict_images(cell, image, tmp_path, threshold=wrong)
+
+
+def test_files_that_pillow_cannot_open_are_predicted_as_in_the_study(made, tmp_path):
+    cell = made("deep")
+    values, _ = stored_values(root_of(cell) / "raw/im4.png")
+    tifffile.imwrite(tmp_path / "im4.tif", values.astype(np.float64), photometric="rgb")
+    table = predict_images(open_cell(cell), [tmp_path / "im4.tif"], tmp_path / "out", overlays=True)
+    assert table["problem"].tolist() == [""]
+    assert same(tmp_path / "out/probabilities/im4.png", cell / "probabilities/im4.png")
 
 
 # --- orientation and formats ------------------------------------------------------------------------------------------
