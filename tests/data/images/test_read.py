@@ -4,14 +4,17 @@ import struct
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from segstudy.core.errors import StudyError
-from segstudy.data.images.read import files_of, image_size, read_image, read_picture
+from segstudy.data.images.orientation import orientation_of
+from segstudy.data.images.read import files_of, image_size, page_count, read_image, read_picture
 from segstudy.data.images.read_masks import read_colours, read_labels, read_mask
+from segstudy.data.images.reading import Reading
 
 TRUTH = np.array([[0, 1, 1, 0], [0, 0, 1, 0], [1, 0, 0, 0]], dtype=bool)
 
@@ -379,3 +382,95 @@ def test_void_of_a_palette_with_transparency_leaves_the_rest_as_it_is(tmp_path):
     mask = read_mask(save(picture, tmp_path / "p.png", transparency=bytes([0, 255, 255])), void=[2])
     np.testing.assert_array_equal(mask.array, TRUTH)
     assert mask.void.sum() == 1
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.int8, np.int16, np.uint32, np.int64, np.uint64, np.float16, np.float32, np.float64]
+)
+@pytest.mark.parametrize("value", [1, 100])
+def test_a_tiff_mask_of_any_type_of_numbers_is_read(tmp_path, dtype, value):
+    path = tmp_path / "m.tif"
+    tifffile.imwrite(path, (TRUTH * value).astype(dtype))
+    mask = read_mask(path)
+    np.testing.assert_array_equal(mask.array, TRUTH)
+    assert mask.mode.startswith("TIFF ") and mask.counts == {0: (~TRUTH).sum(), value: TRUTH.sum()}
+    np.testing.assert_array_equal(read_labels(path).array, TRUTH * value)
+    np.testing.assert_array_equal(read_mask(path, void=[value]).void, TRUTH)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.float64])
+def test_negative_and_odd_numbers_of_a_tiff_mask_are_refused(tmp_path, dtype):
+    tifffile.imwrite(tmp_path / "m.tif", np.array([[0, -1]], dtype))
+    for read in (read_mask, read_labels, read_image):
+        with pytest.raises(StudyError, match="negative values, down to -1"):
+            read(tmp_path / "m.tif")
+    tifffile.imwrite(tmp_path / "m.tif", np.array([[0, 2**40]], np.int64))
+    with pytest.raises(StudyError, match="values from 0 to 1099511627776"):
+        read_mask(tmp_path / "m.tif")
+    tifffile.imwrite(tmp_path / "m.tif", np.zeros((4, 6, 5), np.uint8), photometric="minisblack", planarconfig="contig")
+    with pytest.raises(StudyError, match="has 5 channels") as caught:
+        read_mask(tmp_path / "m.tif")
+    assert "'channels: [" not in str(caught.value), "that is said of images"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.float16, np.float32, np.float64])
+def test_zero_is_white_where_a_tiff_says_so_at_any_depth(tmp_path, dtype):
+    top = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    ramp = (np.array([[0, 0.25, 0.75, 1]]) * top).astype(dtype)
+    tifffile.imwrite(tmp_path / "w.tif", ramp, photometric="miniswhite")
+    if dtype in (np.uint8, np.uint16, np.float32):
+        assert read_mask(tmp_path / "w.tif").array.tolist() == [[True, True, False, False]]
+    shown = read_image(tmp_path / "w.tif", Reading(0, float(top)))[0, :, 0]
+    np.testing.assert_allclose(shown, 255 * (1 - ramp[0].astype(float) / top), atol=1)
+    by_channel = read_image(tmp_path / "w.tif", Reading(0, float(top), channels=(1,)))[0, :, 0]
+    np.testing.assert_allclose(by_channel, shown, atol=1)
+
+
+@pytest.mark.parametrize("values", [np.array([[0, 2]], np.float32), np.array([[0, 2]], np.int16)])
+def test_zero_as_white_without_a_black_is_refused(tmp_path, values):
+    tifffile.imwrite(tmp_path / "w.tif", values, photometric="miniswhite")
+    for read in (read_image, read_mask):
+        with pytest.raises(StudyError, match="photometric 0") as caught:
+            read(tmp_path / "w.tif")
+        assert str(tmp_path / "w.tif") in str(caught.value) and "photometric 1" in str(caught.value)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_bits_are_as_they_look_and_arrays_of_bool_as_they_were(tmp_path, compression):
+    """Fax machines and ImageMagick write 0 as white and mean it; tifffile writes so of bool, and reads True again."""
+    tifffile.imwrite(tmp_path / "bool.tif", TRUTH, compression=compression)
+    tifffile.imwrite(tmp_path / "fax.tif", ~TRUTH, compression=compression, software="scan")
+    for name in ("bool.tif", "fax.tif"):
+        with Image.open(tmp_path / name) as stored:
+            assert stored.tag_v2[262] == 0
+        np.testing.assert_array_equal(read_mask(tmp_path / name).array, TRUTH)
+        np.testing.assert_array_equal(read_labels(tmp_path / name).array, TRUTH)
+        for channels in ((), (1,)):
+            shown = read_image(tmp_path / name, Reading(channels=channels))
+            np.testing.assert_array_equal(shown[..., 0], TRUTH * np.uint8(255))
+
+
+def test_lossless_webp_keeps_the_values_of_a_mask(tmp_path):
+    ids = np.zeros((40, 60), np.uint8)
+    ids[5:20, 5:25], ids[25:, 30:] = 1, 2
+    for extra in ({}, {"exif": Image.Exif()}):
+        extra.get("exif", {})[274] = 1
+        path = save(grey(ids > 0), tmp_path / "m.webp", lossless=True, **extra)
+        np.testing.assert_array_equal(read_mask(path).array, ids > 0)
+        path = save(grey(ids), tmp_path / "m.webp", lossless=True, **extra)
+        np.testing.assert_array_equal(read_mask(path, above_zero=True).array, ids > 0)
+        path = save(grey(ids * 100), tmp_path / "m.webp", quality=90, **extra)
+        with pytest.raises(StudyError, match="lossy file"):
+            read_mask(path, above_zero=True)
+
+
+def test_notes_and_pages_of_files_that_pillow_cannot_open_are_read(tmp_path):
+    ramp = np.arange(12, dtype=np.float64).reshape(3, 4)
+    path = tmp_path / "turned.tif"
+    tifffile.imwrite(path, ramp, extratags=[(274, "H", 1, 6, True)])
+    assert orientation_of(path) == 6 and page_count(path) == 1
+    assert image_size(path) == (4, 3) and image_size(path, Reading(upright=True)) == (3, 4)
+    np.testing.assert_array_equal(read_image(path, Reading(upright=True)), np.rot90(read_image(path), -1))
+    np.testing.assert_array_equal(read_mask(path, upright=True).array, np.rot90(read_mask(path).array, -1))
+    tifffile.imwrite(path, np.stack([ramp, ramp]), photometric="minisblack")
+    assert page_count(path) == 2

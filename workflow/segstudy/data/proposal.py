@@ -18,7 +18,7 @@ from segstudy.config.paths import CONVERTED_MANIFEST
 from segstudy.config.readers import ANNOTATIONS, CLASSES_IN_FILES, CONVERTED, WITH_LAYOUT
 from segstudy.core.files import read_json
 from segstudy.data.convert import convert
-from segstudy.data.images.deep import OtherChannels, needs_tifffile
+from segstudy.data.images.deep import OtherChannels, by_tifffile
 from segstudy.data.images.label_map import Labels, looks_inverted, some_look_inverted
 from segstudy.data.images.read import page_count
 from segstudy.data.images.reading import configured
@@ -163,7 +163,7 @@ def _holds_stacks(root: Path, layout: Layout) -> bool:
     """Return whether an image is a TIFF or GIF of several pages: each page is an image then."""
     paths = [root / path for path in reader_module("folder").index(root, layout)["image"].head(LOOKED_AT)]
     stacks = [path for path in paths if path.suffix.casefold() in (".tif", ".tiff", ".gif")]
-    return any(not needs_tifffile(path) and page_count(path) > 1 for path in stacks)
+    return any(not by_tifffile(path) and page_count(path) > 1 for path in stacks)
 
 
 def _meaning(labels: Labels, samples: pd.DataFrame, masks: Sequence[Path]) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,11 +11,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageChops, UnidentifiedImageError
 
 from segstudy.core import pixel_limit
 from segstudy.core.errors import StudyError
 from segstudy.data.images.locate import locate
+
+# Formats that change values: a 0/1 mask does not survive them, so small values are noise around black.
+LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF", "HEIF")
 
 # What is decoded, whatever a file's name says. Others run programs (EPS) or hold pictures of other sizes than they say.
 _KNOWN = ("BMP", "DIB", "TIFF", "PNG", "GIF", "PPM", "JPEG", "JPEG2000", "WEBP", "AVIF", "HEIF")
@@ -25,6 +29,8 @@ BAND = 4_000_000  # pixels that are converted at a time
 
 UNREADABLE = (OSError, SyntaxError, TypeError, ValueError, EOFError, IndexError, KeyError, OverflowError, struct.error)
 ORIENTATION = 274  # tag of EXIF and TIFF
+_BITS, _PHOTOMETRIC, _SOFTWARE = 258, 262, 305  # tags of TIFF
+ZERO_IS_WHITE = 0  # of the tag photometric interpretation
 _T = Image.Transpose
 # Pillow turns TIFF files by their orientation tag while loading, and no other format; this turns them back.
 _UNDO = {
@@ -126,10 +132,64 @@ def orientation(image: Image.Image) -> int:
 
 
 def stored(image: Image.Image) -> Image.Image:
-    """Decode all pixels, in the order in which they are stored."""
+    """Decode all pixels, in the order in which they are stored; 0 is black also where a TIFF has it white.
+
+    Raises:
+        StudyError: as `zero_is_black`.
+    """
     turned = orientation(image)  # loading removes the tag
+    tags: Any = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    name = getattr(getattr(image, "fp", None), "name", "")
     image.load()
-    return image.transpose(_UNDO[turned]) if turned in _UNDO else image
+    image = image.transpose(_UNDO[turned]) if turned in _UNDO else image
+    if tags.get(_PHOTOMETRIC) != ZERO_IS_WHITE or image.mode == "L":  # Pillow turns 8 bits itself, and single ones
+        return image
+    if image.mode == "1":
+        return ImageChops.invert(image) if bits_as_written(tags.get(_SOFTWARE)) else image
+    return Image.fromarray(zero_is_black(np.asarray(image), max(tags.get(_BITS, (1,))), name))
+
+
+def bits_as_written(software: object) -> bool:
+    """Return whether a TIFF of single bits with 0 as white means the opposite: True is 1, and should be bright.
+
+    tifffile writes arrays of bool so, and reads them as they were; whoever drew masks with it drew True as object.
+    """
+    return str(software or "").startswith("tifffile")
+
+
+def zero_is_black(array: NDArray[Any], bits: int, path: str | Path) -> NDArray[Any]:
+    """Return the values of a TIFF that has 0 as white, (H, W, ...), with 0 as black: 2^bits - 1 - v, or 1 - v.
+
+    Raises:
+        StudyError: the file does not tell which value is black: signed numbers, or floating point above 1.
+    """
+    if array.dtype.kind == "u":
+        return array.dtype.type(2**bits - 1) - array
+    if array.dtype.kind == "f" and array.min(initial=0) >= 0 and array.max(initial=0) <= 1:
+        return 1 - array
+    raise StudyError(
+        "the file says that 0 is white (TIFF, photometric 0), and not which value is black",
+        where=path,
+        allowed="with 0 as white: whole numbers without sign, or floating point from 0 to 1",
+        remedy="store the values with 0 as black (photometric 1)",
+    )
+
+
+def is_lossy(image: Image.Image) -> bool:
+    """Return whether the format of a picture changes values; WebP, which has both, is looked into.
+
+    JPEG 2000 counts as lossy: its header does not tell whether bits were left out.
+    """
+    if image.format != "WEBP":
+        return image.format in LOSSY
+    source: Any = image
+    source.fp.seek(12)  # after "RIFF", size, "WEBP": chunks of a name, a size and an even number of bytes
+    while len(head := source.fp.read(8)) == 8:
+        name, size = struct.unpack("<4sI", head)
+        if name in (b"VP8 ", b"VP8L"):
+            return bool(name == b"VP8 ")
+        source.fp.seek(16 if name == b"ANMF" else size + size % 2, os.SEEK_CUR)  # a frame holds chunks of its own
+    return True
 
 
 def checked(array: NDArray[Any], path: str | Path, negative: bool = False) -> NDArray[Any]:

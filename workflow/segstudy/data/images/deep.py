@@ -6,6 +6,7 @@ the other byte of each value. TIFF files that Pillow does not know are read by t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +17,19 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from segstudy.core.errors import StudyError
-from segstudy.data.images.decode import check_pixels, stored
+from segstudy.data.images.decode import (
+    ORIENTATION,
+    ZERO_IS_WHITE,
+    bits_as_written,
+    check_pixels,
+    stored,
+    zero_is_black,
+)
 from segstudy.data.images.locate import locate
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_BITS, _SAMPLES, _PLANAR = 258, 277, 284  # tags of TIFF
+_BITS, _SAMPLES, _PLANAR, _FORMAT = 258, 277, 284, 339  # tags of TIFF
+_SIGNED = 2  # value of the last
 _LEAST, _MOST = 340, 341  # smallest and largest value that a file may hold, as its writer declares
 _RGB, _SEPARATE = 2, 2  # values of tags: colours are red, green, blue; each channel is stored for itself
 _WORDS = ("16B", "16L", "16N")  # raw modes of 16-bit values: big-endian, little-endian, the machine's
@@ -31,8 +40,11 @@ def is_deep(image: Image.Image) -> bool:
     return image.mode in ("I", "F") or image.mode.startswith("I;16") or _raw_mode(image).partition(";")[2] in _WORDS
 
 
-def deep_pixels(image: Image.Image) -> NDArray[Any]:
-    """Return the values of a deep image as stored, (H, W) or, of colours, (H, W, 3); transparency is dropped."""
+def deep_pixels(image: Image.Image, fourth: bool = False) -> NDArray[Any]:
+    """Return the values of a deep image as stored, (H, W) or, of colours, (H, W, 3).
+
+    Transparency is dropped, unless the `fourth` channel of an image of mode RGBA is wanted: (H, W, 4).
+    """
     name, _, order = _raw_mode(image).partition(";")
     if name == "LA" and order in _WORDS:  # two 16-bit values are the four bytes of an RGBA pixel
         _ask_for(image, "RGBA")
@@ -40,10 +52,11 @@ def deep_pixels(image: Image.Image) -> NDArray[Any]:
         return array[..., 0] << 8 | array[..., 1]
     if image.mode not in ("RGB", "RGBA"):
         return np.asarray(stored(image))
-    upper = np.asarray(stored(_reopened(image)))[..., :3].astype(np.uint16)
+    count = 4 if fourth else 3
+    upper = np.asarray(stored(_reopened(image)))[..., :count].astype(np.uint16)
     low_byte = "16L" if order == "16B" else "16B"  # "16N" is little-endian on every machine that torch is built for
     _ask_for(image, f"{name};{low_byte}")
-    return upper << 8 | np.asarray(stored(image))[..., :3]
+    return upper << 8 | np.asarray(stored(image))[..., :count]
 
 
 def _raw_mode(image: Image.Image) -> str:
@@ -76,9 +89,15 @@ def declared_range(image: Image.Image) -> tuple[float, float] | None:
     return None if high is None else (float(low or 0), float(high))
 
 
-def needs_tifffile(path: str | Path, channels: Sequence[int] = ()) -> bool:
-    """Return whether a file is a TIFF that Pillow cannot read whole, or whose channels are chosen."""
-    with open(locate(path).file, "rb") as file:
+def by_tifffile(path: str | Path, channels: Sequence[int] = ()) -> bool:
+    """Return whether a file is a TIFF that Pillow cannot read as it is, or whose channels are chosen.
+
+    A file that is missing or may not be read is none: Pillow's way of reading says so.
+    """
+    name = locate(path).file
+    if not name.is_file() or not os.access(name, os.R_OK):
+        return False
+    with open(name, "rb") as file:
         if file.read(4) not in _TIFF:
             return False
         if channels:
@@ -87,8 +106,9 @@ def needs_tifffile(path: str | Path, channels: Sequence[int] = ()) -> bool:
         try:
             with Image.open(file, formats=("TIFF",)) as image:
                 tags: Any = getattr(image, "tag_v2", {})
-                deep = max(tags.get(_BITS, (1,))) > 8
-                return tags.get(_SAMPLES, 1) > 4 or (deep and tags.get(_PLANAR, 1) == _SEPARATE)
+                bits = max(tags.get(_BITS, (1,)))
+                signed = bits == 8 and _SIGNED in tags.get(_FORMAT, ())  # Pillow makes 255 of -1
+                return tags.get(_SAMPLES, 1) > 4 or signed or (bits > 8 and tags.get(_PLANAR, 1) == _SEPARATE)
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, KeyError):
             return _is_whole(path)
 
@@ -140,6 +160,19 @@ def tiff_size(path: str | Path, channels: Sequence[int] = ()) -> tuple[int, int]
         return width, height
 
 
+def tiff_pages(path: str | Path) -> int:
+    """Return the number of pages of a file for tifffile; of a named page, 1."""
+    with _tiff(path) as file:
+        return 1 if locate(path).page is not None else len(file.pages)
+
+
+def tiff_orientation(path: str | Path) -> int:
+    """Return the orientation tag of a file for tifffile, 1 where there is none."""
+    with _tiff(path) as file:
+        tag = file.pages[(locate(path).page or 1) - 1].tags.get(ORIENTATION)
+        return int(tag.value) if tag else 1
+
+
 def tiff_pixels(path: str | Path, channels: Sequence[int] = ()) -> tuple[NDArray[Any], str]:
     """Return the values (H, W) or (H, W, 3) of a TIFF file, and its kind in words.
 
@@ -155,7 +188,13 @@ def tiff_pixels(path: str | Path, channels: Sequence[int] = ()) -> tuple[NDArray
     with _tiff(path) as file:
         one = _part(file, path, channels)
         array, axes = one.asarray(), one.axes
-        colour = file.pages[0].photometric == _RGB
+        first = file.pages[0]
+        colour, software, bits = first.photometric == _RGB, first.software, first.bitspersample
+        inverted = first.photometric == ZERO_IS_WHITE
+    if array.dtype == np.bool_:
+        array = np.where(array != (inverted and not bits_as_written(software)), np.uint8(255), np.uint8(0))
+    elif inverted:
+        array = zero_is_black(array, bits, path)
     array, count = _planes(array, axes)
     kind = f"TIFF {array.dtype}, {count} {'channel' if count == 1 else 'channels'}"
     if not channels:

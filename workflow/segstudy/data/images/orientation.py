@@ -12,12 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from segstudy.data.images.decode import ORIENTATION, opened
+from segstudy.data.images.deep import by_tifffile, tiff_orientation
 
 
 def orientation_of(path: str | Path) -> int:
     """Return the orientation that a file notes, 1 to 8; 1, as it is stored, where it notes none."""
-    with opened(path) as image:
-        noted = image.getexif().get(ORIENTATION, 1)
+    if by_tifffile(path):
+        noted = tiff_orientation(path)
+    else:
+        with opened(path) as image:
+            noted = image.getexif().get(ORIENTATION, 1)
     return noted if noted in range(1, 9) else 1
 
 

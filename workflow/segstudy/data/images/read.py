@@ -7,8 +7,7 @@ first is read. A file that cannot be read to its last pixel is an error, never a
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,10 +18,11 @@ from PIL import Image
 from segstudy.data.images.decode import FORMATS, bands, checked, opened, orientation, page, stored
 from segstudy.data.images.deep import (
     OtherChannels,
+    by_tifffile,
     declared_range,
     deep_pixels,
     is_deep,
-    needs_tifffile,
+    tiff_pages,
     tiff_pixels,
     tiff_size,
 )
@@ -36,9 +36,6 @@ SUFFIXES = (
     *(".jpg", ".jpeg", ".jfif", ".jp2", ".j2k", ".webp", ".avif"),
     *((".heic", ".heif") if "HEIF" in FORMATS else ()),
 )
-
-# Formats that change values: a 0/1 mask does not survive them, so small values are noise around black.
-LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF", "HEIF")
 
 
 class Picture(NamedTuple):
@@ -71,7 +68,7 @@ def image_size(path: str | Path, reading: Reading = AS_STORED) -> tuple[int, int
     Raises:
         StudyError: the file is missing, not an image, or its header is cut off.
     """
-    if _by_tifffile(path, reading):
+    if by_tifffile(path, reading.channels):
         width, height = tiff_size(path, reading.channels)
     else:
         with opened(path) as image:
@@ -85,6 +82,8 @@ def page_count(path: str | Path) -> int:
     Raises:
         StudyError: as `image_size`.
     """
+    if by_tifffile(path):
+        return tiff_pages(path)
     with opened(path) as image:
         return int(getattr(image, "n_frames", 1))
 
@@ -126,7 +125,7 @@ def stored_values(path: str | Path, reading: Reading = AS_STORED) -> tuple[NDArr
         StudyError: as `read_picture`.
     """
     declared = None
-    if not _by_tifffile(path, reading):
+    if not by_tifffile(path, reading.channels):
         with opened(path) as image:
             if not is_deep(image):
                 return None, None
@@ -137,41 +136,40 @@ def stored_values(path: str | Path, reading: Reading = AS_STORED) -> tuple[NDArr
 
 def _decoded(path: str | Path, reading: Reading) -> tuple[NDArray[Any], str, str]:
     """Return the values of an image, (H, W) or (H, W, 3), its kind, and what was done: RGB of 8 bits, or as stored."""
-    if _by_tifffile(path, reading):
+    what = f"channels {', '.join(map(str, reading.channels))}; " if reading.channels else ""
+    if by_tifffile(path, reading.channels):
         array, kind = tiff_pixels(path, reading.channels)
-        what = f"channels {', '.join(map(str, reading.channels))}; " if reading.channels else ""
         return array, kind, what + ("as RGB" if array.dtype == np.uint8 else "")
     with opened(path) as image:
-        kind, note = f"{image.format} {image.mode}", page(image, path)
-        if is_deep(image):
-            if image.mode in ("RGB", "RGBA"):
-                kind += " of 16 bits"
-            return deep_pixels(image), kind, note
-        array = _as_rgb(stored(image))
-    if reading.channels:
-        array = np.ascontiguousarray(array[..., [_channel(number, path) for number in reading.channels]])
-        array = array[..., 0] if len(reading.channels) == 1 else array
-    return array, kind, note + "as RGB"
+        kind, note = f"{image.format} {image.mode}", page(image, path) + what
+        deep, fourth = is_deep(image), bool(reading.channels) and image.mode == "RGBA"
+        if deep:
+            kind += " of 16 bits" if image.mode in ("RGB", "RGBA") else ""
+            array = deep_pixels(image, fourth)
+        else:
+            array = np.asarray(stored(image)) if fourth else _as_rgb(stored(image))
+            note += "as RGB"
+    return (_chosen(array, reading.channels, path) if reading.channels else array), kind, note
 
 
-def _channel(number: int, path: str | Path) -> int:
-    if number > 3:
+def _chosen(array: NDArray[Any], channels: Sequence[int], path: str | Path) -> NDArray[Any]:
+    """Return the channels (from 1 on) of an image, (H, W) of one; each of a grey image (H, W) is its grey."""
+    count = 3 if array.ndim == 2 else array.shape[2]
+    if max(channels) > count:
         raise OtherChannels(
-            f"the image has 3 channels, and channel {number} is asked for",
+            f"the image has {count} channels, and channel {max(channels)} is asked for",
             where=path,
             remedy="correct 'channels' in the data set's block",
         )
-    return number - 1
+    if array.ndim == 2:
+        return array
+    chosen = array[..., [number - 1 for number in channels]]
+    return np.ascontiguousarray(chosen[..., 0] if len(channels) == 1 else chosen)
 
 
 def _turn(path: str | Path, reading: Reading) -> int:
-    """Return the orientation that is to be mended; what Pillow cannot open lies as it is stored."""
-    return orientation_of(path) if reading.upright and not _by_tifffile(path, AS_STORED) else 1
-
-
-def _by_tifffile(path: str | Path, reading: Reading) -> bool:
-    file = locate(path).file
-    return file.is_file() and os.access(file, os.R_OK) and needs_tifffile(path, reading.channels)
+    """Return the orientation that is to be mended."""
+    return orientation_of(path) if reading.upright else 1
 
 
 def read_reduced(
@@ -188,7 +186,7 @@ def read_reduced(
     """
     height, width = size
     own_width, own_height = image_size(path, reading)
-    if reading == AS_STORED._replace(low=reading.low, high=reading.high) and not _by_tifffile(path, reading):
+    if reading == AS_STORED._replace(low=reading.low, high=reading.high) and not by_tifffile(path):
         with opened(path) as image:
             if not is_deep(image):
                 image.draft(None, (2 * width, 2 * height))  # None keeps the colours

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segstudy.core.errors import StudyError
-from segstudy.data.images.decode import bands, checked, opened, page, stored
+from segstudy.data.images.decode import bands, checked
+from segstudy.data.images.mask_file import mask_file
 from segstudy.data.images.mask_values import Levels, flat_half_tones, is_value_map, levels
 from segstudy.data.images.orientation import as_noted
-from segstudy.data.images.palettes import colours_of_gif, grey_of_gif
-from segstudy.data.images.read import LOSSY, files_of
+from segstudy.data.images.palettes import colours_of_gif
+from segstudy.data.images.read import files_of
 
 
 class Mask(NamedTuple):
@@ -107,14 +108,13 @@ def _one_mask(path: str | Path, inverted: bool, above_zero: bool, void: Sequence
 
 def _marked(path: str | Path, inverted: bool, above_zero: bool, void: NDArray[np.bool_] | None) -> Mask:
     """Return the mask of one file as stored; nothing is said of void pixels, and they have no say."""
-    with opened(path) as image:
-        kind, lossy, source = f"{image.format} {image.mode}", image.format in LOSSY, page(image, path)
-        pixels = grey_of_gif(stored(image))
-        source += "greys of the palette: " if pixels is not image and pixels.mode != image.mode else ""
-        if void is not None and void.all():
-            return Mask(np.zeros(void.shape, bool), kind, source + "no pixel counts", 0, 0.0)
-        found = levels(pixels, void)
-        del pixels
+    file = mask_file(path)
+    kind, lossy = file.mode, file.lossy
+    source = file.page + ("greys of the palette: " if file.greys else "")
+    if void is not None and void.all():
+        return Mask(np.zeros(void.shape, bool), kind, source + "no pixel counts", 0, 0.0)
+    found = levels(file.pixels, void)
+    del file
     _not_negative(found.numbers, path)
     if above_zero:
         array = _above_zero(found, lossy, path)
@@ -213,10 +213,8 @@ def read_labels(path: str | Path) -> LabelFile:
         StudyError: the file cannot be read.
         NoClassValues: it holds colours, fractions or a varying alpha instead of values.
     """
-    with opened(path) as image:
-        kind = f"{image.format} {image.mode} {page(image, path)}".rstrip(": ")
-        pixels = grey_of_gif(stored(image))
-        array, palette = np.asarray(pixels), colours_of_gif(pixels)
+    pixels, *kind, _ = mask_file(path)
+    array, palette = np.asarray(pixels), colours_of_gif(pixels)
     if array.dtype == np.bool_:
         array = array.astype(np.uint8)
     mode, why = pixels.mode, ""
@@ -236,7 +234,7 @@ def read_labels(path: str | Path) -> LabelFile:
             "instead of values: under the data set's classes, for instance window: '#ff0000', or with ignore",
         )
     _not_negative(array, path)
-    return LabelFile(array, kind, palette)
+    return LabelFile(array, " ".join(kind).rstrip(": "), palette)
 
 
 def _not_negative(array: NDArray[Any], path: str | Path) -> None:
@@ -255,12 +253,10 @@ def read_colours(path: str | Path) -> tuple[NDArray[np.uint32], str]:
     Raises:
         StudyError: the file cannot be read.
     """
-    with opened(path) as image:
-        kind = f"{image.format} {image.mode} {page(image, path)}".rstrip(": ")
-        pixels = stored(image)
-        packed = np.empty((pixels.height, pixels.width), np.uint32)
-        for rows in bands(*packed.shape):
-            band = pixels.crop((0, rows.start, pixels.width, rows.stop)).convert("RGB")
-            red, green, blue = np.moveaxis(np.asarray(band).astype(np.uint32), 2, 0)
-            packed[rows] = red * np.uint32(0x10000) + green * np.uint32(0x100) + blue
-    return packed, kind
+    pixels, *kind, _ = mask_file(path)
+    packed = np.empty((pixels.height, pixels.width), np.uint32)
+    for rows in bands(*packed.shape):
+        band = pixels.crop((0, rows.start, pixels.width, rows.stop)).convert("RGB")
+        red, green, blue = np.moveaxis(np.asarray(band).astype(np.uint32), 2, 0)
+        packed[rows] = red * np.uint32(0x10000) + green * np.uint32(0x100) + blue
+    return packed, " ".join(kind).rstrip(": ")
