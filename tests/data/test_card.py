@@ -19,6 +19,7 @@ from segstudy.data.checks.image_checks import check_images
 from segstudy.data.images.drawing import VOID
 from segstudy.data.images.read import read_image
 from segstudy.data.images.read_masks import read_mask
+from segstudy.data.images.reading import AS_STORED, Reading
 from segstudy.data.images.thumbnails import thumbnail
 from segstudy.data.index import build_index
 from segstudy.data.readers.registry import labels_of
@@ -53,8 +54,8 @@ def copy(originals, tmp_path):
     return lambda reader: shutil.copytree(originals / reader, tmp_path / reader)
 
 
-def card_of(reader, root, out, **options):
-    index = build_index(reader, root)
+def card_of(reader, root, out, reading=AS_STORED, **options):
+    index = build_index(reader, root, reading=reading)
     describe(index, root, reader, labels_of(reader), "mine", out, **options)
     text = (out / "card.md").read_text()
     return index, read_csv(out / "samples.csv"), json.loads((out / "card.json").read_text()), text
@@ -100,7 +101,7 @@ def test_card_tells_sizes_splits_strata_and_encodings(copy, tmp_path):
     assert {name: part["images"] for name, part in card["official_subsets"].items()} == {"train": 3, "test": 3}
     assert card["groups"] == 6 and card["second_masks"] == 3
     assert 0.5 < card["second_human_dice"]["mean"] < 0.95
-    assert list(card["encodings"]["second_mask"]) == ["GIF P: palette colours: above 127 is foreground"]
+    assert list(card["encodings"]["second_mask"]) == ["GIF P: greys of the palette: above 127 is foreground"]
     assert "| test | 3 | 50.0% | 3 |" in text and "field of view, share of the image" in text
 
 
@@ -218,6 +219,16 @@ def test_deep_images_have_one_range_and_those_of_8_bits_beside_them_are_a_remark
     assert "| values of images | 0 to 8191 become 0 to 255, in all images alike |" in text
     np.testing.assert_allclose(samples["red"][:2], [3000 * 255 / 8191, 1500 * 255 / 8191], atol=0.5)
     assert ("1 images of 8 bits beside deeper ones: 255 is white in those, 8191 in these" in text) == shallow
+
+
+def test_a_range_for_images_of_8_bits_alone_changes_nothing_and_the_card_says_so(tmp_path):
+    root = tmp_path / "mine"
+    for part in ("images", "masks"):
+        (root / part).mkdir(parents=True)
+        Image.fromarray(np.eye(24, 32, dtype=np.uint8) * 255).save(root / part / "a.png")
+    _, _, _, text = card_of("folder", root, tmp_path / "out", Reading(50, 100))
+    assert "'range: \\[50, 100\\]' changes nothing: all images have 8 bits" in text
+    assert "deeper" not in text and "become 0 to 255" not in text
 
 
 def test_void_is_on_the_card_and_in_no_share(tmp_path):

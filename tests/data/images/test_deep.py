@@ -126,6 +126,25 @@ def test_channels_of_a_photograph_can_be_chosen_too(tmp_path):
         read_image(tmp_path / "a.png", Reading(channels=(4,)))
 
 
+def test_a_fourth_channel_of_a_png_can_be_chosen(tmp_path):
+    Image.fromarray(FIVE[..., :4]).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png", Reading(channels=(4,)))[..., 0], FIVE[..., 3])
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png", Reading(channels=(4, 1, 2))), FIVE[..., [3, 0, 1]])
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), FIVE[..., :3])
+    with pytest.raises(StudyError, match="has 4 channels, and channel 5"):
+        read_image(tmp_path / "a.png", Reading(channels=(5,)))
+
+
+@pytest.mark.parametrize(("kind", "channels"), [(2, 3), (6, 4), (0, 1)])
+def test_channels_of_a_16_bit_png_are_those_that_are_asked_for(tmp_path, kind, channels):
+    write_png(tmp_path / "deep.png", DEEP[..., :channels], kind)
+    for asked in ((3, 2, 1), (channels,)):
+        found, _ = stored_values(tmp_path / "deep.png", Reading(channels=asked))
+        places = [min(number, channels) - 1 for number in asked]
+        expected = DEEP[..., 0] if channels == 1 else DEEP[..., places].squeeze()
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_a_tiff_that_is_cut_off_is_still_called_damaged(tmp_path):
     LAYOUTS["together"](tmp_path / "a.tif")
     content = (tmp_path / "a.tif").read_bytes()

@@ -97,7 +97,7 @@ def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
     for human in further:
         what = f"{human['masks']} images; Dice with the {first}, full frame: {_range(human['dice'], 4)}"
         facts += [(f"human {human['annotator']}", what)]
-    if (told := parsed(card["range"])).ranged:
+    if (told := parsed(card["range"])).ranged and _depths(card)[1]:
         facts += [("values of images", f"{told.low:g} to {told.high:g} become 0 to 255, in all images alike")]
     if card["groups"]:
         largest = "one image each" if card["largest_group"] == 1 else f"at most {card['largest_group']} images each"
@@ -164,15 +164,26 @@ def _pages_dropped(encodings: dict[str, dict[str, int]]) -> list[str]:
     return sentences
 
 
+def _depths(card: dict[str, Any]) -> tuple[int, int]:
+    """Return how many images have 8 bits a channel, and how many have more."""
+    encodings = card["encodings"]["image"]
+    shallow = sum(count for mode, count in encodings.items() if "as RGB" in mode)
+    return shallow, sum(encodings.values()) - shallow
+
+
 def _remarks(card: dict[str, Any]) -> list[str]:
     def named(samples: Iterable[str]) -> list[str]:
         return [card.get("titles", {}).get(sample, sample) for sample in samples]
 
     said = (card["value_maps"], card["orientation"], *card["repairs"], card["looks_inverted"])
     remarks = [sentence for sentence in said if sentence]
-    shallow = sum(count for mode, count in card["encodings"]["image"].items() if mode.endswith("as RGB"))
+    shallow, deep = _depths(card)
     if (told := parsed(card["range"])).ranged and shallow:
-        remarks.append(f"{shallow} images of 8 bits beside deeper ones: 255 is white in those, {told.high:g} in these")
+        remarks.append(
+            f"{shallow} images of 8 bits beside deeper ones: 255 is white in those, {told.high:g} in these"
+            if deep
+            else f"'range: [{told.low:g}, {told.high:g}]' changes nothing: all images have 8 bits, and are read so"
+        )
     remarks += _pages_dropped(card["encodings"])
     if card["mask_missing"]:
         remarks.append(f"{len(card['mask_missing'])} images without a mask: {few(named(card['mask_missing']))}")

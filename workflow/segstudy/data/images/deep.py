@@ -40,8 +40,11 @@ def is_deep(image: Image.Image) -> bool:
     return image.mode in ("I", "F") or image.mode.startswith("I;16") or _raw_mode(image).partition(";")[2] in _WORDS
 
 
-def deep_pixels(image: Image.Image) -> NDArray[Any]:
-    """Return the values of a deep image as stored, (H, W) or, of colours, (H, W, 3); transparency is dropped."""
+def deep_pixels(image: Image.Image, fourth: bool = False) -> NDArray[Any]:
+    """Return the values of a deep image as stored, (H, W) or, of colours, (H, W, 3).
+
+    Transparency is dropped, unless the `fourth` channel of an image of mode RGBA is wanted: (H, W, 4).
+    """
     name, _, order = _raw_mode(image).partition(";")
     if name == "LA" and order in _WORDS:  # two 16-bit values are the four bytes of an RGBA pixel
         _ask_for(image, "RGBA")
@@ -49,10 +52,11 @@ def deep_pixels(image: Image.Image) -> NDArray[Any]:
         return array[..., 0] << 8 | array[..., 1]
     if image.mode not in ("RGB", "RGBA"):
         return np.asarray(stored(image))
-    upper = np.asarray(stored(_reopened(image)))[..., :3].astype(np.uint16)
+    count = 4 if fourth else 3
+    upper = np.asarray(stored(_reopened(image)))[..., :count].astype(np.uint16)
     low_byte = "16L" if order == "16B" else "16B"  # "16N" is little-endian on every machine that torch is built for
     _ask_for(image, f"{name};{low_byte}")
-    return upper << 8 | np.asarray(stored(image))[..., :3]
+    return upper << 8 | np.asarray(stored(image))[..., :count]
 
 
 def _raw_mode(image: Image.Image) -> str:

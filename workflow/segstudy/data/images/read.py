@@ -7,7 +7,7 @@ first is read. A file that cannot be read to its last pixel is an error, never a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -136,31 +136,35 @@ def stored_values(path: str | Path, reading: Reading = AS_STORED) -> tuple[NDArr
 
 def _decoded(path: str | Path, reading: Reading) -> tuple[NDArray[Any], str, str]:
     """Return the values of an image, (H, W) or (H, W, 3), its kind, and what was done: RGB of 8 bits, or as stored."""
+    what = f"channels {', '.join(map(str, reading.channels))}; " if reading.channels else ""
     if by_tifffile(path, reading.channels):
         array, kind = tiff_pixels(path, reading.channels)
-        what = f"channels {', '.join(map(str, reading.channels))}; " if reading.channels else ""
         return array, kind, what + ("as RGB" if array.dtype == np.uint8 else "")
     with opened(path) as image:
-        kind, note = f"{image.format} {image.mode}", page(image, path)
-        if is_deep(image):
-            if image.mode in ("RGB", "RGBA"):
-                kind += " of 16 bits"
-            return deep_pixels(image), kind, note
-        array = _as_rgb(stored(image))
-    if reading.channels:
-        array = np.ascontiguousarray(array[..., [_channel(number, path) for number in reading.channels]])
-        array = array[..., 0] if len(reading.channels) == 1 else array
-    return array, kind, note + "as RGB"
+        kind, note = f"{image.format} {image.mode}", page(image, path) + what
+        deep, fourth = is_deep(image), bool(reading.channels) and image.mode == "RGBA"
+        if deep:
+            kind += " of 16 bits" if image.mode in ("RGB", "RGBA") else ""
+            array = deep_pixels(image, fourth)
+        else:
+            array = np.asarray(stored(image)) if fourth else _as_rgb(stored(image))
+            note += "as RGB"
+    return (_chosen(array, reading.channels, path) if reading.channels else array), kind, note
 
 
-def _channel(number: int, path: str | Path) -> int:
-    if number > 3:
+def _chosen(array: NDArray[Any], channels: Sequence[int], path: str | Path) -> NDArray[Any]:
+    """Return the channels (from 1 on) of an image, (H, W) of one; each of a grey image (H, W) is its grey."""
+    count = 3 if array.ndim == 2 else array.shape[2]
+    if max(channels) > count:
         raise OtherChannels(
-            f"the image has 3 channels, and channel {number} is asked for",
+            f"the image has {count} channels, and channel {max(channels)} is asked for",
             where=path,
             remedy="correct 'channels' in the data set's block",
         )
-    return number - 1
+    if array.ndim == 2:
+        return array
+    chosen = array[..., [number - 1 for number in channels]]
+    return np.ascontiguousarray(chosen[..., 0] if len(channels) == 1 else chosen)
 
 
 def _turn(path: str | Path, reading: Reading) -> int:
