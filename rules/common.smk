@@ -21,7 +21,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(SEARCHED))
 from segstudy.config import paths
 from segstudy.config.cell import Cell
 from segstudy.config.load import load_study
-from segstudy.runtime.environment import caches
+from segstudy.runtime.environment import caches, check_place
 from segstudy.core.errors import StudyError
 from segstudy.models.external_check import check_networks
 from segstudy.runtime import locks
@@ -52,6 +52,7 @@ CHOSEN = [
 os.environ.update(SEGSTUDY_CONFIG=shlex.join(CHOSEN))
 
 try:
+    check_place(str(workflow.current_basedir), os.getcwd())
     STUDY = load_study(
         config, ["config.yaml", *OVERLAYS], workflow.config_settings.config
     )

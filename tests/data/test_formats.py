@@ -273,9 +273,6 @@ def test_masks_whose_classes_nothing_names_are_asked_for(tmp_path):
         study_of(tmp_path, block)
     assert "classes: {class_1: 1, class_2: 2}" in caught.value.remedy
     assert reader_module("mmseg").proposal(tmp_path) == {"classes": {"class_1": 1, "class_2": 2}}
-    formats.huggingface(tmp_path / "table")
-    proposed = reader_module("huggingface").proposal(tmp_path / "table")
-    assert proposed == {"classes": {"class_1": 1, "class_2": 2}, "ignore": 255}
 
 
 def test_several_coco_files_are_the_official_subsets(tmp_path):

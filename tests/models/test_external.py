@@ -73,6 +73,11 @@ def local(tmp_path, monkeypatch):
                 def forward(self, x):
                     return self.layer(x)
 
+            class Probable(Net):
+                def forward(self, x):
+                    y = super().forward(x)
+                    return y.sigmoid() if y.shape[1] == 1 else y.softmax(1)
+
             class Looking(Net):
                 def forward(self, x):
                     return super().forward(x) * (1 + float(x.mean() > 3))
@@ -305,6 +310,16 @@ def test_no_weights_are_fetched_unasked(monkeypatch):
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", None)  # a call would fail
     build({"network": f"{SMP}Linknet", "arguments": {"encoder_name": "resnet18"}}, 3, 1)  # its default: imagenet
     build({"network": f"{VISION}lraspp_mobilenet_v3_large"}, 3, 1)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_network_that_gives_probabilities_is_told(local, caplog, outputs):
+    build(own(local, "Net"), 3, outputs)
+    with torch.no_grad():
+        build(PLUS_PLUS, 3, outputs)
+    assert not caplog.records
+    build(own(local, "Probable"), 3, outputs)
+    assert "own_networks:Probable gives values within 0..1" in caplog.text
 
 
 def test_finding_the_size_changes_neither_weights_nor_draws():

@@ -10,6 +10,7 @@ import pytest
 
 from segstudy.core.errors import StudyError
 from segstudy.core.progress import clock, track
+from segstudy.runtime.environment import check_place
 from segstudy.runtime.job import explain, job, repeating_command
 
 
@@ -106,3 +107,10 @@ def test_progress_says_how_long_it_will_take(caplog):
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (65.4, "1:05"), (3600, "1:00:00"), (86399.6, "24:00:00")])
 def test_clock(seconds, text):
     assert clock(seconds) == text
+
+
+def test_a_project_in_a_folder_with_braces_is_told():
+    check_place("/home/me/segstudy", "/tmp/a")
+    for folder in ("/home/{me}/segstudy", "/home/me}"):
+        with pytest.raises(StudyError, match="holds braces"):
+            check_place("/home/me", folder)

@@ -83,6 +83,11 @@ def test_composed_and_decomposed_names_are_one(tmp_path):
     assert listed(tmp_path).loc["cafe1", "mask"] == unicodedata.normalize("NFD", "masks/café1_*")
 
 
+def test_a_name_that_spells_such_bytes_is_refused(tmp_path):
+    pairs(tmp_path, (r"a\xe9z", "b"))
+    assert "rename the file" in refused(tmp_path)
+
+
 def test_a_name_that_is_no_utf8_is_read(tmp_path):
     pairs(tmp_path / "raw", ("a", "b"))
     for folder in ("images", "masks"):

@@ -106,6 +106,12 @@ def test_masks_that_a_table_names_are_not_left_out(tmp_path):
     assert listed(tmp_path).attrs["repairs"] == []
 
 
+def test_a_mask_of_several_images_is_said(tmp_path):
+    pairs(tmp_path, ("a", "b", "c"))
+    table(tmp_path, "sample,mask", "a,a.png", "b,a.png", "c,c.png")
+    assert said(listed(tmp_path), "one mask for several images: masks/a.png (2 images)")
+
+
 def test_a_folder_for_each_image(tmp_path):
     lines = []
     for name in ("a", "b"):

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import yaml
 
+from segstudy.config.base import LONGEST_NAME
 from segstudy.core.errors import StudyError
+from segstudy.core.names import NAME
 from segstudy.core.terminal_text import say
 
 if TYPE_CHECKING:
@@ -44,7 +47,9 @@ def init(
     root = folder.resolve()
     if not root.is_dir():
         raise StudyError("no such folder", where=folder, remedy="name the folder that holds images and labels")
+    _check_root(root)
     name = name or _study_name(root)
+    _check_name(name)
     path = out or STUDIES / f"{name}.yaml"
     if path.exists() and not force:
         raise StudyError("this study file exists", where=path, remedy="choose another --name or --out, or add --force")
@@ -67,7 +72,41 @@ def _study_name(root: Path) -> str:
     from segstudy.core.names import readable
 
     plain = re.sub(r"[^A-Za-z0-9_]+", "_", readable(root.name)).strip("_").lower()
-    return plain if plain[:1].isalpha() else f"images_{plain}".rstrip("_")
+    plain = plain if plain[:1].isalpha() and _is_text(plain) else f"images_{plain}"
+    return plain[:LONGEST_NAME].rstrip("_")
+
+
+def _is_text(name: str) -> bool:
+    """Return whether YAML reads a name as text: yes and null are other things to it."""
+    return isinstance(yaml.safe_load(name), str)
+
+
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name) or len(name) > LONGEST_NAME or not _is_text(name):
+        raise StudyError(
+            f"'{name[:LONGEST_NAME]}' cannot be the name of a study",
+            where="--name",
+            allowed=f"letters, digits, '.', '_' and '-', {LONGEST_NAME} characters at most, beginning with a letter or "
+            "digit; no number, and no word that YAML reads otherwise, such as yes or null",
+            remedy="choose another --name",
+        )
+
+
+def _check_root(root: Path) -> None:
+    """Raise where a study file could not hold the path of the folder as it is."""
+    try:
+        str(root).encode()
+    except UnicodeEncodeError:
+        why = "bytes that are no UTF-8, which a study file cannot hold"
+    else:
+        if os.path.expandvars(root) == str(root):
+            return
+        why = "the name of a variable behind '$', which a study file would replace by its value"
+    raise StudyError(
+        f"the path of this folder has {why}",
+        where=root,
+        remedy="rename it; or make a link of another name to it, and name that as root in studies/folder.yaml",
+    )
 
 
 def _choose_layout(ways: Sequence[tuple[str, Layout, str]], root: Path) -> tuple[str, Layout]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+
+from segstudy.core.terminal_text import on_one_line
 
 if TYPE_CHECKING:
     from segstudy.data.name_groups import Groups
@@ -60,7 +63,7 @@ def study_text(
         *_training_lines(plan),
         *_experiment_lines(name, plan, several, few),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(on_one_line, lines)) + "\n"  # names of files may hold line breaks
 
 
 def has_few(proposal: Proposal) -> bool:
@@ -166,4 +169,5 @@ def _line(key: str, value: Any, seen: str = "") -> str:
 def _plain(key: str, value: Any) -> str:
     """Return one key and its value as one line of YAML."""
     text: str = yaml.safe_dump(value, default_flow_style=True, width=10**6, sort_keys=False, allow_unicode=True)
-    return f"{key}: {text.removesuffix('...' + chr(10)).strip()}"
+    text = text.removesuffix("...\n").strip()
+    return f"{key}: {json.dumps(value) if chr(10) in text else text}"  # a path with a line break

@@ -233,6 +233,9 @@ def _empty(samples: pd.DataFrame, reader: str, files: Path, labelled: int) -> An
     """
     blank = read_json(files / CONVERTED_MANIFEST)["blank"] if reader in ANNOTATIONS else []
     empty = list(samples.loc[samples["foreground"] == 0, "sample"]) if reader in ANNOTATIONS else []
+    if value_maps(samples):  # what lies below half may be an object
+        counts = dict(zip(samples["sample"], samples["mask_counts"], strict=True))
+        empty = [name for name in empty if _counts(counts[name]).keys() <= ZERO]
     names = [name for name in empty if name not in blank]
     said = {"annotations": f"they draw nothing in {few(blank)}; the study stops until this is mended"} if blank else {}
     if not names or len(empty) == len(samples):

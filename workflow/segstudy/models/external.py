@@ -5,6 +5,7 @@ Images are padded to a size that the network takes, found by trying; its output 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -18,6 +19,9 @@ from segstudy.models.external_class import construct
 
 # Sizes that networks want images to be a multiple of: powers of two, as many as they halve.
 TRIED = (1, 2, 4, 8, 16, 32, 64)
+NOISE = 1000.0  # standard deviation, of images that are scaled to about 1
+
+logger = logging.getLogger("segstudy")
 
 
 class Unfit(Exception):
@@ -33,6 +37,12 @@ class LibraryNetwork(nn.Module):
         self.network = construct(options, in_channels, outputs)
         self.pad = blocks.Pad(self._multiple(options.divisor))
         self.crop = blocks.Crop()
+        if self._gives_probabilities():
+            logger.warning(
+                "%s gives values within 0..1 for any image: they look like probabilities, but a loss takes logits. "
+                "Take the sigmoid or softmax at its end out, or every pixel may become object",
+                self.path,
+            )
 
     @property
     def encoder_tensors(self) -> tuple[str, ...]:
@@ -106,6 +116,15 @@ class LibraryNetwork(nn.Module):
             else:
                 return multiple
         raise self._refused(last, divisor)
+
+    def _gives_probabilities(self) -> bool:
+        """Return whether the output stays within 0..1, and varies, for noise so strong that logits would not."""
+        with _trying(self.network):
+            side = max(2, 64 // self.pad.multiple) * self.pad.multiple
+            noise = NOISE * torch.randn(1, self.channels, side, side)
+            like = next(self.network.parameters(), torch.empty(0))
+            logits = self._logits(noise.to(like.device))
+        return not logits.is_meta and bool(0 <= logits.min() < logits.max() <= 1)
 
     def _refused(self, why: str, divisor: int | None = None) -> StudyError:
         return StudyError(

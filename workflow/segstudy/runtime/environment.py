@@ -32,6 +32,21 @@ def caches(environment: Mapping[str, str]) -> dict[str, str]:
     return changes
 
 
+def check_place(*folders: str) -> None:
+    """Check the paths of the project and of the folder in which it runs.
+
+    Raises:
+        StudyError: Snakemake would take a part of one for a wildcard, in the paths of scripts and in messages.
+    """
+    for folder in folders:
+        if "{" in folder or "}" in folder:
+            raise StudyError(
+                "the path of this folder holds braces, which Snakemake takes for a wildcard",
+                where=folder,
+                remedy="rename it, or move the project to another one",
+            )
+
+
 def writable(folder: Path) -> bool:
     """Return whether a file can be written in a folder, which is made where it is missing."""
     try:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import pandas as pd
 
 from segstudy.core.errors import StudyError
-from segstudy.core.names import FILE_COLUMNS, file_columns, spelled
+from segstudy.core.names import FILE_COLUMNS, file_columns, on_disk, spelled
 from segstudy.data.images.read import SUFFIXES
 
 COLUMNS = ("sample", "image", "mask", "roi", "second_mask", "stratum", "group", "official_subset")
@@ -168,8 +168,20 @@ def say_unpaired(
 
 
 def relative(path: Path | None, root: Path) -> str:
-    """Return `path` below `root` in POSIX form, as an index names it; an empty string for None."""
-    return spelled(path.relative_to(root).as_posix()) if path else ""
+    """Return `path` below `root` in POSIX form, as an index names it; an empty string for None.
+
+    Raises:
+        StudyError: its name looks like the spelling of another one.
+    """
+    name = path.relative_to(root).as_posix() if path else ""
+    if on_disk(spelled(name)) != name:
+        raise StudyError(
+            "the name holds a backslash, 'x' and two digits: an index spells bytes so that are no UTF-8, and names "
+            "another file",
+            where=path,
+            remedy="rename the file",
+        )
+    return spelled(name)
 
 
 def frame(rows: list[dict[str, str]], repairs: list[str]) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PureWindowsPath
 
@@ -94,6 +95,10 @@ def with_table(
             raise problem(table, line.line, column, f"row {line_of_image[row['image']]} names this image too")
         line_of_image[row["image"]] = line.line
         result.append(row)
+    shared = {mask: count for mask, count in Counter(row.get("mask") for row in result).items() if mask and count > 1}
+    if shared:
+        said = few(f"{mask} ({count} images)" for mask, count in shared.items())
+        repairs.append(f"{table.name} names one mask for several images: {said}")
     left = [row["image"] for row in rows if row["image"] not in line_of_image]
     if left:
         repairs.append(f"{table.name} does not name {len(left)} of {len(rows)} images, left out: {few(left)}")

@@ -7,12 +7,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
-from segstudy.config.classes_in_files import class_name
 from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError
-from segstudy.data.images.encoded import values_of
 from segstudy.data.images.label_map import binary
 from segstudy.data.readers.annotation_files import Sample, any_file, subset_in
 from segstudy.data.readers.converted import index  # noqa: F401
@@ -30,7 +26,6 @@ MASKS = (
     *("mask", "masks", "label", "labels", "annotation", "annotations", "groundtruth", "gt"),
     *("segmentation", "segmentationmask", "semanticsegmentation", "labelmap"),
 )
-VOID = 255  # by the habit of masks of classes
 _ROWS = 16  # that are held in memory at a time
 _LARGEST = 8_000_000_000  # bytes of one group of rows of a Parquet file, unpacked
 
@@ -38,26 +33,6 @@ _LARGEST = 8_000_000_000  # bytes of one group of rows of a Parquet file, unpack
 def recognises(root: Path) -> bool:
     """Return whether `root` holds a table in Parquet or Arrow."""
     return any(any_file(root, suffix, lambda _: True) for suffix in SUFFIXES)
-
-
-def proposal(root: Path) -> dict[str, Any]:
-    """Return `classes`, made-up names for the values of the first masks, and `ignore` where 255 stands beside them.
-
-    Nothing of masks with one value beside 0 and 255: what these mean is asked.
-    """
-    path = tables(root)[0]
-    _, mask = columns(path, Layout())
-    if mask is None:
-        return {}
-    seen: set[int] = set()
-    for number, row in zip(range(20), _rows(path, [mask]), strict=False):
-        if row[mask] is not None:
-            seen |= set(np.unique(values_of(_bytes(row[mask], path, number, mask), path)).tolist())
-    values = sorted(seen - {0, VOID})
-    if len(values) < 2:
-        return {}
-    void = {"ignore": VOID} if VOID in seen else {}
-    return {"classes": {class_name("", value): value for value in values}, **void}
 
 
 def classes(root: Path, layout: Layout) -> dict[str, int]:
