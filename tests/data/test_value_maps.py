@@ -260,6 +260,9 @@ def test_colours_that_each_gif_numbers_anew_are_a_finding(tmp_path):
     with pytest.raises(StudyError, match="no_class_values: s1: palette index 0 is #ff0000 in this GIF and") as e:
         check_images(samples, index, labels=labels)
     assert "map colours under 'classes'" in str(e.value)
+    for void, found in ((1, True), ("#00ff00", False)):
+        _, samples = samples_of(tmp_path, *masks, suffix=".gif", labels=CELL._replace(void=(void,)))
+        assert samples["problem"].str.contains("palette index").any() == found
     labels = labels_of("folder", {"left": "#ff0000", "right": "#00ff00"})
     index, samples = samples_of(tmp_path, *masks, suffix=".gif", labels=labels)
     check_images(samples, index, labels=labels)

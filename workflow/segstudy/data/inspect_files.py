@@ -117,7 +117,7 @@ def _sample(
 
 
 def _compare_palettes(records: list[dict[str, Any]]) -> None:
-    """Note where an index that stands for a class has another colour than in an earlier mask."""
+    """Note where an index that stands for a class, or for void, has another colour than in an earlier mask."""
     first: dict[int, tuple[str, str]] = {}
     for record in records:
         for index, colour in record.get("mask_palette", {}).items():
@@ -125,7 +125,7 @@ def _compare_palettes(records: list[dict[str, Any]]) -> None:
             if colour != before:
                 problem = (
                     f"no_class_values: palette index {index} is {colour} in this GIF and {before} in that of {sample}, "
-                    "so the index is no class"
+                    "so the index stands for nothing"
                 )
                 record["problem"] = "; ".join(filter(None, [record["problem"], problem]))
                 break

@@ -31,6 +31,7 @@ class Mask(NamedTuple):
     value_map: bool = False  # the values are more than two, and no grey edges: half of the range means nothing
     void: NDArray[np.bool_] | None = None  # (H, W), True where a pixel counts for nothing; background in `array`
     flat: float = 0.0  # of lossy files, share of half-tones in flat areas: values that had a meaning before
+    palette: Mapping[int, str] = {}  # see `LabelFile`, where values are void
 
 
 class NoClassValues(StudyError):
@@ -97,12 +98,12 @@ def read_mask(
 
 def _one_mask(path: str | Path, inverted: bool, above_zero: bool, void: Sequence[int | str], upright: bool) -> Mask:
     """Return the mask of one file, turned as it notes where it is to be `upright`."""
-    nowhere = void_pixels(path, void) if void else None
+    nowhere, palette = void_pixels(path, void) if void else (None, {})
     mask = _marked(path, inverted, above_zero, nowhere)
     if nowhere is not None:
         said = f"; {', '.join(map(str, void))} is void"
         mask = mask._replace(array=mask.array & ~nowhere, note=mask.note + said)
-        mask = mask._replace(void=as_noted(nowhere, path, upright))
+        mask = mask._replace(void=as_noted(nowhere, path, upright), palette=palette)
     return mask._replace(array=as_noted(mask.array, path, upright))
 
 
@@ -130,15 +131,15 @@ def _marked(path: str | Path, inverted: bool, above_zero: bool, void: NDArray[np
     return Mask(array, kind, note, len(found.values), _between(counted, lossy), counts, value_map, flat=flat)
 
 
-def void_pixels(path: str | Path, void: Sequence[int | str]) -> NDArray[np.bool_]:
-    """Return where a mask file holds one of the values (as `read_labels`) or colours `void`, (H, W).
+def void_pixels(path: str | Path, void: Sequence[int | str]) -> tuple[NDArray[np.bool_], Mapping[int, str]]:
+    """Return where a mask file holds one of the values or colours `void`, (H, W), and the palette of `read_labels`.
 
     Raises:
         StudyError: the file cannot be read, or holds colours where values are asked for.
     """
     by_colour = any(isinstance(value, str) for value in void)
-    values = read_colours(path)[0] if by_colour else read_labels(path)[0]
-    return np.isin(values, [number(value) for value in void])
+    values, _, palette = (*read_colours(path), {}) if by_colour else read_labels(path)
+    return np.isin(values, [number(value) for value in void]), palette
 
 
 def number(value: int | str) -> int:
