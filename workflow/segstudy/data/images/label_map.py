@@ -127,8 +127,8 @@ def read_ids(path: str | Path, labels: Labels) -> Ids:
     if not labels.values:
         mask = read_mask(path, labels.inverted, labels.above_zero, labels.void, labels.upright)
         read = (mask.mode, mask.note, mask.values, mask.between)
-        kinds = (mask.counts, mask.value_map, mask.void, mask.flat, mask.palette)
-        return Ids(mask.array.astype(np.uint8), *read, (), 0.0, *kinds)
+        found = Ids(mask.array.astype(np.uint8), *read, (), 0.0, mask.counts, mask.value_map, mask.void, mask.flat)
+        return found._replace(palette=mask.palette)
     if Path(path).name.endswith("*"):
         raise NoClassValues(
             "several mask files of one image are one mask of one class; values that are classes stand in one file",
