@@ -142,7 +142,8 @@ def test_a_table_gives_groups_to_every_reader(tmp_path):
     frame = build_index("drive", root, layout=Layout(table="samples.csv"))
     assert list(frame["group"]) == ["p", "p", *before["group"][2:]] and frame["stratum"][0] == "ill"
     assert said(frame, "samples.csv does not name", "whose groups stay")
-    assert list(build_index("drive", root)["group"]) == list(before["group"])
+    frame = build_index("drive", root)
+    assert list(frame["group"]) == list(before["group"]) and said(frame, "samples.csv is not read", "layout.table")
     table(root, "sample,mask", f"{first},x.png")
     with pytest.raises(StudyError, match="this reader knows its files itself"):
         build_index("drive", root, layout=Layout(table="samples.csv"))

@@ -130,8 +130,7 @@ def _drawn(reader: str, root: Path, layout: Layout, folder: Path) -> tuple[list[
         repairs.append(f"shapes that draw no pixel, because they are empty or thinner than one, in: {few(lost)}")
     set_groups(rows, layout, root)
     table = frame(named(rows, repairs), repairs)
-    if layout.table:
-        table = with_groups(table, root / layout.table)
+    table = with_groups(table, root, layout)
     images = [_renamed(row, put, folder) for row, put in zip(table.to_dict("records"), files, strict=True)]
     return images, list(table.attrs["repairs"]), [str(images[row]["sample"]) for row in blank]
 

@@ -127,8 +127,8 @@ def list_samples(reader: str, root: Path, layout: Layout | None) -> pd.DataFrame
             frame = converted.index(root)
         else:
             frame = module.index(root, layout) if reader in WITH_LAYOUT else module.index(root)
-            if layout and layout.table and reader != "folder":  # that one follows it itself
-                frame = with_groups(frame, root / layout.table)
+            if reader != "folder":  # that one follows it itself
+                frame = with_groups(frame, root, layout)
     except StudyError as error:
         if shut:
             raise _no_permission(shut, root, error.what) from None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError
 from segstudy.data.readers.discovery import few
 from segstudy.data.readers.folder_table import names_of, row_of
@@ -14,12 +15,20 @@ from segstudy.data.readers.table_file import problem, read_table
 COLUMNS = ("group", "stratum")
 
 
-def with_groups(frame: pd.DataFrame, table: Path) -> pd.DataFrame:
+def with_groups(frame: pd.DataFrame, root: Path, layout: Layout | None) -> pd.DataFrame:
     """Return a reader's rows with the groups and strata that a table names by sample; the others stay as they are.
+
+    Only the table that `layout` names is read: one that is there besides is said.
 
     Raises:
         StudyError: there is no such table, it names no sample or one twice, or it says what the reader knows itself.
     """
+    if layout is None or not layout.table:
+        others = [table.name for table in Layout().tables_in(root)]
+        said = [f"{few(others)} is not read: where it names patients, name it by layout.table"] if others else []
+        frame.attrs["repairs"] = [*frame.attrs.get("repairs", []), *said]
+        return frame
+    table = root / layout.table
     if not table.is_file():
         raise StudyError("there is no such table", where=table, remedy="name a file below the root by layout.table")
     repairs = list(frame.attrs.get("repairs", []))
