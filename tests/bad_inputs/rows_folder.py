@@ -172,7 +172,7 @@ TABLES = [
             *(moved(f"raw/own/{p}", f"raw/own/all/{p}") for p in ("images", "masks")),
             put("raw/own/all/samples.csv", "sample,group\nim1,a\n"),
         ),
-        "there are two tables 'samples.csv'",
+        "there are 2 tables of samples",
         "put what they say into one",
     ),
     looked(
