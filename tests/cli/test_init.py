@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -247,6 +248,15 @@ def test_names_of_folders_become_names_of_studies(here, folder_name, name):
 def test_a_name_that_a_study_cannot_have(here, capsys, name):
     code, said = init(capsys, folder(here / "photos", [squares(255)]), f"--name={name}")
     assert code == 1 and "cannot be the name of a study" in said and "where:   --name" in said
+
+
+def test_a_data_set_of_config_yaml_lends_its_keys_to_no_other(here, capsys):
+    Path("config.yaml").write_text("study: exercise\ndatasets: {ph2: {root: PH2, size: {height: 288, width: 384}}}\n")
+    root = folder(here / "PH2", [squares(255)] * 4)
+    code, said = init(capsys, root, "--name=ph2")
+    assert code == 1 and "config.yaml has a data set 'ph2'" in said
+    code, said = init(capsys, root)
+    assert code == 0 and list(yaml.safe_load(Path("studies/my_ph2.yaml").read_text())["datasets"]) == ["my_ph2"], said
 
 
 @pytest.mark.parametrize(("part", "told"), [("$HOME", "name of a variable"), (os.fsdecode(b"gr\xf6n"), "no UTF-8")])

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,7 +48,7 @@ def init(
     if not root.is_dir():
         raise StudyError("no such folder", where=folder, remedy="name the folder that holds images and labels")
     _check_root(root)
-    name = name or _study_name(root)
+    name = name or _free_name(_study_name(root))
     _check_name(name)
     path = out or STUDIES / f"{name}.yaml"
     if path.exists() and not force:
@@ -81,7 +81,25 @@ def _is_text(name: str) -> bool:
     return isinstance(yaml.safe_load(name), str)
 
 
+def _free_name(name: str) -> str:
+    """Return the name, with `my_` in front where config.yaml has a data set called so: its keys would hold too."""
+    return f"my_{name}" if name in _datasets_of_base() else name
+
+
+def _datasets_of_base() -> Collection[str]:
+    from segstudy.cli.config_files import BASE
+    from segstudy.config.yaml_files import read_yaml
+
+    return read_yaml(BASE).get("datasets") or {} if BASE.exists() else {}
+
+
 def _check_name(name: str) -> None:
+    if name in _datasets_of_base():
+        raise StudyError(
+            f"config.yaml has a data set '{name}', whose keys would hold for this one too",
+            where="--name",
+            remedy="choose another --name",
+        )
     if not NAME.fullmatch(name) or len(name) > LONGEST_NAME or not _is_text(name):
         raise StudyError(
             f"'{name[:LONGEST_NAME]}' cannot be the name of a study",
