@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 
-from segstudy.config.base import LONGEST_NAME
 from segstudy.core.errors import StudyError
 from segstudy.core.names import NAME
 from segstudy.core.terminal_text import say
@@ -69,6 +67,7 @@ def init(
 
 def _study_name(root: Path) -> str:
     """Return the folder's name as a name of a study: letters, digits, '_' and '-'."""
+    from segstudy.config.base import LONGEST_NAME
     from segstudy.core.names import readable
 
     plain = re.sub(r"[^A-Za-z0-9_]+", "_", readable(root.name)).strip("_").lower()
@@ -78,6 +77,8 @@ def _study_name(root: Path) -> str:
 
 def _is_text(name: str) -> bool:
     """Return whether YAML reads a name as text: yes and null are other things to it."""
+    import yaml
+
     return isinstance(yaml.safe_load(name), str)
 
 
@@ -94,6 +95,8 @@ def _datasets_of_base() -> Collection[str]:
 
 
 def _check_name(name: str) -> None:
+    from segstudy.config.base import LONGEST_NAME
+
     if name in _datasets_of_base():
         raise StudyError(
             f"config.yaml has a data set '{name}', whose keys would hold for this one too",
