@@ -93,6 +93,8 @@ def read(tmp_path):
         ("recipes:\n\tdefault: {}\n", r"found character '\t'"),
         ("recipes: {default: {epochs: 3,\n  epochs: 4}}\n", "'epochs' stands twice in one block, first in line 1"),
         ("3: 4\n", "a key must be text, found 3: put it in quotes"),
+        ("recipes:\n  default: {epochs: 010}\n", "010 is 8 for YAML"),
+        ("recipes: {default: {epochs: 1:30}}\n", "1:30 is 90 for YAML"),
         ("? [a, b]\n: 3\n", "a key is a list or a block"),
         ("study: 3\n", "study: this must be text, found 3: put it in quotes"),
         ("recipes:\n", "recipes: must be a block of 'name: options' lines, found nothing"),

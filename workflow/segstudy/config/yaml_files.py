@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,8 @@ DEEPEST = 50  # blocks and lists inside each other
 # With this key Snakemake evaluates `?...` and `__definitions__` of a config file as Python, before any rule is read.
 TEMPLATE = "__use_yte__"
 MERGE = "tag:yaml.org,2002:merge"
+NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+OTHER_BASE = re.compile(r"[-+]?(0[\d_]+|\d[\d_]*(:\d+)+(\.[\d_]*)?)")  # in YAML 1.1, 010 is 8 and 1:30 is 90
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -34,7 +37,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
                 "this config file is empty", where=path, remedy="fill it, or leave it out; config.yaml shows the blocks"
             )
         _check_size(node, path)
-        _check_keys(node, path)
+        _check_nodes(node, path)
         config = yaml.safe_load(text)
     except (FileNotFoundError, NotADirectoryError):
         beside = [str(other) for folder in {path.parent, Path("studies")} for other in folder.glob("*.y*ml")]
@@ -119,8 +122,8 @@ def _children(node: yaml.Node) -> Iterable[yaml.Node]:
     return node.value if isinstance(node, yaml.SequenceNode) else ()
 
 
-def _check_keys(root: yaml.Node, path: Path) -> None:
-    """Check that no block has a key twice: YAML would keep the last one without a word."""
+def _check_nodes(root: yaml.Node, path: Path) -> None:
+    """Check that no block has a key twice, and that numbers are what they look like: YAML would not say a word."""
     seen: set[int] = set()
     waiting = [root]
     while waiting:
@@ -129,6 +132,13 @@ def _check_keys(root: yaml.Node, path: Path) -> None:
             continue
         seen.add(id(node))
         waiting += reversed(list(_children(node)))
+        if isinstance(node, yaml.ScalarNode) and node.tag in NUMBERS and OTHER_BASE.fullmatch(node.value):
+            raise StudyError(
+                f"{node.value} is {yaml.safe_load(node.value)} for YAML: with a 0 in front it counts in eights, with "
+                "colons in sixties",
+                where=f"{path}:{node.start_mark.line + 1}",
+                remedy="write the number without them, or put quotes around a name",
+            )
         lines: dict[str, int] = {}
         for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             line = key.start_mark.line + 1

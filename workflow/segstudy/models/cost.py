@@ -14,8 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from segstudy.runtime.uncompiled import leave_uncompiled
 
 Result = TypeVar("Result")
-# Parameters times pixels: a pass of at most about 2 GFLOP, a tenth of a second.
-SMALL = 1_000_000_000
+# Parameters times pixels: a pass of at most about 8 GFLOP, a few tenths of a second.
+SMALL = 4_000_000_000
 # Without products to count. Of others torch looks for some in their parts, and loads sympy for that, 0.4 s.
 NOT_COUNTED = {
     operator: lambda *_, **__: 0
