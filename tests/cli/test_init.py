@@ -15,6 +15,7 @@ from scipy.ndimage import gaussian_filter, maximum_filter
 from segstudy.cli import app
 from segstudy.cli import init as init_command
 from segstudy.config.load import load_study, read_config
+from segstudy.core.errors import StudyError
 from segstudy.data.find_annotators import counted
 from segstudy.data.find_layout import layouts
 from segstudy.data.index import build_index
@@ -201,6 +202,90 @@ def test_endings_and_trees_of_folders(tmp_path, image, mask, expected):
     assert len(build_index("folder", tmp_path, layout=ways[0][1])) == (5 if "8bit" in image else 4)
 
 
+def photo(path, seed=0):
+    write(path, np.random.default_rng(seed).integers(0, 255, (*SIZE, 3)))
+
+
+def ways_of(root):
+    return [layout.model_dump(exclude_defaults=True) for _, layout, _ in layouts(root)]
+
+
+def test_a_folder_for_each_image_with_other_names_of_masks(tmp_path):
+    """The Data Science Bowl 2018 calls all files by hashes: half of their signs are numbers."""
+    for i in range(4):
+        photo(tmp_path / f"train/{i}f{i}/images/{i}f{i}.png", i)
+        for j in range(3):
+            write(tmp_path / f"train/{i}f{i}/masks/{j}a{i}{j}.png", squares(255))
+    assert ways_of(tmp_path) == [{}] and (build_index("folder", tmp_path)["mask"] != "").sum() == 4
+
+
+def test_masks_of_other_images_with_the_same_names_are_no_way(tmp_path):
+    for film in ("01", "02"):
+        for i in range(3):
+            photo(tmp_path / f"{film}/t{i:03d}.png", i)
+            write(tmp_path / f"{film}_ST/SEG/man_seg{i:03d}.png", squares(1, 2, 3))
+    pairs = [(way["images"], way["masks"]) for way in ways_of(tmp_path)]
+    assert pairs == [("01", "01_ST/SEG"), ("02", "02_ST/SEG")]
+    assert all(f"images {images}/t*, masks {masks}/man_seg*" in str(layouts(tmp_path)) for images, masks in pairs)
+
+
+def test_one_mask_that_is_called_like_one_of_many_images_is_no_way(tmp_path):
+    for i in range(5):
+        photo(tmp_path / f"pictures/e{i}.png", i)
+        write(tmp_path / f"drawn/e{i}/e{i}_disc.png", squares(255))
+    with pytest.raises(StudyError, match="no masks are found that are called like images") as caught:
+        layouts(tmp_path)
+    assert "pictures (e0, ...: 5)" in caught.value.where
+
+
+def test_label_maps_of_colours_and_middle_greys_are_masks(tmp_path):
+    colours = np.array([[0, 0, 0], [128, 128, 128], [128, 64, 128], [0, 128, 192]], np.uint8)
+    labels = np.random.default_rng(0).integers(0, 4, (5, 6)).repeat(8, axis=0).repeat(8, axis=1)
+    for i in range(4):
+        photo(tmp_path / f"stills/a{i}.png", i)
+        write(tmp_path / f"colours/a{i}_L.png", colours[labels])
+        write(tmp_path / f"ids/a{i}_ids.png", np.array([7, 8, 11, 26])[labels])
+    found = {(way["masks"], way["mask_suffix"]) for way in ways_of(tmp_path)}
+    assert found == {("colours", "_L"), ("ids", "_ids")}
+
+
+def test_masks_beside_jpeg_of_their_names(tmp_path):
+    for i in range(4):
+        photo(tmp_path / f"crop/a{i}.jpg", i)
+        write(tmp_path / f"crop/a{i}.png", squares(255))
+    assert ways_of(tmp_path) == [{"images": "crop", "masks": "crop"}]
+    assert (build_index("folder", tmp_path, layout=layouts(tmp_path)[0][1])["mask"] != "").sum() == 4
+
+
+def test_folders_of_lossy_masks_are_no_images(tmp_path):
+    for i in range(4):
+        photo(tmp_path / f"jpeg_images/a{i}.jpg", i)
+        write(tmp_path / f"jpeg_masks/seg{i}.jpg", 50 + squares(20, 60, 100))
+        write(tmp_path / f"png_masks/seg{i}.png", 50 + squares(20, 60, 100))
+    assert [(way["images"], way["masks"]) for way in ways_of(tmp_path)] == [("jpeg_images", "png_masks")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("train.csv", b"ImageId,EncodedPixels\na.png,1 4\n", "run lengths in a table"),
+        ("ann/a.png.json", b'{"objects": [{"geometryType": "bitmap"}]}', "JSON files of Supervisely"),
+        ("xml/a.xml", b'<Annotations><Annotation><Regions><Region Id="1">', "outlines of a slide viewer"),
+        ("truth/deep/down/there/a.mat", b"MATLAB", "files of MATLAB"),
+        ("labels/a.npy", b"NUMPY", "arrays of NumPy"),
+        ("case/a_seg.nii.gz", b"", "volumes"),
+    ],
+)
+def test_labels_that_are_not_read_are_named(tmp_path, name, content, told):
+    for i in range(3):
+        photo(tmp_path / f"pictures/a{i}.png", i)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(StudyError, match=f"the labels are {told}, which are not read") as caught:
+        layouts(tmp_path)
+    assert caught.value.where.endswith(name) and caught.value.remedy
+
+
 def test_folders_of_subsets_stay_apart(tmp_path):
     for i, folder in enumerate(("x/train", "x/test")):
         write(tmp_path / folder / "a.png", np.random.default_rng(i).integers(0, 255, (*SIZE, 3)))
@@ -226,7 +311,7 @@ def test_an_existing_file_stays_and_a_missing_folder_is_said(here, capsys):
     assert code == 1 and "no such folder" in said
     (here / "empty").mkdir()
     code, said = init(capsys, here / "empty")
-    assert code == 1 and "no folder of images" in said and not (here / "studies/empty.yaml").exists()
+    assert code == 1 and "no masks are found" in said and not (here / "studies/empty.yaml").exists()
 
 
 @pytest.mark.parametrize(

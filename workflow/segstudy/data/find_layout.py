@@ -11,15 +11,20 @@ from segstudy.config.layout import Layout
 from segstudy.config.readers import READERS
 from segstudy.core.errors import StudyError
 from segstudy.data.find_annotators import annotators
-from segstudy.data.find_pairs import in_trees, with_endings
+from segstudy.data.find_pairs import LEAST, in_trees, own_masks, with_endings
+from segstudy.data.images.mask_values import FEW
 from segstudy.data.images.read_masks import read_mask
-from segstudy.data.readers.discovery import folders, pictures, relative
-from segstudy.data.readers.folder_layout import place
+from segstudy.data.readers.discovery import LOSSY_SUFFIXES, few, folders, pictures, relative
+from segstudy.data.readers.folder_layout import PLACES, packed, place
 from segstudy.data.readers.folder_pairs import SUFFIXES
+from segstudy.data.readers.other_labels import other_labels
 from segstudy.data.readers.registry import reader_module
 
-DEPTH = 3  # levels of folders below the root that are looked into
+DEPTH = 5  # levels of folders below the root that are looked into: IDRiD's masks lie in the fourth
 MOST = 12  # ways that are named
+LOOKED_AT = 3  # pictures of a folder that are decoded
+_MASKS = re.compile(r"(?i)(?<![a-z])(masks?|labels?|annotations?|gt|ground ?truths?|segmentations?)(?![a-z])")
+HALF_TONES = 0.2  # share of the pixels of a mask that may be neither dark nor bright
 
 
 def layouts(root: Path) -> list[tuple[str, Layout, str]]:
@@ -38,13 +43,30 @@ def layouts(root: Path) -> list[tuple[str, Layout, str]]:
     several = _of_annotators(root, names, images)
     if several or plain:
         return several[:MOST] or [("folder", Layout(), reader_module("folder").TITLE)]
-    pairs = _paired_folders(root, names, images) or with_endings(root, names, _look_like_masks)
-    pairs = in_trees(root, names, pairs)
+    unlike = [folder for folder in images if not _MASKS.search(folder.name)]
+    pairs = _paired_folders(root, names, unlike) or _paired_folders(root, names, images)
+    pairs = pairs or with_endings(root, names, _look_like_masks)
+    pairs = in_trees(root, names, own_masks(names, root, pairs))
     if not pairs:
-        reader_module("folder").index(root, Layout())  # its error says what is missing
-        return [("folder", Layout(), reader_module("folder").TITLE)]
+        raise _no_way(root, names, images)
     best = max(count for count, _, _ in pairs)
     return [("folder", layout, words) for count, layout, words in pairs if count == best][:MOST]
+
+
+def _no_way(root: Path, names: Mapping[Path, Sequence[str]], images: Sequence[Path]) -> StudyError:
+    """Return the refusal of a folder in which nothing pairs, with what lies there."""
+    other = other_labels(root) if len(images) == len(names) else None
+    if other:
+        return other
+    shown = (f"{relative(folder, root) or '.'} ({stems[0]}, ...: {len(stems)})" for folder, stems in names.items())
+    return StudyError(
+        "no masks are found that are called like images" + packed(root),
+        where=f"{root} (folders with pictures: {few(shown) or 'none'})",
+        allowed=PLACES,
+        remedy="name the folders by layout.images and layout.masks in a copy of studies/folder.yaml, and what differs "
+        "in names by mask_suffix, mask_prefix, image_suffix, image_prefix; or name each pair in columns image and "
+        "mask of samples.csv",
+    )
 
 
 def _of_annotators(
@@ -93,6 +115,8 @@ def _paired_folders(
             sets = _mask_suffixes(masks, _suffixes(names[images], others, apart=images != masks))
             places = {"images": relative(images, root) or ".", "masks": relative(masks, root) or "."}
             words = f"images in {places['images']}, masks in {places['masks']}"
+            if images == masks and (twins := _twins(images)):
+                found.append((twins, Layout(**places), f"{words}: lossless files beside JPEG of the same names"))
             if len(sets) > 1 and not sets.keys() & {"", *SUFFIXES}:
                 joined = f"{words}, all files of an image one mask, one file an object"
                 found.append((max(sets.values()), Layout(**places), joined))
@@ -111,7 +135,7 @@ def _prefixed(root: Path, names: Mapping[Path, Sequence[str]]) -> list[tuple[int
         for masks, mask_prefix, others in groups:
             count = len(numbers & others) if image_prefix != mask_prefix else 0
             if (
-                count
+                count >= LEAST
                 and _look_like_masks(masks, prefix=mask_prefix)
                 and not _look_like_masks(images, prefix=image_prefix)
             ):
@@ -121,8 +145,16 @@ def _prefixed(root: Path, names: Mapping[Path, Sequence[str]]) -> list[tuple[int
                     image_prefix=image_prefix,
                     mask_prefix=mask_prefix,
                 )
-                found.append((count, layout, f"images {image_prefix}1, ..., masks {mask_prefix}1, ..."))
+                words = f"images {layout.images}/{image_prefix}*, masks {layout.masks}/{mask_prefix}*"
+                found.append((count, layout, words))
     return found
+
+
+def _twins(folder: Path) -> int:
+    """Return how many JPEG images of a folder have a lossless mask of their name beside them."""
+    lossy = {path.stem for path in pictures(folder) if path.suffix.casefold() in LOSSY_SUFFIXES}
+    masks = [path for path in pictures(folder) if path.suffix.casefold() not in LOSSY_SUFFIXES and path.stem in lossy]
+    return len(masks) if masks and all(map(_looks_like_a_mask, masks[:LOOKED_AT])) else 0
 
 
 def _by_prefix(stems: Sequence[str]) -> dict[str, set[str]]:
@@ -153,12 +185,15 @@ def _suffixes(stems: Sequence[str], others: Sequence[str], apart: bool) -> Count
 
 
 def _look_like_masks(folder: Path, suffix: str = "", prefix: str = "") -> bool:
-    """Return whether the first pictures of a folder hold few values, or one channel: photographs do not."""
-    chosen = [path for path in pictures(folder) if path.stem.endswith(suffix) and path.stem.startswith(prefix)][:3]
-    for path in chosen:
-        try:
-            if read_mask(path).between > 0.2:
-                return False
-        except StudyError:
-            return False
-    return bool(chosen)
+    """Return whether the first pictures of a folder are masks."""
+    chosen = [path for path in pictures(folder) if path.stem.endswith(suffix) and path.stem.startswith(prefix)]
+    return bool(chosen) and all(map(_looks_like_a_mask, chosen[:LOOKED_AT]))
+
+
+def _looks_like_a_mask(path: Path) -> bool:
+    """Return whether a picture is nearly black and white, or holds a few values or colours in areas of their own."""
+    try:
+        mask = read_mask(path)
+    except StudyError:
+        return False
+    return mask.between <= HALF_TONES or (mask.value_map and mask.values <= FEW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
@@ -65,6 +66,29 @@ def _pairs_of_endings(names: Mapping[Path, Sequence[str]]) -> list[tuple[Side, S
         if one[1] != other[1] and not any(longer):
             found.append((one, other, count))
     return found
+
+
+def own_masks(names: Mapping[Path, Sequence[str]], root: Path, ways: Iterable[Way]) -> list[Way]:
+    """Return the ways without those that pair images with the masks of other ones: 01 with 02_ST, seq1 with seq2.
+
+    All folders of films or patients may hold the same names. A pair of folders is left out where each of them has more
+    words and numbers of its path in common with another partner; and so is one in which a single name of many pairs.
+    """
+    alike = {
+        (way[1].images, way[1].masks): (_words(way[1].images) & _words(way[1].masks)).total()
+        for way in ways
+        if way[0] >= min(LEAST, len(names[root / str(way[1].images)]) // 2)
+    }
+    best: dict[object, int] = {}
+    for (images, masks), count in alike.items():
+        for side in (("images", images), ("masks", masks)):
+            best[side] = max(count, best.get(side, 0))
+    own = {pair for pair, count in alike.items() if count in (best["images", pair[0]], best["masks", pair[1]])}
+    return [way for way in ways if (way[1].images, way[1].masks) in own]
+
+
+def _words(path: str | None) -> Counter[str]:
+    return Counter(re.findall(r"\d+|[a-z]+", str(path).casefold()))
 
 
 def in_trees(root: Path, names: Mapping[Path, Sequence[str]], ways: Iterable[Way]) -> list[Way]:

@@ -30,8 +30,10 @@ from segstudy.data.readers.folder_layout import (
 )
 from segstudy.data.readers.folder_pairs import SUFFIXES, Affixes, pair
 from segstudy.data.readers.folder_table import find_table, says, tables_not_read, with_table
-from segstudy.data.readers.left_out import files_not_read, folders_not_read, yolo_labels
+from segstudy.data.readers.left_out import files_not_read, folders_not_read
+from segstudy.data.readers.other_labels import other_labels
 from segstudy.data.readers.sample_names import named
+from segstudy.data.readers.subset_hints import subsets_not_read
 from segstudy.data.readers.table_file import read_table
 
 TITLE = "a folder of images and masks"
@@ -45,9 +47,12 @@ def recognises(root: Path) -> bool:
     """Return whether `root` holds images with masks of the same names, and no data set that has its own reader."""
     if _other_reader(root):
         return False
-    for _, base in bases(top_of(root, Layout()), Layout()):
+    parts = bases(top_of(root, Layout()), Layout())
+    for subset, base in parts:
         images, masks = (place(base, kind, Layout()) for kind in ("images", "masks"))
         names = {path.stem for path in pictures(images)}
+        if len(names) == 1 and len(parts) > 1 and not subset and pictures(masks):  # a folder for each image
+            return True
         if masks and any(folder.name in names and pictures(folder) for folder in subfolders(masks)):
             return True
         for path in pictures(masks):
@@ -84,6 +89,7 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
         repairs.append(f"this looks like {other}, which has a reader of its own that knows more of it than names tell")
     repairs += _left_out(rows, top, root, layout, path)
     repairs += tables_not_read(root, top, [base for _, base in bases(top, layout)], path)
+    repairs += subsets_not_read(rows, root, path)
     set_groups(rows, layout, root)
     repairs += _ungrouped(rows)
     return frame(named(by_page(rows, root) if layout.pages else rows, repairs), repairs)
@@ -276,13 +282,8 @@ def _other_reader(root: Path) -> str:
 def _nothing_pairs(rows: list[dict[str, str]], top: Path, root: Path, layout: Layout) -> StudyError:
     masks = [p for _, base in bases(top, layout) if (p := place(base, "masks", layout))]
     files = [path.name for folder in masks for path in pictures(folder)]
-    if not files and (label := yolo_labels(top)):
-        return StudyError(
-            "the labels are text files of YOLO, a line for each object, which are not read",
-            where=label,
-            allowed="masks, or annotations of COCO, LabelMe, CVAT, Label Studio",
-            remedy="export the project in one of these formats (most tools write COCO): outlines, not boxes alone",
-        )
+    if not files and (other := next(filter(None, map(other_labels, masks or [top])), None)):
+        return other
     not_read = "".join(f"; {said}" for folder in masks for said in files_not_read(folder)) if not files else ""
     return StudyError(
         f"no mask is called like an image: images are {few(Path(row['image']).name for row in rows[:3])}, "

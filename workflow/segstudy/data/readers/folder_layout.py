@@ -22,7 +22,7 @@ NAMES = {
     "rois": ("rois", "roi"),
 }
 _HALVES = {
-    "train": ("train", "training"),
+    "train": ("train", "training", "trainval"),
     "val": ("val", "valid", "validation"),
     "test": ("test", "testing"),
     "unlabelled": ("unlabelled", "unlabeled"),
@@ -102,8 +102,7 @@ def no_folder(base: Path, kind: str, layout: Layout, looks: str = "") -> StudyEr
     """Return the error about a folder of images or masks that is not there, or empty."""
     given: str | None = getattr(layout, kind)
     known = [folder.name for folder in subfolders(base)]
-    packed = [path.name for path in base.iterdir() if path.suffix.casefold() in _ARCHIVES]
-    looks += f"; {few(packed)} is packed: unpack it" if packed else ""
+    looks += packed(base)
     folder_there = place(base, kind, layout)
     if folder_there:
         return StudyError(
@@ -116,3 +115,9 @@ def no_folder(base: Path, kind: str, layout: Layout, looks: str = "") -> StudyEr
         allowed=PLACES,
         remedy=f"name the folder of the {kind} by layout.{kind}, or each file in a column '{kind[:-1]}' of samples.csv",
     )
+
+
+def packed(base: Path) -> str:
+    """Return the half sentence on archives in a folder, which are not looked into; "" where there are none."""
+    names = [path.name for path in base.iterdir() if path.suffix.casefold() in _ARCHIVES]
+    return f"; {few(names)} is packed: unpack it" if names else ""
