@@ -12,6 +12,7 @@ from segstudy.config.readers import READERS
 from segstudy.core.errors import StudyError
 from segstudy.data.find_annotators import annotators
 from segstudy.data.find_pairs import LEAST, in_trees, own_masks, with_endings
+from segstudy.data.find_parts import in_parts
 from segstudy.data.images.mask_values import FEW
 from segstudy.data.images.read_masks import read_mask
 from segstudy.data.readers.discovery import LOSSY_SUFFIXES, few, folders, pictures, relative
@@ -46,7 +47,7 @@ def layouts(root: Path) -> list[tuple[str, Layout, str]]:
     unlike = [folder for folder in images if not _MASKS.search(folder.name)]
     pairs = _paired_folders(root, names, unlike) or _paired_folders(root, names, images)
     pairs = pairs or with_endings(root, names, _look_like_masks)
-    pairs = in_trees(root, names, own_masks(names, root, pairs))
+    pairs = in_parts(root, in_trees(root, names, own_masks(names, root, pairs)))
     if not pairs:
         raise _no_way(root, names, images)
     best = max(count for count, _, _ in pairs)

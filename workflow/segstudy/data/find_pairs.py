@@ -11,8 +11,8 @@ from itertools import permutations
 from pathlib import Path
 
 from segstudy.config.layout import Layout
-from segstudy.data.readers.annotation_files import subset_in
 from segstudy.data.readers.discovery import relative
+from segstudy.data.readers.folder_parts import generalised
 
 Way = tuple[int, Layout, str]  # pairs, layout, words
 LEAST, SHARE = 2, 0.1  # names with an ending: at all, and of those with the most frequent one
@@ -100,7 +100,7 @@ def in_trees(root: Path, names: Mapping[Path, Sequence[str]], ways: Iterable[Way
     def tree(way: Way) -> tuple[str, str, str]:
         layout = way[1]
         images, masks = Path(layout.images or "."), Path(layout.masks or ".")
-        while images.name == masks.name != "" and not subset_in(images.name):
+        while images.name == masks.name != "" and not generalised(images.name)[0]:
             images, masks = images.parent, masks.parent
         others = layout.model_copy(update={"images": None, "masks": None})
         return str(images), str(masks), others.model_dump_json()

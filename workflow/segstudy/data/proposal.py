@@ -16,6 +16,7 @@ from segstudy.config.classes_in_files import proposed, with_classes
 from segstudy.config.layout import Layout
 from segstudy.config.paths import CONVERTED_MANIFEST
 from segstudy.config.readers import ANNOTATIONS, CLASSES_IN_FILES, CONVERTED, WITH_LAYOUT
+from segstudy.core.errors import StudyError
 from segstudy.core.files import read_json
 from segstudy.data.convert import convert
 from segstudy.data.images.deep import OtherChannels, by_tifffile
@@ -124,7 +125,7 @@ def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int)
         keys=keys,
         said=said,
         questions=tuple(questions),
-        groups=None if (rows["group"] != "").any() or reader not in WITH_LAYOUT else guess_groups(list(rows["sample"])),
+        groups=_guessed(reader, files, layout, rows),
         foreground=tuple(labels.foreground),
         objects=object_card(chosen, files, labels),
         repairs=(*([mixed] if mixed else []), *rows.attrs.get("repairs", [])),
@@ -142,6 +143,20 @@ def _rows(reader: str, files: Path, layout: Layout, threads: int) -> tuple[pd.Da
         reading = configured(channels=first.keys["channels"])
         rows = build_index(reader, files, layout=layout, reading=reading, dataset="images", threads=threads)
         return rows, [Question(f"{error.what[0].upper()}{error.what[1:]}.", (first, grey))]
+
+
+def _guessed(reader: str, files: Path, layout: Layout, rows: pd.DataFrame) -> Groups | None:
+    """Return the groups that names tell, as the reader finds them; None where it finds none, or knows them already."""
+    if (rows["group"] != "").any() or reader not in WITH_LAYOUT:
+        return None
+    titles = rows["title"] if "title" in rows else rows["sample"]
+    found = guess_groups(list(titles.where(titles != "", rows["sample"])))
+    try:
+        told = layout.model_copy(update={"group_pattern": found.pattern}) if found else layout
+        read = reader_module(reader).index(files, told)["group"] if found else ()
+    except StudyError:  # of names that a subset was put before
+        return None
+    return found and found._replace(sizes=Counter(read))
 
 
 def _called_void(classes: Mapping[str, Any]) -> str | list[str] | None:
