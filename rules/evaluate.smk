@@ -50,11 +50,9 @@ rule measure_corrupted:
     output:
         counts=f"{CELL}/{paths.CORRUPTIONS}",
     resources:
+        **OF_GPU,
         mem_mb=JOBS.prediction_mb,
         runtime=JOBS.corrupted_minutes,
-        gpu=GPU,
-        gpu_mb=JOBS.gpu_mb,
-        gpu_share=JOBS.gpu_share,
     params:
         **OF_IMAGES,
         seen_as=of_cell(external.seen_as_own),

@@ -71,12 +71,10 @@ rule measure_external:
         counts=f"{EXTERNAL}/counts.csv",
         histograms=f"{EXTERNAL}/histograms.npz",
     resources:
+        **OF_GPU,
         mem_mb=JOBS.external_mb,
         runtime=JOBS.external_minutes,
         disk_mb=JOBS.external_disk_mb,
-        gpu=GPU,
-        gpu_mb=JOBS.gpu_mb,
-        gpu_share=JOBS.gpu_share,
     params:
         **OF_EXTERNAL_IMAGES,
         seen_as=of_external_cell(external.seen_as),

@@ -27,7 +27,7 @@ rule compare:
         csv=f"{TABLE}.csv",
         md=f"{TABLE}.md",
         tex=f"{TABLE}.tex",
-        html=report_table(".html", "table"),
+        html=report_file(f"{TABLE}.html", "table", "Tables", experiment="{experiment}"),
         protocol=f"{TABLE}.protocol.json",
     resources:
         **JOBS.per_attempt(mb=4000, minutes=60),
@@ -47,10 +47,7 @@ rule strata:
         checks=of_experiment(experiments.checks),
         indexes=of_experiment(experiments.indexes),
     output:
-        csv=f"{TABLE}.strata.csv",
-        md=f"{TABLE}.strata.md",
-        tex=f"{TABLE}.strata.tex",
-        html=report_table(".strata.html", "strata", "{experiment}, by stratum"),
+        **table_files("strata", "by stratum"),
     resources:
         **JOBS.per_attempt(mb=4000, minutes=60),
     params:
@@ -65,10 +62,7 @@ rule classes:
         **COUNTS,
         checks=of_experiment(experiments.checks),
     output:
-        csv=f"{TABLE}.classes.csv",
-        md=f"{TABLE}.classes.md",
-        tex=f"{TABLE}.classes.tex",
-        html=report_table(".classes.html", "classes", "{experiment}, by class"),
+        **table_files("classes", "by class"),
     resources:
         **JOBS.per_attempt(mb=4000, minutes=60),
     params:
@@ -86,10 +80,7 @@ rule annotators:
         indexes=of_experiment(annotators.indexes),
         splits=of_experiment(annotators.splits),
     output:
-        csv=f"{TABLE}.annotators.csv",
-        md=f"{TABLE}.annotators.md",
-        tex=f"{TABLE}.annotators.tex",
-        html=report_table(".annotators.html", "annotators", "{experiment}, annotators"),
+        **table_files("annotators", "annotators"),
     resources:
         **JOBS.per_attempt(mb=4000, minutes=60),
     params:
@@ -112,12 +103,7 @@ rule external:
         external_controls=of_experiment(external.controls),
         external_checks=of_experiment(external.experiment_checks),
     output:
-        csv=f"{TABLE}.external.csv",
-        md=f"{TABLE}.external.md",
-        tex=f"{TABLE}.external.tex",
-        html=report_table(
-            ".external.html", "external", "{experiment}, external test sets"
-        ),
+        **table_files("external", "external test sets"),
     resources:
         **JOBS.per_attempt(mb=4000, minutes=60),
     params:
@@ -140,12 +126,7 @@ rule robustness:
         corrupted=of_experiment(experiments.cell_files, paths.CORRUPTIONS),
         plans=of_experiment(experiments.plans),
     output:
-        csv=f"{TABLE}.robustness.csv",
-        md=f"{TABLE}.robustness.md",
-        tex=f"{TABLE}.robustness.tex",
-        html=report_table(
-            ".robustness.html", "robustness", "{experiment}, corrupted images"
-        ),
+        **table_files("robustness", "corrupted images"),
         svg=f"{FIGURE}/robustness.svg",
         png=report_figure("robustness", "corrupted images"),
     resources:
@@ -164,12 +145,7 @@ rule comparisons:
         variants=of_experiment(experiments.variant_counts),
         checks=of_experiment(experiments.checks),
     output:
-        csv=f"{TABLE}.comparisons.csv",
-        md=f"{TABLE}.comparisons.md",
-        tex=f"{TABLE}.comparisons.tex",
-        html=report_table(
-            ".comparisons.html", "comparisons", "{experiment}, paired comparisons"
-        ),
+        **table_files("comparisons", "paired comparisons"),
     resources:
         **JOBS.per_attempt(mb=4000, minutes=60),
     params:
@@ -187,12 +163,7 @@ rule thresholds:
         variants=of_experiment(experiments.variant_counts),
         checks=of_experiment(experiments.checks),
     output:
-        csv=f"{TABLE}.thresholds.csv",
-        md=f"{TABLE}.thresholds.md",
-        tex=f"{TABLE}.thresholds.tex",
-        html=report_table(
-            ".thresholds.html", "thresholds", "{experiment}, by threshold"
-        ),
+        **table_files("thresholds", "by threshold"),
     resources:
         **JOBS.per_attempt(mb=4000, minutes=60),
     params:

@@ -59,12 +59,10 @@ rule train:
         history=f"{CELL}/history.csv",
         run=f"{CELL}/run.json",
     resources:
+        **OF_GPU,
         mem_mb=JOBS.training_mb,
         runtime=JOBS.training_minutes,
         disk_mb=JOBS.disk_mb,
-        gpu=GPU,
-        gpu_mb=JOBS.gpu_mb,
-        gpu_share=JOBS.gpu_share,
     params:
         settings=lambda wildcards: lookups.training(
             STUDY, wildcards.dataset, wildcards.model, wildcards.loss, wildcards.recipe
@@ -88,12 +86,10 @@ rule predict:
         thresholds=f"{CELL}/thresholds.json",
         usage=f"{CELL}/usage.json",
     resources:
+        **OF_GPU,
         mem_mb=JOBS.prediction_mb,
         runtime=JOBS.evaluation_minutes,
         disk_mb=JOBS.disk_mb,
-        gpu=GPU,
-        gpu_mb=JOBS.gpu_mb,
-        gpu_share=JOBS.gpu_share,
     params:
         **OF_IMAGES,
         network=of_cell(cell_inputs.network),
@@ -116,12 +112,10 @@ rule predict_flips:
         masks=directory(f"{FLIPS}/masks"),
         thresholds=f"{FLIPS}/thresholds.json",
     resources:
+        **OF_GPU,
         mem_mb=JOBS.prediction_mb,
         runtime=JOBS.evaluation_minutes,
         disk_mb=JOBS.disk_mb,
-        gpu=GPU,
-        gpu_mb=JOBS.gpu_mb,
-        gpu_share=JOBS.gpu_share,
     params:
         **OF_IMAGES,
         network=of_cell(cell_inputs.network),

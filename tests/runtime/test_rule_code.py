@@ -12,7 +12,7 @@ import pytest
 from segstudy.runtime import code_cache, fingerprint
 
 # Those with a script: targets collect files.
-RULE_FILES = [path for path in sorted(Path("rules").glob("*.smk")) if path.stem not in ("common", "targets")]
+RULE_FILES = [path for path in sorted(Path("rules").glob("*.smk")) if path.stem not in ("common", "helpers")]
 RULES = "\n".join(path.read_text() for path in RULE_FILES)
 SCRIPTS = {path.stem for path in fingerprint.SCRIPTS.glob("*.py")}
 CACHED = [code_cache._answers, *(value for value in vars(fingerprint).values() if hasattr(value, "cache_clear"))]
