@@ -14,10 +14,13 @@ from scipy.ndimage import gaussian_filter, maximum_filter
 
 from segstudy.cli import app
 from segstudy.cli import init as init_command
+from segstudy.config.layout import Layout
 from segstudy.config.load import load_study, read_config
 from segstudy.core.errors import StudyError
+from segstudy.data import find_layout
 from segstudy.data.find_annotators import counted
 from segstudy.data.find_layout import layouts
+from segstudy.data.images.read_masks import read_mask
 from segstudy.data.index import build_index
 from tests.helpers import formats
 
@@ -185,6 +188,8 @@ def test_names_that_begin_differently(here, capsys, labels):
         ("T{0}/a_{0}", "T{0}/a_{0}_mask", {"images": ".", "masks": "."}),
         ("raw/T{0}/a", "raw/T{0}/a_mask", {"images": "raw", "masks": "raw"}),
         ("im/train/T{0}/{0}_8bit", "gt/train/T{0}/{0}_mask", {"images": "im/train", "masks": "gt/train"}),
+        ("p{}/pics/a", "p{}/truth/a_mask", {"images": "pics", "masks": "truth"}),
+        ("p{}/pics/a_sat", "p{}/truth/a_mask", {"images": "pics", "masks": "truth", "image_suffix": "_sat"}),
     ],
 )
 def test_endings_and_trees_of_folders(tmp_path, image, mask, expected):
@@ -286,11 +291,108 @@ def test_labels_that_are_not_read_are_named(tmp_path, name, content, told):
     assert caught.value.where.endswith(name) and caught.value.remedy
 
 
-def test_folders_of_subsets_stay_apart(tmp_path):
-    for i, folder in enumerate(("x/train", "x/test")):
-        write(tmp_path / folder / "a.png", np.random.default_rng(i).integers(0, 255, (*SIZE, 3)))
-        write(tmp_path / folder / "a_mask.png", squares(255))
-    assert {layout.images for _, layout, _ in layouts(tmp_path)} == {"x/train", "x/test"}
+def test_folders_of_patients_are_looked_at_once(tmp_path, monkeypatch):
+    """Files are called alike in all of them: compared each with each, a thousand patients would take an hour."""
+    looked_at = []
+    monkeypatch.setattr(find_layout, "read_mask", lambda path: looked_at.append(path) or read_mask(path))
+    for i in range(12):
+        for name in "ab":
+            write(tmp_path / f"p{i}/pics/{name}.png", np.random.default_rng(i).integers(0, 255, (*SIZE, 3)))
+            write(tmp_path / f"p{i}/truth/{name}.png", squares(255))
+    ((_, layout, words),) = layouts(tmp_path)
+    assert (layout.images, layout.masks) == ("pics", "truth") and "in each of 12 folders" in words
+    assert len(looked_at) == len({*looked_at}), "of each folder the first files, once"
+    assert len(build_index("folder", tmp_path, layout=layout)) == 24
+
+
+def test_a_nearer_picture_of_the_same_name_hides_no_images(tmp_path):
+    """Drawings of the masks upon the images lie beside the masks: which of both the images are, nobody can know."""
+    folder(tmp_path, [squares(255)] * 4, images="photos", labels="seg/drawn")
+    folder(tmp_path, [squares(255)] * 4, images="seg/overlays", labels="seg/drawn")
+    assert {layout.images for _, layout, _ in layouts(tmp_path)} == {"photos", "seg/overlays"}
+
+
+WORDS = {"train": 3, "val": 2, "test": 2}
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "expected"),
+    [
+        ("x/{word}/{i}", "x/{word}/{i}_mask", ("x/{subset}", "x/{subset}")),
+        ("Task1_{word}_Input/{i}", "Task1_{word}_Truth/{i}_seg", ("Task1_{subset}_Input", "Task1_{subset}_Truth")),
+        ("tiff/{word}/{i}", "tiff/{word}_labels/{i}", ("tiff/{subset}", "tiff/{subset}_labels")),
+        ("{word}/{i}", "{word}annot/{i}", ("{subset}", "{subset}annot")),
+        (
+            "pics/{letter}. {word} Set/{i}",
+            "gt/{letter}. {word} Set/MA/{i}",
+            ("pics/*. {subset} Set", "gt/*. {subset} Set/MA"),
+        ),
+        ("u_{word}/seq{i}/Images/0", "u_{word}/seq{i}/Labels/0", ("u_{subset}/seq*/Images", "u_{subset}/seq*/Labels")),
+        ("{word}/R{i}/im/{i}", "{word}/R{i}/gt/{i}", ("{subset}/R*/im", "{subset}/R*/gt")),
+    ],
+)
+def test_folders_that_differ_in_the_name_of_a_subset_are_one_data_set(tmp_path, images, masks, expected):
+    for word, count in WORDS.items():
+        for i in range(count):
+            number = i + 10 * count if "seq" in images else i  # films are numbered through
+            texts = {"word": word.title(), "i": number, "letter": word[-1]}
+            photo(tmp_path / f"{images.format(**texts)}.png", 100 * count + i)
+            write(tmp_path / f"{masks.format(**texts)}.png", np.roll(squares(255), i))
+    ((_, layout, words),) = layouts(tmp_path)
+    assert (layout.images, layout.masks) == expected and "train 3" in words
+    index = build_index("folder", tmp_path, layout=layout)
+    assert dict(index["official_subset"].value_counts()) == WORDS and (index["mask"] != "").all()
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "expected"),
+    [
+        ("Slide_0{p}/0{p}_{i}", "GT_0{p}/0{p}_{i}", ("Slide_*", "GT_*")),
+        ("im_part_{p}/{p}{i}", "masks/{p}{i}_seg", ("im_part_*", "masks")),
+        ("0{p}/t{i}", "0{p}_ST/SEG/man_seg{i}", ("*", "*_ST/SEG")),
+    ],
+)
+def test_folders_of_parts_are_one_data_set(tmp_path, images, masks, expected):
+    for p in (1, 2, 3):
+        for i in range(3):
+            photo(tmp_path / f"{images.format(p=p, i=i)}.png", 10 * p + i)
+            write(tmp_path / f"{masks.format(p=p, i=i)}.png", squares(255))
+    ((_, layout, _),) = layouts(tmp_path)
+    assert (layout.images, layout.masks) == expected
+    index = build_index("folder", tmp_path, layout=layout)
+    assert len(index) == 9 and all(
+        Path(image).stem[-1] in Path(mask).stem and (masks[0] == "m" or image[6:8] in mask or image[:2] in mask)
+        for image, mask in zip(index["image"], index["mask"], strict=True)
+    )
+
+
+def test_one_data_set_in_two_formats_is_no_data_set_of_two_parts(tmp_path):
+    for ending in ("png", "tif"):
+        for i in range(3):
+            photo(tmp_path / f"{ending}/Original/{i}.{ending}", i)
+            write(tmp_path / f"{ending}/Truth/{i}.{ending}", squares(255))
+    assert {way["images"] for way in ways_of(tmp_path)} == {"png/Original", "tif/Original"}
+
+
+def test_groups_are_guessed_as_the_reader_finds_them(here, capsys):
+    root = here / "slides"
+    for p in range(6):
+        for i in range(3):
+            photo(root / f"Slide_0{p}/0{p}_{i}.png", 10 * p + i)
+            write(root / f"GT_0{p}/0{p}_{i}.png", squares(255))
+    code, said = init(capsys, root)
+    layout = Layout(**written(here, "slides")[1]["layout"])
+    assert code == 0 and "groups GUESSED from names (series): 6" in said
+    assert build_index("folder", root, layout=layout)["group"].nunique() == 6
+
+
+def test_test_images_without_masks_are_no_test_set(here, capsys):
+    root = folder(here / "roofs", [squares(255)] * 8, images="train/images", labels="train/gt")
+    photo(root / "test/images/x.png", 9)
+    code, said = init(capsys, root)
+    text, dataset, _ = written(here, "roofs")
+    assert code == 0 and dataset["split"] == {"repeat": "kfold", "folds": 5}, said
+    assert "None of the test images has a mask: other images are drawn as test set." in text
 
 
 def test_groups_are_guessed_and_said(here, capsys):

@@ -8,16 +8,11 @@ from difflib import SequenceMatcher
 from itertools import takewhile
 from pathlib import Path
 
-import numpy as np
-
 from segstudy.config.layout import ANY, Layout
-from segstudy.core.errors import StudyError
+from segstudy.data.find_copies import copies
 from segstudy.data.find_pairs import Way
-from segstudy.data.images.read import read_image
-from segstudy.data.readers.discovery import few, pictures
+from segstudy.data.readers.discovery import few
 from segstudy.data.readers.folder_parts import generalised
-
-SAME = 4.0  # grey levels by which two pictures differ on average that are one in two formats
 
 
 def in_parts(root: Path, ways: Sequence[Way]) -> list[Way]:
@@ -61,9 +56,9 @@ def _by_star(root: Path, ways: Sequence[Way]) -> list[Way]:
                 alike.setdefault((i, j, key), []).append(number)
     joined: set[int] = set()
     found = []
-    for (i, j, _), numbers in sorted(alike.items(), key=lambda item: -len(item[1])):
+    for (place, other, _), numbers in sorted(alike.items(), key=lambda item: -len(item[1])):
         if len(numbers) > 1 and joined.isdisjoint(numbers):
-            way_of_all = _starred(root, [ways[number] for number in numbers], i, j)
+            way_of_all = _starred(root, [ways[number] for number in numbers], place, other)
             if way_of_all:
                 found.append(way_of_all)
                 joined.update(numbers)
@@ -89,7 +84,7 @@ def _starred(root: Path, group: Sequence[Way], i: int, j: int | None) -> Way | N
         if same != stars:
             return None
         mask_of = [*masks[0][:j], f"{before}{ANY}{after}", *masks[0][j + 1 :]]
-    if _copies(root, [str(way[1].images) for way in group], shared=j is None):
+    if copies(root, [str(way[1].images) for way in group], shared=j is None):
         return None
     image_of = [*images[0][:i], f"{begin}{ANY}{end}", *images[0][i + 1 :]]
     layout = group[0][1].model_copy(update={"images": "/".join(image_of), "masks": "/".join(mask_of)})
@@ -115,25 +110,6 @@ def _shared(names: Sequence[str]) -> str:
     """Return the letters that all names begin with."""
     alike = takewhile(lambda signs: len({*signs}) == 1, zip(*names, strict=False))
     return "".join(signs[0] for signs in alike)
-
-
-def _copies(root: Path, folders: Sequence[str], shared: bool) -> bool:
-    """Return whether pictures of one name in two of the folders are one picture, or would share a mask."""
-    seen: dict[str, Path] = {}
-    for folder in folders:
-        for path in pictures(root / folder):
-            if path.stem in seen:
-                return shared or _same(seen[path.stem], path)
-            seen[path.stem] = path
-    return False
-
-
-def _same(one: Path, other: Path) -> bool:
-    try:
-        first, second = (read_image(path).astype(np.float64) for path in (one, other))
-    except StudyError:
-        return False
-    return first.shape == second.shape and float(np.abs(first - second).mean()) <= SAME
 
 
 def _words(layout: Layout) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from segstudy.core.names import spelled
@@ -53,10 +53,9 @@ def files_not_read(folder: Path, table: Path | None = None) -> list[str]:
     return said
 
 
-def folders_not_read(folder: Path, used: Iterable[Path], root: Path) -> list[str]:
-    """Return a sentence on the folders in `folder` that hold pictures and are none of `used`."""
-    used = list(used)
-    strange = [p for p in subfolders(folder) if p not in used and has_pictures(p)]
+def folders_not_read(folder: Path, used: Sequence[Path], above: Collection[Path], root: Path) -> list[str]:
+    """Return a sentence on the folders in `folder` that hold pictures and are none of `used`, nor `above` some."""
+    strange = [p for p in subfolders(folder) if p not in used and p not in above and has_pictures(p)]
     if not strange:
         return []
     names = few(relative(p, root) for p in strange)
