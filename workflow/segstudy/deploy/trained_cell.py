@@ -102,13 +102,13 @@ def find_cell(name: str | Path, results: Path = paths.RESULTS) -> Path:
     )
 
 
-def open_cell(name: str | Path, results: Path = paths.RESULTS) -> CellFiles:
+def open_cell(name: str | Path) -> CellFiles:
     """Find a cell and read its records.
 
     Raises:
         StudyError: there is no such cell, it makes no masks, or one of its files is missing or damaged.
     """
-    folder = find_cell(name, results)
+    folder = find_cell(name)
     records: dict[str, Any] = {}
     for file in (RUN, USAGE, THRESHOLDS):
         path = folder / file
