@@ -35,7 +35,7 @@ def check_networks(study: Study, files: Sequence[Path]) -> None:
         module, _, name = path.partition(":")
         if not is_library(path) or _found(module, [name], set(), named=True):
             continue
-        from segstudy.models.external_class import find
+        from segstudy.models.library_class import find
 
         try:
             find(path)
