@@ -107,8 +107,6 @@ def damaged(path: str | Path, problem: str, changed: bool = False, moved: bool =
     """Return the error of a damaged file, with the command that makes it again.
 
     Args:
-        path: of the file.
-        problem: what is wrong with it.
         changed: whether it differs from its checksum, so that somebody may have changed it on purpose.
         moved: whether it was written in another place, so that the files beside it may have been, too.
     """

@@ -75,7 +75,6 @@ def find_cell(name: str | Path, results: Path = paths.RESULTS) -> Path:
 
     Args:
         name: its folder, its model file, or its path below `cells/` of the one study under `results` that has it.
-        results: where studies lie.
 
     Raises:
         StudyError: there is no such cell, or several studies have one.
@@ -135,10 +134,6 @@ def open_cell(name: str | Path) -> CellFiles:
 def check_belongs(cell: CellFiles, meta: Mapping[str, Any]) -> None:
     """Raise if the model file and usage.json of a cell's folder come from different cells.
 
-    Args:
-        cell: whose files they are.
-        meta: of the model file.
-
     Raises:
         StudyError: channels or classes differ.
     """
@@ -173,7 +168,6 @@ def chosen_threshold(cell: CellFiles, wanted: str | None) -> tuple[str, float | 
     """Return a policy and its threshold; for several classes `argmax`, which has none.
 
     Args:
-        cell: whose thresholds they are.
         wanted: name of a policy that the study has chosen a threshold by, a number, or None: the study's headline.
 
     Raises:

@@ -30,7 +30,6 @@ def bootstrap_interval(
     Args:
         values: one metric, NaN where it is not defined; one row (images,) is taken as one seed.
         level: probability that the interval is to cover.
-        resamples: number of bootstrap samples.
         seed: of the generator; the same call returns the same interval.
 
     Returns:
@@ -67,7 +66,6 @@ def bootstrap_pooled(
     Args:
         counts: (seeds, images, ...); 0 where a seed did not measure an image.
         values_of: counts summed over images (resamples, ...) -> values (resamples,) by name, NaN where not defined.
-        resamples: number of bootstrap samples.
 
     Returns:
         Name -> (low, high); both NaN with fewer than two images, or where no resample has a value.
@@ -95,7 +93,6 @@ def bootstrap_means(tables: np.ndarray, resamples: int = RESAMPLES) -> np.ndarra
 
     Args:
         tables: (rows, seeds, images), NaN where a value is not defined or an image not measured.
-        resamples: number of bootstrap samples.
 
     Returns:
         (rows, resamples); NaN where a row has no value in a resample.

@@ -32,7 +32,6 @@ def choose_precision(option: str, device: torch.device) -> torch.dtype:
 
     Args:
         option: `auto` (bf16 where the hardware computes it, else fp32), `fp32` or `bf16`.
-        device: where the training runs.
 
     Weights, optimiser, loss and statistics stay float32 in either case. `bf16` on hardware that only emulates it
     is honoured, with a warning: it is slow, and the numbers are the ones asked for.

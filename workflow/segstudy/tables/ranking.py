@@ -23,7 +23,6 @@ def rank_rows(inputs: ExperimentInputs, metric: str) -> pd.DataFrame:
     value: an ensemble ahead of its own networks says nothing of which network is best.
 
     Args:
-        inputs: of the experiment.
         metric: a name of METRICS.
 
     Returns:

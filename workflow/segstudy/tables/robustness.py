@@ -34,7 +34,6 @@ def robustness_rows(inputs: ExperimentInputs, files: Sequence[str | Path], metri
     of each image's own area, images and seeds drawn as for any other metric.
 
     Args:
-        inputs: of the experiment.
         files: `corruptions.csv` of each of its cells, in their order.
         metric: a name of METRICS.
 

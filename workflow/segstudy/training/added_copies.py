@@ -31,7 +31,6 @@ def copied_rows(rows: Rows, strata: Sequence[str], seed: int) -> np.ndarray:
     Args:
         rows: of the training images.
         strata: of each of them.
-        seed: of the training.
     """
     names, members = np.unique(np.asarray(strata, dtype=str), return_inverse=True)
     groups = [np.asarray(rows, np.int64)[members == name] for name in range(len(names))]
@@ -46,7 +45,6 @@ def with_copies(arrays: Arrays, rows: np.ndarray, changes: Augmentation, seed: i
         arrays: images uint8 (N, H, W, C), masks uint8 (N, H, W), rois uint8 (N, H, W).
         rows: of `copied_rows`; copy i has the row N + i.
         changes: what makes a copy differ.
-        seed: of the training.
     """
     copies: list[tuple[np.ndarray, ...]] = []
     for first in track(range(0, len(rows), TOGETHER), f"augmented copies, {TOGETHER} at a time:"):

@@ -62,8 +62,6 @@ def balanced(rows: Rows, strata: Sequence[str], seed: int, epoch: int) -> np.nda
     Args:
         rows: of the training images.
         strata: of each of them.
-        seed: of the training.
-        epoch: of the draw.
     """
     names, members = np.unique(np.asarray(strata, dtype=str), return_inverse=True)
     groups = [np.asarray(rows, np.int64)[members == name] for name in range(len(names))]

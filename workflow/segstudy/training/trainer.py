@@ -120,7 +120,6 @@ def train(
         inputs: arrays, rows and task. An epoch has `crops_per_image` crops of each training row, or `crops_per_epoch`.
         recipe: of the training. Threads and deterministic algorithms are set by `device.configure`.
         seed: of every random decision but the first weights, which the model brings along.
-        device: of the training.
         checkpoint: where the state is saved; a state that it holds is continued.
 
     Raises:

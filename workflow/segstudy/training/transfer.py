@@ -41,7 +41,6 @@ def start_from(
         recipe: its `start_from`, `transfer` and `denoising`.
         encoder: weights learned on ImageNet, for a network whose options ask for them.
         start: model file of the cell that the recipe starts from.
-        channels: of the images.
         classes: names of the foreground classes.
 
     Raises:
