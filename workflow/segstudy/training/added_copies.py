@@ -17,7 +17,7 @@ from segstudy.core.progress import track
 from segstudy.data.concat_arrays import Arrays, ConcatArray
 from segstudy.training.augment_geometry import augment
 from segstudy.training.device_data import Rows
-from segstudy.training.sampler import resample_to
+from segstudy.training.sampler import by_stratum, resample_to
 
 TOGETHER = 64  # copies that are made in one call
 
@@ -32,8 +32,7 @@ def copied_rows(rows: Rows, strata: Sequence[str], seed: int) -> np.ndarray:
         rows: of the training images.
         strata: of each of them.
     """
-    names, members = np.unique(np.asarray(strata, dtype=str), return_inverse=True)
-    groups = [np.asarray(rows, np.int64)[members == name] for name in range(len(names))]
+    groups = by_stratum(rows, strata)
     largest, draw = max(map(len, groups)), rng.numpy_generator(seed, "copies")
     return np.concatenate([resample_to(group, largest - len(group), draw) for group in groups])
 
