@@ -15,8 +15,10 @@ from scipy.ndimage import gaussian_filter, maximum_filter
 from segstudy.cli import app
 from segstudy.cli import init as init_command
 from segstudy.config.load import load_study, read_config
+from segstudy.data import find_layout
 from segstudy.data.find_annotators import counted
 from segstudy.data.find_layout import layouts
+from segstudy.data.images.read_masks import read_mask
 from segstudy.data.index import build_index
 from tests.helpers import formats
 
@@ -184,6 +186,8 @@ def test_names_that_begin_differently(here, capsys, labels):
         ("T{0}/a_{0}", "T{0}/a_{0}_mask", {"images": ".", "masks": "."}),
         ("raw/T{0}/a", "raw/T{0}/a_mask", {"images": "raw", "masks": "raw"}),
         ("im/train/T{0}/{0}_8bit", "gt/train/T{0}/{0}_mask", {"images": "im/train", "masks": "gt/train"}),
+        ("p{}/pics/a", "p{}/truth/a_mask", {"images": "pics", "masks": "truth"}),
+        ("p{}/pics/a_sat", "p{}/truth/a_mask", {"images": "pics", "masks": "truth", "image_suffix": "_sat"}),
     ],
 )
 def test_endings_and_trees_of_folders(tmp_path, image, mask, expected):
@@ -199,6 +203,27 @@ def test_endings_and_trees_of_folders(tmp_path, image, mask, expected):
         ("folder", {**expected, "mask_suffix": "_mask"})
     ]
     assert len(build_index("folder", tmp_path, layout=ways[0][1])) == (5 if "8bit" in image else 4)
+
+
+def test_folders_of_patients_are_looked_at_once(tmp_path, monkeypatch):
+    """Files are called alike in all of them: compared each with each, a thousand patients would take an hour."""
+    looked_at = []
+    monkeypatch.setattr(find_layout, "read_mask", lambda path: looked_at.append(path) or read_mask(path))
+    for i in range(12):
+        for name in "ab":
+            write(tmp_path / f"p{i}/pics/{name}.png", np.random.default_rng(i).integers(0, 255, (*SIZE, 3)))
+            write(tmp_path / f"p{i}/truth/{name}.png", squares(255))
+    ((_, layout, words),) = layouts(tmp_path)
+    assert (layout.images, layout.masks) == ("pics", "truth") and "in each of 12 folders" in words
+    assert len(looked_at) == len({*looked_at}), "of each folder the first files, once"
+    assert len(build_index("folder", tmp_path, layout=layout)) == 24
+
+
+def test_a_nearer_picture_of_the_same_name_hides_no_images(tmp_path):
+    """Drawings of the masks upon the images lie beside the masks: which of both the images are, nobody can know."""
+    folder(tmp_path, [squares(255)] * 4, images="photos", labels="seg/drawn")
+    folder(tmp_path, [squares(255)] * 4, images="seg/overlays", labels="seg/drawn")
+    assert {layout.images for _, layout, _ in layouts(tmp_path)} == {"photos", "seg/overlays"}
 
 
 def test_folders_of_subsets_stay_apart(tmp_path):

@@ -257,7 +257,7 @@ def test_colours_that_each_gif_numbers_anew_are_a_finding(tmp_path):
         masks.append(Image.fromarray(array))
     labels = labels_of("folder", {"left": 1, "right": 2}, strays=True)
     index, samples = samples_of(tmp_path, *masks, suffix=".gif", labels=labels)
-    with pytest.raises(StudyError, match="no_class_values: s1: palette index 0 is #ff0000 in this GIF and") as e:
+    with pytest.raises(StudyError, match="no_class_values: s1: palette index 0 is #ff0000 in this file and") as e:
         check_images(samples, index, labels=labels)
     assert "map colours under 'classes'" in str(e.value)
     for void, found in ((1, True), ("#00ff00", False)):
@@ -267,6 +267,26 @@ def test_colours_that_each_gif_numbers_anew_are_a_finding(tmp_path):
     index, samples = samples_of(tmp_path, *masks, suffix=".gif", labels=labels)
     check_images(samples, index, labels=labels)
     assert samples["foreground"].iloc[0] == pytest.approx((DISC | CORNER).mean(), abs=1e-6)
+
+
+@pytest.mark.parametrize("greys", [True, False])
+def test_png_that_number_their_colours_anew_are_a_finding_and_one_palette_is_none(tmp_path, greys):
+    """What Pillow's `quantize` makes of label maps: an index is another grey, or colour, in a file without a class."""
+    pictures = [Image.fromarray(grey((DISC, 2), *more)) for more in ([(CORNER, 1)], [])]
+    pictures = pictures if greys else [palette(np.asarray(picture)).convert("RGB") for picture in pictures]
+    labels = labels_of("folder", {"left": 1, "right": 2}, strays=True)
+    index, samples = samples_of(tmp_path, *(picture.quantize() for picture in pictures), labels=labels)
+    with pytest.raises(StudyError, match=r"no_class_values: s1: palette index \d is #\w+ in this file") as caught:
+        check_images(samples, index, labels=labels)
+    assert "s0: palette" not in str(caught.value) and "map colours under 'classes'" in str(caught.value)
+    colours = {"left": "#010101", "right": "#020202"} if greys else {"left": "#800000", "right": "#008000"}
+    labels = labels_of("folder", colours)
+    index, samples = samples_of(tmp_path, *(picture.quantize() for picture in pictures), labels=labels)
+    check_images(samples, index, labels=labels)
+    assert samples["classes"].tolist() == ["left right", "right"]
+    labels = labels_of("folder", {"left": 1, "right": 2})
+    index, samples = samples_of(tmp_path, *map(palette, (grey((DISC, 2), (CORNER, 1)), grey((DISC, 2)))), labels=labels)
+    check_images(samples, index, labels=labels)
 
 
 def test_one_file_an_object_may_number_the_objects(tmp_path):

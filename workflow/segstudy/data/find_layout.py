@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from segstudy.config.layout import Layout
 from segstudy.config.readers import READERS
 from segstudy.core.errors import StudyError
 from segstudy.data.find_annotators import annotators
-from segstudy.data.find_pairs import in_trees, with_endings
+from segstudy.data.find_pairs import Looks, Pairings, in_trees, pairings, with_endings
 from segstudy.data.images.read_masks import read_mask
 from segstudy.data.readers.discovery import folders, pictures, relative
 from segstudy.data.readers.folder_layout import place
@@ -34,11 +35,12 @@ def layouts(root: Path) -> list[tuple[str, Layout, str]]:
         return [(name, Layout(), reader_module(name).TITLE) for name in known]
     names = {folder: [path.stem for path in pictures(folder)] for folder in folders(root, DEPTH)}
     names = {folder: stems for folder, stems in names.items() if stems}
-    images = [folder for folder in names if not _look_like_masks(folder)]
-    several = _of_annotators(root, names, images)
+    looks = cache(_look_like_masks)
+    pairs_of = pairings(root, names, looks)
+    several = _of_annotators(root, names, pairs_of, looks)
     if several or plain:
         return several[:MOST] or [("folder", Layout(), reader_module("folder").TITLE)]
-    pairs = _paired_folders(root, names, images) or with_endings(root, names, _look_like_masks)
+    pairs = _paired_folders(root, pairs_of, looks) or _prefixed(root, names, looks) or with_endings(root, names, looks)
     pairs = in_trees(root, names, pairs)
     if not pairs:
         reader_module("folder").index(root, Layout())  # its error says what is missing
@@ -48,20 +50,21 @@ def layouts(root: Path) -> list[tuple[str, Layout, str]]:
 
 
 def _of_annotators(
-    root: Path, names: Mapping[Path, Sequence[str]], of_images: Sequence[Path]
+    root: Path, names: Mapping[Path, Sequence[str]], pairs_of: Pairings, looks: Looks
 ) -> list[tuple[str, Layout, str]]:
     """Return what `layouts` does of folders, or endings of names, that are masks of several annotators."""
     found = []
-    for images in of_images:
-        stems = names[images]
+    for images, suffixes_in in pairs_of.items():
         places = {
             (folder, suffix): count
-            for folder, others in names.items()
-            for suffix, count in _suffixes(stems, others, apart=images != folder).items()
+            for folder, suffixes in suffixes_in.items()
+            for suffix, count in suffixes.items()
             # A folder with images of these names besides is another patient's.
-            if count and not (suffix and folder != images and {*stems} & {*others}) and _look_like_masks(folder, suffix)
+            if count
+            and not (suffix and folder != images and {*names[images]} & {*names[folder]})
+            and looks(folder, suffix, "")
         }
-        for group in annotators(stems, places):
+        for group in annotators(names[images], places):
             suffix = group[0][1]
             paths = [relative(other, root) or "." for other, _ in group]
             endings = [ending for _, ending in group]
@@ -80,17 +83,15 @@ def _of_annotators(
     return [("folder", layout, words) for count, layout, words in found if count == best]
 
 
-def _paired_folders(
-    root: Path, names: Mapping[Path, Sequence[str]], of_images: Sequence[Path]
-) -> list[tuple[int, Layout, str]]:
+def _paired_folders(root: Path, pairs_of: Pairings, looks: Looks) -> list[tuple[int, Layout, str]]:
     """Return (pairs, layout, words) of every two folders whose files are called alike, and of suffixes in one.
 
     Suffixes that many names have are as many sets of masks, each as good as the largest: im1_disc beside im1_cup.
     """
     found = []
-    for images in of_images:
-        for masks, others in names.items():
-            sets = _mask_suffixes(masks, _suffixes(names[images], others, apart=images != masks))
+    for images, suffixes_in in pairs_of.items():
+        for masks, suffixes in suffixes_in.items():
+            sets = _mask_suffixes(masks, suffixes, looks)
             places = {"images": relative(images, root) or ".", "masks": relative(masks, root) or "."}
             words = f"images in {places['images']}, masks in {places['masks']}"
             if len(sets) > 1 and not sets.keys() & {"", *SUFFIXES}:
@@ -100,21 +101,17 @@ def _paired_folders(
                 layout = Layout(**places, **({"mask_suffix": suffix} if suffix or len(sets) > 1 else {}))
                 named = f", named with {suffix}" if suffix else ", named like the images" if len(sets) > 1 else ""
                 found.append((max(sets.values()), layout, words + named))
-    return found or _prefixed(root, names)
+    return found
 
 
-def _prefixed(root: Path, names: Mapping[Path, Sequence[str]]) -> list[tuple[int, Layout, str]]:
+def _prefixed(root: Path, names: Mapping[Path, Sequence[str]], looks: Looks) -> list[tuple[int, Layout, str]]:
     """Return what `_paired_folders` does, of names that differ in what stands before a number: img_1, mask_1."""
     found = []
     groups = [(folder, *item) for folder, stems in names.items() for item in _by_prefix(stems).items()]
     for images, image_prefix, numbers in groups:
         for masks, mask_prefix, others in groups:
             count = len(numbers & others) if image_prefix != mask_prefix else 0
-            if (
-                count
-                and _look_like_masks(masks, prefix=mask_prefix)
-                and not _look_like_masks(images, prefix=image_prefix)
-            ):
+            if count and looks(masks, "", mask_prefix) and not looks(images, "", image_prefix):
                 layout = Layout(
                     images=relative(images, root) or ".",
                     masks=relative(masks, root) or ".",
@@ -135,24 +132,14 @@ def _by_prefix(stems: Sequence[str]) -> dict[str, set[str]]:
     return parts
 
 
-def _mask_suffixes(masks: Path, counts: Counter[str]) -> dict[str, int]:
+def _mask_suffixes(masks: Path, counts: Counter[str], looks: Looks) -> dict[str, int]:
     """Return the suffixes with which most names, or half as many as that, are names of masks, shortest first."""
     least = max(counts.values()) / 2
     often = sorted((suffix for suffix, count in counts.items() if 0 < count >= least), key=len)
-    return {suffix: counts[suffix] for suffix in often if _look_like_masks(masks, suffix)}
+    return {suffix: counts[suffix] for suffix in often if looks(masks, suffix, "")}
 
 
-def _suffixes(stems: Sequence[str], others: Sequence[str], apart: bool) -> Counter[str]:
-    """Return each suffix that makes names of images names of masks, and of how many."""
-    images, masks = set(stems), set(others)
-    counts: Counter[str] = Counter({"": len(masks & images) if apart else 0})
-    # Each name is cut where a suffix may begin, instead of compared with each image: folders have 100,000 files.
-    for mask in masks:
-        counts.update(mask[at:] for at, sign in enumerate(mask) if not sign.isalnum() and mask[:at] in images)
-    return counts
-
-
-def _look_like_masks(folder: Path, suffix: str = "", prefix: str = "") -> bool:
+def _look_like_masks(folder: Path, suffix: str, prefix: str) -> bool:
     """Return whether the first pictures of a folder hold few values, or one channel: photographs do not."""
     chosen = [path for path in pictures(folder) if path.stem.endswith(suffix) and path.stem.startswith(prefix)][:3]
     for path in chosen:

@@ -4,32 +4,114 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import permutations
+from itertools import groupby, permutations, takewhile
 from pathlib import Path
 
 from segstudy.config.layout import Layout
 from segstudy.data.readers.annotation_files import subset_in
 from segstudy.data.readers.discovery import relative
+from segstudy.data.readers.folder_layout import bases, top_of
 
 Way = tuple[int, Layout, str]  # pairs, layout, words
 LEAST, SHARE = 2, 0.1  # names with an ending: at all, and of those with the most frequent one
 Side = tuple[Path, str]  # a folder, and the ending of names in it
+Pairings = Mapping[Path, Mapping[Path, Counter[str]]]  # folder of images -> of masks -> how many have each suffix
+Looks = Callable[[Path, str, str], bool]  # folder, ending and beginning of names -> whether they look like masks
 
 
-def with_endings(root: Path, names: Mapping[Path, Sequence[str]], masks_in: Callable[[Path, str], bool]) -> list[Way]:
+def pairings(root: Path, names: Mapping[Path, Sequence[str]], looks: Looks) -> Pairings:
+    """Return for each folder of images the folders with names that continue its own, and how many by suffix.
+
+    Folders of patients hold files of the same names. Two folders are no pair where both have a nearer one that pairs
+    as many; once all names have found one, farther folders are not looked at: a data set may have thousands.
+
+    Args:
+        root: of the data set.
+        names: folder -> names of the pictures in it.
+        looks: folder, ending and beginning of names -> whether those pictures look like masks.
+    """
+    stems = {folder: frozenset(found) for folder, found in names.items()}
+    cuts = {folder: [cut for stem in found for cut in _cuts(stem)] for folder, found in stems.items()}
+    alone = {folder for folder in names if looks(folder, "", "")}
+
+    @cache
+    def counts(images: Path, masks: Path) -> Counter[str]:
+        found = Counter(ending for begins, ending in cuts[masks] if begins in stems[images])
+        alike = len(stems[images] & stems[masks]) if masks in alone else 0
+        return Counter({"": alike}) + found
+
+    of_images = {folder: names[folder] for folder in names if folder not in alone}
+    of_masks = {folder: names[folder] for folder in names if folder in alone or cuts[folder]}
+    pairs = {*_nearest(root, of_images, of_masks, counts)}
+    pairs |= {(i, m) for m, i in _nearest(root, of_masks, of_images, lambda masks, images: counts(images, masks))}
+    place = {folder: number for number, folder in enumerate(names)}
+    result: dict[Path, dict[Path, Counter[str]]] = {images: {} for images in of_images}
+    for images, masks in sorted(pairs, key=lambda pair: place[pair[1]]):
+        result[images][masks] = counts(images, masks)
+    return result
+
+
+def _cuts(stem: str) -> list[tuple[str, str]]:
+    """Return what stands before and behind each place where an ending may begin.
+
+    Names are cut there, instead of compared with each other: folders have 100,000 files.
+    """
+    return [(stem[:at], stem[at:]) for at, sign in enumerate(stem) if at and not sign.isalnum()]
+
+
+def _nearest(
+    root: Path,
+    names: Mapping[Path, Sequence[str]],
+    others: Iterable[Path],
+    counts: Callable[[Path, Path], Counter[str]],
+) -> Iterator[tuple[Path, Path]]:
+    """Yield (folder, other folder) that pair, the nearest of each folder, and farther ones that pair more names."""
+    below: dict[Path, list[Path]] = {}
+    for other in others:
+        for above in _up_to(root, other):
+            below.setdefault(above, []).append(other)
+    for folder, stems in names.items():
+        most = 0
+        for alike in _by_distance(root, folder, below):
+            pairs = {other: counts(folder, other).total() for other in alike}
+            yield from ((folder, other) for other, count in pairs.items() if count > most)
+            most = max([most, *pairs.values()])
+            if most >= len(stems) or 2 * pairs.get(folder, 0) >= len(stems):  # its own images are half of its names
+                break
+
+
+def _by_distance(root: Path, folder: Path, below: Mapping[Path, list[Path]]) -> Iterator[list[Path]]:
+    """Yield the folders `below` others in groups, the nearest first; of them those that end alike, im/p1 and gt/p1."""
+
+    def alike(other: Path) -> int:
+        pairs = zip(reversed(other.parts), reversed(folder.parts), strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+    seen: set[Path] = set()
+    for above in _up_to(root, folder):
+        level = [other for other in below.get(above, ()) if other not in seen]
+        seen.update(level)
+        yield from (list(group) for _, group in groupby(sorted(level, key=alike, reverse=True), key=alike))
+
+
+def _up_to(root: Path, folder: Path) -> list[Path]:
+    """Return a folder and those above it, `root` last."""
+    return [folder, *folder.parents][: len(folder.parts) - len(root.parts) + 1]
+
+
+def with_endings(root: Path, names: Mapping[Path, Sequence[str]], looks: Looks) -> list[Way]:
     """Return ways in which names of images and masks differ in their last part: 1_sat, 1_mask.
 
     Args:
         root: of the data set.
         names: folder -> names of the pictures in it.
-        masks_in: folder and ending -> whether those pictures look like masks.
+        looks: folder, ending and beginning of names -> whether those pictures look like masks.
     """
-    looks = cache(masks_in)
     found = []
     for (images, image_suffix), (masks, mask_suffix), count in _pairs_of_endings(names):
-        if looks(masks, mask_suffix) and not looks(images, image_suffix):
+        if looks(masks, mask_suffix, "") and not looks(images, image_suffix, ""):
             places = {"images": relative(images, root) or ".", "masks": relative(masks, root) or "."}
             layout = Layout(**places, image_suffix=image_suffix, mask_suffix=mask_suffix)
             words = f"images in {places['images']}, named with {image_suffix}, masks in {places['masks']}, named with "
@@ -43,11 +125,10 @@ def _pairs_of_endings(names: Mapping[Path, Sequence[str]]) -> list[tuple[Side, S
     Of endings that continue each other (_sat and _1_sat) the shortest that pairs as many.
     """
     cuts = [
-        (stem[:at], folder, stem[at:])
+        (begins, folder, ending)
         for folder, stems in names.items()
         for stem in {*stems}
-        for at, sign in enumerate(stem)
-        if at and not sign.isalnum()
+        for begins, ending in _cuts(stem)
     ]
     often = Counter(ending for _, _, ending in cuts)
     least = max(LEAST, SHARE * max(often.values(), default=0))
@@ -56,15 +137,13 @@ def _pairs_of_endings(names: Mapping[Path, Sequence[str]]) -> list[tuple[Side, S
         if often[ending] >= least:
             sides.setdefault(begins, []).append((folder, ending))
     counts = Counter(pair for alike in sides.values() for pair in permutations(alike, 2) if pair[0] != pair[1])
-    found: list[tuple[Side, Side, int]] = []
+    found: dict[tuple[Path, Path], list[tuple[Side, Side, int]]] = {}
     for (one, other), count in sorted(counts.items(), key=lambda item: len(item[0][0][1]) + len(item[0][1][1])):
-        longer = (
-            one[0] == a[0] and other[0] == b[0] and one[1].endswith(a[1]) and other[1].endswith(b[1]) and count <= most
-            for a, b, most in found
-        )
+        shorter = found.setdefault((one[0], other[0]), [])
+        longer = (one[1].endswith(a[1]) and other[1].endswith(b[1]) and count <= most for a, b, most in shorter)
         if one[1] != other[1] and not any(longer):
-            found.append((one, other, count))
-    return found
+            shorter.append((one, other, count))
+    return [pair for pairs in found.values() for pair in pairs]
 
 
 def in_trees(root: Path, names: Mapping[Path, Sequence[str]], ways: Iterable[Way]) -> list[Way]:
@@ -88,6 +167,27 @@ def in_trees(root: Path, names: Mapping[Path, Sequence[str]], ways: Iterable[Way
     for alike in by_tree.values():
         joined = _joined(root, names, alike) if len(alike) > 1 else None
         found += [joined] if joined else alike
+    return _in_each(root, found)
+
+
+def _in_each(root: Path, ways: Iterable[Way]) -> list[Way]:
+    """Return the ways, those joined to one that are folders of the same names in several: p1/pics and p1/truth."""
+    alike: dict[tuple[str, ...], list[Way]] = {}
+    for way in ways:
+        places = [Path(way[1].images or ".").parts, Path(way[1].masks or ".").parts]
+        depth = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*places, strict=False)))
+        inner = ["/".join(parts[depth:]) for parts in places]
+        layout = way[1].model_copy(update=dict(zip(("images", "masks"), inner, strict=True)))
+        alike.setdefault((layout.model_dump_json(), *(() if all(inner) else (str(way[1]),))), []).append(way)
+    found = []
+    for (text, *_), several in alike.items():
+        layout = Layout.model_validate_json(text)
+        if len(several) > 1 and len(bases(top_of(root, layout), layout)) == len(several):  # the reader sees them too
+            words = f"images in {layout.images}, masks in {layout.masks}, in each of {len(several)} folders"
+            words += "".join(f", {what} named with {end}" for what, end in _affixes(layout) if end)
+            found.append((sum(count for count, _, _ in several), layout, words))
+        else:
+            found += several
     return found
 
 

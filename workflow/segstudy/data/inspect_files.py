@@ -90,10 +90,10 @@ def _sample(
         mask = _mask(row, part, root, field if part == "roi" else labels, size, problems)
         if mask is not None:
             record[f"{part}_mode"] = f"{mask.mode}: {mask.note}"
+            record.setdefault("palettes", {})[part] = mask.palette
             if part == "mask":
                 record["mask_values"] = mask.values
                 record["mask_counts"] = _counts(mask)
-                record["mask_palette"] = mask.palette
                 record |= notes_of(root, row, size, mask.array, small)
             if mask.array.shape == size:
                 masks[part] = mask.array > 0
@@ -117,15 +117,16 @@ def _sample(
 
 
 def _compare_palettes(records: list[dict[str, Any]]) -> None:
-    """Note where an index that stands for a class, or for void, has another colour than in an earlier mask."""
-    first: dict[int, tuple[str, str]] = {}
+    """Note where an index that stands for a class, or for void, has another colour than in the person's first masks."""
+    first: dict[tuple[str, int], tuple[str, str]] = {}
     for record in records:
-        for index, colour in record.get("mask_palette", {}).items():
-            before, sample = first.setdefault(index, (colour, record["sample"]))
+        palettes = record.get("palettes", {}).items()
+        for part, index, colour in ((part, *pair) for part, palette in palettes for pair in palette.items()):
+            before, sample = first.setdefault((part, index), (colour, record["sample"]))
             if colour != before:
                 problem = (
-                    f"no_class_values: palette index {index} is {colour} in this GIF and {before} in that of {sample}, "
-                    "so the index stands for nothing"
+                    f"no_class_values: palette index {index} is {colour} in this file and {before} in that of "
+                    f"{sample}, so the index stands for nothing"
                 )
                 record["problem"] = "; ".join(filter(None, [record["problem"], problem]))
                 break

@@ -37,15 +37,17 @@ def grey_of_gif(image: Image.Image) -> Image.Image:
     return grey
 
 
-def colours_of_gif(image: Image.Image) -> dict[int, str]:
-    """Return the colour '#rrggbb' of each index in use of a GIF with a palette; nothing of other pictures.
+def colours_in_use(image: Image.Image) -> dict[int, str]:
+    """Return the colour '#rrggbb' of each index in use of a picture with a palette; nothing of other pictures.
 
-    Programs number the colours of each GIF anew, so that one index may be another class in the next file.
+    Programs that look for the colours of a picture number them anew, so that one index may be another class in the
+    next file: every GIF, and PNG after Pillow's `quantize` or ImageMagick.
     """
-    if image.format != "GIF" or image.mode != "P":
+    if image.mode != "P":
         return {}
     palette = palette_of(image)
-    return {int(index): "#{:02x}{:02x}{:02x}".format(*palette[index, :3]) for index in np.unique(np.asarray(image))}
+    used = (index for index, pixels in enumerate(image.histogram()) if pixels)
+    return {index: "#{:02x}{:02x}{:02x}".format(*palette[index, :3]) for index in used}
 
 
 def no_background(palette: NDArray[np.uint8], used: NDArray[np.integer]) -> NDArray[np.bool_]:

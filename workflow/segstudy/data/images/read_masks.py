@@ -15,7 +15,7 @@ from segstudy.data.images.decode import bands, checked
 from segstudy.data.images.mask_file import mask_file
 from segstudy.data.images.mask_values import Levels, flat_half_tones, is_value_map, levels
 from segstudy.data.images.orientation import as_noted
-from segstudy.data.images.palettes import colours_of_gif
+from segstudy.data.images.palettes import colours_in_use
 from segstudy.data.images.read import files_of
 
 
@@ -201,7 +201,7 @@ class LabelFile(NamedTuple):
 
     array: NDArray[Any]  # (H, W), whole numbers
     mode: str  # format and Pillow mode of the file
-    palette: Mapping[int, str]  # colour of each value that is an index of a GIF; see `palettes.colours_of_gif`
+    palette: Mapping[int, str]  # colour of each value that is an index; see `palettes.colours_in_use`
 
 
 def read_labels(path: str | Path) -> LabelFile:
@@ -215,7 +215,7 @@ def read_labels(path: str | Path) -> LabelFile:
         NoClassValues: it holds colours, fractions or a varying alpha instead of values.
     """
     pixels, *kind, _ = mask_file(path)
-    array, palette = np.asarray(pixels), colours_of_gif(pixels)
+    array, palette = np.asarray(pixels), colours_in_use(pixels)
     if array.dtype == np.bool_:
         array = array.astype(np.uint8)
     mode, why = pixels.mode, ""

@@ -213,6 +213,8 @@ def _left_out(rows: list[dict[str, str]], top: Path, root: Path, layout: Layout,
     """Return a sentence for each reason why files in the folders of images and masks are not read."""
     named = [root / row[column] for row in rows for column in file_columns(row) if row.get(column)]
     used = {locate(file).file for path in named for file in files_of(path)}
+    inside = {file.parent for file in used}
+    inside |= {above for folder in inside for above in folder.parents}
     said = []
     for _, base in bases(top, layout):
         images = place(base, "images", layout)
@@ -222,9 +224,8 @@ def _left_out(rows: list[dict[str, str]], top: Path, root: Path, layout: Layout,
                 continue
             besides = _others(base, folder, layout)
             inner = image_folders(folder, besides)
-            inside = {file.parent for file in used}
             said += [line for one in inner for line in files_not_read(one, table)]
-            said += folders_not_read(folder, {*inner, *besides, *inside, *(p for f in inside for p in f.parents)}, root)
+            said += folders_not_read(folder, [*inner, *besides], inside, root)
             unpaired = [relative(p, root) for one in inner for p in pictures(one) if p not in used]
             if unpaired and folder != images:
                 said.append(f"{folder.name}: no image is called like these, left out: {few(unpaired)}")

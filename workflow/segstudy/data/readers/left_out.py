@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -68,10 +68,9 @@ def yolo_labels(root: Path) -> Path | None:
     return None
 
 
-def folders_not_read(folder: Path, used: Iterable[Path], root: Path) -> list[str]:
-    """Return a sentence on the folders in `folder` that hold pictures and are none of `used`."""
-    used = list(used)
-    strange = [p for p in subfolders(folder) if p not in used and has_pictures(p)]
+def folders_not_read(folder: Path, used: Sequence[Path], above: Collection[Path], root: Path) -> list[str]:
+    """Return a sentence on the folders in `folder` that hold pictures and are none of `used`, nor `above` some."""
+    strange = [p for p in subfolders(folder) if p not in used and p not in above and has_pictures(p)]
     if not strange:
         return []
     names = few(relative(p, root) for p in strange)
