@@ -266,7 +266,7 @@ def test_an_existing_file_stays_and_a_missing_folder_is_said(here, capsys):
 )
 def test_names_of_folders_become_names_of_studies(here, folder_name, name):
     found = init_command._study_name(here / folder_name)
-    assert found == name and init_command._check_name(found) is None
+    assert found == name and init_command._check_name(found, ()) is None
 
 
 @pytest.mark.parametrize("name", ["yes", "12", "a b", "n" * 101, "-x"])
@@ -406,6 +406,18 @@ def test_a_folder_in_each_format_is_known_with_its_classes(here, capsys, name):
     assert dataset.get("ignore") == by_name.get(name), "the other files say it themselves"
     assert "void" not in study.datasets[name].classes
     assert "nucleus" in text or "class_2" in text
+
+
+@pytest.mark.parametrize("damaged", [["im_1"], ["im_1", "im_2"]])
+def test_a_damaged_picture_is_named_as_it_lies_in_the_folder(here, capsys, damaged):
+    """Annotations are drawn in a temporary folder, which is gone when the message is read."""
+    formats.coco(here / "coco")
+    for name in damaged:
+        path = here / "coco" / "images" / f"{name}.png"
+        path.write_bytes(path.read_bytes()[:20])
+    code, said = init(capsys, here / "coco")
+    assert code == 1 and "converted" not in said
+    assert all(str(here / "coco/images" / name) in said.replace("\n", "") for name in damaged)
 
 
 def test_a_class_that_is_none_by_its_name_is_void_and_an_empty_image_is_declared(here, capsys):

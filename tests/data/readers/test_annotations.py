@@ -12,6 +12,7 @@ from segstudy.core.errors import StudyError
 from segstudy.data.convert import convert
 from segstudy.data.find_layout import layouts
 from segstudy.data.index import build_index
+from segstudy.data.readers import named_pictures
 from segstudy.data.readers.registry import reader_module
 from tests.helpers import formats
 
@@ -151,6 +152,43 @@ def test_what_tools_leave_out_is_taken_from_the_picture(tmp_path):
         for row in range(len(index)):
             mask = drawn(index, tmp_path / reader, row)
             assert mask.shape == (24, 32) and mask.sum() == 32 and (mask[6:10, 4:12] == 1).all()
+
+
+def test_pictures_of_one_file_name_in_many_folders_are_not_compared_each_with_each(tmp_path, monkeypatch):
+    names = [f"p{n}/pictures/img.png" for n in range(12)]
+    write_pictures(tmp_path / "raw", *names)
+    write_coco(tmp_path / "raw", *names)
+    compared = []
+    monkeypatch.setattr(named_pictures, "_common", lambda *paths: compared.append(paths) or 0)
+    index = index_of("coco", tmp_path / "raw", tmp_path)
+    rows = json.loads((tmp_path / "converted" / "converted.json").read_text())["images"]
+    assert len(index) == 12 and sorted(row["title"] for row in rows) == sorted(f"p{n}/img" for n in range(12))
+    assert not compared
+
+
+def test_a_picture_beside_its_labelme_file_is_the_one(tmp_path):
+    write_pictures(tmp_path / "raw", "p1/img.png", "p1/copies/img.png", "p2/img.png")
+    for patient in ("p1", "p2"):
+        write_labelme(tmp_path / "raw" / patient / "img.json", ("polygon", SQUARE))
+    index = index_of("labelme", tmp_path / "raw", tmp_path)
+    assert len(index) == 2 and "1 pictures that no annotation names are left out: p1/copies/img.png" in str(index.attrs)
+
+
+def test_a_class_called_void_keeps_its_place_in_labelmes_list(tmp_path):
+    formats.voc(tmp_path)
+    (tmp_path / "class_names.txt").write_text("__ignore__\n_background_\nvoid\nnucleus\n")
+    reader = reader_module("voc")
+    assert reader.classes(tmp_path, Layout()) == {"nucleus": 2} and reader.void(tmp_path, Layout()) == [1, 255]
+
+
+def test_a_parquet_table_of_patients_beside_pictures_is_no_hugging_face_data_set(tmp_path):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    formats.folder(tmp_path / "own")
+    parquet.write_table(pyarrow.table({"patient": [1, 2]}), tmp_path / "own" / "patients.parquet")
+    assert [reader for reader, _, _ in layouts(tmp_path / "own")] == ["folder"]
+    formats.huggingface(tmp_path / "hub")
+    write_pictures(tmp_path / "hub", "readme/look.png")
+    assert [reader for reader, _, _ in layouts(tmp_path / "hub")] == ["huggingface"]
 
 
 def test_a_byte_order_mark_is_passed_over(tmp_path):

@@ -7,6 +7,8 @@ from segstudy.config.layout import Layout
 from segstudy.core.errors import StudyError
 from segstudy.data.index import build_index
 from segstudy.data.phantoms.draw import draw
+from segstudy.data.readers import folder_table
+from segstudy.data.readers.folder_table import _below
 from tests.data.readers.test_folder import listed, mask, pairs, picture, refused, study, table
 from tests.helpers.raw_data import said
 
@@ -75,6 +77,23 @@ def test_lost_zeros(tmp_path):
     assert dict(listed(tmp_path)["group"]) == {"001": "x", "002": "y", "010": "z"}
     pairs(tmp_path, ("0001",))
     assert "several images are called '1'" in refused(tmp_path)
+
+
+def test_a_number_without_zeros_that_two_images_have_is_refused(tmp_path):
+    for subset in ("train", "val"):
+        pairs(tmp_path / subset, ("001", "002"))
+    table(tmp_path, "sample,group", "1,x", "2,y")
+    assert "several images are called '1': train/images/001.png, val/images/001.png" in refused(tmp_path)
+
+
+def test_a_file_is_looked_for_until_it_is_found(tmp_path, monkeypatch):
+    """In thousands of folders of patients, a path below the root is looked at once."""
+    for number in range(8):
+        pairs(tmp_path / f"p{number}", ("a",))
+    table(tmp_path, "image,mask", *(f"p{n}/images/a.png,p{n}/masks/a.png" for n in range(8)))
+    looked_at = []
+    monkeypatch.setattr(folder_table, "_below", lambda *place: looked_at.append(place) or _below(*place))
+    assert len(listed(tmp_path)) == 8 and len(looked_at) == 16
 
 
 def test_lines_within_quotes_and_paths_of_windows(tmp_path):

@@ -46,8 +46,9 @@ def init(
     if not root.is_dir():
         raise StudyError("no such folder", where=folder, remedy="name the folder that holds images and labels")
     _check_root(root)
-    name = name or _free_name(_study_name(root))
-    _check_name(name)
+    taken = _datasets_of_base()
+    name = name or _free_name(_study_name(root), taken)
+    _check_name(name, taken)
     path = out or STUDIES / f"{name}.yaml"
     if path.exists() and not force:
         raise StudyError("this study file exists", where=path, remedy="choose another --name or --out, or add --force")
@@ -82,9 +83,9 @@ def _is_text(name: str) -> bool:
     return isinstance(yaml.safe_load(name), str)
 
 
-def _free_name(name: str) -> str:
+def _free_name(name: str, taken: Collection[str]) -> str:
     """Return the name, with `my_` in front where config.yaml has a data set called so: its keys would hold too."""
-    return f"my_{name}" if name in _datasets_of_base() else name
+    return f"my_{name}" if name in taken else name
 
 
 def _datasets_of_base() -> Collection[str]:
@@ -94,10 +95,10 @@ def _datasets_of_base() -> Collection[str]:
     return read_yaml(BASE).get("datasets") or {} if BASE.exists() else {}
 
 
-def _check_name(name: str) -> None:
+def _check_name(name: str, taken: Collection[str]) -> None:
     from segstudy.config.base import LONGEST_NAME
 
-    if name in _datasets_of_base():
+    if name in taken:
         raise StudyError(
             f"config.yaml has a data set '{name}', whose keys would hold for this one too",
             where="--name",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections import Counter
@@ -16,6 +17,7 @@ from segstudy.config.classes_in_files import proposed, with_classes
 from segstudy.config.layout import Layout
 from segstudy.config.paths import CONVERTED_MANIFEST
 from segstudy.config.readers import ANNOTATIONS, CLASSES_IN_FILES, CONVERTED, WITH_LAYOUT
+from segstudy.core.errors import StudyError
 from segstudy.core.files import read_json
 from segstudy.data.convert import convert
 from segstudy.data.images.deep import OtherChannels, by_tifffile
@@ -83,8 +85,22 @@ def propose(root: Path, reader: str, layout: Layout, threads: int = 1) -> Propos
         if reader not in CONVERTED:
             return _propose(root, root, reader, layout, threads)
         converted = Path(temporary, "converted")
-        convert(reader, root, layout, converted, "images")
-        return _propose(root, converted, reader, layout, threads)
+        try:
+            convert(reader, root, layout, converted, "images")
+            return _propose(root, converted, reader, layout, threads)
+        except StudyError as error:
+            what, where = (_as_given(text, converted, root) for text in (error.what, error.where))
+            raise StudyError(what, where=where, allowed=error.allowed, remedy=error.remedy) from None
+
+
+def _as_given(text: str, converted: Path, root: Path) -> str:
+    """Return a message that names the files of the data set, not their links in a temporary folder."""
+
+    def given(match: re.Match[str]) -> str:
+        path = Path(match[0])
+        return os.path.realpath(path) if path.is_symlink() else f"{path.stem} in {root}"
+
+    return re.sub(rf"{re.escape(str(converted))}/[\w./-]*[\w]", given, text).replace(str(converted), str(root))
 
 
 def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int) -> Proposal:

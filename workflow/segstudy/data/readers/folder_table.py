@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PureWindowsPath
+from typing import NamedTuple
 
 from segstudy.config.layout import USUAL_TABLE, Layout
 from segstudy.core.errors import StudyError, nearest
@@ -75,7 +76,7 @@ def with_table(
         repairs: sentences are added for images that the table does not name.
     """
     by_image = {row["image"]: row for row in rows}
-    by_name = names_of(rows)
+    names = names_of(rows)
     where = {"image": "images", "mask": "masks", "roi": "rois"}  # else masks of further annotators
     line_of_image: dict[str, int] = {}
     result = []
@@ -85,7 +86,7 @@ def with_table(
             for column in file_columns(line.cells)
             if (cell := line.cells.get(column))
         }
-        from_names = by_image.get(files["image"], {}) if "image" in files else row_of(line, by_name, table)
+        from_names = by_image.get(files["image"], {}) if "image" in files else row_of(line, names, table)
         row = {"sample": Path(files.get("image", "")).stem, **from_names, **files}
         row |= {key: line.cells[key] for key in ("group", "stratum") if key in line.cells}
         row |= {"sample": line.cells["sample"]} if {"sample", "image"} <= set(line.cells) else {}
@@ -105,34 +106,43 @@ def with_table(
     return result
 
 
-def names_of(rows: Iterable[dict[str, str]]) -> dict[str, list[dict[str, str]]]:
-    """Return the rows by each name that a table may call them by: that of the sample, its file, and its last part."""
-    by_name: dict[str, list[dict[str, str]]] = {}
+class Names(NamedTuple):
+    """Rows by each name that a table may call them by."""
+
+    by_name: dict[str, list[dict[str, str]]]
+    by_number: dict[int, list[dict[str, str]]]  # those whose name is a number, 1 for 001
+
+
+def names_of(rows: Iterable[dict[str, str]]) -> Names:
+    """Return the rows by the name of their sample, of its file, and by its last part."""
+    found = Names({}, {})
     for row in rows:
         sample, file = readable(row["sample"]), readable(Path(row["image"]).name)
-        for name in {sample, sample.rpartition("/")[2], file, Path(file).stem}:
-            by_name.setdefault(name, []).append(row)
-    return by_name
+        names = {sample, sample.rpartition("/")[2], file, Path(file).stem}
+        for name in names:
+            found.by_name.setdefault(name, []).append(row)
+        for number in {int(name) for name in names if name.isdecimal()}:
+            found.by_number.setdefault(number, []).append(row)
+    return found
 
 
-def row_of(line: Row, by_name: Mapping[str, list[dict[str, str]]], table: Path) -> dict[str, str]:
+def row_of(line: Row, names: Names, table: Path) -> dict[str, str]:
     """Return the row that the cell `sample` names; a number without its zeros (1 for 001) will do where one fits.
 
     Raises:
         StudyError: none or several are called so.
     """
     name = readable(line.cells["sample"])
-    matches = by_name.get(name, [])
+    matches = names.by_name.get(name, [])
     if not matches and (number := re.fullmatch(r"(\d+)(\.0+)?", name)):  # what a spreadsheet or pandas makes of 001
-        matches = [rows[0] for other, rows in by_name.items() if other.isdecimal() and int(other) == int(number[1])]
-        matches = list({row["image"]: row for row in matches}.values())
+        matches = names.by_number.get(int(number[1]), [])
         name = matches[0]["sample"] if len(matches) == 1 else name
     if len(matches) == 1:
         return matches[0] if "/" in matches[0]["sample"] else {**matches[0], "sample": name}
     if matches:
         files = few(row["image"] for row in matches)
         raise problem(table, line.line, "sample", f"several images are called '{name}': {files}; add a column image")
-    raise problem(table, line.line, "sample", f"no image is called '{name}'.{nearest(name, by_name)}")
+    raise problem(table, line.line, "sample", f"no image is called '{name}'.{nearest(name, names.by_name)}")
 
 
 def file_of(cell: str, row: Row, column: str, places: list[Path], table: Path, root: Path) -> Path:
@@ -145,21 +155,21 @@ def file_of(cell: str, row: Row, column: str, places: list[Path], table: Path, r
         StudyError: it is in none of the places, or not below the root.
     """
     spellings = dict.fromkeys((cell, cell.replace("\\", "/")))  # a path of Windows
-    below = {(p, text): path for text in spellings for p in places if (path := _below(p, text, root)) is not None}
-    for path in below.values():
-        stored = _as_stored(path, root)
-        if stored.is_file():
+    below: list[tuple[Path, Path | None]] = []
+    for place, text in ((place, text) for text in spellings for place in places):
+        below.append((place, path := _below(place, text, root)))
+        stored = _as_stored(path, root) if path is not None else None
+        if stored and (stored.is_file() or (column == "mask" and cell.endswith("*") and files_of(stored))):
             return stored
-        if column == "mask" and cell.endswith("*") and files_of(stored):
-            return stored
-    if len(below) < len(places) * len(spellings):  # as seen from one of them, it leads out
+    known_places = [(place, path) for place, path in below if path is not None]
+    if len(known_places) < len(below):  # as seen from one of them, it leads out
         raise StudyError(
             f"'{cell}' is no path below the root of the data set: changes of it would never be noticed",
             where=f"{table}, row {row.line}, column {column}",
             allowed=f"files below {root}",
             remedy="move the file there, or put a symbolic link to its folder there and name the file through the link",
         )
-    beside = [(place, p) for (place, _), path in below.items() for p in path.parent.glob("*") if p.is_file()]
+    beside = [(place, p) for place, path in known_places for p in path.parent.glob("*") if p.is_file()]
     known = sorted({other.relative_to(place).as_posix() for place, other in beside if other.is_relative_to(place)})
     raise problem(table, row.line, column, f"there is no file '{cell}'.{_tail(cell, root) or nearest(cell, known)}")
 

@@ -33,13 +33,13 @@ def with_groups(frame: pd.DataFrame, root: Path, layout: Layout | None) -> pd.Da
         raise StudyError("there is no such table", where=table, remedy="name a file below the root by layout.table")
     repairs = list(frame.attrs.get("repairs", []))
     rows: list[dict[str, str]] = [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
-    by_name, by_image = names_of(rows), {row["image"]: row for row in rows}
+    names, by_image = names_of(rows), {row["image"]: row for row in rows}
     seen: dict[str, int] = {}
     for line in read_table(table, repairs):
         for column in line.cells:
             if column not in ("sample", *COLUMNS):
                 raise problem(table, line.line, column, "this reader knows its files itself", ("sample", *COLUMNS))
-        image = row_of(line, by_name, table)["image"]
+        image = row_of(line, names, table)["image"]
         if image in seen:
             raise problem(table, line.line, "sample", f"row {seen[image]} names this image too")
         seen[image] = line.line

@@ -12,7 +12,7 @@ from segstudy.core.errors import StudyError
 from segstudy.data.images.label_map import binary
 from segstudy.data.readers.annotation_files import Sample, any_file, subset_in
 from segstudy.data.readers.converted import index  # noqa: F401
-from segstudy.data.readers.discovery import few, folders, natural, plain, relative
+from segstudy.data.readers.discovery import few, folders, has_pictures, natural, plain, relative
 
 TITLE = "a Hugging Face data set"
 LABELS = binary("foreground")
@@ -31,8 +31,17 @@ _LARGEST = 8_000_000_000  # bytes of one group of rows of a Parquet file, unpack
 
 
 def recognises(root: Path) -> bool:
-    """Return whether `root` holds a table in Parquet or Arrow."""
-    return any(any_file(root, suffix, lambda _: True) for suffix in SUFFIXES)
+    """Return whether `root` holds a table in Parquet or Arrow; beside files of pictures, one with pictures in it."""
+    if not any(any_file(root, suffix, lambda _: True) for suffix in SUFFIXES):
+        return False
+    return not has_pictures(root) or any(any_file(root, suffix, _holds_pictures) for suffix in SUFFIXES)
+
+
+def _holds_pictures(path: Path) -> bool:
+    try:
+        return any(_is_image(field.type) for field in _schema(path))
+    except StudyError:  # damaged, or pyarrow is not there: whoever reads it says so
+        return True
 
 
 def classes(root: Path, layout: Layout) -> dict[str, int]:

@@ -23,6 +23,7 @@ from segstudy.data.readers.annotation_files import subset_in
 from segstudy.data.readers.discovery import counted, few, folders, natural, pictures, relative
 
 UPRIGHT = AS_STORED._replace(upright=True)
+_ENDS = 3  # parts of a path by which pictures are looked up
 
 
 class _Found(NamedTuple):
@@ -48,10 +49,13 @@ class Pictures:
         top = root / layout.images if layout.images else root
         if not top.is_dir():
             raise StudyError(f"there is no folder '{layout.images}'", where=root, remedy="mend layout.images")
-        self.by_name: dict[str, list[Path]] = {}
+        self.places: dict[str, Path] = {}  # path below the root -> picture
+        self.by_end: dict[tuple[str, ...], list[Path]] = {}  # file name, with up to two folders before it
         for folder in folders(top, 4):
             for path in pictures(folder):
-                self.by_name.setdefault(readable(path.name), []).append(path)
+                self.places[readable(path.relative_to(root).as_posix())] = path
+                for count in range(1, _ENDS + 1):
+                    self.by_end.setdefault(tuple(map(readable, path.parts[-count:])), []).append(path)
         self.found: list[_Found] = []
 
     def find(self, name: str, file: Path, subset: str = "", beside: bool = False) -> Path | None:
@@ -59,14 +63,19 @@ class Pictures:
 
         Of several pictures of one file name it is the one whose folders fit the name best, then the one nearest to
         the annotation file, then the one in a folder of the file's `subset`. `beside`: names begin at the annotation
-        file's folder, not at one that nobody knows. `check` tells of pictures that are other ones than the names say.
+        file's folder, not at one that nobody knows: a picture in that very place is the one. `check` tells of pictures
+        that are other ones than the names say.
 
         Raises:
             StudyError: several pictures fit equally well.
         """
         path = PurePosixPath(PureWindowsPath(unquote(name) if "%" in name else name).as_posix())
         parts = tuple(map(readable, path.parts))
-        candidates = self.by_name.get(parts[-1], []) if parts else []
+        start = readable(relative(file.parent, self.root)) if beside else ""
+        named = posixpath.normpath(posixpath.join(start, *parts))
+        ends = (parts[-count:] for count in range(min(_ENDS, len(parts)), 0, -1))  # thousands may have one file name
+        candidates = next((self.by_end[end] for end in ends if end in self.by_end), [])
+        candidates = [self.places[named]] if beside and named in self.places else candidates
         candidates = _best(candidates, lambda path: _common(tuple(map(readable, path.parts[::-1])), parts[::-1]))
         candidates = _best(candidates, lambda path: int(file.parent in path.parents))
         candidates = _best(
@@ -80,8 +89,6 @@ class Pictures:
             )
         if not candidates:
             return None
-        start = readable(relative(file.parent, self.root)) if beside else ""
-        named = posixpath.normpath(posixpath.join(start, *parts))
         folder, place = posixpath.dirname(named), readable(relative(candidates[0].parent, self.root))
         self.found.append(_Found(folder, named, file, candidates[0], _alike(folder, place)))
         return candidates[0]
@@ -102,7 +109,7 @@ class Pictures:
             most[found.folder] = max(found.alike, most.get(found.folder, 0))
         times = Counter(found.picture for found in self.found)
         moved = [found for found in self.found if found.alike < most[found.folder]]
-        unique = all(len(paths) == 1 for paths in self.by_name.values())
+        unique = all(len(paths) == 1 for end, paths in self.by_end.items() if len(end) == 1)
         if moved and not (unique and all(times[found.picture] == 1 for found in moved)):
             raise StudyError(
                 f"{len(moved)} of {counted(self.found, 'image')} that the annotations name are not below the root: "
@@ -113,8 +120,7 @@ class Pictures:
         if moved:
             repairs.append(f"pictures that lie in another folder than their names say: {self._said(moved)}")
         self._check_twice(times)
-        everything = {path for paths in self.by_name.values() for path in paths}
-        lone = sorted((relative(path, self.root) for path in everything - set(times)), key=natural)
+        lone = sorted((relative(path, self.root) for path in {*self.places.values()} - set(times)), key=natural)
         if lone:
             repairs.append(f"{len(lone)} pictures that no annotation names are left out: {few(lone)}")
 

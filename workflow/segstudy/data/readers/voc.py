@@ -32,7 +32,8 @@ CLASSES = (
     *("horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
 )
 BORDER = 255  # value of the border of objects, which counts for nothing
-VOID_NAMES = ("void", "__ignore__", "_ignore_", "ignore")
+_UNCOUNTED = ("__ignore__", "_ignore_")
+VOID_NAMES = ("void", "ignore", *_UNCOUNTED)
 _BACKGROUND = ("background", "_background_")
 _YEAR = re.compile(r"VOC20\d\d")
 _MASKS = ("SegmentationClass", "SegmentationClassPNG")
@@ -67,11 +68,10 @@ def classes(root: Path, layout: Layout) -> dict[str, int | str]:
 
 
 def void(root: Path, layout: Layout) -> list[int | str]:
-    """Return the value or colour of pixels that count for nothing: 255, or the colour that labelmap.txt calls void."""
+    """Return what counts for nothing: 255 and the value that class_names.txt calls void, or labelmap.txt's colour."""
     labels = _labels(_top(root))
-    if any(isinstance(value, str) for value in labels.values()):
-        return [value for name, value in labels.items() if name in VOID_NAMES]
-    return [BORDER]
+    named = [value for name, value in labels.items() if name in VOID_NAMES]
+    return named if any(isinstance(value, str) for value in labels.values()) else [*dict.fromkeys([*named, BORDER])]
 
 
 def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
@@ -149,8 +149,8 @@ def _labels(top: Path) -> dict[str, int | str]:
         return dict(_colour(line, colours) for line in lines if line.strip() and not line.startswith("#"))
     if names.is_file():
         lines = [line.strip() for line in read_text(names).splitlines() if line.strip()]
-        # LabelMe writes the background first, as value 0; its own __ignore__ is -1 and not in this file.
-        return {name: value for value, name in enumerate(name for name in lines if name not in VOID_NAMES)}
+        # LabelMe writes the background first, as value 0; its own __ignore__ is -1 and has no line that counts.
+        return {name: value for value, name in enumerate(name for name in lines if name not in _UNCOUNTED)}
     return {}
 
 
