@@ -29,7 +29,6 @@ def study_text(
     """Return the text of a study file.
 
     Args:
-        name: of the study and of its data set.
         root: the folder, absolute.
         proposal: what was seen.
         plan: sizes, batch, epochs and network that fit it.
