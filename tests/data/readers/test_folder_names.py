@@ -183,6 +183,15 @@ def test_folders_of_images_with_all_masks_in_one(tmp_path):
     assert "one mask fits 2 images: masks/a.png, images/p1/a.png, images/p2/a.png" in refused(tmp_path)
 
 
+def test_folders_beside_the_one_of_all_images_are_named(tmp_path):
+    """The Data Science Bowl 2018 has stage1_train with masks, stage1_test without."""
+    pairs(tmp_path / "stage1_train")
+    picture(tmp_path / "stage1_test/a/images/a.png")
+    assert listed(tmp_path).attrs["repairs"] == [
+        "left out, beside stage1_train, which alone has folders of images and masks: stage1_test"
+    ]
+
+
 def test_folders_that_are_no_subset_are_named(tmp_path):
     pairs(tmp_path / "train", ("1", "2"))
     pairs(tmp_path / "Val_Folder", ("3",))

@@ -99,7 +99,7 @@ def _listed(root: Path, top: Path, layout: Layout, repairs: list[str], masks_nee
     """Return a row for each image in the folders, with what its name tells."""
     rows = []
     parts = bases(top, layout)
-    repairs += no_subset(top, layout)
+    repairs += no_subset(root, top, layout)
     repairs += not_used(parts, root) if masks_needed else []
     for subset, base, inside, star in parts:
         folder, masks = place(base, "images", inside), place(base, "masks", inside)

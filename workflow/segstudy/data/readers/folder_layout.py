@@ -53,15 +53,21 @@ def bases(top: Path, layout: Layout) -> list[Part]:
     return [Part(subset, p, layout) for subset, p in zip(told, inside, strict=True)] if len(inside) > 1 else []
 
 
-def no_subset(top: Path, layout: Layout) -> list[str]:
-    """Return the sentence on folders with pictures that are left out beside subsets or patients' folders."""
+def no_subset(root: Path, top: Path, layout: Layout) -> list[str]:
+    """Return a sentence on folders with pictures that are left out beside subsets, patients or the folder of all."""
     used = [part.base for part in bases(top, layout)]
+    said = without_masks(top, layout) if layout.patterned else []
+    beside = [folder for folder in subfolders(root) if folder != top and has_pictures(folder)] if top != root else []
+    if beside:
+        names = few(relative(folder, root) for folder in beside)
+        said.append(f"left out, beside {relative(top, root)}, which alone has folders of images and masks: {names}")
     if not used or top in used:
-        return without_masks(top, layout) if layout.patterned else []
+        return said
     others = [folder for folder in subfolders(top) if folder not in used and has_pictures(folder)]
     names = few(relative(folder, top) for folder in others)
     subsets = ", ".join(WORDS)
-    return [f"left out, not called {subsets} or without a folder of images in them: {names}"] if others else []
+    said += [f"left out, not called {subsets} or without a folder of images in them: {names}"] if others else []
+    return said
 
 
 def place(base: Path, kind: str, layout: Layout) -> Path | None:
