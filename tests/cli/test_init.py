@@ -93,6 +93,43 @@ def test_numbered_objects_classes_and_void_are_told_apart(here, capsys):
     assert written(here, "voc")[1]["ignore"] == 255 and 255 not in written(here, "voc")[1]["classes"].values()
 
 
+COLOURS = np.array([[0, 0, 0], [128, 128, 128], [0, 128, 192]])
+OF_COLOURS = {"Sky": "#808080", "Side_walk": "#0080c0", "Car": "#400080"}
+TABLES = {
+    "class_dict.csv": ("name, r, g, b\nVoid,0,0,0\nSky,128,128,128\nSide walk,0,128,192\nCar,64,0,128\n", OF_COLOURS),
+    "label_colors.txt": ("0 0 0\t\tVoid\n128 128 128\t\tSky\n0 128 192\tSide walk\n64 0 128\tCar\n", OF_COLOURS),
+    "x/labelmap.txt": (
+        "# label:color_rgb:parts:actions\nbackground:0,0,0::\nSky:128,128,128::\nSide walk:0,128,192::\nCar:64,0,128::\n",
+        {"background": "#000000", **OF_COLOURS},
+    ),
+    "_classes.csv": (
+        "Pixel Value, Class\n0, background\n1, Sky\n2, Side walk\n3, Car\n",
+        {"background": 0, "Sky": 1, "Side_walk": 2, "Car": 3},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_of_classes_names_them(here, capsys, name):
+    text, classes = TABLES[name]
+    labels = np.random.default_rng(0).integers(0, 3, (5, 6)).repeat(8, axis=0).repeat(8, axis=1)
+    root = folder(here / "streets", [labels if classes["Sky"] == 1 else COLOURS[labels]] * 6)
+    (root / name).parent.mkdir(exist_ok=True)
+    (root / "classes_of_others.csv").write_text("name,r,g,b\nA,1,2,3\nB,4,5,6\n")
+    (root / name).write_text(text)
+    code, said = init(capsys, root)
+    dataset = written(here, "streets")[1]
+    assert code == 0 and dataset["classes"] == classes and f"named in {name}" in said
+    assert dataset.get("ignore") == (None if "background" in classes else "#000000")
+
+
+def test_a_table_that_lacks_a_value_names_none(here, capsys):
+    root = folder(here / "odd", [squares(1, 2, 7)] * 6)
+    (root / "classes.csv").write_text("value,name\n0,background\n1,cell\n2,wall\n")
+    assert init(capsys, root)[0] == 0
+    assert list(written(here, "odd")[1]["classes"]) == ["class_1", "class_2", "class_7"]
+
+
 @pytest.mark.parametrize("values", [(85, 170, 255), (1, 2, 255)])
 def test_255_that_is_no_outline_is_asked_about(here, capsys, values):
     code, said = init(capsys, folder(here / "greys", [squares(*values)] * 6))

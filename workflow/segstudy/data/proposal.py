@@ -19,6 +19,7 @@ from segstudy.config.paths import CONVERTED_MANIFEST
 from segstudy.config.readers import ANNOTATIONS, CLASSES_IN_FILES, CONVERTED, WITH_LAYOUT
 from segstudy.core.errors import StudyError
 from segstudy.core.files import read_json
+from segstudy.data.class_tables import called_void, class_table
 from segstudy.data.convert import convert
 from segstudy.data.images.deep import OtherChannels, by_tifffile
 from segstudy.data.images.label_map import Labels, looks_inverted, some_look_inverted
@@ -30,14 +31,13 @@ from segstudy.data.name_groups import Groups, guess_groups
 from segstudy.data.object_sizes import object_card
 from segstudy.data.readers.discovery import few
 from segstudy.data.readers.registry import labels_of, reader_module
-from segstudy.data.value_maps import VOID, ZERO, meanings, order, scarce_zero, value_maps
+from segstudy.data.value_maps import VOID, ZERO, meanings, order, parsed, scarce_zero, value_maps
 from segstudy.data.value_shapes import are_numbers, is_outline
 
 LOOKED_AT = 200  # images whose masks are decoded; more are sampled evenly
 MOST_CLASSES = 24
 SHOWN = 12  # values that a sentence names
-# What tools and people call what is to count for nothing.
-VOID_NAMES = ("void", "ignore", "ignored", "ignoreregion", "unlabeled", "unlabelled", "dontcare", "dontcount")
+_ON_VALUES = "The masks hold"  # begins a question on what they mean
 
 
 class Option(NamedTuple):
@@ -115,8 +115,8 @@ def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int)
     keys = proposed(module, root)
     said = dict.fromkeys(keys, "values of the masks; rename them")
     settings = _named_in_files(root, reader, layout, keys)
-    if void := _called_void(settings.get("classes", {})):
-        keys["ignore"] = void
+    if void := called_void(settings.get("classes", {})):
+        keys["ignore"] = void[0] if len(void) == 1 else void
         said["ignore"] = "by its name no class: its pixels count for nothing. Wrong? Take this line away"
         settings = _named_in_files(root, reader, layout, keys)
     labels = labels_of(reader, **settings)
@@ -124,7 +124,8 @@ def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int)
     if settings.get("classes") and "classes" not in keys:
         said["reader"] = "classes in the files: " + ", ".join(labels.foreground)
     elif not keys:
-        keys, said, asked = _meaning(labels, samples, [files / mask for mask in chosen["mask"]])
+        answer = _meaning(labels, samples, [files / mask for mask in chosen["mask"]])
+        keys, said, asked = _by_table(root, samples, answer)
         questions += asked
     for more, words, asked in (_orientation(samples), _empty(samples, reader, files, len(labelled))):
         keys, said, questions = keys | more, said | words, questions + asked
@@ -174,10 +175,13 @@ def _guessed(reader: str, files: Path, layout: Layout, rows: pd.DataFrame) -> Gr
     return found and found._replace(sizes=Counter(read))
 
 
-def _called_void(classes: Mapping[str, Any]) -> str | list[str] | None:
-    """Return the class whose name says that it is none, or several; None where no class is left beside them."""
-    names = [name for name in classes if re.sub(r"[\W_]", "", name).casefold() in VOID_NAMES]
-    return None if not names or len(names) == len(classes) else names[0] if len(names) == 1 else names
+def _by_table(root: Path, samples: pd.DataFrame, answer: Answer) -> Answer:
+    """Return an answer on several values with the names that a table beside the masks has for them."""
+    keys, _, asked = answer
+    seen = {value for text in samples["mask_counts"] if isinstance(text, str) for value in parsed(text)}
+    unnamed = "classes" in keys or any(question.text.startswith(_ON_VALUES) for question in asked)
+    found = class_table(root, seen) if unnamed else None
+    return (found[1], dict.fromkeys(found[1], f"named in {found[0]}"), []) if found else answer
 
 
 def _named_in_files(root: Path, reader: str, layout: Layout, keys: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,7 +211,7 @@ def _meaning(labels: Labels, samples: pd.DataFrame, masks: Sequence[Path]) -> An
     if labels.values or labels.several:
         return {}, {}, []
     texts = zip(masks, samples["mask_counts"], strict=True)
-    counted = [(mask, _counts(text)) for mask, text in texts if isinstance(text, str) and text]
+    counted = [(mask, parsed(text)) for mask, text in texts if isinstance(text, str) and text]
     files = Counter(value for _, counts in counted for value in counts)
     pixels = sum((Counter(counts) for _, counts in counted), Counter[str]())
     objects = sorted((value for value in files if value not in ZERO), key=order)
@@ -238,7 +242,7 @@ def _meaning(labels: Labels, samples: pd.DataFrame, masks: Sequence[Path]) -> An
     if maps and 2 * len(maps.samples) < len(samples):
         known = {"kind": "mask_of_values", "reason": "black and white with soft edges or noise, cut at half"}
         options.append(Option({"exceptions": [known]}, "what is brighter than half is object; other values are noise"))
-    return {}, {}, [Question(f"The masks hold {spelt}. What do they mean?", tuple(options))]
+    return {}, {}, [Question(f"{_ON_VALUES} {spelt}. What do they mean?", tuple(options))]
 
 
 def _orientation(samples: pd.DataFrame) -> Answer:
@@ -265,7 +269,7 @@ def _empty(samples: pd.DataFrame, reader: str, files: Path, labelled: int) -> An
     empty = list(samples.loc[samples["foreground"] == 0, "sample"]) if reader in ANNOTATIONS else []
     if value_maps(samples):  # what lies below half may be an object
         counts = dict(zip(samples["sample"], samples["mask_counts"], strict=True))
-        empty = [name for name in empty if _counts(counts[name]).keys() <= ZERO]
+        empty = [name for name in empty if parsed(counts[name]).keys() <= ZERO]
     names = [name for name in empty if name not in blank]
     said = {"annotations": f"they draw nothing in {few(blank)}; the study stops until this is mended"} if blank else {}
     if not names or len(empty) == len(samples):
@@ -286,10 +290,6 @@ def _inverted(samples: pd.DataFrame, labels: Labels) -> Answer:
         Option({}, "the bright pixels are the object, although they are most of the border"),
     )
     return {}, {}, [Question(f"{finding.partition(';')[0]}. Which pixels are the object?", options)]
-
-
-def _counts(text: str) -> Mapping[str, int]:
-    return {value: int(count) for value, _, count in (part.rpartition("=") for part in text.split())}
 
 
 def _numbered(masks: Sequence[Mapping[str, int]], objects: Sequence[str]) -> bool:

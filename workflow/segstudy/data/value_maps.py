@@ -44,7 +44,7 @@ def value_maps(samples: pd.DataFrame) -> ValueMaps | None:
     """
     shares = dict(zip(samples["sample"], pd.to_numeric(samples["foreground"], errors="coerce"), strict=True))
     texts = zip(samples["sample"], samples["mask_counts"], strict=True)
-    known = {sample: _parsed(text) for sample, text in texts if isinstance(text, str) and text}
+    known = {sample: parsed(text) for sample, text in texts if isinstance(text, str) and text}
     maps = [
         sample
         for sample, counts in known.items()
@@ -60,7 +60,8 @@ def value_maps(samples: pd.DataFrame) -> ValueMaps | None:
     return ValueMaps(tuple(maps), _text([known[sample] for sample in maps], distinct))
 
 
-def _parsed(text: str) -> Counts:
+def parsed(text: str) -> Counts:
+    """Return the pixels of each value of a mask, from a cell of the column `mask_counts`."""
     return {value: int(count) for value, _, count in (part.rpartition("=") for part in text.split())}
 
 
