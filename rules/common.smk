@@ -22,7 +22,7 @@ from segstudy.config.cell import Cell
 from segstudy.config.load import load_study
 from segstudy.runtime.environment import caches, check_place
 from segstudy.core.errors import StudyError
-from segstudy.models.external_check import check_networks
+from segstudy.models.library_check import check_networks
 from segstudy.runtime import locks
 from segstudy.runtime.raw_folder import check_triggers
 from segstudy.study import (

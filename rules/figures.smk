@@ -97,15 +97,20 @@ rule label_efficiency:
 rule threshold_curves:
     """Dice over the threshold, with the thresholds that were chosen."""
     input:
-        counts=of_experiment(experiments.binary_cell_files, "counts.csv"),
-        histograms=of_experiment(experiments.binary_cell_files, "histograms.npz"),
+        counts=of_experiment(
+            experiments.cell_files, "counts.csv", experiments.binary_cells
+        ),
+        histograms=of_experiment(
+            experiments.cell_files, "histograms.npz", experiments.binary_cells
+        ),
     output:
         svg=f"{FIGURE}/threshold_curves.svg",
         png=report_figure("threshold_curves", "Dice over the threshold"),
     resources:
         **JOBS.per_attempt(mb=4000, minutes=60),
     params:
-        **OF_FIGURE | {"cells": of_experiment(experiments.binary_cell_values)},
+        **OF_FIGURE
+        | {"cells": of_experiment(experiments.cell_values, experiments.binary_cells)},
     script:
         "../workflow/scripts/threshold_curves.py"
 
@@ -113,8 +118,12 @@ rule threshold_curves:
 rule failures:
     """Where networks fail: size of the object, threshold, calibration, ROC and precision-recall."""
     input:
-        counts=of_experiment(experiments.binary_cell_files, "counts.csv"),
-        histograms=of_experiment(experiments.binary_cell_files, "histograms.npz"),
+        counts=of_experiment(
+            experiments.cell_files, "counts.csv", experiments.binary_cells
+        ),
+        histograms=of_experiment(
+            experiments.cell_files, "histograms.npz", experiments.binary_cells
+        ),
         indexes=of_experiment(experiments.indexes),
     output:
         svg=f"{FIGURE}/failures.svg",
@@ -123,7 +132,8 @@ rule failures:
     resources:
         **JOBS.per_attempt(mb=4000, minutes=60),
     params:
-        **OF_FIGURE | {"cells": of_experiment(experiments.binary_cell_values)},
+        **OF_FIGURE
+        | {"cells": of_experiment(experiments.cell_values, experiments.binary_cells)},
         datasets=of_experiment(experiments.datasets),
     script:
         "../workflow/scripts/failures.py"
@@ -132,15 +142,17 @@ rule failures:
 rule strips:
     """The errors of every network, loss and recipe on the same test images."""
     input:
-        counts=of_experiment(experiments.first_cell_files, "counts.csv"),
-        masks=of_experiment(experiments.first_cell_files, "masks"),
+        counts=of_experiment(
+            experiments.cell_files, "counts.csv", experiments.first_cells
+        ),
+        masks=of_experiment(experiments.cell_files, "masks", experiments.first_cells),
         indexes=of_experiment(experiments.indexes),
     output:
         png=report_figure("strips", "errors side by side"),
     resources:
         **JOBS.per_attempt(mb=4000, minutes=60),
     params:
-        cells=of_experiment(experiments.first_cell_values),
+        cells=of_experiment(experiments.cell_values, experiments.first_cells),
         sources=of_experiment(experiments.image_settings),
         policy=STUDY.evaluation.headline,
     script:

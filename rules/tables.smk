@@ -87,7 +87,7 @@ rule annotators:
         **OF_TABLE,
         sources=of_experiment(annotators.settings),
         splits=of_experiment(annotators.pairs),
-        predicted=of_experiment(annotators.cell_values),
+        predicted=of_experiment(experiments.cell_values, annotators.cells),
     script:
         "../workflow/scripts/annotators.py"
 

@@ -12,7 +12,7 @@ from PIL import Image
 from segstudy.config.library_paths import closed, places_in, refusal
 from segstudy.config.load import load_study
 from segstudy.core.errors import StudyError
-from segstudy.models import external_targets
+from segstudy.models import library_targets
 from segstudy.models.model_file import load_model, save_model
 from segstudy.models.registry import build
 from tests.helpers import cell_folder
@@ -195,7 +195,7 @@ def test_networks_of_the_libraries_need_nobodys_word(tmp_path):
 
 
 def test_factories_of_the_libraries_say_what_they_return():
-    from segstudy.models.external_class import find
+    from segstudy.models.library_class import find
 
     for path in (
         "timm:create_model",
@@ -203,7 +203,7 @@ def test_factories_of_the_libraries_say_what_they_return():
         "torchvision.models:resnet18",
         "monai.networks.nets:UNet",
     ):
-        assert external_targets.refusal(find(path)) == ""
+        assert library_targets.refusal(find(path)) == ""
 
 
 def test_paths_and_arguments_are_told_apart_by_their_text():

@@ -11,8 +11,7 @@ from segstudy.data.ground_truth import truth_of
 from segstudy.data.images.label_map import binary, several
 from segstudy.data.images.prediction_files import write_classes
 from segstudy.evaluation.aggregate import per_image, summarise, with_means
-from segstudy.evaluation.measure import COLUMNS
-from segstudy.evaluation.metrics import COUNTS, measured
+from segstudy.evaluation.metrics import COLUMNS, COUNTS, measured
 from segstudy.evaluation.shape_metrics import Measures
 from tests.helpers.measured import measure
 

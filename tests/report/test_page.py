@@ -434,7 +434,7 @@ def test_what_came_out_on_external_test_sets_stands_with_what_came_out():
     part = ExternalPart(["unet loses 0.1 of Dice on chase."], figure, rows, figure)
     text = render(page._replace(experiments=[experiment._replace(external=part)]))
     assert text.count("unet loses 0.1 of Dice on chase.") == 2
-    assert text.index("What came out") < text.index("unet loses 0.1") < text.index(">Tables</h2>")
+    assert text.index(">Results</h2>") < text.index("unet loses 0.1") < text.index(">Tables</h2>")
 
 
 def test_the_page_says_that_data_are_drawn():

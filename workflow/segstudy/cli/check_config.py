@@ -22,7 +22,7 @@ def check_config(files: Files = None) -> None:
     """
     from segstudy.cli.console import console
     from segstudy.config import dependencies
-    from segstudy.models.external_check import check_networks
+    from segstudy.models.library_check import check_networks
     from segstudy.study.plan_view import sight_warnings
 
     study, results = open_study(files, anywhere=True)

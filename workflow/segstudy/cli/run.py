@@ -118,7 +118,7 @@ def check_no_targets(files: Sequence[Path]) -> None:
             )
 
 
-def check_free_space(folder: Path = Path(".snakemake"), size: int = 2**16) -> None:
+def check_free_space(folder: Path = Path(".snakemake")) -> None:
     """Stop where Snakemake cannot write its own notes: on a full disk it ends with a traceback.
 
     Raises:
@@ -127,7 +127,7 @@ def check_free_space(folder: Path = Path(".snakemake"), size: int = 2**16) -> No
     place = folder / f".free_space.{os.getpid()}.partial"
     try:
         folder.mkdir(exist_ok=True)
-        place.write_bytes(bytes(size))
+        place.write_bytes(bytes(2**16))
     except OSError as error:
         raise OSError(error.errno, os.strerror(error.errno or 0), str(folder)) from error
     finally:

@@ -39,7 +39,7 @@ def plan(
 ) -> None:
     """Estimate what a study costs before anything runs: cells, hours, disk, the longest chain of jobs."""
     from segstudy.cli.console import console
-    from segstudy.models.external_check import check_networks
+    from segstudy.models.library_check import check_networks
     from segstudy.runtime.resources import has_gpu
     from segstudy.study.plan import show
 

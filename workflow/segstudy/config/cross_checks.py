@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from segstudy.config.dependencies import DENOISING_LOSSES, ancestors, planned_keys
+from segstudy.config.dependencies import DENOISING_LOSSES, planned_keys, trained_cells
 from segstudy.config.evaluation import check_ensemble
 from segstudy.config.losses import check_classes
 from segstudy.config.plan_file import read_plan
@@ -29,7 +29,7 @@ def check_validation(study: Study, files: Sequence[Path]) -> None:
     """
     measured = {cell.dataset for cell in study.cells}
     # Denoising recipes make a validation part of their own.
-    trained = [cell for cell in [*study.cells, *ancestors(study)] if not study.recipes[cell.recipe].denoising]
+    trained = [cell for cell in trained_cells(study) if not study.recipes[cell.recipe].denoising]
     for dataset in dict.fromkeys(cell.dataset for cell in trained):
         if study.datasets[dataset].split.validation:
             continue
@@ -143,7 +143,7 @@ def check_chains(study: Study, files: Sequence[Path]) -> None:
                     where=place(("experiments", name, "recipes"), files),
                     remedy=f"name a recipe with 'start_from: {{recipe: {item}}}' instead; it is then trained as well",
                 )
-    for cell in [*study.cells, *ancestors(study)]:
+    for cell in trained_cells(study):
         denoising, kind = study.recipes[cell.recipe].denoising, study.losses[cell.loss].kind
         if denoising and kind not in DENOISING_LOSSES:
             raise StudyError(

@@ -127,11 +127,21 @@ def ancestors(study: Study) -> list[Cell]:
     return needed_by(study, study.cells)
 
 
+def trained_cells(study: Study) -> list[Cell]:
+    """Return every cell that is trained: those of the experiments, and those that they build on."""
+    return [*study.cells, *ancestors(study)]
+
+
+def trained_recipes(study: Study) -> list[tuple[str, str]]:
+    """Return (data set, recipe) of those cells, once."""
+    return list(dict.fromkeys((cell.dataset, cell.recipe) for cell in trained_cells(study)))
+
+
 @cache
 def planned_keys(study: Study) -> dict[str, list[str]]:
     """Return what a config leaves to the plan of each data set: `size`, `epochs`, `models.unet.depth`, ..."""
     keys = {name: dict.fromkeys(sorted(options.auto)) for name, options in study.datasets.items()}
-    used = dict.fromkeys((cell.dataset, cell.model, cell.recipe) for cell in [*study.cells, *ancestors(study)])
+    used = dict.fromkeys((cell.dataset, cell.model, cell.recipe) for cell in trained_cells(study))
     for dataset, model, recipe in used:
         written = study.written_recipe(dataset, recipe)
         keys[dataset] |= {key: None for key in OF_RECIPE if written[key] == AUTO}
@@ -196,7 +206,7 @@ def used_datasets(study: Study) -> list[str]:
 
 def learned_datasets(study: Study) -> list[str]:
     """Return every data set that some cell trains on, once; those whose labels are not read come last."""
-    cells = [*study.cells, *ancestors(study)]
+    cells = trained_cells(study)
     unlabelled = [name for cell in cells if (name := unlabelled_of(study, cell))]
     return list(dict.fromkeys([*(cell.dataset for cell in cells), *unlabelled]))
 

@@ -70,9 +70,7 @@ def check_crops(study: Study, files: Sequence[Path]) -> None:
     Raises:
         StudyError: naming the key.
     """
-    for dataset, name in dict.fromkeys(
-        (cell.dataset, cell.recipe) for cell in [*study.cells, *dependencies.ancestors(study)]
-    ):
+    for dataset, name in dependencies.trained_recipes(study):
         try:
             crop, canvas = study.settled_recipe(dataset, name).crop, _canvas(study.dataset(dataset))
         except PlanMissing:  # which fits one to the other

@@ -65,9 +65,7 @@ def _loaded(config: Mapping[str, Any], paths: list[Path]) -> Study:
     check_limits(study, paths)
     cross_checks.check_chains(study, paths)
     cross_checks.check_validation(study, paths)
-    for dataset, recipe in dict.fromkeys(
-        (cell.dataset, cell.recipe) for cell in [*study.cells, *dependencies.ancestors(study)]
-    ):
+    for dataset, recipe in dependencies.trained_recipes(study):
         study.recipe(dataset, recipe)  # each may be right alone and not together
     check_crops(study, paths)
     cross_checks.check_plans(study, paths)

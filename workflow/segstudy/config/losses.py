@@ -233,11 +233,7 @@ def check_classes(kind: str, options: Mapping[str, Any], several: bool, where: s
     """Raise a StudyError if a loss does not fit a data set of one foreground class, or of `several`.
 
     Args:
-        kind: of the loss.
-        options: of the loss.
         several: whether the data set has several foreground classes.
-        where: the place in the config, for the message.
-        dataset: its name, for the message.
     """
     whose = f"data set {dataset}" if dataset else "the data set"
     if kind == "compound":

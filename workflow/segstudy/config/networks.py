@@ -122,7 +122,7 @@ BUILT_BY = {"encoder_unet": ("segmentation_models_pytorch", "torchvision", "timm
 REGISTERED = ChainMap(BORROWED, NETWORKS)
 
 # Every `network:` that is a path, module:class, is one of these.
-LIBRARY: tuple[type[Options], str] = (LibraryOptions, "segstudy.models.external:LibraryNetwork")
+LIBRARY: tuple[type[Options], str] = (LibraryOptions, "segstudy.models.library_network:LibraryNetwork")
 
 
 def entry(kind: str) -> tuple[type[Options], str] | None:

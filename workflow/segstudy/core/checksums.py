@@ -43,13 +43,13 @@ def seal(path: str | Path, rows: int | None = None) -> None:
     _write(path, _entry(path) | ({} if rows is None else {"rows": rows}))
 
 
-def seal_folder(path: str | Path, content: str | Path | None = None) -> None:
-    """Write the checksum of all files in a folder; they are read in `content` if the folder does not exist yet."""
-    folder = Path(content or path)
+def seal_folder(path: str | Path) -> None:
+    """Write the checksum of all files in a folder."""
+    folder = Path(path)
     entries = {}
     for file in sorted(item for item in folder.rglob("*") if item.is_file() and not item.name.startswith(".")):
         entries[file.relative_to(folder).as_posix()] = _entry(file)
-    _write(Path(path), {"files": entries})
+    _write(folder, {"files": entries})
 
 
 def content(path: str | Path) -> bytes:
@@ -107,8 +107,6 @@ def damaged(path: str | Path, problem: str, changed: bool = False, moved: bool =
     """Return the error of a damaged file, with the command that makes it again.
 
     Args:
-        path: of the file.
-        problem: what is wrong with it.
         changed: whether it differs from its checksum, so that somebody may have changed it on purpose.
         moved: whether it was written in another place, so that the files beside it may have been, too.
     """

@@ -63,7 +63,6 @@ def atomic_folder(path: str | Path, sealed: bool = False) -> Iterator[Path]:
     A link at `path` is replaced as well; what it leads to stays.
 
     Args:
-        path: of the folder.
         sealed: whether its files get checksums, see `segstudy.core.checksums`.
     """
     path = Path(path)
@@ -117,8 +116,6 @@ def write_json(path: str | Path, value: Any, sealed: bool = True) -> None:
     """Write `value` as indented JSON, atomically. Not-a-number is written as null: JSON has no NaN.
 
     Args:
-        path: of the file.
-        value: plain values.
         sealed: whether the file gets a checksum; not needed in a folder that has one, or if no job reads the file.
     """
     write_text(path, json.dumps(_without_nan(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -130,7 +127,6 @@ def read_json(path: str | Path, keys: Sequence[str] = ()) -> Any:
     """Read a JSON file.
 
     Args:
-        path: of the file.
         keys: entries that it must have.
 
     Raises:
@@ -174,7 +170,6 @@ def read_csv(path: str | Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     """Read a CSV that `write_csv` wrote: numbers as the same float64 they were, TEXT columns as text.
 
     Args:
-        path: of the file.
         columns: columns that it must have.
 
     Raises:

@@ -97,7 +97,6 @@ def check_table(table: pd.DataFrame, path: str | Path) -> None:
 
     Args:
         table: as read from `path`, these columns as text.
-        path: of the file, for the message.
 
     Raises:
         StudyError: naming row, column and value of the first that is no plain name, or leads out of the root.

@@ -36,8 +36,6 @@ def run_record(
     """Return the content of run.json as plain values.
 
     Args:
-        settings: resolved settings of the cell.
-        seed: of the cell.
         data: SHA-256 of every file that the training read.
         code: fingerprint of the package code that ran.
         environment: device, precision, threads, torch (`runtime.device.describe`).
@@ -46,7 +44,6 @@ def run_record(
         images_seen: images, or crops, that were trained on.
         flops_per_image: of the forward pass.
         peak: measured operations per second of this machine (`runtime.device.measure_peak`), if they were measured.
-        command: repeats the training.
         facts: further entries: parameters, FLOPs, weights of the loss, ...
     """
     return {
@@ -74,7 +71,6 @@ def read_run(path: str | Path, keys: Sequence[str] = ("seconds",)) -> dict[str, 
     """Read a run.json.
 
     Args:
-        path: of the file.
         keys: entries that are asked of it; `seconds` with all parts of SECONDS, `peak_memory_mb` with `host`.
 
     Raises:

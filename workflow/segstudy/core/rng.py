@@ -31,6 +31,6 @@ def generator(seed: int, purpose: str, epoch: int = 0, step: int = 0) -> torch.G
     return torch.Generator().manual_seed(number(seed, purpose, epoch, step))
 
 
-def numpy_generator(seed: int, purpose: str, epoch: int = 0, step: int = 0) -> np.random.Generator:
+def numpy_generator(seed: int, purpose: str, epoch: int = 0) -> np.random.Generator:
     """Return a numpy generator for one decision."""
-    return np.random.default_rng(number(seed, purpose, epoch, step))
+    return np.random.default_rng(number(seed, purpose, epoch))

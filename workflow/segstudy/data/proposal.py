@@ -142,7 +142,7 @@ def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int)
         keys=keys,
         said=said,
         questions=tuple(questions),
-        groups=None if (rows["group"] != "").any() or reader not in WITH_LAYOUT else guess_groups(list(rows["sample"])),
+        groups=_guessed(reader, files, layout, rows),
         foreground=tuple(labels.foreground),
         objects=object_card(chosen, files, labels),
         repairs=(*mixed, *rows.attrs.get("repairs", [])),
@@ -160,6 +160,20 @@ def _rows(reader: str, files: Path, layout: Layout, threads: int) -> tuple[pd.Da
         reading = configured(channels=first.keys["channels"])
         rows = build_index(reader, files, layout=layout, reading=reading, dataset="images", threads=threads)
         return rows, [Question(f"{error.what[0].upper()}{error.what[1:]}.", (first, grey))]
+
+
+def _guessed(reader: str, files: Path, layout: Layout, rows: pd.DataFrame) -> Groups | None:
+    """Return the groups that names tell, as the reader finds them; None where it finds none, or knows them already."""
+    if (rows["group"] != "").any() or reader not in WITH_LAYOUT:
+        return None
+    titles = rows["title"] if "title" in rows else rows["sample"]
+    found = guess_groups(list(titles.where(titles != "", rows["sample"])))
+    try:
+        told = layout.model_copy(update={"group_pattern": found.pattern}) if found else layout
+        read = reader_module(reader).index(files, told)["group"] if found else ()
+    except StudyError:  # of names that a subset was put before
+        return None
+    return found and found._replace(sizes=Counter(read))
 
 
 def _called_void(classes: Mapping[str, Any]) -> str | list[str] | None:

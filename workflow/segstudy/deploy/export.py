@@ -34,7 +34,6 @@ def export_cell(
 
     Args:
         cell: that was trained, predicted and measured.
-        out: where they go.
         formats: of `onnx` and `torch`.
         images: that graph and network are compared on; without any, images of the study where its store still lies
             beside the cell, and else noise with the means and deviations of its training images.

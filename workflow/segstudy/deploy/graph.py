@@ -94,10 +94,8 @@ def export(
     Args:
         model: in evaluation mode, on the CPU.
         kind: `onnx` or `torch`.
-        path: of the file.
         canvas: (height, width) of the study.
         images: uint8 (H, W, C) each, the first on the study's canvas.
-        name: of the network, for messages.
 
     Raises:
         StudyError: a package is missing; the network cannot be exported, or gives other probabilities than it should.

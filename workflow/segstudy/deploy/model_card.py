@@ -25,9 +25,7 @@ def card(
 
     Args:
         cell: with its counts.csv.
-        meta: of the model file.
         how: preprocessing.json.
-        done: the graphs.
         checked: what they were compared on, in words.
 
     Raises:

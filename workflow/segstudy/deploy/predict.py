@@ -62,7 +62,6 @@ def predict_images(
     predicted is a line with its `problem`, and does not stop the others.
 
     Args:
-        cell: whose network it is.
         images: files, and folders, which are searched with all that is in them.
         out: where the results go; what lies there under the same names is replaced.
         threshold: see `trained_cell.chosen_threshold`.

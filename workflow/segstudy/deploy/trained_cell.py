@@ -75,7 +75,6 @@ def find_cell(name: str | Path, results: Path = paths.RESULTS) -> Path:
 
     Args:
         name: its folder, its model file, or its path below `cells/` of the one study under `results` that has it.
-        results: where studies lie.
 
     Raises:
         StudyError: there is no such cell, or several studies have one.
@@ -102,13 +101,13 @@ def find_cell(name: str | Path, results: Path = paths.RESULTS) -> Path:
     )
 
 
-def open_cell(name: str | Path, results: Path = paths.RESULTS) -> CellFiles:
+def open_cell(name: str | Path) -> CellFiles:
     """Find a cell and read its records.
 
     Raises:
         StudyError: there is no such cell, it makes no masks, or one of its files is missing or damaged.
     """
-    folder = find_cell(name, results)
+    folder = find_cell(name)
     records: dict[str, Any] = {}
     for file in (RUN, USAGE, THRESHOLDS):
         path = folder / file
@@ -134,10 +133,6 @@ def open_cell(name: str | Path, results: Path = paths.RESULTS) -> CellFiles:
 
 def check_belongs(cell: CellFiles, meta: Mapping[str, Any]) -> None:
     """Raise if the model file and usage.json of a cell's folder come from different cells.
-
-    Args:
-        cell: whose files they are.
-        meta: of the model file.
 
     Raises:
         StudyError: channels or classes differ.
@@ -173,7 +168,6 @@ def chosen_threshold(cell: CellFiles, wanted: str | None) -> tuple[str, float | 
     """Return a policy and its threshold; for several classes `argmax`, which has none.
 
     Args:
-        cell: whose thresholds they are.
         wanted: name of a policy that the study has chosen a threshold by, a number, or None: the study's headline.
 
     Raises:

@@ -57,9 +57,6 @@ def agreement(
 
     Args:
         rows: of the index: test images with masks of two annotators or more.
-        networks: whose masks are compared.
-        root: of the data set.
-        labels: of the data set.
         region: `roi` counts inside the field of view, where the image has one; `full` everywhere.
         truth: `truth:` of the data set.
         threads: images at a time.

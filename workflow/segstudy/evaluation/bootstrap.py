@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+LEVEL, RESAMPLES = 0.95, 2000  # of every interval of the tables
+ENDS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+
 
 def bootstrap_interval(
-    values: np.ndarray | Mapping[int, np.ndarray], level: float = 0.95, resamples: int = 2000, seed: int = 0
+    values: np.ndarray | Mapping[int, np.ndarray], level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[float, float]:
     """Return the percentile bootstrap interval of the mean over seeds of the mean over images.
 
@@ -27,7 +30,6 @@ def bootstrap_interval(
     Args:
         values: one metric, NaN where it is not defined; one row (images,) is taken as one seed.
         level: probability that the interval is to cover.
-        resamples: number of bootstrap samples.
         seed: of the generator; the same call returns the same interval.
 
     Returns:
@@ -55,25 +57,20 @@ def bootstrap_interval(
 def bootstrap_pooled(
     counts: np.ndarray,
     values_of: Callable[[np.ndarray], Mapping[str, np.ndarray]],
-    level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> dict[str, tuple[float, float]]:
-    """Return percentile bootstrap intervals of the mean over seeds of values of counts summed over images.
+    """Return 95 % percentile bootstrap intervals of the mean over seeds of values of counts summed over images.
 
     Images are drawn once for all seeds, and so are the seeds, as in `bootstrap_interval`.
 
     Args:
         counts: (seeds, images, ...); 0 where a seed did not measure an image.
         values_of: counts summed over images (resamples, ...) -> values (resamples,) by name, NaN where not defined.
-        level: probability that an interval is to cover.
-        resamples: number of bootstrap samples.
-        seed: of the generator; the same call returns the same intervals.
 
     Returns:
         Name -> (low, high); both NaN with fewer than two images, or where no resample has a value.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     seeds, images = counts.shape[:2]
     times = _times_drawn(images, resamples, random)
     drawn = random.integers(seeds, size=(resamples, seeds))
@@ -83,14 +80,12 @@ def bootstrap_pooled(
         table = np.stack([values[name] for values in per_seed], axis=1)
         means = _mean_of_defined(np.take_along_axis(table, drawn, axis=1))
         means = means[~np.isnan(means)]
-        ends = (
-            (np.nan, np.nan) if images < 2 or not means.size else np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-        )
+        ends = (np.nan, np.nan) if images < 2 or not means.size else np.quantile(means, ENDS)
         intervals[name] = (float(ends[0]), float(ends[1]))
     return intervals
 
 
-def bootstrap_means(tables: np.ndarray, resamples: int = 2000, seed: int = 0) -> np.ndarray:
+def bootstrap_means(tables: np.ndarray, resamples: int = RESAMPLES) -> np.ndarray:
     """Return the bootstrap means of several rows measured on the same images, so that they can be compared.
 
     Images and seeds are drawn as in `bootstrap_interval`, once for all rows: in each resample all rows meet the same
@@ -98,28 +93,21 @@ def bootstrap_means(tables: np.ndarray, resamples: int = 2000, seed: int = 0) ->
 
     Args:
         tables: (rows, seeds, images), NaN where a value is not defined or an image not measured.
-        resamples: number of bootstrap samples.
-        seed: of the generator; the same call returns the same means.
 
     Returns:
         (rows, resamples); NaN where a row has no value in a resample.
     """
-    return np.stack([_crossed(table, resamples, np.random.default_rng(seed)) for table in tables])
+    return np.stack([_crossed(table, resamples, np.random.default_rng(0)) for table in tables])
 
 
-def bootstrap_difference(
-    first: np.ndarray, second: np.ndarray, level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of a difference of means, first minus second, over different images.
+def bootstrap_difference(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of a difference of means, first minus second, over different images.
 
     The images of each are drawn on their own; the seeds, which are the same networks, once for both.
 
     Args:
         first: (seeds, images), NaN where a value is not defined or an image not measured.
         second: (seeds, other images), the same seeds in the same order.
-        level: probability that the interval is to cover.
-        resamples: number of bootstrap samples.
-        seed: of the generator; the same call returns the same interval.
 
     Returns:
         (low, high); both NaN if either has fewer than two images with a value.
@@ -129,18 +117,18 @@ def bootstrap_difference(
     """
     if len(first) != len(second):
         raise ValueError(f"{len(first)} and {len(second)} seeds cannot be the same networks")
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     parts = [table[:, ~np.isnan(table).all(axis=0)] for table in (first, second)]
     if min(part.shape[1] for part in parts) < 2:
         return float("nan"), float("nan")
-    drawn = random.integers(len(first), size=(resamples, len(first)))
+    drawn = random.integers(len(first), size=(RESAMPLES, len(first)))
     means = []
     for part in parts:
-        times, defined = _times_drawn(part.shape[1], resamples, random), ~np.isnan(part)
+        times, defined = _times_drawn(part.shape[1], RESAMPLES, random), ~np.isnan(part)
         with np.errstate(invalid="ignore"):
             of_seeds = (times @ np.where(defined, part, 0.0).T) / (times @ defined.T.astype(np.float64))
         means.append(_mean_of_defined(np.take_along_axis(of_seeds, drawn, axis=1)))
-    low, high = np.nanquantile(means[0] - means[1], [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.nanquantile(means[0] - means[1], ENDS)
     return float(low), float(high)
 
 

@@ -36,8 +36,8 @@ from segstudy.data.images.read import read_image
 from segstudy.data.images.reading import reading_of
 from segstudy.evaluation.aggregate import confusion
 from segstudy.evaluation.frangi import ridgeness
-from segstudy.evaluation.measure import COLUMNS, Shapes, counts_of
-from segstudy.evaluation.metrics import dice
+from segstudy.evaluation.measure import Shapes, counts_of
+from segstudy.evaluation.metrics import COLUMNS, dice
 from segstudy.evaluation.shape_metrics import PIXELS_ALONE, Measures
 from segstudy.evaluation.thresholds import best_of, binarise, dice_curve, otsu
 

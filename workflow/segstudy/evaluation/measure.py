@@ -28,11 +28,10 @@ from segstudy.data.images.label_map import Labels
 from segstudy.data.images.prediction_files import read_classes, read_probability
 from segstudy.evaluation.aggregate import ARGMAX, ORACLE, confusion
 from segstudy.evaluation.calibration import COARSE, coarse, histograms, scores
-from segstudy.evaluation.metrics import COUNTS
+from segstudy.evaluation.metrics import COLUMNS
 from segstudy.evaluation.shape_metrics import PIXELS_ALONE, Measures, Shape, compared, shape_of
 from segstudy.evaluation.thresholds import best_of, binarise, dice_curve
 
-COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", *COUNTS]
 Line = dict[str, Any]
 Shapes = dict[tuple[int, str], Shape]  # of one image's truth: (class id, region) -> shape
 

@@ -14,6 +14,7 @@ Numbers: TypeAlias = Any
 Countable: TypeAlias = Any
 
 COUNTS = ("tp", "fp", "fn", "tn")
+COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", *COUNTS]  # of every counts.csv
 SURFACE = ("surface_prediction", "surface_truth", "close_prediction", "close_truth")
 DISTANCES = ("hd95", "assd", "diagonal")
 LINES = ("line_prediction", "line_truth", "line_prediction_inside", "line_truth_found")

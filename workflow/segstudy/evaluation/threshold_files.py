@@ -13,7 +13,6 @@ def read_thresholds(path: str | Path, headline: str = "") -> dict[str, float | N
     """Read the thresholds of a cell.
 
     Args:
-        path: of the file.
         headline: a policy that it has to have.
 
     Raises:

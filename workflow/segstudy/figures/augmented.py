@@ -67,11 +67,7 @@ def draw_augmented(
         split: CSV with sample, subset.
         recipe: the recipe as this data set is trained with it, or those of its keys that shape the samples:
             `batch_size`, `crop`, `crops_per_image`, `crops_per_epoch`, `augmentation`, `balance`.
-        png: where the figure goes.
-        seed: of the training.
-        title: stands above the page.
         labels: names and colours of the classes.
-        phantom: whether the images are drawn stand-ins: the figure then says PHANTOM.
         index: CSV with sample, stratum; read only where the recipe balances the strata.
 
     Raises:

@@ -25,11 +25,8 @@ def draw_class_balance(
 
     Args:
         split: of one seed.
-        index: of the data set.
         recipe: as the data set is trained with it; its `balance` is one.
         outputs: `svg` and `png`.
-        title: stands above.
-        phantom: whether the images are drawn stand-ins.
     """
     import seaborn
     from matplotlib import pyplot

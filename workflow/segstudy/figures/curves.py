@@ -61,7 +61,6 @@ def draw_curves(
 
     Args:
         histories: each cell with the path of its `history.csv`.
-        experiment: name of the experiment, for the title.
         outputs: paths of `svg` and `png`.
         phantoms: the data sets whose images are drawn stand-ins: the figure says PHANTOM.
         rules: (data set, recipe) -> its rule, for those that stop by the fitted curve.

@@ -53,13 +53,9 @@ def measure_denoising(
     evenly over all. PSNR and SSIM are scikit-image's, of intensities in 0..1, at the store's size, inside the roi.
 
     Args:
-        model: of the cell.
-        store: of its data set.
         split: CSV with sample, subset.
         index: CSV with sample, group.
         outputs: `table` (CSV with COLUMNS) and `png`.
-        title: stands above the picture.
-        phantom: whether the images are drawn stand-ins.
         network_name: that the study names for this cell.
     """
     device = choose_device()
@@ -154,9 +150,6 @@ def draw_denoised(rows: Sequence[PictureRow], png: str | Path, *, title: str, ph
 
     Args:
         rows: at least one.
-        png: where the figure goes.
-        title: stands above the picture.
-        phantom: whether the images are drawn stand-ins: the figure then says PHANTOM.
     """
     ordered = [row for kind in dict.fromkeys(row.kind for row in rows) for row in rows if row.kind == kind]
     sizes = [drawing.tile_size(row.pictures[0].shape) for row in ordered]

@@ -68,13 +68,9 @@ def draw_gallery(
         counts: `counts.csv` of the cell.
         masks: folder of the predicted masks, `<sample>.png` at the original size.
         index: `index.csv` of the data set.
-        root: folder of the raw data.
-        jpg: where the figure goes.
-        title: what the cell is called.
         policy: threshold policy of the masks, where there is one foreground class.
         region: `roi` or `full`, the region whose Dice ranks the images; images without a roi count in full.
         labels: what the values in the data set's masks mean.
-        phantom: whether the images are drawn stand-ins: the figure then says PHANTOM.
 
     Raises:
         StudyError: if no test image was measured at `policy`, or a file is missing or of another size than its mask.

@@ -23,7 +23,6 @@ def draw_matrix(rows: pd.DataFrame, experiment: str, outputs: Mapping[str, str |
 
     Args:
         rows: see `segstudy.tables.external.external_rows`.
-        experiment: its name.
         outputs: `svg` and `png`.
     """
     import seaborn

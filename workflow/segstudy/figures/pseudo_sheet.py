@@ -55,10 +55,6 @@ def draw_contact_sheet(
         range_json: `range.json` beside it.
         probabilities: folder of the teacher's probabilities, `<sample>.png` at the original size.
         index: `index.csv` of the data set that was labelled.
-        root: folder of its raw data.
-        png: where the figure goes.
-        title: stands above the page.
-        phantom: whether the images are drawn stand-ins: the figure then says PHANTOM.
     """
     table, facts = read_csv(accepted), read_json(range_json)
     rows = {row["sample"]: row for row in read_csv(index).to_dict("records")}

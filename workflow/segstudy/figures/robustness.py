@@ -26,7 +26,6 @@ def draw_robustness(rows: pd.DataFrame, experiment: str, outputs: Mapping[str, s
 
     Args:
         rows: see `segstudy.tables.robustness.robustness_rows`.
-        experiment: its name.
         outputs: `svg` and `png`.
     """
     from matplotlib import pyplot

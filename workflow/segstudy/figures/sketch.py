@@ -42,7 +42,6 @@ def sketch_network(
         settings: kind and options of the network, as `Study.model_settings` resolves them.
         store: folder of the data set's store: its canvas is the size, its classes are the outputs.
         card: of the data set, which knows the sizes of its objects.
-        title: of figure and table.
         outputs: paths of `svg`, `png`, `csv` and `html`.
     """
     meta = read_json(Path(store) / "store.json", META)

@@ -88,8 +88,6 @@ def draw_strips(
     Args:
         cells: of one seed for each data set: the cell, the path of its `counts.csv`, the folder of its masks.
         sources: data set -> its files.
-        experiment: its name.
-        png: where the figure goes.
         policy: threshold policy of the masks, where there is one foreground class.
         title: what follows the experiment's name above the page.
 

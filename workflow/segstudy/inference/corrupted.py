@@ -17,7 +17,8 @@ from segstudy.data.images.geometry import Geometry, to_canvas, to_original
 from segstudy.data.images.label_map import Labels
 from segstudy.data.images.prediction_files import STEPS
 from segstudy.data.store import in_colour
-from segstudy.evaluation.measure import COLUMNS, counts_of
+from segstudy.evaluation.measure import counts_of
+from segstudy.evaluation.metrics import COLUMNS
 from segstudy.evaluation.thresholds import binarise
 from segstudy.inference.external import SeenAs, check_fits, read_placed
 from segstudy.inference.new_images import predict_image

@@ -53,7 +53,6 @@ def average_external(
 
     Args:
         members: folders of probabilities.
-        images: of the external data set.
         outputs: folders of the probabilities and of the masks.
         threshold: of the ensemble's headline policy.
 

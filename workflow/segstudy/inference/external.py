@@ -81,7 +81,6 @@ def predict_external(
 
     Args:
         model: model.safetensors of the cell.
-        images: of the external data set.
         seen: how the network sees images.
         outputs: folders of the probabilities and of the masks.
         threshold: of the cell's headline policy; None of several classes.

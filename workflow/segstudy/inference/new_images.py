@@ -44,7 +44,6 @@ def predict_image(
         model: (B, C, H, W) -> logits (B, K, H, W), on `device`.
         pixels: the canvas.
         scaling: `mean` and `std` of each channel of the training images, intensities in 0..1.
-        device: where to compute.
         study_canvas: (height, width) of the canvas that the network was trained on.
         tile: (height, width) of the study's tiles; None where it predicts whole canvases.
         overlap: of these tiles.

@@ -103,8 +103,6 @@ def write_image(
 
     Args:
         row: of index.csv.
-        root: of the raw files.
-        labels: of the data set's masks.
         folders: of probabilities and masks.
         canvas: probabilities (K, H, W) on the canvas.
         geometry: how the image lies on it.
@@ -157,7 +155,6 @@ def predict_canvas(
         images: uint8 (N, H, W, C); may be memory-mapped.
         rows: which of them.
         normalisation: `mean` and `std` of each channel, intensities in 0..1.
-        device: where to compute.
         batch: images, or tiles, in one forward pass; by default as many as fit `PIXELS_PER_PASS`.
         flips: average the probabilities of the image and its mirror images (left-right, top-bottom, both), each
             turned back; of tiles, those of each tile.

@@ -27,10 +27,8 @@ def usage_record(store: Path, inputs: PredictionInputs, prediction: Prediction, 
     """Return the content of usage.json as plain values.
 
     Args:
-        store: of the cell's data set.
         inputs: of the cell's prediction.
         prediction: in which tiles the cell was predicted.
-        phantom: whether the images are drawn stand-ins.
     """
     opened, rows, labels = open_store(store), inputs.rows(), inputs.labels
     height, width = opened.meta["canvas"]

@@ -52,13 +52,11 @@ def label_images(
         store: of the data set to be labelled.
         split: CSV of it, as a table: sample, subset.
         index: of it, as a table.
-        root: folder of its raw files.
         outputs: `probabilities` (folder of `<sample>.png`, 16 bit, at the image's original size), `targets` (.npy,
             uint8 (N, H, W): round(255 p) on the store's canvas and in its order, 0 outside what counts and for images
             that are not labelled), `measures` (CSV with the columns MEASURES: the share of pixels with p >= 0.5 and the
             mean of max(p, 1 - p), both at the original size inside the field of view; and the share of the image that
             this is, empty where the whole image counts).
-        dataset: its name, for messages.
         tile: (height, width) of the tiles in pixels of the canvas; None predicts the whole canvas at once.
         overlap: of tiles; None: side by side, without blending.
         network_name: that the study names for the teacher.
@@ -136,10 +134,7 @@ def check_teacher(meta: Mapping[str, Any], store: Store, model: Path, dataset: s
     """Check that a teacher can label the images of a store.
 
     Args:
-        meta: of the teacher's model file.
-        store: of the images.
         model: the teacher's file, for messages.
-        dataset: whose images these are, for messages.
         tile: that the images are predicted in; None: whole.
 
     Raises:

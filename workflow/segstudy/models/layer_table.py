@@ -17,6 +17,8 @@ from segstudy.models.layer_trace import observed_stages
 from segstudy.models.registry import build
 from segstudy.models.unfilled import unfilled
 
+STRIP = 16  # pixels across the strips on which receptive fields are measured
+
 logger = logging.getLogger("segstudy")
 
 
@@ -89,11 +91,11 @@ def _open(network: nn.Module) -> nn.Module:
     return opened.requires_grad_(False)
 
 
-def _extent(network: nn.Module, in_channels: int, axis: int, largest: int, strip: int = 16) -> int | None:
+def _extent(network: nn.Module, in_channels: int, axis: int, largest: int) -> int | None:
     """Return how far the central output value sees along `axis`, doubling the image until the region ends in it."""
     length = 64
     while length <= largest:
-        shape = [1, in_channels, strip, strip]
+        shape = [1, in_channels, STRIP, STRIP]
         shape[axis] = length
         image = torch.zeros(shape, dtype=torch.float64, requires_grad=True)
         output = network(image)

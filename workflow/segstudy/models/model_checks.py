@@ -42,7 +42,6 @@ def described(text: str, path: Path) -> dict[str, Any]:
 
     Args:
         text: JSON.
-        path: of the file, for messages.
 
     Raises:
         StudyError: it is no JSON, or lacks what building and feeding the network takes.
@@ -86,7 +85,6 @@ def check_network(meta: Mapping[str, Any], path: Path, named: str = "", trust: b
 
     Args:
         meta: from `described`.
-        path: of the file, for messages.
         named: the network that the study names, where a study asks.
         trust: whether a person vouches for the file.
 

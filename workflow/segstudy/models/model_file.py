@@ -67,8 +67,6 @@ def load_model(
     The network takes images in 0..1 from which `meta["normalisation"]` was taken: (x - mean) / std per channel.
 
     Args:
-        path: of the file.
-        device: where the network goes.
         named: the `network:` that the study names for this cell: its own word, besides the file's.
         trust: import whatever module the file names for its network; see `model_checks.check_network`.
 

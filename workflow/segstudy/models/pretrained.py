@@ -163,11 +163,12 @@ def _misfits(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Itera
             if not name.endswith(COUNTER):
                 yield f"{name} is missing"
         elif state[name].shape != tensor.shape:
-            yield f"{name} is {_shape(state[name])}, not {_shape(tensor)}"
+            yield f"{name} is {shape_words(state[name])}, not {shape_words(tensor)}"
     yield from (f"{name} is unknown" for name in state if name not in wanted)
 
 
-def _shape(tensor: Tensor) -> str:
+def shape_words(tensor: Tensor) -> str:
+    """Return the shape of a tensor for a message."""
     return "x".join(map(str, tensor.shape)) or "one value"
 
 

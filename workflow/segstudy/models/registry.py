@@ -1,7 +1,6 @@
 """Networks: one file each, found through the registry `segstudy.config.networks.REGISTERED`.
 
-Importing this package does not import torch, so that a rule can name a network's module (for its code
-fingerprint) without paying for it.
+Importing it does not import torch.
 """
 
 from __future__ import annotations
@@ -44,15 +43,6 @@ def resolve(settings: Mapping[str, Any]) -> tuple[str, Options]:
     model, _ = _known(kind)
     options = {key: value for key, value in settings.items() if key != "network"}
     return kind, validated(model, block(kind, options), (kind,), ())
-
-
-def network_module(kind: str) -> str:
-    """Return the dotted name of the module that defines the network `kind`; imports nothing.
-
-    Raises:
-        StudyError: if no network has that name.
-    """
-    return _known(kind)[1].partition(":")[0]
 
 
 def _known(kind: str) -> tuple[type[Options], str]:

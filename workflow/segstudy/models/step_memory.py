@@ -81,7 +81,6 @@ def step_bytes(
 
     Args:
         settings: kind and options of the network, as `Study.model_settings` resolves them.
-        channels: of an image.
         outputs: logits of a pixel.
         images: that go through the network at once: `batch_size` / `accumulate`.
         size: height, width of what the network sees.

@@ -35,8 +35,6 @@ class UShape(nn.Module):
         """Build the levels of `options` (`width`, `growth`, `depth`).
 
         Args:
-            options: of the network.
-            in_channels: of the images.
             outputs: channels of the logits.
             unit: (in_channels, channels) -> the layers of one level; `dropout` goes to the decoder's alone.
             join: how a skip enters; None: there are no skips.

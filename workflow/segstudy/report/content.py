@@ -102,26 +102,25 @@ def collect(settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]
 
     Args:
         settings: see `segstudy.report.settings`.
-        results: folder of the finished study.
         roots: folder of the raw data of each data set.
     """
     cells = list(dict.fromkeys(Cell(*cell) for e in settings["experiments"].values() for cell in e["cells"]))
     everything = [*cells, *(Cell(*cell) for cell in settings["ancestors"])]
     runs = read_runs(everything, results)
     return Content(
-        settings["study"],
-        [name for name, block in settings["datasets"].items() if block["phantom"]],
-        [_facts(name, settings, results) for name in settings["datasets"]],
-        _networks(cells, results),
-        [_experiment(name, settings, results) for name in settings["experiments"]],
-        gallery(settings, results, roots),
-        _samples(cells, results),
-        few_labels(settings, results),
-        epochs_grid(runs[: len(cells)], results, settings),
-        spent(runs),
-        cost_grid(runs, settings),
-        flow_svg(settings),
-        made(settings, everything, results),
+        study=settings["study"],
+        phantoms=[name for name, block in settings["datasets"].items() if block["phantom"]],
+        datasets=[_facts(name, settings, results) for name in settings["datasets"]],
+        networks=_networks(cells, results),
+        experiments=[_experiment(name, settings, results) for name in settings["experiments"]],
+        gallery=gallery(settings, results, roots),
+        samples=_samples(cells, results),
+        few=few_labels(settings, results),
+        trainings=epochs_grid(runs[: len(cells)], results, settings),
+        spent=spent(runs),
+        cost=cost_grid(runs, settings),
+        flow=flow_svg(settings),
+        made=made(settings, everything, results),
     )
 
 
@@ -183,42 +182,44 @@ def _experiment(name: str, settings: Mapping[str, Any], results: Path) -> Experi
         for kind, make in MORE.items()
         if (table_of_kind := _table(paths.table(results, name, f"{kind}.csv"))) is not None
     ]
-    sentences = _sentences(pairs, policies, settings)
 
     def figure(kind: str, alt: str) -> Picture:
         return embed.figure(figures / f"{kind}.svg", figures / f"{kind}.png", f"{alt} of experiment {name}")
 
+    has_curves = policies is not None and (figures / "threshold_curves.svg").exists()
     return Experiment(
-        name,
-        block["question"],
-        _words(cells),
-        read_json(paths.table(results, name, "protocol.json")),
-        any(settings["datasets"][cell.dataset]["phantom"] for cell in cells),
-        grids.results(name, table, settings),
-        [grids.reference(f"{name}-reference{i}", reference) for i, reference in enumerate(block["reference"])],
-        figure(
+        name=name,
+        question=block["question"],
+        grid=_words(cells),
+        protocol=read_json(paths.table(results, name, "protocol.json")),
+        phantom=any(settings["datasets"][cell.dataset]["phantom"] for cell in cells),
+        results=grids.results(name, table, settings),
+        reference=[grids.reference(f"{name}-reference{i}", given) for i, given in enumerate(block["reference"])],
+        ranking=figure(
             "ranking", "Forest plot: every network and control with its 95 % interval; its numbers are in the table"
         ),
-        figure("threshold_curves", "Dice over the threshold of every network, with the thresholds that were chosen")
-        if policies is not None and (figures / "threshold_curves.svg").exists()
+        thresholds=figure(
+            "threshold_curves", "Dice over the threshold of every network, with the thresholds that were chosen"
+        )
+        if has_curves
         else None,
-        grids.policies(f"{name}-policies", policies, settings) if policies is not None else None,
-        figure("ablation", "Metrics by loss and network, with control rows; its numbers are in the table"),
-        figure("label_efficiency", "Dice over the share of the training labels, with intervals")
-        if shares is not None
-        else None,
-        by_share(f"{name}-shares", shares, settings) if shares is not None else None,
-        external_part(name, results) if block.get("tested_on") else None,
-        robustness_part(name, results) if settings["evaluation"].get("corruptions") else None,
-        sentences,
-        more,
-        figure("curves", "Training and validation curves of every network"),
-        figure("failures", "Dice by size of the object and by threshold, calibration, ROC and precision-recall")
-        if failed is not None
-        else None,
-        _strips(name, cells, figures / "strips.png"),
-        grids.hardest(f"{name}-hardest", failed, settings) if failed is not None and len(failed) else None,
-        [(plot, pareto_svg(plot)) for plot in pareto(name, table, settings)],
+        policies=None if policies is None else grids.policies(f"{name}-policies", policies, settings),
+        ablation=figure("ablation", "Metrics by loss and network, with control rows; its numbers are in the table"),
+        labels=None
+        if shares is None
+        else figure("label_efficiency", "Dice over the share of the training labels, with intervals"),
+        shares=None if shares is None else by_share(f"{name}-shares", shares, settings),
+        external=external_part(name, results) if block.get("tested_on") else None,
+        robustness=robustness_part(name, results) if settings["evaluation"].get("corruptions") else None,
+        sentences=_sentences(pairs, policies, settings),
+        more=more,
+        curves=figure("curves", "Training and validation curves of every network"),
+        failures=None
+        if failed is None
+        else figure("failures", "Dice by size of the object and by threshold, calibration, ROC and precision-recall"),
+        strips=_strips(name, cells, figures / "strips.png"),
+        hardest=None if failed is None else grids.hardest(f"{name}-hardest", failed, settings),
+        pareto=[(plot, pareto_svg(plot)) for plot in pareto(name, table, settings)],
     )
 
 

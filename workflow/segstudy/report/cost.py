@@ -144,7 +144,6 @@ def pareto(key: str, table: pd.DataFrame, settings: Mapping[str, Any]) -> list[S
     """Return the plots of an experiment, one for each data set: the first column of its table against seconds.
 
     Args:
-        key: name of the experiment.
         table: `tables/<experiment>.csv`.
         settings: see `segstudy.report.settings`.
     """

@@ -63,7 +63,6 @@ def gallery(settings: Mapping[str, Any], results: Path, roots: Mapping[str, str]
 
     Args:
         settings: see `segstudy.report.settings`.
-        results: folder of the study.
         roots: folder of the raw data of each data set.
     """
     cells = list(dict.fromkeys(Cell(*cell) for e in settings["experiments"].values() for cell in e["cells"]))

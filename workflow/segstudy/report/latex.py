@@ -85,7 +85,6 @@ def gather(study: str, sections: Sequence[Section], folder: str | Path) -> None:
     r"""Copy tables and figures into `folder`, which is replaced, and write `report.tex` and `content.tex`.
 
     Args:
-        study: its name.
         sections: in the order of the document; those without tables and figures are left out.
         folder: `tables/`, `figures/` and the two files go there.
     """

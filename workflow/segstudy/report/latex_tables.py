@@ -110,8 +110,6 @@ def table(
 
     Args:
         label: without `tab:`.
-        caption: below the table.
-        heads: of the columns.
         rows: cells as plain text.
         columns: LaTeX's column types.
         small: whether the letters are small ones.

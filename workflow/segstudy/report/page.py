@@ -26,9 +26,7 @@ def write_report(settings: Mapping[str, Any], results: Path, roots: Mapping[str,
 
     Args:
         settings: see `segstudy.report.settings`.
-        results: folder of the study.
         roots: folder of the raw data of each data set.
-        path: of the page.
     """
     text = render(collect(settings, results, roots))
     size = len(text.encode("utf-8"))

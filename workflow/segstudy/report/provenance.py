@@ -43,7 +43,6 @@ def made(settings: Mapping[str, Any], cells: Sequence[Cell], results: Path) -> M
     Args:
         settings: see `segstudy.report.settings`.
         cells: every cell, once.
-        results: folder of the study.
     """
     runs = {cell: read_run(paths.cell(results, cell) / "run.json", (*RUN_FIELDS, "command")) for cell in cells}
     pairs = dict.fromkeys((cell.dataset, cell.seed) for cell in cells)

@@ -53,7 +53,6 @@ def few_labels(settings: Settings, results: Path) -> FewLabels:
 
     Args:
         settings: see `segstudy.report.settings`.
-        results: folder of the finished study.
     """
     denoisers = [Cell(*cell) for cell in settings["denoisers"]]
     teachers = {Cell(*entry["cell"]): entry for entry in settings["students"]}

@@ -10,7 +10,7 @@ from segstudy.config.study import Study, auto_of
 
 def settings_of(study: Study) -> dict[str, Any]:
     """Return the resolved config of everything that a study's experiments use, and the cells they ask for."""
-    cells = [*study.cells, *dependencies.ancestors(study)]
+    cells = dependencies.trained_cells(study)
     networks = dict.fromkeys((cell.dataset, cell.model) for cell in cells)
     losses = {name: study.losses[name] for name in dict.fromkeys(cell.loss for cell in cells)}
     recipes = dict.fromkeys((cell.dataset, cell.recipe) for cell in cells)

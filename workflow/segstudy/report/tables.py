@@ -85,7 +85,6 @@ def results(key: str, table: pd.DataFrame, settings: Settings) -> list[Grid]:
     """Return the main tables of an experiment: one for its data sets of one foreground class, one for several.
 
     Args:
-        key: name of the experiment.
         table: `tables/<experiment>.csv`.
         settings: see `segstudy.report.settings`.
     """

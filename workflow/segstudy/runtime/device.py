@@ -32,7 +32,6 @@ def choose_precision(option: str, device: torch.device) -> torch.dtype:
 
     Args:
         option: `auto` (bf16 where the hardware computes it, else fp32), `fp32` or `bf16`.
-        device: where the training runs.
 
     Weights, optimiser, loss and statistics stay float32 in either case. `bf16` on hardware that only emulates it
     is honoured, with a warning: it is slow, and the numbers are the ones asked for.
@@ -96,12 +95,12 @@ def peak_for(work: float, device: torch.device, arithmetic: torch.dtype) -> floa
     return measure_peak(device, arithmetic) if work >= WORTH_MEASURING else None
 
 
-def measure_peak(device: torch.device, arithmetic: torch.dtype, seconds: float = 0.2) -> float:
+def measure_peak(device: torch.device, arithmetic: torch.dtype) -> float:
     """Return the floating-point operations per second that this job's best convolution reaches; takes < 1.5 s.
 
     A 3x3 convolution of 64 to 64 channels on 64x64 pixels, forward, channels-last, in the arithmetic and with the
     threads of the training: 2 * 64 * 64 * 9 * 64 * 64 operations an image (a multiply-add is 2). It is repeated for
-    about `seconds` in five equal pieces, and the fastest piece counts: what disturbs a machine only makes it slower.
+    about 0.2 seconds in five equal pieces, and the fastest piece counts: what disturbs a machine only makes it slower.
     No random number is drawn. The values are not zero: processors run cooler and faster on zeros.
     """
     side = channels = 64
@@ -121,7 +120,7 @@ def measure_peak(device: torch.device, arithmetic: torch.dtype, seconds: float =
             torch.cuda.synchronize(device)
         return max(time.perf_counter() - started, 1e-9)
 
-    piece = seconds / 5
+    piece = 0.2 / 5  # seconds
     with torch.inference_mode():
         weight, one = values(channels, channels, 3, 3), values(1, channels, side, side)
         timed(one, 2)  # kernels are chosen and loaded

@@ -57,7 +57,6 @@ def explain_errors(
         batch_size: images in a step.
         canvas: height, width of what the network sees.
         accumulate: parts of a batch.
-        device: of the training.
         per_image: bytes that one image keeps in training (`cost.count_saved_bytes`); 0 where that is not known. It must
             be known beforehand: once memory is exhausted there is none left to find out.
     """

@@ -62,7 +62,6 @@ def raw_content(root: Path, memory: Path, version: str, read: Callable[[Mapping[
     """Return a hash of what is read of the raw files below `root`, whatever their times and whatever else lies there.
 
     Args:
-        root: of the raw files.
         memory: JSON file below the results, by which nothing is read again while the folder looks as before.
         version: of the code that reads.
         read: what it remembers of the last time -> hash of the content, and what to remember of it. Where it fails,

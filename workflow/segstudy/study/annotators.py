@@ -16,7 +16,7 @@ from segstudy.config.layout import Layout
 from segstudy.config.readers import ANNOTATED
 from segstudy.config.study import Study
 from segstudy.study import experiments, lookups
-from segstudy.study.cell_inputs import of_cells
+from segstudy.study.cell_inputs import of_datasets, of_splits
 
 _FURTHER = re.compile(rb"(?<![^,;\t\"])\s*(second_mask|mask_[2-9]|mask_[1-9]\d+)\s*(?![^,;\t\"\r\n])", re.IGNORECASE)
 
@@ -48,20 +48,14 @@ def cells(study: Study, experiment: str) -> list[Cell]:
     return [cell for cell in experiments.cells(study, experiment) if annotated(study, cell.dataset)]
 
 
-def cell_values(study: Study, experiment: str) -> list[list[Any]]:
-    """Return those cells as plain values, for a parameter."""
-    return [list(cell) for cell in cells(study, experiment)]
-
-
 def masks(study: Study, experiment: str) -> list[str]:
     """Return the folders of the masks of those cells."""
-    return of_cells(study, f"{paths.CELL}/masks", cells(study, experiment))
+    return experiments.cell_files(study, experiment, "masks", cells)
 
 
 def indexes(study: Study, experiment: str) -> list[str]:
     """Return the indexes of the data sets."""
-    folder = paths.results(study.study)
-    return [f"{folder}/{paths.INDEX.format(dataset=name)}" for name in datasets(study, experiment)]
+    return of_datasets(study, paths.INDEX, datasets(study, experiment))
 
 
 def pairs(study: Study, experiment: str) -> list[list[Any]]:
@@ -71,8 +65,7 @@ def pairs(study: Study, experiment: str) -> list[list[Any]]:
 
 def splits(study: Study, experiment: str) -> list[str]:
     """Return those splits."""
-    folder = paths.results(study.study)
-    return [str(paths.split(folder, dataset, seed)) for dataset, seed in pairs(study, experiment)]
+    return of_splits(study, pairs(study, experiment))
 
 
 def settings(study: Study, experiment: str) -> dict[str, Any]:

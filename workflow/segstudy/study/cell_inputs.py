@@ -5,7 +5,7 @@ Every function that returns a path returns an empty list where a cell has no suc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -115,8 +115,7 @@ def chain_splits(study: Study, cell: Cell) -> list[list[Any]]:
 
 def chain_split_files(study: Study, cell: Cell) -> list[str]:
     """Return those splits."""
-    folder = paths.results(study.study)
-    return [f"{folder}/{paths.SPLIT.format(dataset=name, seed=seed)}" for name, seed in chain_splits(study, cell)]
+    return of_splits(study, chain_splits(study, cell))
 
 
 def chain_datasets(study: Study, cell: Cell) -> list[str]:
@@ -126,8 +125,7 @@ def chain_datasets(study: Study, cell: Cell) -> list[str]:
 
 def chain_files(study: Study, cell: Cell, name: str) -> list[str]:
     """Return a file of each of those data sets."""
-    folder = paths.results(study.study)
-    return [f"{folder}/{paths.DATA.format(dataset=dataset)}/{name}" for dataset in chain_datasets(study, cell)]
+    return of_datasets(study, f"{paths.DATA}/{name}", chain_datasets(study, cell))
 
 
 def in_results(study: Study, pattern: str, cell: Cell) -> str:
@@ -139,3 +137,15 @@ def of_cells(study: Study, pattern: str, cells: Sequence[Cell]) -> list[str]:
     """Return the same for each of several cells."""
     whole = f"{paths.results(study.study)}/{pattern}"
     return [whole.format(**cell._asdict()) for cell in cells]
+
+
+def of_datasets(study: Study, pattern: str, datasets: Iterable[str]) -> list[str]:
+    """Return the path of each of several data sets by a pattern of `segstudy.config.paths`."""
+    whole = f"{paths.results(study.study)}/{pattern}"
+    return [whole.format(dataset=name) for name in datasets]
+
+
+def of_splits(study: Study, pairs: Iterable[Sequence[Any]]) -> list[str]:
+    """Return the split of each (data set, seed)."""
+    folder = paths.results(study.study)
+    return [str(paths.split(folder, dataset, seed)) for dataset, seed in pairs]

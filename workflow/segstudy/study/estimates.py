@@ -60,8 +60,6 @@ class Estimates:
     """Estimates for the cells of a study.
 
     Args:
-        study: its config.
-        results: its folder, `results/<study>`.
         gpu: whether trainings will have a GPU; records of the other kind of machine say nothing then.
         threads: of a training, where it has none.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -10,9 +10,11 @@ from segstudy.config import dependencies, paths
 from segstudy.config.cell import Cell
 from segstudy.config.study import Study
 from segstudy.study import cell_inputs, lookups
-from segstudy.study.cell_inputs import in_results, of_cells
+from segstudy.study.cell_inputs import in_results, of_cells, of_datasets
 from segstudy.tables.captions import chain_words
 from segstudy.tables.variants import Variant, variants_of
+
+Cells = Callable[[Study, str], list[Cell]]  # of an experiment
 
 CAPTION_BLOCKS = ("reader", "size", "split", "region", "phantom", "truth")
 
@@ -38,34 +40,14 @@ def first_of_rows(cells: Sequence[Cell]) -> list[Cell]:
     return list(first.values())[::-1]
 
 
-def cell_files(study: Study, experiment: str, name: str) -> list[str]:
-    """Return a file of each cell of an experiment."""
-    return of_cells(study, f"{paths.CELL}/{name}", cells(study, experiment))
+def cell_files(study: Study, experiment: str, name: str, which: Cells = cells) -> list[str]:
+    """Return a file of each cell of an experiment, or of `which` of them."""
+    return of_cells(study, f"{paths.CELL}/{name}", which(study, experiment))
 
 
-def binary_cell_files(study: Study, experiment: str, name: str) -> list[str]:
-    """Return a file of each of its `binary_cells`."""
-    return of_cells(study, f"{paths.CELL}/{name}", binary_cells(study, experiment))
-
-
-def first_cell_files(study: Study, experiment: str, name: str) -> list[str]:
-    """Return a file of each of its `first_cells`."""
-    return of_cells(study, f"{paths.CELL}/{name}", first_cells(study, experiment))
-
-
-def cell_values(study: Study, experiment: str) -> list[list[Any]]:
-    """Return its cells as plain values, for a parameter."""
-    return [list(cell) for cell in cells(study, experiment)]
-
-
-def binary_cell_values(study: Study, experiment: str) -> list[list[Any]]:
-    """Return its `binary_cells` as plain values."""
-    return [list(cell) for cell in binary_cells(study, experiment)]
-
-
-def first_cell_values(study: Study, experiment: str) -> list[list[Any]]:
-    """Return its `first_cells` as plain values."""
-    return [list(cell) for cell in first_cells(study, experiment)]
+def cell_values(study: Study, experiment: str, which: Cells = cells) -> list[list[Any]]:
+    """Return the same cells as plain values, for a parameter."""
+    return [list(cell) for cell in which(study, experiment)]
 
 
 @cache
@@ -116,8 +98,7 @@ def checks(study: Study, experiment: str) -> list[str]:
 
 def indexes(study: Study, experiment: str) -> list[str]:
     """Return the index of every data set."""
-    folder = paths.results(study.study)
-    return [f"{folder}/{paths.INDEX.format(dataset=name)}" for name in study.experiments[experiment].datasets]
+    return of_datasets(study, paths.INDEX, datasets(study, experiment))
 
 
 def chains(study: Study, experiment: str) -> dict[str, str]:

@@ -69,8 +69,7 @@ def chain_splits(study: Study, cell: Cell) -> list[list[Any]]:
 
 def chain_split_files(study: Study, cell: Cell) -> list[str]:
     """Return those splits."""
-    folder = paths.results(study.study)
-    return [str(paths.split(folder, dataset, seed)) for dataset, seed in chain_splits(study, cell)]
+    return cell_inputs.of_splits(study, chain_splits(study, cell))
 
 
 def chain_datasets(study: Study, cell: Cell, external: str) -> list[str]:
@@ -80,8 +79,7 @@ def chain_datasets(study: Study, cell: Cell, external: str) -> list[str]:
 
 def chain_files(study: Study, cell: Cell, external: str, name: str) -> list[str]:
     """Return a file of each of those data sets."""
-    folder = paths.results(study.study)
-    return [f"{paths.data(folder, dataset)}/{name}" for dataset in chain_datasets(study, cell, external)]
+    return cell_inputs.of_datasets(study, f"{paths.DATA}/{name}", chain_datasets(study, cell, external))
 
 
 def seen_as(study: Study, cell: Cell, external: str) -> dict[str, Any]:
@@ -136,8 +134,7 @@ def _test_sets(study: Study, experiment: str) -> list[str]:
 
 def indexes(study: Study, experiment: str) -> list[str]:
     """Return the index of every external test set."""
-    folder = paths.results(study.study)
-    return [f"{folder}/{paths.INDEX.format(dataset=name)}" for name in _test_sets(study, experiment)]
+    return cell_inputs.of_datasets(study, paths.INDEX, _test_sets(study, experiment))
 
 
 def image_settings(study: Study, experiment: str) -> dict[str, Any]:

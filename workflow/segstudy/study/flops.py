@@ -56,7 +56,6 @@ def network_cost(model: Mapping[str, Any], channels: int, outputs: int) -> Cost:
 
     Args:
         model: kind and options, as `Study.model_settings` resolves them.
-        channels: of an image.
         outputs: logits of a pixel.
     """
     kind = model["network"]

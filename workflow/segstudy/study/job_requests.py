@@ -32,7 +32,6 @@ class JobRequests:
     """What the jobs of a study ask for.
 
     Args:
-        study: its config.
         asked: Snakemake's resource settings: what profile and command line say.
     """
 

@@ -189,7 +189,7 @@ def networks(study: Study, dataset: str) -> dict[str, dict[str, Any]]:
     Raises:
         PlanMissing: some are left to a plan that is not there yet.
     """
-    cells = [*study.cells, *dependencies.ancestors(study)]
+    cells = dependencies.trained_cells(study)
     return {
         model: network(study, dataset, model) for model in dict.fromkeys(c.model for c in cells if c.dataset == dataset)
     }

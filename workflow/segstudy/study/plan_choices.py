@@ -156,7 +156,6 @@ def choose_batch(visits: int, inputs: float, fitting: int, machine: Machine, how
         visits: inputs in an epoch.
         inputs: that the time allows in all.
         fitting: in one step, into the memory.
-        machine: that trains.
         how: `fitting` is known.
     """
     limits = {

@@ -66,10 +66,7 @@ def make(
     """Return the plan of a data set.
 
     Args:
-        dataset: its name.
         wishes: of `plan_wishes`.
-        facts: of the data set.
-        machine: that trains.
         path: of the plan; what a person has changed in it stays.
         given: a plan that is kept with the study; what it says stays too.
         count: the memory of a network, see `make_plan`.

@@ -20,7 +20,7 @@ def plan_wishes(study: Study, dataset: str) -> dict[str, Any]:
     Recipes that differ share one plan: what is written in the first that leaves something to it counts.
     """
     options, keys = study.datasets[dataset], dependencies.planned_keys(study)[dataset]
-    cells = [cell for cell in [*study.cells, *dependencies.ancestors(study)] if cell.dataset == dataset]
+    cells = [cell for cell in dependencies.trained_cells(study) if cell.dataset == dataset]
     recipes = [study.written_recipe(dataset, name) for name in dict.fromkeys(cell.recipe for cell in cells)]
     recipe = next((one for one in recipes if AUTO in (one[key] for key in OF_RECIPE)), recipes[0] if recipes else {})
     written = {key: recipe[key] for key in (*OF_RECIPE, *WRITTEN) if recipe.get(key, AUTO) != AUTO}

@@ -70,8 +70,6 @@ def make_plan(
     """Choose what is not written.
 
     Args:
-        facts: of the data set.
-        machine: that trains.
         written: what a person has chosen, by key: `size`, `crop`, `crops_per_image`, `batch_size`, `epochs`; also
             `crops_per_epoch`, `validate_every`, `accumulate` and `precision`, which are never chosen.
         models: settings of each network, without `depth` and `width` where they are to be chosen.

@@ -79,7 +79,6 @@ def sight(
     To see less is a warning and no error: colour and texture may tell enough.
 
     Args:
-        dataset: its name, for the message.
         networks: kind and options of each network.
         sizes: (width, height) of the images.
         size: of the data set's block.

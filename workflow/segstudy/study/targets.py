@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from segstudy.config import dependencies, paths
-from segstudy.config.cell import Cell
+from segstudy.config.dependencies import trained_cells
 from segstudy.config.readers import WITHOUT_STRATA
 from segstudy.config.study import Study
 from segstudy.runtime.fingerprint import PACKAGE
 from segstudy.study import annotators
-from segstudy.study.cell_inputs import of_cells, seen, sources
+from segstudy.study.cell_inputs import of_cells, of_datasets, of_splits, seen, sources
 from segstudy.study.experiments import binary_cells, first_of_rows, variants
 from segstudy.study.lookups import is_drawn, root
 
@@ -24,8 +24,7 @@ def all_results(study: Study) -> list[str]:
 
 def cards(study: Study, suffix: str = "html") -> list[str]:
     """Return the card of every data set that is used."""
-    folder = paths.results(study.study)
-    return [f"{folder}/{paths.DATA}/card.{suffix}".format(dataset=name) for name in dependencies.used_datasets(study)]
+    return of_datasets(study, f"{paths.DATA}/card.{suffix}", dependencies.used_datasets(study))
 
 
 def plans(study: Study) -> list[str]:
@@ -46,7 +45,7 @@ def pictures(study: Study) -> list[str]:
     networks = dict.fromkeys((cell.dataset, cell.model) for cell in study.cells)
     first_seeds = {(cell.dataset, cell.recipe): cell.seed for cell in study.cells[::-1]}
     ancestors = dependencies.ancestors(study)
-    students = [cell for cell in [*study.cells, *ancestors] if "teacher" in sources(study, cell)]
+    students = [cell for cell in trained_cells(study) if "teacher" in sources(study, cell)]
     denoisers = [cell for cell in ancestors if study.recipes[cell.recipe].denoising]
     return [
         *of_cells(study, paths.GALLERY, first_of_rows(study.cells)),
@@ -135,22 +134,14 @@ def _has_strata(study: Study, experiment: str) -> bool:
     return not readers <= set(WITHOUT_STRATA)
 
 
-def trained_cells(study: Study) -> list[Cell]:
-    """Return every cell that is trained: those of the experiments, and those that they build on."""
-    return [*study.cells, *dependencies.ancestors(study)]
-
-
 def splits(study: Study) -> list[str]:
     """Return the splits of all data sets that are trained on."""
-    folder = paths.results(study.study)
-    pairs = dict.fromkeys((cell.dataset, cell.seed) for cell in trained_cells(study))
-    return [str(paths.split(folder, dataset, seed)) for dataset, seed in pairs]
+    return of_splits(study, dict.fromkeys((cell.dataset, cell.seed) for cell in trained_cells(study)))
 
 
 def stores(study: Study) -> list[str]:
     """Return the resized images of every data set that is trained on."""
-    folder = paths.results(study.study)
-    return [f"{folder}/{paths.STORE.format(dataset=name)}" for name in dependencies.learned_datasets(study)]
+    return of_datasets(study, paths.STORE, dependencies.learned_datasets(study))
 
 
 def models(study: Study) -> list[str]:
@@ -206,8 +197,7 @@ def first_pictures(study: Study) -> list[str]:
 
 def indexes(study: Study) -> list[str]:
     """Return the index of every data set that is used."""
-    folder = paths.results(study.study)
-    return [f"{folder}/{paths.INDEX.format(dataset=name)}" for name in dependencies.used_datasets(study)]
+    return of_datasets(study, paths.INDEX, dependencies.used_datasets(study))
 
 
 def roots(study: Study) -> dict[str, str]:

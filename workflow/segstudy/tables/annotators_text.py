@@ -41,7 +41,6 @@ def content(inputs: ExperimentInputs, table: pd.DataFrame, counts: pd.DataFrame,
     """Return the readable table.
 
     Args:
-        inputs: of the experiment.
         table: its csv.
         counts: of the cells on `datasets` at the policy of the masks, for the caption.
         datasets: those that may have several annotators.
@@ -82,7 +81,6 @@ def _panel(table: pd.DataFrame, dataset: str, names: Sequence[str], of: str) -> 
 
     Args:
         table: rows of one class of a data set.
-        dataset: its name.
         names: columns that name a network.
         of: the class, where there are several: sentences are said of their mean alone.
     """

@@ -48,7 +48,6 @@ def readable(
     """Return the content of the readable table.
 
     Args:
-        inputs: of the experiment.
         wide: one row for each network or control, as in the table's csv.
         counts: the counts behind it (see `segstudy.tables.counts.headline`).
         notes: sentences that end the protocol.
@@ -95,7 +94,6 @@ def experiment_table(
     """Return a table of an experiment; its protocol begins with a sentence for each data set.
 
     Args:
-        inputs: of the experiment.
         counts: what it was measured from (see `segstudy.tables.counts.headline`).
         datasets: those of the table.
         protocol: the other sentences of the caption.

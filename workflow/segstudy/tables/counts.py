@@ -16,11 +16,10 @@ from segstudy.evaluation.aggregate import (
     per_image,
     with_means,
 )
-from segstudy.evaluation.metrics import COUNTS, MEASURES
+from segstudy.evaluation.metrics import COLUMNS, MEASURES
 from segstudy.tables.counts_check import read_measured
 
 KEYS = ["dataset", "row", "model", "loss", "recipe"]
-COLUMNS = ["sample", "subset", "class", "region", "policy", "threshold", *COUNTS]
 MORE = [column for columns in MEASURES.values() for column in columns]  # that counts may have
 NO_POLICY = "none"  # of controls: their masks need no threshold
 IMAGE = [*KEYS, "seed", "sample", "subset", "region", "policy"]  # what tells the rows of one class apart

@@ -110,7 +110,7 @@ def matrix_panel(rows: pd.DataFrame, names: Sequence[str], drawn: Sequence[str])
     for _, part in networks(rows).groupby(["trained_on", "tested_on"], sort=False):
         best |= best_of(part["mean"], direction)
     label = METRICS[rows["metric"].iloc[0]].label
-    texts = {i: _number(row["mean"], row["low"], row["high"]) for i, row in rows.iterrows()}
+    texts = {i: number(row["mean"], row["low"], row["high"]) for i, row in rows.iterrows()}
     notes = ["Where a data set stands on both sides: its own test images. Bold: best network of its training data."]
     return _panel("matrix", f"{label} on every test set", rows, names, texts, drawn, best, notes)
 
@@ -119,7 +119,7 @@ def drop_panel(rows: pd.DataFrame, names: Sequence[str], drawn: Sequence[str]) -
     """Return the drops against the own test images."""
     label = METRICS[rows["metric"].iloc[0]].label
     part, columns = rows[rows["own"] == 0], list(rows["tested_on"].unique())
-    texts = {i: _number(row["drop"], row["drop_low"], row["drop_high"]) for i, row in part.iterrows()}
+    texts = {i: number(row["drop"], row["drop_low"], row["drop_high"]) for i, row in part.iterrows()}
     return _panel("drop", f"Drop of {label} against the own test images", part, names, texts, drawn, columns=columns)
 
 
@@ -156,7 +156,8 @@ def _panel(
     return Panel(key, title, heads, lines, list(notes))
 
 
-def _number(value: float, low: float, high: float) -> str:
+def number(value: float, low: float, high: float) -> str:
+    """Return a value and its interval, as tables show them."""
     if math.isnan(value):
         return DASH
     return f"{value:.3f}" + ("" if math.isnan(low) else f" ({low:.3f} to {high:.3f})")

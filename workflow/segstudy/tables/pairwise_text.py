@@ -97,7 +97,6 @@ def content(inputs: ExperimentInputs, pairs: pd.DataFrame, counts: pd.DataFrame,
     """Return the content of the readable tables: a panel for each data set, and one for its variants.
 
     Args:
-        inputs: of the experiment.
         pairs: the rows of the csv.
         counts: the counts behind them (see `segstudy.tables.counts.headline`).
         orders: data set -> the sentence that comes first, see `segstudy.tables.policies.order_sentences`.

@@ -7,7 +7,7 @@ import pandas as pd
 
 from segstudy.core.errors import StudyError
 from segstudy.evaluation.aggregate import METRICS
-from segstudy.evaluation.bootstrap import bootstrap_interval, bootstrap_means
+from segstudy.evaluation.bootstrap import RESAMPLES, bootstrap_interval, bootstrap_means
 from segstudy.evaluation.paired_tests import DIGITS, over_seeds
 from segstudy.tables.inputs import ExperimentInputs
 from segstudy.tables.pairwise import NAMES, Scores, score_tables
@@ -23,7 +23,6 @@ def rank_rows(inputs: ExperimentInputs, metric: str) -> pd.DataFrame:
     value: an ensemble ahead of its own networks says nothing of which network is best.
 
     Args:
-        inputs: of the experiment.
         metric: a name of METRICS.
 
     Returns:
@@ -66,15 +65,14 @@ def ranked(scores: Scores, direction: str) -> pd.DataFrame:
     return order.reset_index(drop=True)
 
 
-def stability(tables: np.ndarray, resamples: int = 2000, seed: int = 0) -> list[dict[str, float]]:
+def stability(tables: np.ndarray, resamples: int = RESAMPLES) -> list[dict[str, float]]:
     """Return rank, the range of 95 % of its resamples, and the share of resamples as first, for every row.
 
     Args:
         tables: (rows, seeds, images), more is better; NaN where there is no value. A row without any is the last.
         resamples: number of bootstrap samples; images and seeds are drawn once for all rows.
-        seed: of the generator.
     """
-    means = _comparable(bootstrap_means(tables, resamples, seed))
+    means = _comparable(bootstrap_means(tables, resamples))
     resampled = pd.DataFrame(-means).rank().to_numpy()
     first = means == means.max(axis=0)
     share = (first / first.sum(axis=0)).mean(axis=1)

@@ -12,8 +12,8 @@ import pandas as pd
 from segstudy.config.cell import Cell
 from segstudy.config.corruptions import CLEAN
 from segstudy.evaluation.bootstrap import bootstrap_interval
+from segstudy.evaluation.metrics import COLUMNS as COUNTED
 from segstudy.evaluation.paired_tests import over_seeds
-from segstudy.tables.counts import COLUMNS as COUNTED
 from segstudy.tables.counts import KEYS, headline
 from segstudy.tables.counts_check import read_measured
 from segstudy.tables.inputs import ExperimentInputs
@@ -34,7 +34,6 @@ def robustness_rows(inputs: ExperimentInputs, files: Sequence[str | Path], metri
     of each image's own area, images and seeds drawn as for any other metric.
 
     Args:
-        inputs: of the experiment.
         files: `corruptions.csv` of each of its cells, in their order.
         metric: a name of METRICS.
 

@@ -10,10 +10,10 @@ import pandas as pd
 from segstudy.evaluation.metrics import METRICS
 from segstudy.tables.captions import threshold_words
 from segstudy.tables.content import best_of, experiment_table
-from segstudy.tables.external_text import name_columns, network_name
+from segstudy.tables.external_text import name_columns, network_name, number
 from segstudy.tables.inputs import ExperimentInputs
 from segstudy.tables.pairwise_text import NAMES, ONE_SEED
-from segstudy.tables.render import DASH, Entry, Line, Panel, Table
+from segstudy.tables.render import Entry, Line, Panel, Table
 
 UNITS = {
     "gaussian_noise": "Gaussian noise (standard deviation, of intensities 0 to 1)",
@@ -74,7 +74,9 @@ def _panel(key: str, title: str, columns: Mapping[str, pd.DataFrame], names: Seq
         best = {i for _, part in column.groupby("dataset", sort=False) for i in best_of(part["value"], direction)}
         for i, row in column.iterrows():
             network = (row["dataset"], *(row[name] for name in NAMES))
-            texts.setdefault(network, []).append(Entry(text=_number(dict(row)), bold=i in best))
+            texts.setdefault(network, []).append(
+                Entry(text=number(row["value"], row["low"], row["high"]), bold=i in best)
+            )
     place = {name: i + 1 for i, name in enumerate(NAMES)}
     lines = [
         Line(str(network[0]), tuple(str(network[place[name]]) for name in names), False, tuple(entries))
@@ -122,9 +124,3 @@ def title_of_kind(kind: str) -> str:
 
 def _strengths(part: pd.DataFrame) -> str:
     return ", ".join(f"{value:g}" for value in sorted(part.loc[part["clean"] == 0, "strength"].unique()))
-
-
-def _number(row: Mapping[Any, Any], value: str = "value", low: str = "low", high: str = "high") -> str:
-    if pd.isna(row[value]):
-        return DASH
-    return f"{row[value]:.3f}" + ("" if pd.isna(row[low]) else f" ({row[low]:.3f} to {row[high]:.3f})")

@@ -17,7 +17,7 @@ from segstudy.core.progress import track
 from segstudy.data.concat_arrays import Arrays, ConcatArray
 from segstudy.training.augment_geometry import augment
 from segstudy.training.device_data import Rows
-from segstudy.training.sampler import resample_to
+from segstudy.training.sampler import by_stratum, resample_to
 
 TOGETHER = 64  # copies that are made in one call
 
@@ -31,10 +31,8 @@ def copied_rows(rows: Rows, strata: Sequence[str], seed: int) -> np.ndarray:
     Args:
         rows: of the training images.
         strata: of each of them.
-        seed: of the training.
     """
-    names, members = np.unique(np.asarray(strata, dtype=str), return_inverse=True)
-    groups = [np.asarray(rows, np.int64)[members == name] for name in range(len(names))]
+    groups = by_stratum(rows, strata)
     largest, draw = max(map(len, groups)), rng.numpy_generator(seed, "copies")
     return np.concatenate([resample_to(group, largest - len(group), draw) for group in groups])
 
@@ -46,7 +44,6 @@ def with_copies(arrays: Arrays, rows: np.ndarray, changes: Augmentation, seed: i
         arrays: images uint8 (N, H, W, C), masks uint8 (N, H, W), rois uint8 (N, H, W).
         rows: of `copied_rows`; copy i has the row N + i.
         changes: what makes a copy differ.
-        seed: of the training.
     """
     copies: list[tuple[np.ndarray, ...]] = []
     for first in track(range(0, len(rows), TOGETHER), f"augmented copies, {TOGETHER} at a time:"):

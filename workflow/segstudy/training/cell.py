@@ -71,12 +71,9 @@ def train_cell(
     """Train a network as `settings` say and publish its files, run.json last.
 
     Args:
-        cell: its files.
         settings: `model`, `loss` and `recipe` as `Study.training_settings` resolves them.
         seed: of weights, order, augmentation and dropout.
-        threads: of the CPU.
         code: fingerprint of the code that trains; a state made by other code is not continued.
-        command: repeats this training, for run.json.
         sources: path of each cell that this one builds on, by its role (`start`, `teacher`).
 
     Raises:

@@ -21,7 +21,6 @@ def problem_of(
     """Return the first thing that is wrong with a saved state; '' if a training can go on from it.
 
     Args:
-        saved: the state as it was saved.
         fresh: the state of the same training before its first step, with entries `network`, `losses` and `task`.
         model: that learns, with its first weights.
         optimizer: of the training, before its first step.

@@ -43,7 +43,6 @@ class DeviceData:
         images: uint8 (N, H, W, C), in memory, memory-mapped or joined (`segstudy.data.concat_arrays`).
         masks: uint8 (N, H, W).
         rois: uint8 (N, H, W).
-        device: of the batches.
     """
 
     def __init__(self, images: np.ndarray, masks: np.ndarray, rois: np.ndarray, device: torch.device) -> None:
@@ -97,7 +96,6 @@ def augmented_batch(
     """Return the batch of `rows` in random crops, augmented as the recipe says: images are float32 in 0..1.
 
     Args:
-        data: of the training.
         rows: of the images.
         recipe: its crop and augmentation.
         draws: a CPU generator.

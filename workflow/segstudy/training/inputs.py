@@ -79,10 +79,8 @@ def load_inputs(
     """Return the training inputs of a cell.
 
     Args:
-        store: of the cell's data set.
         split: CSV with sample, subset.
         recipe: as the data set is trained with it.
-        seed: of the training.
         index: CSV with sample, stratum, group; read only where the recipe needs it.
         unlabelled: images for a recipe with `pseudo_labels` or `consistency`.
 

@@ -135,12 +135,7 @@ def record_fields(
     """Return the fields of run.json that describe images, loss and outcome of a training.
 
     Args:
-        settings: of the cell.
-        store: of its data set.
-        inputs: of the training.
         loaded: pretrained weights of the model.
-        model: that was trained.
-        trained: its outcome.
         strata: images and crops per epoch of each (`stratum_counts`); recorded where they were balanced.
         sources: of `source_facts`.
     """

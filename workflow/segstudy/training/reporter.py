@@ -25,10 +25,7 @@ class Reporter:
     the terminal (INFO). The loss of a step is not reported: to read it would make the host wait for the device.
 
     Args:
-        epochs: of the whole training.
-        steps: of an epoch.
         images: that an epoch trains on.
-        state: of the training.
     """
 
     def __init__(self, epochs: int, steps: int, images: int, state: TrainingState) -> None:
@@ -101,12 +98,9 @@ def raise_diverged(
     """Save the best weights so far beside the resume state, and raise the `StudyError` of a training that diverged.
 
     Args:
-        value: the loss that is not finite.
         where: in the epoch.
         rows: of the images that it was computed from.
         samples: name of each row.
-        state: of the training.
-        checkpoint: of the training.
     """
     kept = ""
     if checkpoint and state.best:

@@ -62,13 +62,16 @@ def balanced(rows: Rows, strata: Sequence[str], seed: int, epoch: int) -> np.nda
     Args:
         rows: of the training images.
         strata: of each of them.
-        seed: of the training.
-        epoch: of the draw.
     """
-    names, members = np.unique(np.asarray(strata, dtype=str), return_inverse=True)
-    groups = [np.asarray(rows, np.int64)[members == name] for name in range(len(names))]
+    groups = by_stratum(rows, strata)
     largest, draw = max(map(len, groups)), rng.numpy_generator(seed, "balance", epoch)
     return np.concatenate([resample_to(group, largest, draw) for group in groups])
+
+
+def by_stratum(rows: Rows, strata: Sequence[str]) -> list[np.ndarray]:
+    """Return the rows of each stratum, in alphabetical order of the strata."""
+    names, members = np.unique(np.asarray(strata, dtype=str), return_inverse=True)
+    return [np.asarray(rows, np.int64)[members == name] for name in range(len(names))]
 
 
 def resample_to(rows: np.ndarray, total: int, draw: np.random.Generator) -> np.ndarray:

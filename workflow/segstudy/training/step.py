@@ -30,7 +30,6 @@ def make_forward(
     Args:
         model: scaled images -> logits.
         scaling: `mean` and `std` of each channel.
-        device: of model and images.
         amp_dtype: bfloat16 turns autocast to it on; float32 leaves everything as it is.
     """
     mean, std = channel_statistics(scaling, device)
@@ -62,7 +61,6 @@ def training_step(
     Args:
         model: its gradients and buffers are changed.
         forward: images -> logits, through the model; or several of them, see `mean_loss`.
-        optimizer: of the model's parameters.
         losses: pairs of a loss and its batch (images, masks, rois); their values are added.
         recipe: its gradient_clip and on_oom.
         accumulate: parts of each batch.

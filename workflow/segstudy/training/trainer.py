@@ -8,7 +8,7 @@ bits of an undisturbed one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from segstudy.config.recipes import CurveStopping, EarlyStopping, Recipe
+from segstudy.config.recipes import CurveStopping, Recipe
 from segstudy.core import rng
 from segstudy.losses.build import Loss
 from segstudy.runtime.device import choose_precision, compiled, describe
@@ -49,7 +49,57 @@ class Trained(NamedTuple):
     accumulate: int
 
 
-def train(  # noqa: PLR0915 - one loop, read from top to bottom
+class Training:
+    """What the loop works with; after the start its `state` alone changes. The arguments are those of `train`."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        inputs: TrainingInputs,
+        recipe: Recipe,
+        seed: int,
+        device: torch.device,
+        checkpoint: ResumeCheckpoint | None,
+    ) -> None:
+        self.loss, self.inputs, self.recipe, self.seed, self.checkpoint = loss, inputs, recipe, seed, checkpoint
+        task, (images, _, rois) = inputs.task, inputs.arrays
+        self.scaling = dict(inputs.scaling or normalisation(images, rois, inputs.train_rows))
+        self.data = DeviceData(*inputs.arrays, device)
+        model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        amp_dtype = choose_precision(recipe.precision, device)
+        to_forward = partial(make_forward, scaling=self.scaling, device=device, amp_dtype=amp_dtype)
+        train_model = getattr(model, "all_logits", model)  # some networks have a loss on earlier outputs too
+        self.forward = to_forward(compiled(train_model) if recipe.compile else train_model)
+        optimizer = build_optimizer(model, recipe, device, inputs.pretrained_names)
+        self.frozen = frozen_parts(model, recipe, inputs.pretrained_names)
+
+        self.sampler = Sampler(inputs.train_rows, inputs.strata, task, recipe, seed)
+        self.sizes = [len(rows) for rows in self.sampler.epoch(1)]  # of the batches of an epoch
+        steps = len(self.sizes)
+        self.schedule = partial(learning_rate_factor, recipe.schedule, epochs=recipe.epochs, steps_per_epoch=steps)
+        task.begin(model, to_forward, device, steps, recipe.ema)
+        self.eval_model = task.eval_model(model)  # that is validated and published
+        self.eval_forward = to_forward(self.eval_model)
+        self.validated = images_to_validate(inputs.val_rows, recipe, self.data.canvas, max(self.sizes), task, seed)
+
+        losses = torch.full((steps,), math.nan, device=device)
+        self.state = TrainingState(model, optimizer, task, losses, recipe.accumulate)
+        problem = partial(
+            problem_of,
+            fresh=self.state.state_dict(),
+            model=model,
+            optimizer=optimizer,
+            best=self.eval_model.state_dict(),
+            columns=HISTORY,
+        )
+        if checkpoint and (saved := checkpoint.load(problem)):
+            self.state.load_state_dict(saved)
+        self.state.note_start(describe(device, amp_dtype))
+        self.report = Reporter(recipe.epochs, steps, sum(self.sizes), self.state)
+
+
+def train(
     model: nn.Module,
     loss: Loss,
     inputs: TrainingInputs,
@@ -70,147 +120,110 @@ def train(  # noqa: PLR0915 - one loop, read from top to bottom
         inputs: arrays, rows and task. An epoch has `crops_per_image` crops of each training row, or `crops_per_epoch`.
         recipe: of the training. Threads and deterministic algorithms are set by `device.configure`.
         seed: of every random decision but the first weights, which the model brings along.
-        device: of the training.
         checkpoint: where the state is saved; a state that it holds is continued.
 
     Raises:
         StudyError: a loss is not finite.
         Interrupted: a signal asked to stop; the state is saved.
     """
-    task, stopping = inputs.task, recipe.early_stopping
-    images, _, rois = inputs.arrays
-    scaling = dict(inputs.scaling or normalisation(images, rois, inputs.train_rows))
-    data = DeviceData(*inputs.arrays, device)
-    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    amp_dtype = choose_precision(recipe.precision, device)
-    to_forward = partial(make_forward, scaling=scaling, device=device, amp_dtype=amp_dtype)
-    train_model = getattr(model, "all_logits", model)  # some networks have a loss on earlier outputs too
-    compiled_model = compiled(train_model) if recipe.compile else train_model
-    optimizer = build_optimizer(model, recipe, device, inputs.pretrained_names)
-    frozen = frozen_parts(model, recipe, inputs.pretrained_names)
-
-    sampler = Sampler(inputs.train_rows, inputs.strata, task, recipe, seed)
-    sizes = [len(rows) for rows in sampler.epoch(1)]
-    steps = len(sizes)
-    schedule = partial(learning_rate_factor, recipe.schedule, epochs=recipe.epochs, steps_per_epoch=steps)
-    task.begin(model, to_forward, device, steps, recipe.ema)
-    losses = torch.full((steps,), math.nan, device=device)
-    state = TrainingState(model, optimizer, task, losses, recipe.accumulate)
-    published_like = task.eval_model(model).state_dict()
-    problem_with = partial(
-        problem_of, fresh=state.state_dict(), model=model, optimizer=optimizer, best=published_like, columns=HISTORY
-    )
-    if checkpoint and (saved := checkpoint.load(problem_with)):
-        state.load_state_dict(saved)
-    state.note_start(describe(device, amp_dtype))
-    report = Reporter(recipe.epochs, steps, sum(sizes), state)
-    check_losses = partial(finite_losses, state, schedule, sampler, inputs.names, checkpoint)
-
-    forward, eval_model = to_forward(compiled_model), task.eval_model(model)
-    eval_forward = to_forward(eval_model)
-    val_rows, val_windows, val_batch_size = images_to_validate(
-        inputs.val_rows, recipe, data.canvas, max(sizes), task, seed
-    )
+    run = Training(model, loss, inputs, recipe, seed, device, checkpoint)
+    state, stopping = run.state, recipe.early_stopping
     with caught_signals() as stop:
         while state.epoch <= recipe.epochs and not early_stopping.reason(state.history, stopping):
-            epoch = state.epoch
-            model.train()
-            set_frozen(frozen, epoch <= recipe.transfer.freeze)
-            for step, rows in state.remaining(sampler.epoch(epoch)):
-                with state.timed("steps"):
-                    set_lr(optimizer, schedule(state.global_step(step)))
-                    draws, parts = rng.generator(seed, "augment", epoch, step), state.accumulate
-                    batch = augmented_batch(data, rows, recipe, draws, task.image_boxes(rows))
-                    terms = [(loss, task.training_batch(batch, epoch, step)), *task.extra_losses(epoch, step)]
-                    # The loss stays on the device: to read it here would make the host wait for every step.
-                    state.losses[step], state.accumulate = training_step(
-                        model, forward, optimizer, terms, recipe, parts, rng.number(seed, "dropout", epoch, step)
-                    )
-                    del batch, terms  # memory for the next
-                    state.step = step + 1
-                    task.after_step(model, state.global_step(state.step))
-                with state.timed("saving"):
-                    # A larger number of parts is saved at once: the continued training may have more memory.
-                    save_if_due(checkpoint, state, check_losses, stop, always=state.accumulate > parts)
-                report.step(epoch, state.step)
-
-            with state.timed("steps"):
-                train_loss = math.fsum(x * n for x, n in zip(check_losses(), sizes, strict=True)) / sum(sizes)
-            rate = highest_lr(optimizer, schedule(state.global_step(steps - 1)))
-            row = history_row(state, train_loss, rate, stopping)
-            last = epoch == recipe.epochs or early_stopping.reason([*state.history, row], stopping)
+            row = train_epoch(run, stop)
+            last = state.epoch == recipe.epochs or bool(early_stopping.reason([*state.history, row], stopping))
             with state.timed("validation"):
-                if len(inputs.val_rows) and (last or epoch % recipe.validate_every == 0):
-                    eval_model.eval()
-                    batch_size = max(1, val_batch_size * recipe.accumulate // state.accumulate)
-                    scores = validate(eval_forward, loss, data, val_rows, batch_size, stop, task, val_windows)
-                    row["val_loss"], row["val_dice"] = scores
-                    save_if_due(checkpoint, state, check_losses, stop)
-                    if not math.isfinite(row["val_loss"]):
-                        raise_diverged(
-                            row["val_loss"], "the validation", inputs.val_rows, inputs.names, state, checkpoint
-                        )
-                    row["best"] = int(row["val_loss"] < early_stopping.best_loss(state.history))
-                if recipe.keep == "last" or not len(inputs.val_rows):
-                    row["best"] = int(bool(last))  # no validation loss chooses an epoch
+                validate_epoch(run, row, last, stop)
                 if row["best"]:
-                    state.best = {k: v.to("cpu", copy=True) for k, v in eval_model.state_dict().items()}
+                    state.best = {k: v.to("cpu", copy=True) for k, v in run.eval_model.state_dict().items()}
             state.finish_epoch(row)
-            report.epoch(row)
-
+            run.report.epoch(row)
     return Trained(
         weights=state.best,
         history=pd.DataFrame(state.history, columns=HISTORY),
-        normalisation=scaling,
+        normalisation=run.scaling,
         stopped=early_stopping.reason(state.history, stopping) or "all epochs done",
         seconds=state.seconds,
-        images_seen=len(state.history) * sum(sizes),
+        images_seen=len(state.history) * sum(run.sizes),
         starts=state.starts,
         accumulate=state.accumulate,
     )
 
 
-def history_row(state: TrainingState, train_loss: float, rate: float, stopping: EarlyStopping) -> dict[str, Any]:
-    """Return the row of the epoch in progress, not validated yet."""
-    row = dict.fromkeys(HISTORY, math.nan) | {"epoch": state.epoch, "train_loss": train_loss, "best": 0}
-    row["learning_rate"] = rate
+def train_epoch(run: Training, stop: Callable[[], str]) -> dict[str, Any]:
+    """Take the steps that are left of the epoch in progress; return its row of the history, not validated yet."""
+    state, recipe, task, seed = run.state, run.recipe, run.inputs.task, run.seed
+    epoch = state.epoch
+    state.model.train()
+    set_frozen(run.frozen, epoch <= recipe.transfer.freeze)
+    for step, rows in state.remaining(run.sampler.epoch(epoch)):
+        with state.timed("steps"):
+            set_lr(state.optimizer, run.schedule(state.global_step(step)))
+            draws, dropout = rng.generator(seed, "augment", epoch, step), rng.number(seed, "dropout", epoch, step)
+            batch = augmented_batch(run.data, rows, recipe, draws, task.image_boxes(rows))
+            terms = [(run.loss, task.training_batch(batch, epoch, step)), *task.extra_losses(epoch, step)]
+            # The loss stays on the device: to read it here would make the host wait for every step.
+            parts = state.accumulate
+            state.losses[step], state.accumulate = training_step(
+                state.model, run.forward, state.optimizer, terms, recipe, parts, dropout
+            )
+            del batch, terms  # memory for the next
+            state.step = step + 1
+            task.after_step(state.model, state.global_step(state.step))
+        with state.timed("saving"):
+            # A larger number of parts is saved at once: the continued training may have more memory.
+            save_if_due(run, stop, always=state.accumulate > parts)
+        run.report.step(epoch, state.step)
+
+    with state.timed("steps"):
+        losses = finite_losses(run)
+    train_loss = math.fsum(x * n for x, n in zip(losses, run.sizes, strict=True)) / sum(run.sizes)
+    row = dict.fromkeys(HISTORY, math.nan) | {"epoch": epoch, "train_loss": train_loss, "best": 0}
+    row["learning_rate"] = highest_lr(state.optimizer, run.schedule(state.global_step(len(run.sizes) - 1)))
     curve = [*(done["train_loss"] for done in state.history), train_loss]
     # The history has a slope whether or not it stops the training.
-    row["slope"] = early_stopping.curve_slope(curve, (stopping.curve or CurveStopping()).window)
+    row["slope"] = early_stopping.curve_slope(curve, (recipe.early_stopping.curve or CurveStopping()).window)
     return row
 
 
-def finite_losses(
-    state: TrainingState,
-    schedule: Callable[[int], float],
-    sampler: Sampler,
-    names: Sequence[str] | None,
-    checkpoint: ResumeCheckpoint | None,
-) -> list[float]:
+def validate_epoch(run: Training, row: dict[str, Any], last: bool, stop: Callable[[], str]) -> None:
+    """Write into an epoch's row its validation, if one is due, and whether it is the best epoch so far."""
+    state, recipe, inputs = run.state, run.recipe, run.inputs
+    if len(inputs.val_rows) and (last or state.epoch % recipe.validate_every == 0):
+        run.eval_model.eval()
+        rows, windows, most = run.validated
+        batch_size = max(1, most * recipe.accumulate // state.accumulate)
+        scores = validate(run.eval_forward, run.loss, run.data, rows, batch_size, stop, inputs.task, windows)
+        row["val_loss"], row["val_dice"] = scores
+        save_if_due(run, stop)
+        if not math.isfinite(row["val_loss"]):
+            problem = row["val_loss"], "the validation", inputs.val_rows
+            raise_diverged(*problem, inputs.names, state, run.checkpoint)
+        row["best"] = int(row["val_loss"] < early_stopping.best_loss(state.history))
+    if recipe.keep == "last" or not len(inputs.val_rows):
+        row["best"] = int(last)  # no validation loss chooses an epoch
+
+
+def finite_losses(run: Training) -> list[float]:
     """Return the losses of the epoch's steps so far; raise a StudyError that names the first batch without one.
 
     It waits for the device: to be called once an epoch, and before a save.
     """
+    state = run.state
     values = state.losses.tolist()[: state.step]
     for step, value in enumerate(values):
         if not math.isfinite(value):
-            rate = highest_lr(state.optimizer, schedule(state.global_step(step)))
-            rows = sampler.epoch(state.epoch)[step]
-            raise_diverged(value, f"step {step + 1}, learning rate {rate:.3g}", rows, names, state, checkpoint)
+            rate = highest_lr(state.optimizer, run.schedule(state.global_step(step)))
+            rows, where = run.sampler.epoch(state.epoch)[step], f"step {step + 1}, learning rate {rate:.3g}"
+            raise_diverged(value, where, rows, run.inputs.names, state, run.checkpoint)
     return values
 
 
-def save_if_due(
-    checkpoint: ResumeCheckpoint | None,
-    state: TrainingState,
-    check_losses: Callable[[], object],
-    stop: Callable[[], str],
-    always: bool = False,
-) -> None:
+def save_if_due(run: Training, stop: Callable[[], str], always: bool = False) -> None:
     """Save the state if it is time, if `always`, or if a signal asks to stop; in that case raise `Interrupted`."""
-    signal = stop()
+    signal, state, checkpoint = stop(), run.state, run.checkpoint
     if checkpoint and (always or signal or checkpoint.due()):
-        check_losses()  # nothing could continue from a loss that is not finite
+        finite_losses(run)  # nothing could continue from a loss that is not finite
         checkpoint.save(state.state_dict())
     if signal:
         end = "state saved; run the same command to continue" if checkpoint else "nothing is saved"

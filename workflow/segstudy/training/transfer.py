@@ -15,6 +15,7 @@ from segstudy.core.errors import StudyError
 from segstudy.core.provenance import file_hash
 from segstudy.models import model_file
 from segstudy.models.model_checks import check_told
+from segstudy.models.pretrained import shape_words
 
 logger = logging.getLogger("segstudy")
 NAMED = 12  # tensors that a message or a line of the log names
@@ -41,7 +42,6 @@ def start_from(
         recipe: its `start_from`, `transfer` and `denoising`.
         encoder: weights learned on ImageNet, for a network whose options ask for them.
         start: model file of the cell that the recipe starts from.
-        channels: of the images.
         classes: names of the foreground classes.
 
     Raises:
@@ -142,7 +142,7 @@ def _why_not(
     if name not in weights:
         return "absent there"
     saved = weights[name]
-    return "" if saved.shape == tensor.shape else f"shape: {_shape(saved)} there, {_shape(tensor)} here"
+    return "" if saved.shape == tensor.shape else f"shape: {shape_words(saved)} there, {shape_words(tensor)} here"
 
 
 def _way_down(model: nn.Module, meta: Mapping[str, Any], path: Path) -> tuple[str, ...]:
@@ -166,7 +166,3 @@ def _listed(left: Mapping[str, str]) -> str:
         f"{why}: {', '.join(names[:NAMED])}" + f" and {len(names) - NAMED} more" * (len(names) > NAMED)
         for why, names in reasons.items()
     )
-
-
-def _shape(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "one value"

@@ -27,8 +27,6 @@ def images_to_validate(
         recipe: its `crop` and `validation_crops`.
         canvas: (height, width) of what the rows hold.
         batch_size: images of the largest training batch.
-        task: of the training.
-        seed: of the training.
     """
     windows = None
     if recipe.validation_crops and recipe.crop and len(rows):
@@ -45,11 +43,9 @@ def random_crops(
 
     Args:
         rows: of the validation images; their numbers of crops differ by one at most.
-        number: of crops.
         size: of a crop, (height, width).
         canvas: (height, width) of what the rows hold.
         task: says where on the canvas the images lie, see `Task.image_boxes`.
-        seed: of the training.
     """
     chosen = np.sort(resample_to(np.asarray(rows, np.int64), number, rng.numpy_generator(seed, "validation crops")))
     draws, boxes = rng.generator(seed, "validation crops"), task.image_boxes(chosen)
@@ -76,7 +72,6 @@ def validate(
     Args:
         forward: images (B, C, H, W) in 0..1 -> logits (B, K, H, W), the network being in evaluation mode.
         loss: f(logits, target, roi) -> scalar.
-        data: of the training.
         rows: images to measure; at least one.
         batch_size: images in one forward pass.
         stop: asked before every pass.

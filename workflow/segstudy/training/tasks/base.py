@@ -55,8 +55,6 @@ class Task:
         Args:
             model: to be trained, on its device, with its first weights.
             make_forward: model -> its forward pass (see `step.make_forward`).
-            device: of the training.
-            steps: of an epoch.
             ema: share of the averaged weights that a step keeps; None: nothing is averaged.
         """
         if ema:

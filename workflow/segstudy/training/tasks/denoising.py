@@ -113,7 +113,6 @@ def split_rows(rows: Rows, groups: Sequence[str], share: float, seed: int) -> tu
         rows: of the images, of at least two groups.
         groups: of each; an image of group '' is its own.
         share: of the images that choose the best epoch.
-        seed: of the training.
     """
     rows = np.asarray(rows, np.int64)
     units = [f"group {group}" if group else f"image {row}" for row, group in zip(rows, groups, strict=True)]

@@ -40,7 +40,6 @@ class MeanTeacher(Task):
         arrays: images, masks (not used) and rois of the store that holds the unlabelled images.
         rows: of the unlabelled images.
         recipe: its `consistency`, crop, augmentation and batch size.
-        seed: of the training.
     """
 
     def __init__(self, arrays: Arrays, rows: np.ndarray, recipe: Recipe, seed: int) -> None:

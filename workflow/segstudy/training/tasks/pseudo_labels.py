@@ -22,7 +22,6 @@ class Mixture(Task):
         real: share of the labelled images' crops in an epoch, which then has as many crops as without the others; None
             takes all crops of both.
         canvas: (height, width) of the labelled images, which are validated without the padding of the joined ones.
-        seed: of the training.
         total: crops of an epoch with `real`; None takes as many as the labelled images have.
         rectangles: (N, 4): top, left, height, width of the image in each of the joined rows. Crops lie inside of it
             wherever they fit: the canvases of two data sets may differ by far. None takes them anywhere.

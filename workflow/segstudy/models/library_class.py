@@ -14,7 +14,7 @@ from segstudy.config import library_paths
 from segstudy.config.library_networks import LibraryOptions
 from segstudy.config.library_paths import FETCHING, READING
 from segstudy.core.errors import StudyError, first_line, nearest
-from segstudy.models import external_targets
+from segstudy.models import library_targets
 from segstudy.models.torchvision_import import make_importable
 
 logger = logging.getLogger("segstudy")
@@ -57,7 +57,7 @@ def construct(options: LibraryOptions, in_channels: int, outputs: int) -> nn.Mod
         raise StudyError(
             f"{options.network} is no network: it gives a {type(network).__name__}",
             where="the model's network",
-            allowed=external_targets.ALLOWED,
+            allowed=library_targets.ALLOWED,
         )
     return network
 
@@ -70,7 +70,7 @@ def find(path: str) -> Callable[..., Any]:
             name; or what stands there is no network.
     """
     if why := library_paths.refusal(path):  # before the import, which runs the module
-        raise StudyError(why, where="the model's network", allowed=external_targets.ALLOWED)
+        raise StudyError(why, where="the model's network", allowed=library_targets.ALLOWED)
     module, _, name = path.partition(":")
     make_importable()
     try:
@@ -101,11 +101,11 @@ def find(path: str) -> Callable[..., Any]:
             f"{module} has nothing called '{name}'.{nearest(name, dir(found))}", where="the model's network"
         )
     target = getattr(found, name)
-    if why := external_targets.refusal(target):
+    if why := library_targets.refusal(target):
         raise StudyError(
             f"{path} is no network: {why}",
             where="the model's network",
-            allowed=external_targets.ALLOWED,
+            allowed=library_targets.ALLOWED,
             remedy="name the network's class, or write what the function returns: def name(...) -> torch.nn.Module",
         )
     network: Callable[..., Any] = target
@@ -164,7 +164,7 @@ def _signature(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
         raise StudyError(
             f"{getattr(target, '__name__', target)} does not say which arguments it takes, so it is no network",
             where="the model's network",
-            allowed=external_targets.ALLOWED,
+            allowed=library_targets.ALLOWED,
         ) from error
 
 

@@ -14,10 +14,10 @@ from torch import nn
 from segstudy.config.load import load_study
 from segstudy.core.errors import StudyError
 from segstudy.figures.sketch_layout import colours_of, place
-from segstudy.models import external_class
+from segstudy.models import library_class
 from segstudy.models.cost import count_flops, count_parameters, count_saved_bytes
-from segstudy.models.external_check import check_networks
 from segstudy.models.layer_table import layer_table
+from segstudy.models.library_check import check_networks
 from segstudy.models.registry import build
 from segstudy.runtime import fingerprint
 from tests.helpers.network_promises import NetworkPromises, images, make
@@ -267,7 +267,7 @@ NEAR = "import torch\nfrom near_blocks import conv\nclass Net(torch.nn.Module): 
 )
 def test_a_network_that_is_there_is_found_without_an_import(around, monkeypatch, path, texts):
     around(**texts)
-    monkeypatch.setattr(external_class, "find", None)
+    monkeypatch.setattr(library_class, "find", None)
     check_networks(study_of(path), [])
 
 

@@ -29,13 +29,13 @@ def check_networks(study: Study, files: Sequence[Path]) -> None:
     Raises:
         StudyError: naming the line of one whose module or class is missing, cannot be imported, or is no network.
     """
-    cells = [*study.cells, *dependencies.ancestors(study)]
+    cells = dependencies.trained_cells(study)
     for model in dict.fromkeys(cell.model for cell in cells):
         path = study.models[model].kind
         module, _, name = path.partition(":")
         if not is_library(path) or _found(module, [name], set(), named=True):
             continue
-        from segstudy.models.external_class import find
+        from segstudy.models.library_class import find
 
         try:
             find(path)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from segstudy.config.library_networks import LibraryOptions
 from segstudy.core.errors import StudyError, first_line
 from segstudy.models import blocks
-from segstudy.models.external_class import construct
+from segstudy.models.library_class import construct
 
 # Sizes that networks want images to be a multiple of: powers of two, as many as they halve.
 TRIED = (1, 2, 4, 8, 16, 32, 64)
