@@ -14,7 +14,9 @@ from scipy.ndimage import gaussian_filter, maximum_filter
 
 from segstudy.cli import app
 from segstudy.cli import init as init_command
+from segstudy.config.layout import Layout
 from segstudy.config.load import load_study, read_config
+from segstudy.core.errors import StudyError
 from segstudy.data import find_layout
 from segstudy.data.find_annotators import counted
 from segstudy.data.find_layout import layouts
@@ -205,6 +207,90 @@ def test_endings_and_trees_of_folders(tmp_path, image, mask, expected):
     assert len(build_index("folder", tmp_path, layout=ways[0][1])) == (5 if "8bit" in image else 4)
 
 
+def photo(path, seed=0):
+    write(path, np.random.default_rng(seed).integers(0, 255, (*SIZE, 3)))
+
+
+def ways_of(root):
+    return [layout.model_dump(exclude_defaults=True) for _, layout, _ in layouts(root)]
+
+
+def test_a_folder_for_each_image_with_other_names_of_masks(tmp_path):
+    """The Data Science Bowl 2018 calls all files by hashes: half of their signs are numbers."""
+    for i in range(4):
+        photo(tmp_path / f"train/{i}f{i}/images/{i}f{i}.png", i)
+        for j in range(3):
+            write(tmp_path / f"train/{i}f{i}/masks/{j}a{i}{j}.png", squares(255))
+    assert ways_of(tmp_path) == [{}] and (build_index("folder", tmp_path)["mask"] != "").sum() == 4
+
+
+def test_masks_of_other_images_with_the_same_names_are_no_way(tmp_path):
+    for film in ("01", "02"):
+        for i in range(3):
+            photo(tmp_path / f"{film}/t{i:03d}.png", i)
+            write(tmp_path / f"{film}_ST/SEG/man_seg{i:03d}.png", squares(1, 2, 3))
+    pairs = [(way["images"], way["masks"]) for way in ways_of(tmp_path)]
+    assert pairs == [("01", "01_ST/SEG"), ("02", "02_ST/SEG")]
+    assert all(f"images {images}/t*, masks {masks}/man_seg*" in str(layouts(tmp_path)) for images, masks in pairs)
+
+
+def test_one_mask_that_is_called_like_one_of_many_images_is_no_way(tmp_path):
+    for i in range(5):
+        photo(tmp_path / f"pictures/e{i}.png", i)
+        write(tmp_path / f"drawn/e{i}/e{i}_disc.png", squares(255))
+    with pytest.raises(StudyError, match="no masks are found that are called like images") as caught:
+        layouts(tmp_path)
+    assert "pictures (e0, ...: 5)" in caught.value.where
+
+
+def test_label_maps_of_colours_and_middle_greys_are_masks(tmp_path):
+    colours = np.array([[0, 0, 0], [128, 128, 128], [128, 64, 128], [0, 128, 192]], np.uint8)
+    labels = np.random.default_rng(0).integers(0, 4, (5, 6)).repeat(8, axis=0).repeat(8, axis=1)
+    for i in range(4):
+        photo(tmp_path / f"stills/a{i}.png", i)
+        write(tmp_path / f"colours/a{i}_L.png", colours[labels])
+        write(tmp_path / f"ids/a{i}_ids.png", np.array([7, 8, 11, 26])[labels])
+    found = {(way["masks"], way["mask_suffix"]) for way in ways_of(tmp_path)}
+    assert found == {("colours", "_L"), ("ids", "_ids")}
+
+
+def test_masks_beside_jpeg_of_their_names(tmp_path):
+    for i in range(4):
+        photo(tmp_path / f"crop/a{i}.jpg", i)
+        write(tmp_path / f"crop/a{i}.png", squares(255))
+    assert ways_of(tmp_path) == [{"images": "crop", "masks": "crop"}]
+    assert (build_index("folder", tmp_path, layout=layouts(tmp_path)[0][1])["mask"] != "").sum() == 4
+
+
+def test_folders_of_lossy_masks_are_no_images(tmp_path):
+    for i in range(4):
+        photo(tmp_path / f"jpeg_images/a{i}.jpg", i)
+        write(tmp_path / f"jpeg_masks/seg{i}.jpg", 50 + squares(20, 60, 100))
+        write(tmp_path / f"png_masks/seg{i}.png", 50 + squares(20, 60, 100))
+    assert [(way["images"], way["masks"]) for way in ways_of(tmp_path)] == [("jpeg_images", "png_masks")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("train.csv", b"ImageId,EncodedPixels\na.png,1 4\n", "run lengths in a table"),
+        ("ann/a.png.json", b'{"objects": [{"geometryType": "bitmap"}]}', "JSON files of Supervisely"),
+        ("xml/a.xml", b'<Annotations><Annotation><Regions><Region Id="1">', "outlines of a slide viewer"),
+        ("truth/deep/down/there/a.mat", b"MATLAB", "files of MATLAB"),
+        ("labels/a.npy", b"NUMPY", "arrays of NumPy"),
+        ("case/a_seg.nii.gz", b"", "volumes"),
+    ],
+)
+def test_labels_that_are_not_read_are_named(tmp_path, name, content, told):
+    for i in range(3):
+        photo(tmp_path / f"pictures/a{i}.png", i)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(StudyError, match=f"the labels are {told}, which are not read") as caught:
+        layouts(tmp_path)
+    assert caught.value.where.endswith(name) and caught.value.remedy
+
+
 def test_folders_of_patients_are_looked_at_once(tmp_path, monkeypatch):
     """Files are called alike in all of them: compared each with each, a thousand patients would take an hour."""
     looked_at = []
@@ -226,11 +312,87 @@ def test_a_nearer_picture_of_the_same_name_hides_no_images(tmp_path):
     assert {layout.images for _, layout, _ in layouts(tmp_path)} == {"photos", "seg/overlays"}
 
 
-def test_folders_of_subsets_stay_apart(tmp_path):
-    for i, folder in enumerate(("x/train", "x/test")):
-        write(tmp_path / folder / "a.png", np.random.default_rng(i).integers(0, 255, (*SIZE, 3)))
-        write(tmp_path / folder / "a_mask.png", squares(255))
-    assert {layout.images for _, layout, _ in layouts(tmp_path)} == {"x/train", "x/test"}
+WORDS = {"train": 3, "val": 2, "test": 2}
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "expected"),
+    [
+        ("x/{word}/{i}", "x/{word}/{i}_mask", ("x/{subset}", "x/{subset}")),
+        ("Task1_{word}_Input/{i}", "Task1_{word}_Truth/{i}_seg", ("Task1_{subset}_Input", "Task1_{subset}_Truth")),
+        ("tiff/{word}/{i}", "tiff/{word}_labels/{i}", ("tiff/{subset}", "tiff/{subset}_labels")),
+        ("{word}/{i}", "{word}annot/{i}", ("{subset}", "{subset}annot")),
+        (
+            "pics/{letter}. {word} Set/{i}",
+            "gt/{letter}. {word} Set/MA/{i}",
+            ("pics/*. {subset} Set", "gt/*. {subset} Set/MA"),
+        ),
+        ("u_{word}/seq{i}/Images/0", "u_{word}/seq{i}/Labels/0", ("u_{subset}/seq*/Images", "u_{subset}/seq*/Labels")),
+        ("{word}/R{i}/im/{i}", "{word}/R{i}/gt/{i}", ("{subset}/R*/im", "{subset}/R*/gt")),
+    ],
+)
+def test_folders_that_differ_in_the_name_of_a_subset_are_one_data_set(tmp_path, images, masks, expected):
+    for word, count in WORDS.items():
+        for i in range(count):
+            number = i + 10 * count if "seq" in images else i  # films are numbered through
+            texts = {"word": word.title(), "i": number, "letter": word[-1]}
+            photo(tmp_path / f"{images.format(**texts)}.png", 100 * count + i)
+            write(tmp_path / f"{masks.format(**texts)}.png", np.roll(squares(255), i))
+    ((_, layout, words),) = layouts(tmp_path)
+    assert (layout.images, layout.masks) == expected and "train 3" in words
+    index = build_index("folder", tmp_path, layout=layout)
+    assert dict(index["official_subset"].value_counts()) == WORDS and (index["mask"] != "").all()
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "expected"),
+    [
+        ("Slide_0{p}/0{p}_{i}", "GT_0{p}/0{p}_{i}", ("Slide_*", "GT_*")),
+        ("im_part_{p}/{p}{i}", "masks/{p}{i}_seg", ("im_part_*", "masks")),
+        ("0{p}/t{i}", "0{p}_ST/SEG/man_seg{i}", ("*", "*_ST/SEG")),
+    ],
+)
+def test_folders_of_parts_are_one_data_set(tmp_path, images, masks, expected):
+    for p in (1, 2, 3):
+        for i in range(3):
+            photo(tmp_path / f"{images.format(p=p, i=i)}.png", 10 * p + i)
+            write(tmp_path / f"{masks.format(p=p, i=i)}.png", squares(255))
+    ((_, layout, _),) = layouts(tmp_path)
+    assert (layout.images, layout.masks) == expected
+    index = build_index("folder", tmp_path, layout=layout)
+    assert len(index) == 9 and all(
+        Path(image).stem[-1] in Path(mask).stem and (masks[0] == "m" or image[6:8] in mask or image[:2] in mask)
+        for image, mask in zip(index["image"], index["mask"], strict=True)
+    )
+
+
+def test_one_data_set_in_two_formats_is_no_data_set_of_two_parts(tmp_path):
+    for ending in ("png", "tif"):
+        for i in range(3):
+            photo(tmp_path / f"{ending}/Original/{i}.{ending}", i)
+            write(tmp_path / f"{ending}/Truth/{i}.{ending}", squares(255))
+    assert {way["images"] for way in ways_of(tmp_path)} == {"png/Original", "tif/Original"}
+
+
+def test_groups_are_guessed_as_the_reader_finds_them(here, capsys):
+    root = here / "slides"
+    for p in range(6):
+        for i in range(3):
+            photo(root / f"Slide_0{p}/0{p}_{i}.png", 10 * p + i)
+            write(root / f"GT_0{p}/0{p}_{i}.png", squares(255))
+    code, said = init(capsys, root)
+    layout = Layout(**written(here, "slides")[1]["layout"])
+    assert code == 0 and "groups GUESSED from names (series): 6" in said
+    assert build_index("folder", root, layout=layout)["group"].nunique() == 6
+
+
+def test_test_images_without_masks_are_no_test_set(here, capsys):
+    root = folder(here / "roofs", [squares(255)] * 8, images="train/images", labels="train/gt")
+    photo(root / "test/images/x.png", 9)
+    code, said = init(capsys, root)
+    text, dataset, _ = written(here, "roofs")
+    assert code == 0 and dataset["split"] == {"repeat": "kfold", "folds": 5}, said
+    assert "None of the test images has a mask: other images are drawn as test set." in text
 
 
 def test_groups_are_guessed_and_said(here, capsys):
@@ -251,7 +413,7 @@ def test_an_existing_file_stays_and_a_missing_folder_is_said(here, capsys):
     assert code == 1 and "no such folder" in said
     (here / "empty").mkdir()
     code, said = init(capsys, here / "empty")
-    assert code == 1 and "no folder of images" in said and not (here / "studies/empty.yaml").exists()
+    assert code == 1 and "no masks are found" in said and not (here / "studies/empty.yaml").exists()
 
 
 @pytest.mark.parametrize(
@@ -422,6 +584,7 @@ def test_a_damaged_picture_is_named_as_it_lies_in_the_folder(here, capsys, damag
 
 def test_a_class_that_is_none_by_its_name_is_void_and_an_empty_image_is_declared(here, capsys):
     def renamed(content):
+        content["categories"][1]["name"] = "cell" * 40  # longer than a name of files may be
         content["categories"][2]["name"] = "Don't care"
         content["annotations"] = [a for a in content["annotations"] if a["image_id"] == 1 and not a["iscrowd"]]
 
@@ -434,7 +597,7 @@ def test_a_class_that_is_none_by_its_name_is_void_and_an_empty_image_is_declared
     code, said = init(capsys, root)
     text, dataset, study = written(here, "crowd")
     assert code == 0 and dataset["ignore"] == "Don_t_care" and "ignore: by its name no class" in said
-    assert study.datasets["crowd"].ignore == [2, 255] and study.datasets["crowd"].classes == {"cell": 1}
+    assert study.datasets["crowd"].ignore == [2, 255] and study.datasets["crowd"].classes == {("cell" * 40)[:90]: 1}
     (exception,) = dataset["exceptions"]
     assert exception["kind"] == "mask_constant" and exception["samples"] == ["im_2"]
     assert "1 of 2 images hold no object. Not labelled yet?" in text

@@ -286,3 +286,11 @@ def test_cvat_for_video_is_called_what_it_is(tmp_path):
     with pytest.raises(StudyError, match="this is CVAT for video") as caught:
         reader_module("cvat").classes(tmp_path, Layout())
     assert "CVAT for images 1.1" in caught.value.remedy
+
+
+def test_annotation_files_three_levels_down_are_known(tmp_path):
+    """LIVECell: LIVECell_dataset_2021/annotations/LIVECell/livecell_coco_train.json."""
+    path = tmp_path / "a/b/c/coco_train.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"images": [], "annotations": [], "categories": []}')
+    assert [reader for reader, *_ in layouts(tmp_path)] == ["coco"]

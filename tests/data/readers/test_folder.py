@@ -515,8 +515,11 @@ def test_pictures_that_nobody_looks_into_are_said_where_folders_are_named_too(tm
 
 def test_what_is_there_instead_of_masks_is_said(tmp_path):
     pairs(tmp_path, ("1",))
-    (tmp_path / "masks" / "1.png").rename(tmp_path / "masks" / "1.npy")
-    assert "masks none; masks: 1 file left out, no image format that is read (.npy): 1.npy" in refused(tmp_path)
+    (tmp_path / "masks" / "1.png").rename(tmp_path / "masks" / "1.svg")
+    (tmp_path / "notes.mat").write_bytes(b"MATLAB")
+    assert "masks none; masks: 1 file left out, no image format that is read (.svg): 1.svg" in refused(tmp_path)
+    (tmp_path / "masks" / "1.svg").rename(tmp_path / "masks" / "1.npy")
+    assert "the labels are arrays of NumPy, which are not read" in refused(tmp_path)
     shutil.rmtree(tmp_path / "images")
     (tmp_path / "images.zip").write_bytes(b"PK")
     assert "no folder of images; images.zip is packed: unpack it" in refused(tmp_path)

@@ -284,3 +284,27 @@ def test_folders_of_patients_in_which_masks_lie_beside_images(tmp_path):
     assert "T0_c_mask_1" in listed(tmp_path, images=".", masks=".", mask_suffix="_mask").index
     mask(tmp_path / "T0" / "a_mask_x.png")
     assert "image 'a' has several masks" in refused(tmp_path, images=".", masks=".", mask_suffix="_mask")
+
+
+@pytest.mark.parametrize("name", ["train.txt", "splits/trainval.txt", "test_ids.lst"])
+def test_lists_of_subsets_that_are_not_read_are_named(tmp_path, name):
+    pairs(tmp_path, names=("a_1", "a_2", "b_1"))
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("img/a_2.png img/a_2_mask.png\na_1\n")
+    (tmp_path / "train_log.txt").write_text("epoch 1\n")
+    told = f"lists that are not read: {name}; if these are official subsets"
+    assert [text for text in listed(tmp_path).attrs["repairs"] if told in text]
+    table(tmp_path, "sample,subset", "a_1,train", "a_2,train", "b_1,test")
+    assert not [text for text in listed(tmp_path).attrs["repairs"] if "not read: " in text]
+
+
+def test_names_that_tell_subsets_are_said(tmp_path):
+    pairs(tmp_path, names=("train_1", "train_2", "testA_1", "testB_1"))
+    told = "names of all images begin with testA, testB, train; if these are official subsets"
+    assert [text for text in listed(tmp_path).attrs["repairs"] if told in text]
+
+
+def test_train_and_validation_in_one_folder_are_training(tmp_path):
+    for half in ("train_val", "TEST"):
+        pairs(tmp_path / half, names=(f"{half}1", f"{half}2"))
+    assert dict(listed(tmp_path)["official_subset"].value_counts()) == {"train": 2, "test": 2}

@@ -67,8 +67,8 @@ def study_text(
 
 def has_few(proposal: Proposal) -> bool:
     """Return whether there are so few labelled images that each is tested once."""
-    rows = proposal.rows
-    return int((rows["mask"] != "").sum()) <= FEW and not (rows["official_subset"] == "test").any()
+    labelled = proposal.rows[proposal.rows["mask"] != ""]
+    return len(labelled) <= FEW and not (labelled["official_subset"] == "test").any()
 
 
 def _layout_lines(proposal: Proposal) -> list[str]:
@@ -153,6 +153,8 @@ def _about_subsets(proposal: Proposal) -> list[str]:
     if counts:
         parts = ", ".join(f"{count} {subset}" for subset, count in counts.items())
         said.append(f"Official subsets, which are kept: {parts}.")
+        if counts["test"] and not (proposal.rows["mask"][proposal.rows["official_subset"] == "test"] != "").any():
+            said.append("None of the test images has a mask: other images are drawn as test set.")
     strata = Counter(value for value in proposal.rows["stratum"] if value)
     if strata:
         parts = ", ".join(f"{name} {count}" for name, count in strata.most_common(6))

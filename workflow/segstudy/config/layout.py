@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from segstudy.config.base import Below, Distinct, Options, added_key
 
 USUAL_TABLE = "samples.csv"
+SUBSET, ANY = "{subset}", "*"  # in names of folders: a word such as train or test, and any letters
 _SPELLINGS = re.compile(r"samples?\.(csv|tsv)", re.IGNORECASE)  # of the usual table's name
 
 
@@ -20,7 +21,9 @@ class Layout(Options):
 
     images: Below | None = Field(
         None,
-        description="folder of the images; by default images, image, imgs or img. Reader huggingface: column of images",
+        description="folder of the images; by default images, image, imgs or img. Several folders: {subset} stands for "
+        "the name of an official subset, * for any letters, and in the other folders for the same ones. Reader "
+        "huggingface: column of images",
     )
     masks: Below | None = Field(
         None,
@@ -90,6 +93,26 @@ class Layout(Options):
         if twice:
             raise ValueError(f"two annotators have the same masks: folder {twice[0]}, suffix {twice[1]!r}")
         return self
+
+    @model_validator(mode="after")
+    def _same_parts(self) -> Layout:
+        images = self.images or ""
+        for key in ("masks", "rois", "second_masks", "annotator_masks"):
+            value = getattr(self, key) or ()
+            for pattern in (value,) if isinstance(value, str) else value:
+                extra = SUBSET if SUBSET in pattern and SUBSET not in images else ""
+                extra = ANY if pattern.count(ANY) not in (0, images.count(ANY)) else extra
+                if extra:
+                    raise ValueError(
+                        f"{key} '{pattern}' has another number of '{extra}' than images '{images}': in both it stands "
+                        "for the same part of a name"
+                    )
+        return self
+
+    @property
+    def patterned(self) -> bool:
+        """Whether `images` stands for several folders."""
+        return SUBSET in (self.images or "") or ANY in (self.images or "")
 
     @property
     def annotators(self) -> list[tuple[str | None, str | None]]:

@@ -12,15 +12,21 @@ from segstudy.config.layout import Layout
 from segstudy.config.readers import READERS
 from segstudy.core.errors import StudyError
 from segstudy.data.find_annotators import annotators
-from segstudy.data.find_pairs import Looks, Pairings, in_trees, pairings, with_endings
+from segstudy.data.find_pairs import LEAST, Looks, Pairings, in_trees, own_masks, pairings, with_endings
+from segstudy.data.find_parts import in_parts
+from segstudy.data.images.mask_values import FEW
 from segstudy.data.images.read_masks import read_mask
-from segstudy.data.readers.discovery import folders, pictures, relative
-from segstudy.data.readers.folder_layout import place
+from segstudy.data.readers.discovery import LOSSY_SUFFIXES, few, folders, pictures, relative
+from segstudy.data.readers.folder_layout import PLACES, packed, place
 from segstudy.data.readers.folder_pairs import SUFFIXES
+from segstudy.data.readers.other_labels import other_labels
 from segstudy.data.readers.registry import reader_module
 
-DEPTH = 3  # levels of folders below the root that are looked into
+DEPTH = 5  # levels of folders below the root that are looked into: IDRiD's masks lie in the fourth
 MOST = 12  # ways that are named
+LOOKED_AT = 3  # pictures of a folder that are decoded
+HALF_TONES = 0.2  # share of the pixels of a mask that may be neither dark nor bright
+_MASKS = re.compile(r"(?i)(?<![a-z])(masks?|labels?|annotations?|gt|ground ?truths?|segmentations?)(?![a-z])")
 
 
 def layouts(root: Path) -> list[tuple[str, Layout, str]]:
@@ -40,13 +46,31 @@ def layouts(root: Path) -> list[tuple[str, Layout, str]]:
     several = _of_annotators(root, names, pairs_of, looks)
     if several or plain:
         return several[:MOST] or [("folder", Layout(), reader_module("folder").TITLE)]
-    pairs = _paired_folders(root, pairs_of, looks) or _prefixed(root, names, looks) or with_endings(root, names, looks)
-    pairs = in_trees(root, names, pairs)
+    unlike = {folder: others for folder, others in pairs_of.items() if not _MASKS.search(folder.name)}
+    pairs = _paired_folders(root, unlike, looks) + _beside_jpeg(root, names)
+    pairs = pairs or _prefixed(root, names, looks) or _paired_folders(root, pairs_of, looks)
+    pairs = own_masks(names, root, pairs or with_endings(root, names, looks))
+    pairs = in_parts(root, in_trees(root, names, pairs))
     if not pairs:
-        reader_module("folder").index(root, Layout())  # its error says what is missing
-        return [("folder", Layout(), reader_module("folder").TITLE)]
+        raise _no_way(root, names, looks)
     best = max(count for count, _, _ in pairs)
     return [("folder", layout, words) for count, layout, words in pairs if count == best][:MOST]
+
+
+def _no_way(root: Path, names: Mapping[Path, Sequence[str]], looks: Looks) -> StudyError:
+    """Return the refusal of a folder in which nothing pairs, with what lies there."""
+    other = None if any(looks(folder, "", "") for folder in names) else other_labels(root)
+    if other:
+        return other
+    shown = (f"{relative(folder, root) or '.'} ({stems[0]}, ...: {len(stems)})" for folder, stems in names.items())
+    return StudyError(
+        "no masks are found that are called like images" + packed(root),
+        where=f"{root} (folders with pictures: {few(shown) or 'none'})",
+        allowed=PLACES,
+        remedy="name the folders by layout.images and layout.masks in a copy of studies/folder.yaml, and what differs "
+        "in names by mask_suffix, mask_prefix, image_suffix, image_prefix; or name each pair in columns image and "
+        "mask of samples.csv",
+    )
 
 
 def _of_annotators(
@@ -111,14 +135,31 @@ def _prefixed(root: Path, names: Mapping[Path, Sequence[str]], looks: Looks) -> 
     for images, image_prefix, numbers in groups:
         for masks, mask_prefix, others in groups:
             count = len(numbers & others) if image_prefix != mask_prefix else 0
-            if count and looks(masks, "", mask_prefix) and not looks(images, "", image_prefix):
+            if count >= LEAST and looks(masks, "", mask_prefix) and not looks(images, "", image_prefix):
                 layout = Layout(
                     images=relative(images, root) or ".",
                     masks=relative(masks, root) or ".",
                     image_prefix=image_prefix,
                     mask_prefix=mask_prefix,
                 )
-                found.append((count, layout, f"images {image_prefix}1, ..., masks {mask_prefix}1, ..."))
+                words = f"images {layout.images}/{image_prefix}*, masks {layout.masks}/{mask_prefix}*"
+                found.append((count, layout, words))
+    return found
+
+
+def _beside_jpeg(root: Path, names: Mapping[Path, Sequence[str]]) -> list[tuple[int, Layout, str]]:
+    """Return what `_paired_folders` does, of folders in which lossless masks lie beside JPEG images of their names."""
+    found = []
+    for folder, stems in names.items():
+        if len({*stems}) == len(stems):
+            continue
+        lossy = {path.stem for path in pictures(folder) if path.suffix.casefold() in LOSSY_SUFFIXES}
+        rest = [path for path in pictures(folder) if path.suffix.casefold() not in LOSSY_SUFFIXES]
+        masks = [path for path in rest if path.stem in lossy]
+        if masks and all(map(_looks_like_a_mask, masks[:LOOKED_AT])):
+            name = relative(folder, root) or "."
+            words = f"images and masks in {name}: lossless files beside JPEG of the same names"
+            found.append((len(masks), Layout(images=name, masks=name), words))
     return found
 
 
@@ -140,12 +181,15 @@ def _mask_suffixes(masks: Path, counts: Counter[str], looks: Looks) -> dict[str,
 
 
 def _look_like_masks(folder: Path, suffix: str, prefix: str) -> bool:
-    """Return whether the first pictures of a folder hold few values, or one channel: photographs do not."""
-    chosen = [path for path in pictures(folder) if path.stem.endswith(suffix) and path.stem.startswith(prefix)][:3]
-    for path in chosen:
-        try:
-            if read_mask(path).between > 0.2:
-                return False
-        except StudyError:
-            return False
-    return bool(chosen)
+    """Return whether the first pictures of a folder are masks."""
+    chosen = [path for path in pictures(folder) if path.stem.endswith(suffix) and path.stem.startswith(prefix)]
+    return bool(chosen) and all(map(_looks_like_a_mask, chosen[:LOOKED_AT]))
+
+
+def _looks_like_a_mask(path: Path) -> bool:
+    """Return whether a picture is nearly black and white, or holds a few values or colours in areas of their own."""
+    try:
+        mask = read_mask(path)
+    except StudyError:
+        return False
+    return mask.between <= HALF_TONES or (mask.value_map and mask.values <= FEW)

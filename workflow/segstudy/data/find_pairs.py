@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -10,9 +11,10 @@ from itertools import groupby, permutations, takewhile
 from pathlib import Path
 
 from segstudy.config.layout import Layout
-from segstudy.data.readers.annotation_files import subset_in
+from segstudy.data.find_copies import copies
 from segstudy.data.readers.discovery import relative
 from segstudy.data.readers.folder_layout import bases, top_of
+from segstudy.data.readers.folder_parts import generalised
 
 Way = tuple[int, Layout, str]  # pairs, layout, words
 LEAST, SHARE = 2, 0.1  # names with an ending: at all, and of those with the most frequent one
@@ -146,6 +148,29 @@ def _pairs_of_endings(names: Mapping[Path, Sequence[str]]) -> list[tuple[Side, S
     return [pair for pairs in found.values() for pair in pairs]
 
 
+def own_masks(names: Mapping[Path, Sequence[str]], root: Path, ways: Sequence[Way]) -> list[Way]:
+    """Return the ways without those that pair images with the masks of other ones: 01 with 02_ST, seq1 with seq2.
+
+    All folders of films or patients may hold the same names. A pair of folders is left out where each of them has more
+    words and numbers of its path in common with another partner; and so is one in which a single name of many pairs.
+    """
+    alike = {
+        (way[1].images, way[1].masks): (_words(way[1].images) & _words(way[1].masks)).total()
+        for way in ways
+        if way[0] >= min(LEAST, len(names[root / str(way[1].images)]) // 2)
+    }
+    best: dict[object, int] = {}
+    for (images, masks), count in alike.items():
+        for side in (("images", images), ("masks", masks)):
+            best[side] = max(count, best.get(side, 0))
+    own = {pair for pair, count in alike.items() if count in (best["images", pair[0]], best["masks", pair[1]])}
+    return [way for way in ways if (way[1].images, way[1].masks) in own]
+
+
+def _words(path: str | None) -> Counter[str]:
+    return Counter(re.findall(r"\d+|[a-z]+", str(path).casefold()))
+
+
 def in_trees(root: Path, names: Mapping[Path, Sequence[str]], ways: Iterable[Way]) -> list[Way]:
     """Return the ways; those that differ in their folders alone (one for each patient) joined to one for all of them.
 
@@ -155,7 +180,7 @@ def in_trees(root: Path, names: Mapping[Path, Sequence[str]], ways: Iterable[Way
     def tree(way: Way) -> tuple[str, str, str]:
         layout = way[1]
         images, masks = Path(layout.images or "."), Path(layout.masks or ".")
-        while images.name == masks.name != "" and not subset_in(images.name):
+        while images.name == masks.name != "" and not generalised(images.name)[0]:
             images, masks = images.parent, masks.parent
         others = layout.model_copy(update={"images": None, "masks": None})
         return str(images), str(masks), others.model_dump_json()
@@ -182,7 +207,8 @@ def _in_each(root: Path, ways: Iterable[Way]) -> list[Way]:
     found = []
     for (text, *_), several in alike.items():
         layout = Layout.model_validate_json(text)
-        if len(several) > 1 and len(bases(top_of(root, layout), layout)) == len(several):  # the reader sees them too
+        twice = len(several) > 1 and copies(root, (str(way[1].images) for way in several))
+        if len(several) > 1 and not twice and len(bases(top_of(root, layout), layout)) == len(several):  # so reads it
             words = f"images in {layout.images}, masks in {layout.masks}, in each of {len(several)} folders"
             words += "".join(f", {what} named with {end}" for what, end in _affixes(layout) if end)
             found.append((sum(count for count, _, _ in several), layout, words))

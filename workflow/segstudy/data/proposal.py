@@ -30,7 +30,7 @@ from segstudy.data.name_groups import Groups, guess_groups
 from segstudy.data.object_sizes import object_card
 from segstudy.data.readers.discovery import few
 from segstudy.data.readers.registry import labels_of, reader_module
-from segstudy.data.value_maps import VOID, ZERO, meanings, order, scarce_zero, value_maps
+from segstudy.data.value_maps import VOID, ZERO, meanings, merged_values, order, scarce_zero, value_maps
 from segstudy.data.value_shapes import are_numbers, is_outline
 
 LOOKED_AT = 200  # images whose masks are decoded; more are sampled evenly
@@ -128,8 +128,10 @@ def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int)
         questions += asked
     for more, words, asked in (_orientation(samples), _empty(samples, reader, files, len(labelled))):
         keys, said, questions = keys | more, said | words, questions + asked
-    mixed = "" if value_maps(samples) else some_look_inverted(samples, labels)
-    said |= {"masks": mixed} if mixed else {}
+    mixed = (
+        [] if value_maps(samples) else [*filter(None, (some_look_inverted(samples, labels), merged_values(samples)))]
+    )
+    said |= {"masks": "; ".join(mixed)} if mixed else {}
     labels = labels_of(reader, **{key: value for key, value in (keys | settings).items() if key != "exceptions"})
     return Proposal(
         reader=reader,
@@ -140,10 +142,10 @@ def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int)
         keys=keys,
         said=said,
         questions=tuple(questions),
-        groups=None if (rows["group"] != "").any() or reader not in WITH_LAYOUT else guess_groups(list(rows["sample"])),
+        groups=_guessed(reader, files, layout, rows),
         foreground=tuple(labels.foreground),
         objects=object_card(chosen, files, labels),
-        repairs=(*([mixed] if mixed else []), *rows.attrs.get("repairs", [])),
+        repairs=(*mixed, *rows.attrs.get("repairs", [])),
         problems=tuple(f"{s}: {text}" for s, text in zip(samples["sample"], samples["problem"], strict=True) if text),
     )
 
@@ -158,6 +160,20 @@ def _rows(reader: str, files: Path, layout: Layout, threads: int) -> tuple[pd.Da
         reading = configured(channels=first.keys["channels"])
         rows = build_index(reader, files, layout=layout, reading=reading, dataset="images", threads=threads)
         return rows, [Question(f"{error.what[0].upper()}{error.what[1:]}.", (first, grey))]
+
+
+def _guessed(reader: str, files: Path, layout: Layout, rows: pd.DataFrame) -> Groups | None:
+    """Return the groups that names tell, as the reader finds them; None where it finds none, or knows them already."""
+    if (rows["group"] != "").any() or reader not in WITH_LAYOUT:
+        return None
+    titles = rows["title"] if "title" in rows else rows["sample"]
+    found = guess_groups(list(titles.where(titles != "", rows["sample"])))
+    try:
+        told = layout.model_copy(update={"group_pattern": found.pattern}) if found else layout
+        read = reader_module(reader).index(files, told)["group"] if found else ()
+    except StudyError:  # of names that a subset was put before
+        return None
+    return found and found._replace(sizes=Counter(read))
 
 
 def _called_void(classes: Mapping[str, Any]) -> str | list[str] | None:

@@ -149,8 +149,8 @@ def annotation_files(
 
 
 def any_file(root: Path, suffix: str, looks: Callable[[Path], bool], most: int = 20) -> bool:
-    """Return whether one of the first files of a folder, at most two levels down, looks right."""
-    for folder in folders(root, 2):
+    """Return whether one of the first files of a folder, at most three levels down, looks right."""
+    for folder in folders(root, 3):
         with suppress(OSError), os.scandir(folder) as entries:  # a folder may hold 100,000 images
             named = (Path(entry.path) for entry in entries if entry.name.casefold().endswith(suffix))
             if any(looks(path) for _, path in zip(range(most), named, strict=False)):

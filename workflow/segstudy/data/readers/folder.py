@@ -30,8 +30,10 @@ from segstudy.data.readers.folder_layout import (
 )
 from segstudy.data.readers.folder_pairs import SUFFIXES, Affixes, pair
 from segstudy.data.readers.folder_table import find_table, says, tables_not_read, with_table
-from segstudy.data.readers.left_out import files_not_read, folders_not_read, yolo_labels
+from segstudy.data.readers.left_out import files_not_read, folders_not_read
+from segstudy.data.readers.other_labels import other_labels
 from segstudy.data.readers.sample_names import named
+from segstudy.data.readers.subset_hints import subsets_not_read
 from segstudy.data.readers.table_file import read_table
 
 TITLE = "a folder of images and masks"
@@ -45,9 +47,12 @@ def recognises(root: Path) -> bool:
     """Return whether `root` holds images with masks of the same names, and no data set that has its own reader."""
     if _other_reader(root):
         return False
-    for _, base in bases(top_of(root, Layout()), Layout()):
+    parts = bases(top_of(root, Layout()), Layout())
+    for subset, base, _, _ in parts:
         images, masks = (place(base, kind, Layout()) for kind in ("images", "masks"))
         names = {path.stem for path in pictures(images)}
+        if len(names) == 1 and len(parts) > 1 and not subset and pictures(masks):  # a folder for each image
+            return True
         if masks and any(folder.name in names and pictures(folder) for folder in subfolders(masks)):
             return True
         for path in pictures(masks):
@@ -83,7 +88,8 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
     if other:
         repairs.append(f"this looks like {other}, which has a reader of its own that knows more of it than names tell")
     repairs += _left_out(rows, top, root, layout, path)
-    repairs += tables_not_read(root, top, [base for _, base in bases(top, layout)], path)
+    repairs += tables_not_read(root, top, [part.base for part in bases(top, layout)], path)
+    repairs += subsets_not_read(rows, root, path)
     set_groups(rows, layout, root)
     repairs += _ungrouped(rows)
     return frame(named(by_page(rows, root) if layout.pages else rows, repairs), repairs)
@@ -92,24 +98,21 @@ def index(root: Path, layout: Layout | None = None) -> pd.DataFrame:
 def _listed(root: Path, top: Path, layout: Layout, repairs: list[str], masks_needed: bool) -> list[dict[str, str]]:
     """Return a row for each image in the folders, with what its name tells."""
     rows = []
-    subset_folders = bases(top, layout)
+    parts = bases(top, layout)
     repairs += no_subset(top, layout)
-    for subset, base in subset_folders:
-        folder, masks = place(base, "images", layout), place(base, "masks", layout)
+    repairs += not_used(parts, root) if masks_needed else []
+    for subset, base, inside, star in parts:
+        folder, masks = place(base, "images", inside), place(base, "masks", inside)
         if folder is None:
             continue
         if masks is None and masks_needed and subset not in ("test", "unlabelled"):
-            raise no_folder(base, "masks", layout)
-        strange = not_used(base, layout) if masks_needed else []
-        if strange:  # masks are often not what is called so: DRIVE's `mask` is the field of view
-            names = few(relative(other, root) for other in strange)
-            repairs.append(f"masks are those in {relative(masks, root) or 'no folder'}; nobody looks into {names}")
-        before = f"{readable(base.name)}/" if len(subset_folders) > 1 and not subset else ""
-        for inner in image_folders(folder, _others(base, folder, layout)):
+            raise no_folder(base, "masks", inside)
+        before = f"{readable(star or base.name)}/" if star or (len(parts) > 1 and not subset and base != top) else ""
+        for inner in image_folders(folder, _others(base, folder, inside)):
             below = inner.relative_to(folder)
             start = "" if inner == folder else f"{readable(below.as_posix())}/"
-            in_folder = _in_one_folder(inner, base, below, root, layout, repairs)
-            if len(subset_folders) > 1 and not subset and len(in_folder) == 1:
+            in_folder = _in_one_folder(inner, base, below, root, inside, repairs)
+            if len(parts) > 1 and not subset and len(in_folder) == 1:
                 before = _alone(in_folder, base, masks, root, before)
             for name, row in in_folder.items():
                 rows.append({"sample": f"{before}{start}{name}", "official_subset": subset, **row})
@@ -133,7 +136,7 @@ def _check_annotators(rows: list[dict[str, str]], top: Path, layout: Layout, roo
     for number, (folder, suffix) in enumerate(layout.annotators, start=2):
         if any(row.get("second_mask" if number == 2 else f"mask_{number}") for row in rows):
             continue
-        known = [p.name for _, base in bases(top, layout) for p in subfolders(base)]
+        known = [p.name for part in bases(top, layout) for p in subfolders(part.base)]
         near = nearest(folder, known) if folder and folder not in known else ""
         raise StudyError(
             f"no image has a mask of annotator {number}: folder {folder or 'of the masks'}, suffix "
@@ -203,8 +206,9 @@ def _inner(folder: Path | None, below: Path) -> Path | None:
 
 def _places(root: Path, top: Path, layout: Layout) -> dict[str, list[Path]]:
     """Return the folders in which a table's files of each kind are looked for."""
-    by_role = {kind: [p for _, b in bases(top, layout) if (p := place(b, kind, layout))] for kind in NAMES}
-    further = [p for _, base in bases(top, layout) for p in annotator_places(base, layout) if p]
+    parts = bases(top, layout)
+    by_role = {kind: [p for part in parts if (p := place(part.base, kind, part.layout))] for kind in NAMES}
+    further = [p for part in parts for p in annotator_places(part.base, part.layout) if p]
     by_role["further_masks"] = [*further, *by_role["masks"]]
     return {kind: list(dict.fromkeys((root, top, *folders))) for kind, folders in by_role.items()}
 
@@ -216,13 +220,13 @@ def _left_out(rows: list[dict[str, str]], top: Path, root: Path, layout: Layout,
     inside = {file.parent for file in used}
     inside |= {above for folder in inside for above in folder.parents}
     said = []
-    for _, base in bases(top, layout):
-        images = place(base, "images", layout)
-        of_kinds = (place(base, kind, layout) for kind in NAMES)
-        for folder in dict.fromkeys([images, *of_kinds, *annotator_places(base, layout)]):
+    for _, base, own, _ in bases(top, layout):
+        images = place(base, "images", own)
+        of_kinds = (place(base, kind, own) for kind in NAMES)
+        for folder in dict.fromkeys([images, *of_kinds, *annotator_places(base, own)]):
             if folder is None:
                 continue
-            besides = _others(base, folder, layout)
+            besides = _others(base, folder, own)
             inner = image_folders(folder, besides)
             said += [line for one in inner for line in files_not_read(one, table)]
             said += folders_not_read(folder, [*inner, *besides], inside, root)
@@ -231,7 +235,7 @@ def _left_out(rows: list[dict[str, str]], top: Path, root: Path, layout: Layout,
                 said.append(f"{folder.name}: no image is called like these, left out: {few(unpaired)}")
             elif unpaired and (layout.image_prefix or layout.image_suffix):
                 said.append(f"{folder.name}: left out, no name of an image or a mask: {few(unpaired)}")
-    return said
+    return list(dict.fromkeys(said))
 
 
 def set_groups(rows: list[dict[str, str]], layout: Layout, root: Path) -> None:
@@ -275,15 +279,10 @@ def _other_reader(root: Path) -> str:
 
 
 def _nothing_pairs(rows: list[dict[str, str]], top: Path, root: Path, layout: Layout) -> StudyError:
-    masks = [p for _, base in bases(top, layout) if (p := place(base, "masks", layout))]
+    masks = [p for part in bases(top, layout) if (p := place(part.base, "masks", part.layout))]
     files = [path.name for folder in masks for path in pictures(folder)]
-    if not files and (label := yolo_labels(top)):
-        return StudyError(
-            "the labels are text files of YOLO, a line for each object, which are not read",
-            where=label,
-            allowed="masks, or annotations of COCO, LabelMe, CVAT, Label Studio",
-            remedy="export the project in one of these formats (most tools write COCO): outlines, not boxes alone",
-        )
+    if not files and (other := next(filter(None, map(other_labels, masks or [top])), None)):
+        return other
     not_read = "".join(f"; {said}" for folder in masks for said in files_not_read(folder)) if not files else ""
     return StudyError(
         f"no mask is called like an image: images are {few(Path(row['image']).name for row in rows[:3])}, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from segstudy.config.layout import Layout
@@ -10,6 +10,7 @@ from segstudy.core.errors import StudyError, nearest
 from segstudy.data.images.read import SUFFIXES
 from segstudy.data.readers.annotation_files import subset_in
 from segstudy.data.readers.discovery import few, folders, has_pictures, pictures, plain, relative, subfolders
+from segstudy.data.readers.folder_parts import WORDS, Part, parts, without_masks
 
 PLACES = (
     "images/*, masks/* (same name, or the name and _mask), optional rois/*, optional samples.csv; or these in folders "
@@ -20,12 +21,6 @@ NAMES = {
     "images": ("images", "image", "imgs", "img"),
     "masks": ("masks", "mask", "labels", "label", "annotations", "groundtruth", "gt", "segmentations", "segmentation"),
     "rois": ("rois", "roi"),
-}
-_HALVES = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-    "unlabelled": ("unlabelled", "unlabeled"),
 }
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
 DEPTH = 4  # levels of folders within the folder of the images
@@ -39,31 +34,33 @@ def top_of(root: Path, layout: Layout) -> Path:
     return below[0] if len(below) == 1 else root
 
 
-def bases(top: Path, layout: Layout) -> list[tuple[str, Path]]:
-    """Return (official subset, folder) of each folder in which images and masks lie."""
+def bases(top: Path, layout: Layout) -> list[Part]:
+    """Return each place in which images and masks lie, with its official subset."""
+    if layout.patterned and (found := parts(top, layout)):
+        return found
     if place(top, "images", layout):
-        return [("", top)]
+        return [Part("", top, layout)]
     below = subfolders(top)
     halves = {plain(folder.name): folder for folder in below}
-    subset_folders = [(subset, halves[name]) for subset, names in _HALVES.items() for name in names if name in halves]
+    subset_folders = [(subset, halves[name]) for subset, names in WORDS.items() for name in names if name in halves]
     subset_folders = [(subset, folder) for subset, folder in subset_folders if place(folder, "images", layout)]
     if subset_folders:
-        return subset_folders
-    parts = [("", p) for p in below if place(p, "images", layout) and place(p, "masks", layout)]
-    told = [subset_in(p.name) for _, p in parts]  # Train_Folder, Val_Folder
-    if all(told) and len({*told}) == len(parts):
-        parts = [(subset, p) for subset, (_, p) in zip(told, parts, strict=True)]
-    return parts if len(parts) > 1 else []
+        return [Part(subset, folder, layout) for subset, folder in subset_folders]
+    inside = [p for p in below if place(p, "images", layout) and place(p, "masks", layout)]
+    told = [subset_in(p.name) for p in inside]  # Train_Folder, Val_Folder
+    if not (all(told) and len({*told}) == len(inside)):
+        told = [""] * len(inside)
+    return [Part(subset, p, layout) for subset, p in zip(told, inside, strict=True)] if len(inside) > 1 else []
 
 
 def no_subset(top: Path, layout: Layout) -> list[str]:
     """Return the sentence on folders with pictures that are left out beside subsets or patients' folders."""
-    used = [folder for _, folder in bases(top, layout)]
-    if not used or used == [top]:
-        return []
+    used = [part.base for part in bases(top, layout)]
+    if not used or top in used:
+        return without_masks(top, layout) if layout.patterned else []
     others = [folder for folder in subfolders(top) if folder not in used and has_pictures(folder)]
     names = few(relative(folder, top) for folder in others)
-    subsets = ", ".join(_HALVES)
+    subsets = ", ".join(WORDS)
     return [f"left out, not called {subsets} or without a folder of images in them: {names}"] if others else []
 
 
@@ -90,20 +87,31 @@ def image_folders(folder: Path, besides: Collection[Path] = ()) -> list[Path]:
     return [p for p in below if pictures(p)]
 
 
-def not_used(base: Path, layout: Layout) -> list[Path]:
-    """Return the folders beside images and masks that hold pictures that are not read."""
-    places = [*(place(base, kind, layout) for kind in NAMES), *annotator_places(base, layout)]
-    used = [inner for folder in places if folder for inner in (folder, *image_folders(folder))]
-    used += [above for folder in used for above in folder.parents]
-    return [folder for folder in subfolders(base) if folder not in used and has_pictures(folder)]
+def not_used(parts: Sequence[Part], root: Path) -> list[str]:
+    """Return a sentence for each place whose folders beside images and masks hold pictures that are not read.
+
+    Masks are often not what is called so: DRIVE's `mask` is the field of view.
+    """
+    said = []
+    for base in dict.fromkeys(part.base for part in parts):
+        layouts = [part.layout for part in parts if part.base == base]
+        places = [place(base, kind, layout) for layout in layouts for kind in NAMES]
+        places += [folder for layout in layouts for folder in annotator_places(base, layout)]
+        used = {inner for folder in places if folder for inner in (folder, *image_folders(folder))}
+        used |= {above for folder in used for above in folder.parents}
+        strange = [folder for folder in subfolders(base) if folder not in used and has_pictures(folder)]
+        if strange:
+            masks = few(relative(p, root) for layout in layouts if (p := place(base, "masks", layout)))
+            names = few(relative(folder, root) for folder in strange)
+            said.append(f"masks are those in {masks or 'no folder'}; nobody looks into {names}")
+    return said
 
 
 def no_folder(base: Path, kind: str, layout: Layout, looks: str = "") -> StudyError:
     """Return the error about a folder of images or masks that is not there, or empty."""
     given: str | None = getattr(layout, kind)
     known = [folder.name for folder in subfolders(base)]
-    packed = [path.name for path in base.iterdir() if path.suffix.casefold() in _ARCHIVES]
-    looks += f"; {few(packed)} is packed: unpack it" if packed else ""
+    looks += packed(base)
     folder_there = place(base, kind, layout)
     if folder_there:
         return StudyError(
@@ -116,3 +124,9 @@ def no_folder(base: Path, kind: str, layout: Layout, looks: str = "") -> StudyEr
         allowed=PLACES,
         remedy=f"name the folder of the {kind} by layout.{kind}, or each file in a column '{kind[:-1]}' of samples.csv",
     )
+
+
+def packed(base: Path) -> str:
+    """Return the half sentence on archives in a folder, which are not looked into; "" where there are none."""
+    names = [path.name for path in base.iterdir() if path.suffix.casefold() in _ARCHIVES]
+    return f"; {few(names)} is packed: unpack it" if names else ""

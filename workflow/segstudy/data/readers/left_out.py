@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from segstudy.core.names import spelled
@@ -13,7 +11,6 @@ from segstudy.data.images.read import SUFFIXES
 from segstudy.data.readers.discovery import counted, few, folders, has_pictures, in_circle, relative, subfolders
 
 HEIC = (".heic", ".heif")
-_LABEL = re.compile(rb"\d+( +([01]|[01]?\.\d+|\d(\.\d+)?e-\d+)){4,}")
 OF_THE_SYSTEM = ("thumbs.db", "desktop.ini")  # no person has put them there
 
 
@@ -54,18 +51,6 @@ def files_not_read(folder: Path, table: Path | None = None) -> list[str]:
         number = counted(unknown, "file")
         said.append(f"{folder.name}: {number} left out, no image format that is read ({endings}): {names}")
     return said
-
-
-def yolo_labels(root: Path) -> Path | None:
-    """Return the first file below `root` with YOLO's labels: lines of a class's number and four shares or more."""
-    for folder in folders(root, 3):
-        with os.scandir(folder) as entries:
-            texts = [Path(entry.path) for entry in entries if entry.name.casefold().endswith(".txt")]
-        for path in sorted(texts)[:20]:  # those of images without an object are empty
-            with suppress(OSError), path.open("rb") as file:
-                if _LABEL.fullmatch(file.readline(100_000).strip()):
-                    return path
-    return None
 
 
 def folders_not_read(folder: Path, used: Sequence[Path], above: Collection[Path], root: Path) -> list[str]:
