@@ -99,7 +99,7 @@ TABLES = {
     "class_dict.csv": ("name, r, g, b\nVoid,0,0,0\nSky,128,128,128\nSide walk,0,128,192\nCar,64,0,128\n", OF_COLOURS),
     "label_colors.txt": ("0 0 0\t\tVoid\n128 128 128\t\tSky\n0 128 192\tSide walk\n64 0 128\tCar\n", OF_COLOURS),
     "x/labelmap.txt": (
-        "# label:color_rgb:parts:actions\nbackground:0,0,0::\nSky:128,128,128::\nSide walk:0,128,192::\nCar:64,0,128::\n",
+        "# label:color_rgb\nbackground:0,0,0::\nSky:128,128,128::\nSide walk:0,128,192::\nCar:64,0,128::\n",
         {"background": "#000000", **OF_COLOURS},
     ),
     "_classes.csv": (
@@ -621,6 +621,7 @@ def test_a_damaged_picture_is_named_as_it_lies_in_the_folder(here, capsys, damag
 
 def test_a_class_that_is_none_by_its_name_is_void_and_an_empty_image_is_declared(here, capsys):
     def renamed(content):
+        content["categories"][1]["name"] = "cell" * 40  # longer than a name of files may be
         content["categories"][2]["name"] = "Don't care"
         content["annotations"] = [a for a in content["annotations"] if a["image_id"] == 1 and not a["iscrowd"]]
 
@@ -633,7 +634,7 @@ def test_a_class_that_is_none_by_its_name_is_void_and_an_empty_image_is_declared
     code, said = init(capsys, root)
     text, dataset, study = written(here, "crowd")
     assert code == 0 and dataset["ignore"] == "Don_t_care" and "ignore: by its name no class" in said
-    assert study.datasets["crowd"].ignore == [2, 255] and study.datasets["crowd"].classes == {"cell": 1}
+    assert study.datasets["crowd"].ignore == [2, 255] and study.datasets["crowd"].classes == {("cell" * 40)[:90]: 1}
     (exception,) = dataset["exceptions"]
     assert exception["kind"] == "mask_constant" and exception["samples"] == ["im_2"]
     assert "1 of 2 images hold no object. Not labelled yet?" in text

@@ -215,6 +215,26 @@ def test_files_with_another_object_value_each_are_found(tmp_path):
     assert found.samples == ("s0", "s1")
 
 
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ((128, 255), "128 in 2, 255 in 1 of them; all are object. If they are classes, say"),
+        ((1, 255), ""),
+        ((254, 255), ""),
+        (((255, 0, 0), (0, 255, 0)), "classes: {class_00ff00: '#00ff00', class_ff0000: '#ff0000'}"),
+    ],
+)
+def test_values_that_are_never_together_are_said_to_be_one_object(tmp_path, caplog, values, told):
+    """Of classes, of which each image has one, nothing else would tell."""
+    masks = [np.asarray(DISC[..., None] * np.asarray(values[n % 2]), np.uint8).squeeze() for n in range(3)]
+    index, samples = samples_of(tmp_path, *masks)
+    warnings = check_images(samples, index, labels=CELL)["warnings"]
+    assert bool(warnings) == bool(told) and told in "".join(warnings)
+    assert bool(told) == ("masks hold one value beside 0, and not the same" in caplog.text)
+    index, samples = samples_of(tmp_path, *masks, labels=CELL._replace(above_zero=True))
+    assert not check_images(samples, index, labels=CELL)["warnings"]
+
+
 @pytest.mark.parametrize("name", MAPS)
 def test_above_zero_all_but_the_background_is_object(tmp_path, name):
     mask, _ = MAPS[name]

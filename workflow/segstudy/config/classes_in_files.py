@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from segstudy.config.base import LONGEST_NAME
 from segstudy.config.class_names import BACKGROUND, MEAN
 from segstudy.config.layout import Layout
 from segstudy.config.readers import CLASSES_IN_FILES
@@ -81,6 +82,7 @@ def proposed(module: Any, root: Path) -> dict[str, Any]:
 def class_name(name: str, value: int | str) -> str:
     """Return the name of a class in a file as one that tables and files can have."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("_.-")
+    plain = plain if len(plain) <= LONGEST_NAME else plain[: LONGEST_NAME - 10]  # room for a number behind it
     return f"class_{str(value).strip('#')}" if not plain or plain == MEAN else plain
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from segstudy.config.class_names import BACKGROUND
 from segstudy.config.classes_in_files import class_name
 from segstudy.data.readers.annotation_files import read_text
 from segstudy.data.readers.discovery import folders, relative
+from segstudy.data.value_maps import parsed
 
 DEPTH = 3  # levels of folders below the root that are looked into
 LARGEST = 100_000  # bytes of such a table
@@ -38,13 +39,14 @@ def called_void(classes: Mapping[str, Any]) -> list[str]:
     return names if len(names) < len(classes) else []
 
 
-def class_table(root: Path, seen: Collection[str]) -> tuple[str, dict[str, Any]] | None:
+def class_table(root: Path, masks: Iterable[object]) -> tuple[str, dict[str, Any]] | None:
     """Return the table that names all values of the masks, and the keys of a data set's block after it.
 
     Args:
         root: of the data set.
-        seen: values or colours in the masks, as the config spells them.
+        masks: values of each mask, as in the column `mask_counts` of samples.csv; empty for those that were not counted.
     """
+    seen = {value for text in masks if isinstance(text, str) for value in parsed(text)}
     for folder in folders(root, DEPTH):
         for path in sorted(folder.iterdir()):
             if (
@@ -53,7 +55,7 @@ def class_table(root: Path, seen: Collection[str]) -> tuple[str, dict[str, Any]]
                 and path.is_file()
             ):
                 named = _read(path) if path.stat().st_size <= LARGEST else {}
-                if named and {*seen} <= {*named}:
+                if named and seen <= {*named}:
                     return relative(path, root), _keys(named)
     return None
 

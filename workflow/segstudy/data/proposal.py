@@ -31,13 +31,12 @@ from segstudy.data.name_groups import Groups, guess_groups
 from segstudy.data.object_sizes import object_card
 from segstudy.data.readers.discovery import few
 from segstudy.data.readers.registry import labels_of, reader_module
-from segstudy.data.value_maps import VOID, ZERO, meanings, order, parsed, scarce_zero, value_maps
+from segstudy.data.value_maps import VOID, ZERO, meanings, merged_values, order, parsed, scarce_zero, value_maps
 from segstudy.data.value_shapes import are_numbers, is_outline
 
 LOOKED_AT = 200  # images whose masks are decoded; more are sampled evenly
 MOST_CLASSES = 24
 SHOWN = 12  # values that a sentence names
-_ON_VALUES = "The masks hold"  # begins a question on what they mean
 
 
 class Option(NamedTuple):
@@ -129,8 +128,10 @@ def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int)
         questions += asked
     for more, words, asked in (_orientation(samples), _empty(samples, reader, files, len(labelled))):
         keys, said, questions = keys | more, said | words, questions + asked
-    mixed = "" if value_maps(samples) else some_look_inverted(samples, labels)
-    said |= {"masks": mixed} if mixed else {}
+    mixed = (
+        [] if value_maps(samples) else [*filter(None, (some_look_inverted(samples, labels), merged_values(samples)))]
+    )
+    said |= {"masks": "; ".join(mixed)} if mixed else {}
     labels = labels_of(reader, **{key: value for key, value in (keys | settings).items() if key != "exceptions"})
     return Proposal(
         reader=reader,
@@ -144,7 +145,7 @@ def _propose(root: Path, files: Path, reader: str, layout: Layout, threads: int)
         groups=_guessed(reader, files, layout, rows),
         foreground=tuple(labels.foreground),
         objects=object_card(chosen, files, labels),
-        repairs=(*([mixed] if mixed else []), *rows.attrs.get("repairs", [])),
+        repairs=(*mixed, *rows.attrs.get("repairs", [])),
         problems=tuple(f"{s}: {text}" for s, text in zip(samples["sample"], samples["problem"], strict=True) if text),
     )
 
@@ -178,9 +179,7 @@ def _guessed(reader: str, files: Path, layout: Layout, rows: pd.DataFrame) -> Gr
 def _by_table(root: Path, samples: pd.DataFrame, answer: Answer) -> Answer:
     """Return an answer on several values with the names that a table beside the masks has for them."""
     keys, _, asked = answer
-    seen = {value for text in samples["mask_counts"] if isinstance(text, str) for value in parsed(text)}
-    unnamed = "classes" in keys or any(question.text.startswith(_ON_VALUES) for question in asked)
-    found = class_table(root, seen) if unnamed else None
+    found = class_table(root, samples["mask_counts"]) if "classes" in keys or asked else None
     return (found[1], dict.fromkeys(found[1], f"named in {found[0]}"), []) if found else answer
 
 
@@ -242,7 +241,7 @@ def _meaning(labels: Labels, samples: pd.DataFrame, masks: Sequence[Path]) -> An
     if maps and 2 * len(maps.samples) < len(samples):
         known = {"kind": "mask_of_values", "reason": "black and white with soft edges or noise, cut at half"}
         options.append(Option({"exceptions": [known]}, "what is brighter than half is object; other values are noise"))
-    return {}, {}, [Question(f"{_ON_VALUES} {spelt}. What do they mean?", tuple(options))]
+    return {}, {}, [Question(f"The masks hold {spelt}. What do they mean?", tuple(options))]
 
 
 def _orientation(samples: pd.DataFrame) -> Answer:

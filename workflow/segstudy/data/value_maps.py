@@ -14,6 +14,7 @@ ZERO = {"0", "#000000"}
 VOID = ("255", "65535", "#e0e0c0")  # what tools write where nothing is to count: in 8 bits, in 16, VOC's colour
 SCARCE = 0.1  # share of the pixels below which 0 may well be no background
 HALF = 127  # values up to this one are background in masks that are cut at half
+WHITE = 230  # from this value on, greys are one white as several programs write it
 
 Counts = dict[str, int]  # pixels of each value of a mask, the value as it is spelt in the config
 
@@ -58,6 +59,28 @@ def value_maps(samples: pd.DataFrame) -> ValueMaps | None:
         return None
     distinct = int(pd.to_numeric(samples["mask_values"], errors="coerce")[samples["sample"].isin(maps)].max())
     return ValueMaps(tuple(maps), _text([known[sample] for sample in maps], distinct))
+
+
+def merged_values(samples: pd.DataFrame) -> str:
+    """Return a sentence where masks hold 0 and one other value each, not all the same, and each is read as object.
+
+    Classes of which an image has one look so; nothing is wrong where several programs have drawn one kind of objects.
+
+    Args:
+        samples: as for `value_maps`, which has found nothing.
+    """
+    known = [parsed(text) for text in samples["mask_counts"] if isinstance(text, str) and text]
+    pairs = [counts for counts in known if len(counts) == 2 and ZERO & counts.keys()]
+    files = Counter(value for counts in pairs for value in counts if value not in ZERO)
+    white = {value for value in files if value == "1" or (value.isdecimal() and int(value) >= WHITE)}
+    if len(files) - len(white) + bool(white) < 2:
+        return ""
+    values = sorted(files, key=order)
+    said = ", ".join(f"{value} in {files[value]}" for value in values[:SHOWN]) + (", ..." if values[SHOWN:] else "")
+    return (
+        f"masks hold one value beside 0, and not the same: {said} of them; all are object. If they are classes, say "
+        f"{_yaml({'classes': _classes(values[:SHOWN])})}"
+    )
 
 
 def parsed(text: str) -> Counts:

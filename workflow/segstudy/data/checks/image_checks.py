@@ -17,7 +17,7 @@ from segstudy.config.datasets import DeclaredException
 from segstudy.data.checks.findings import Finding, apply_exceptions, check_same_samples
 from segstudy.data.images.label_map import Labels, looks_inverted, some_look_inverted, spelt
 from segstudy.data.inspect_files import VOID_COLUMN
-from segstudy.data.value_maps import value_maps
+from segstudy.data.value_maps import merged_values, value_maps
 
 IMAGE_KINDS = (
     *("unreadable", "size_mismatch", "mask_not_binary", "mask_of_values", "no_class_values", "unknown_label"),
@@ -57,9 +57,9 @@ def check_images(
         findings.append(Finding("mask_of_values", *maps))
     record = apply_exceptions(findings, exceptions, IMAGE_KINDS, dataset)
     inverted = looks_inverted(samples, labels) or some_look_inverted(samples, labels)
-    if inverted:
-        logger.warning("%s: %s", dataset, inverted)
-        record["warnings"].append(inverted)
+    for warning in filter(None, (inverted, "" if maps else merged_values(samples))):
+        logger.warning("%s: %s", dataset, warning)
+        record["warnings"].append(warning)
     void = int((samples[VOID_COLUMN] > 0).sum()) if labels.void else 0
     record |= {"void": {"values": spelt(labels.void), "images": void}} if void else {}
     return record | {"images": len(index)}

@@ -7,6 +7,7 @@ first is read. A file that cannot be read to its last pixel is an error, never a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,10 +57,13 @@ def files_of(path: str | Path) -> list[Path]:
     if not str(path).endswith("*"):
         return [Path(path)]
     path = locate(path).file
-    start = path.name[:-1]
-    siblings = path.parent.iterdir() if path.parent.is_dir() else iter(())
-    named = [p for p in siblings if p.name.startswith(start) and p.name[0] != "." and p.suffix.casefold() in SUFFIXES]
-    return sorted(named)
+    start, folder = path.name[:-1], path.parent
+    names = os.listdir(folder) if folder.is_dir() else []  # they may be those of all images: no path is made of each
+    return sorted(
+        folder / name
+        for name in names
+        if name.startswith(start) and name[0] != "." and os.path.splitext(name)[1].casefold() in SUFFIXES
+    )
 
 
 def image_size(path: str | Path, reading: Reading = AS_STORED) -> tuple[int, int]:

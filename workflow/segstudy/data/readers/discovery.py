@@ -54,9 +54,17 @@ def in_circle(folder: Path) -> bool:
 def subfolders(folder: Path) -> list[Path]:
     """Return the visible folders in `folder`, sorted; none where it may not be entered."""
     try:
-        return sorted(p for p in folder.iterdir() if not p.name.startswith((".", "__MACOSX")) and p.is_dir())
+        with os.scandir(folder) as entries:
+            return sorted(
+                folder / e.name for e in entries if not e.name.startswith((".", "__MACOSX")) and _is_folder(e)
+            )
     except PermissionError:
         return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder, or a link to one; without a look at each of 100,000 files."""
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
 
 
 def child(folder: Path, *names: str) -> Path | None:
@@ -101,8 +109,10 @@ def pictures(folder: Path | None) -> list[Path]:
     """Return the visible image files directly in `folder`, in natural order; none where there is no folder."""
     if folder is None:
         return []
-    paths = [p for p in folder.iterdir() if p.suffix.casefold() in SUFFIXES and not p.name.startswith(".")]
-    return sorted((p for p in paths if p.is_file()), key=lambda p: natural(p.name))
+    with os.scandir(folder) as entries:
+        named = [e for e in entries if os.path.splitext(e.name)[1].casefold() in SUFFIXES and e.name[0] != "."]
+        names = [e.name for e in named if (os.path.isfile(e.path) if e.is_symlink() else e.is_file())]
+    return [folder / name for name in sorted(names, key=natural)]
 
 
 def has_pictures(folder: Path) -> bool:
