@@ -342,6 +342,30 @@ def test_folders_of_patients_are_looked_at_once(tmp_path, monkeypatch):
     assert len(build_index("folder", tmp_path, layout=layout)) == 24
 
 
+def test_masks_of_two_people_in_folders_of_patients(tmp_path):
+    for i in range(3):
+        write(tmp_path / f"p{i}/pics/a.png", np.random.default_rng(i).integers(0, 255, (*SIZE, 3)))
+        for person in (1, 2):
+            write(tmp_path / f"p{i}/rater_{person}/a.png", moved(person))
+    ((_, layout, words),) = layouts(tmp_path)
+    assert layout.model_dump(exclude_defaults=True) == {
+        "images": "pics",
+        "masks": "rater_1",
+        "annotator_masks": ["rater_2"],
+    }
+    assert words == "images in pics, masks in rater_1, rater_2, in each of 3 folders"
+    assert list(build_index("folder", tmp_path, layout=layout)["second_mask"]) == [
+        f"p{i}/rater_2/a.png" for i in range(3)
+    ]
+
+
+def test_names_of_hashes_are_not_compared_each_with_each(tmp_path):
+    names = {tmp_path / part: [f"{part}{n:04x}x{n}" for n in range(5000)] for part in "ab"}
+    asked = []
+    assert find_layout._prefixed(tmp_path, names, lambda *name: asked.append(name)) == []
+    assert len(asked) <= find_layout.PREFIXES**2
+
+
 def test_a_nearer_picture_of_the_same_name_hides_no_images(tmp_path):
     """Drawings of the masks upon the images lie beside the masks: which of both the images are, nobody can know."""
     folder(tmp_path, [squares(255)] * 4, images="photos", labels="seg/drawn")

@@ -278,6 +278,22 @@ def test_yolos_labels_are_called_what_they_are(places, tmp_path):
     assert str(caught.value.where).endswith("b.txt") and "COCO" in caught.value.remedy
 
 
+def test_what_is_wrong_in_an_annotation_file_is_said_with_its_place(tmp_path):
+    formats.cvat(tmp_path / "cvat")
+    path = tmp_path / "cvat" / "annotations.xml"
+    path.write_text(path.read_text().replace(' width="32"', "", 1))
+    message = refused("cvat", tmp_path / "cvat", tmp_path / "1")
+    assert f"<image> 'im_1.png' has no number 'width' where: {path}" in message
+    formats.label_studio(tmp_path / "label_studio")
+    path = tmp_path / "label_studio" / "project-1.json"
+    path.write_text(path.read_text().replace('["cell"]', '["cell", "nucleus"]'))
+    assert f"no label, or several where: {path}, task 1" in refused("label_studio", path.parent, tmp_path / "2")
+    path = tmp_path / "labelme" / "a.json"
+    write_labelme(path, ("polygon", SQUARE), imageData="AAAA", imageHeight=None)
+    message = refused("labelme", path.parent, tmp_path / "3")
+    assert f"no picture that can be read: it is no image where: {path}, imageData" in message
+
+
 def test_cvat_for_video_is_called_what_it_is(tmp_path):
     formats.cvat(tmp_path)
     (tmp_path / "annotations.xml").write_text(

@@ -124,7 +124,7 @@ def _drawn(reader: str, root: Path, layout: Layout, folder: Path) -> tuple[list[
     if overlaps:
         repairs.append(
             f"shapes of different classes overlap in {len(overlaps)} of {len(rows)} images (up to "
-            f"{max(overlaps):.1%} of the pixels); which one is on top: docs/own-data.md"
+            f"{max(overlaps):.1%} of the pixels); which one is on top: docs/annotation-formats.md"
         )
     if lost:
         repairs.append(f"shapes that draw no pixel, because they are empty or thinner than one, in: {few(lost)}")

@@ -12,7 +12,7 @@ from segstudy.config.layout import Layout
 from segstudy.config.readers import READERS
 from segstudy.core.errors import StudyError
 from segstudy.data.find_annotators import annotators
-from segstudy.data.find_pairs import LEAST, Looks, Pairings, in_trees, own_masks, pairings, with_endings
+from segstudy.data.find_pairs import LEAST, Looks, Pairings, Way, in_each, in_trees, own_masks, pairings, with_endings
 from segstudy.data.find_parts import in_parts
 from segstudy.data.images.mask_values import FEW
 from segstudy.data.images.read_masks import read_mask
@@ -24,6 +24,7 @@ from segstudy.data.readers.registry import reader_module
 
 DEPTH = 5  # levels of folders below the root that are looked into: IDRiD's masks lie in the fourth
 MOST = 12  # ways that are named
+PREFIXES = 200  # the most frequent ones, which are compared each with each
 LOOKED_AT = 3  # pictures of a folder that are decoded
 HALF_TONES = 0.2  # share of the pixels of a mask that may be neither dark nor bright
 _MASKS = re.compile(r"(?i)(?<![a-z])(masks?|labels?|annotations?|gt|ground ?truths?|segmentations?)(?![a-z])")
@@ -43,9 +44,9 @@ def layouts(root: Path) -> list[tuple[str, Layout, str]]:
     names = {folder: stems for folder, stems in names.items() if stems}
     looks = cache(_look_like_masks)
     pairs_of = pairings(root, names, looks)
-    several = _of_annotators(root, names, pairs_of, looks)
+    several = in_each(root, _of_annotators(root, names, pairs_of, looks))
     if several or plain:
-        return several[:MOST] or [("folder", Layout(), reader_module("folder").TITLE)]
+        return _best(several) or [("folder", Layout(), reader_module("folder").TITLE)]
     unlike = {folder: others for folder, others in pairs_of.items() if not _MASKS.search(folder.name)}
     pairs = _paired_folders(root, unlike, looks) + _beside_jpeg(root, names)
     pairs = pairs or _prefixed(root, names, looks) or _paired_folders(root, pairs_of, looks)
@@ -53,8 +54,13 @@ def layouts(root: Path) -> list[tuple[str, Layout, str]]:
     pairs = in_parts(root, in_trees(root, names, pairs))
     if not pairs:
         raise _no_way(root, names, looks)
-    best = max(count for count, _, _ in pairs)
-    return [("folder", layout, words) for count, layout, words in pairs if count == best][:MOST]
+    return _best(pairs)
+
+
+def _best(ways: Sequence[Way]) -> list[tuple[str, Layout, str]]:
+    """Return those that pair most images, as `layouts` does."""
+    best = max((count for count, _, _ in ways), default=0)
+    return [("folder", layout, words) for count, layout, words in ways if count == best][:MOST]
 
 
 def _no_way(root: Path, names: Mapping[Path, Sequence[str]], looks: Looks) -> StudyError:
@@ -73,10 +79,8 @@ def _no_way(root: Path, names: Mapping[Path, Sequence[str]], looks: Looks) -> St
     )
 
 
-def _of_annotators(
-    root: Path, names: Mapping[Path, Sequence[str]], pairs_of: Pairings, looks: Looks
-) -> list[tuple[str, Layout, str]]:
-    """Return what `layouts` does of folders, or endings of names, that are masks of several annotators."""
+def _of_annotators(root: Path, names: Mapping[Path, Sequence[str]], pairs_of: Pairings, looks: Looks) -> list[Way]:
+    """Return the ways with folders, or endings of names, that are masks of several annotators."""
     found = []
     for images, suffixes_in in pairs_of.items():
         places = {
@@ -103,11 +107,10 @@ def _of_annotators(
             words = f"images in {layout.images}, masks of {len(group)} annotators: "
             words += ", ".join(paths) if apart else f"{paths[0]}, named with {', '.join(endings)}"
             found.append((max(places[masks] for masks in group), layout, words))
-    best = max((count for count, _, _ in found), default=0)
-    return [("folder", layout, words) for count, layout, words in found if count == best]
+    return found
 
 
-def _paired_folders(root: Path, pairs_of: Pairings, looks: Looks) -> list[tuple[int, Layout, str]]:
+def _paired_folders(root: Path, pairs_of: Pairings, looks: Looks) -> list[Way]:
     """Return (pairs, layout, words) of every two folders whose files are called alike, and of suffixes in one.
 
     Suffixes that many names have are as many sets of masks, each as good as the largest: im1_disc beside im1_cup.
@@ -128,10 +131,11 @@ def _paired_folders(root: Path, pairs_of: Pairings, looks: Looks) -> list[tuple[
     return found
 
 
-def _prefixed(root: Path, names: Mapping[Path, Sequence[str]], looks: Looks) -> list[tuple[int, Layout, str]]:
+def _prefixed(root: Path, names: Mapping[Path, Sequence[str]], looks: Looks) -> list[Way]:
     """Return what `_paired_folders` does, of names that differ in what stands before a number: img_1, mask_1."""
     found = []
     groups = [(folder, *item) for folder, stems in names.items() for item in _by_prefix(stems).items()]
+    groups = sorted(groups, key=lambda group: -len(group[2]))[:PREFIXES]  # of hashes, each name has one of its own
     for images, image_prefix, numbers in groups:
         for masks, mask_prefix, others in groups:
             count = len(numbers & others) if image_prefix != mask_prefix else 0

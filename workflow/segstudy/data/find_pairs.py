@@ -192,24 +192,26 @@ def in_trees(root: Path, names: Mapping[Path, Sequence[str]], ways: Iterable[Way
     for alike in by_tree.values():
         joined = _joined(root, names, alike) if len(alike) > 1 else None
         found += [joined] if joined else alike
-    return _in_each(root, found)
+    return in_each(root, found)
 
 
-def _in_each(root: Path, ways: Iterable[Way]) -> list[Way]:
+def in_each(root: Path, ways: Iterable[Way]) -> list[Way]:
     """Return the ways, those joined to one that are folders of the same names in several: p1/pics and p1/truth."""
     alike: dict[tuple[str, ...], list[Way]] = {}
     for way in ways:
-        places = [Path(way[1].images or ".").parts, Path(way[1].masks or ".").parts]
-        depth = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*places, strict=False)))
-        inner = ["/".join(parts[depth:]) for parts in places]
-        layout = way[1].model_copy(update=dict(zip(("images", "masks"), inner, strict=True)))
+        layout = way[1]
+        paths = [Path(path or ".").parts for path in (layout.images, layout.masks, *layout.annotator_masks)]
+        depth = sum(1 for _ in takewhile(lambda parts: len({*parts}) == 1, zip(*paths, strict=False)))
+        images, *masks = inner = ["/".join(parts[depth:]) for parts in paths]
+        layout = layout.model_copy(update={"images": images, "masks": masks[0], "annotator_masks": masks[1:]})
         alike.setdefault((layout.model_dump_json(), *(() if all(inner) else (str(way[1]),))), []).append(way)
     found = []
     for (text, *_), several in alike.items():
         layout = Layout.model_validate_json(text)
         twice = len(several) > 1 and copies(root, (str(way[1].images) for way in several))
         if len(several) > 1 and not twice and len(bases(top_of(root, layout), layout)) == len(several):  # so reads it
-            words = f"images in {layout.images}, masks in {layout.masks}, in each of {len(several)} folders"
+            masks = [str(layout.masks), *layout.annotator_masks]
+            words = f"images in {layout.images}, masks in {', '.join(masks)}, in each of {len(several)} folders"
             words += "".join(f", {what} named with {end}" for what, end in _affixes(layout) if end)
             found.append((sum(count for count, _, _ in several), layout, words))
         else:

@@ -80,12 +80,16 @@ def opened(path: str | Path, drawn: bool = False) -> Iterator[Image.Image]:
     except PermissionError:
         raise no_permission(path) from None
     except UNREADABLE as error:
-        reason = "it is no image" if isinstance(error, UnidentifiedImageError) else str(error)
         raise StudyError(
-            f"the image cannot be read: {reason or type(error).__name__}",
+            f"the image cannot be read: {reason(error)}",
             where=path,
             remedy="get this file again from the source; it is cut off, damaged or not an image",
         ) from None
+
+
+def reason(error: Exception) -> str:
+    """Return why a picture cannot be read."""
+    return "it is no image" if isinstance(error, UnidentifiedImageError) else str(error) or type(error).__name__
 
 
 def no_permission(path: str | Path) -> StudyError:

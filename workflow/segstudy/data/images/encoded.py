@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segstudy.core.errors import StudyError
-from segstudy.data.images.decode import FORMATS, ORIENTATION, UNREADABLE, check_pixels
+from segstudy.data.images.decode import FORMATS, ORIENTATION, UNREADABLE, check_pixels, reason
 
 SUFFIXES = {
     **{"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "BMP": ".bmp", "GIF": ".gif", "PPM": ".ppm"},
@@ -44,7 +44,9 @@ def suffix_of(encoded: bytes, where: str | Path) -> str:
             check_pixels(image.width, image.height, where)
             return SUFFIXES[str(image.format)]
     except UNREADABLE as error:
-        raise StudyError(f"no picture that can be read: {error}", where=where, allowed=", ".join(SUFFIXES)) from None
+        raise StudyError(
+            f"no picture that can be read: {reason(error)}", where=where, allowed=", ".join(SUFFIXES)
+        ) from None
 
 
 def size_of(encoded: bytes, where: str | Path) -> tuple[int, int]:
@@ -58,7 +60,7 @@ def size_of(encoded: bytes, where: str | Path) -> tuple[int, int]:
             turned = image.getexif().get(ORIENTATION, 1) in range(5, 9)
             return (image.height, image.width) if turned else image.size
     except UNREADABLE as error:
-        raise StudyError(f"no picture that can be read: {error}", where=where) from None
+        raise StudyError(f"no picture that can be read: {reason(error)}", where=where) from None
 
 
 def values_of(encoded: bytes, where: str | Path) -> NDArray[Any]:
@@ -72,7 +74,7 @@ def values_of(encoded: bytes, where: str | Path) -> NDArray[Any]:
             check_pixels(image.width, image.height, where)
             array: NDArray[Any] = np.asarray(image)
     except UNREADABLE as error:
-        raise StudyError(f"no picture that can be read: {error}", where=where) from None
+        raise StudyError(f"no picture that can be read: {reason(error)}", where=where) from None
     if array.ndim != 2:
         raise StudyError("a mask with colours", where=where, allowed="1-bit, palette and grey pictures")
     return array

@@ -144,7 +144,7 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
             of_image[annotation.image_id].append(annotation)
         for image in content.images:
             picture = pictures.find(image.file_name, path, subset)
-            size = size_in(image.height, image.width, picture)
+            size = size_in(image.height, image.width, picture, path)
             draw = partial(_draw, of_image[image.id], number_of, size)
             yield Sample(Path(image.file_name).stem, picture, draw if content.annotations else None, subset)
     pictures.check(repairs)

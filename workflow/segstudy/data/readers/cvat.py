@@ -89,7 +89,7 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
             left_out = sum(shape.tag in ("polyline", "points", "cuboid", "skeleton") for shape in element)
             lines += left_out
             empty += not areas and not left_out
-            size = (int(_number(element, "height")), int(_number(element, "width")))
+            size = int(_number(element, "height", where=path)), int(_number(element, "width", where=path))
             draw = partial(_draw, [_copy(shape) for shape in areas], values, size, left_out)
             yield Sample(Path(name).stem, pictures.find(name, path, subset), draw, subset)
     if lines:
@@ -156,14 +156,15 @@ def _copy(element: Element) -> Element:
     return Element(element.tag, dict(element.attrib))
 
 
-def _number(element: Element, name: str, default: float | None = None) -> float:
+def _number(element: Element, name: str, default: float | None = None, where: object = "") -> float:
     text = element.get(name)
     try:
         value = float(text) if text is not None else default
     except ValueError:
         value = None
     if value is None or not np.isfinite(value):
-        raise StudyError(f"<{element.tag}> has no number '{name}'", remedy="export the file again")
+        called = f" '{element.get('name')}'" if element.get("name") else ""
+        raise StudyError(f"<{element.tag}>{called} has no number '{name}'", where=where, remedy="export the file again")
     return value
 
 

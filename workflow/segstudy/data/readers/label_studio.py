@@ -83,7 +83,7 @@ def classes(root: Path, layout: Layout) -> dict[str, int]:
     names: set[str] = set()
     for path in _files(root, layout):
         for task in parse_json(path, _FILE, "Label Studio"):
-            names |= {_label(result) for result in _areas(_counted(task))}
+            names |= {_label(result, f"{path}, task {task.id}") for result in _areas(_counted(task))}
     return numbered_classes(sorted(names - {"background"}), root)
 
 
@@ -136,10 +136,11 @@ def _areas(annotation: _Annotation | None) -> list[_Result]:
     return [result for result in annotation.result if result.type in _AREAS] if annotation else []
 
 
-def _label(result: _Result) -> str:
+def _label(result: _Result, where: object = "") -> str:
     labels = (result.value or {}).get(result.type)
     if not isinstance(labels, list) or len(labels) != 1 or not isinstance(labels[0], str):
-        raise StudyError(f"a shape of type {result.type} has no label, or several", remedy="give each shape one label")
+        what = f"a shape of type {result.type} has no label, or several"
+        raise StudyError(what, where=where, remedy="give each shape one label")
     return labels[0]
 
 

@@ -98,7 +98,8 @@ def samples(root: Path, layout: Layout, repairs: list[str]) -> Iterator[Sample]:
         left_out = len(content.shapes) - len(areas)
         lines += left_out
         picture = _picture(content, path, pictures)
-        draw = partial(_draw, areas, values, size_in(content.imageHeight, content.imageWidth, picture), left_out)
+        size = size_in(content.imageHeight, content.imageWidth, picture, path)
+        draw = partial(_draw, areas, values, size, left_out)
         yield Sample(path.stem, picture, draw, subset_in(relative(path.parent, root)))
     if lines:
         repairs.append(f"{lines} points and lines are no areas and are left out")

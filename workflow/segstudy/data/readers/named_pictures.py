@@ -140,8 +140,8 @@ class Pictures:
         )
 
 
-def size_in(height: int | None, width: int | None, picture: Path | bytes | None) -> tuple[int, int]:
-    """Return (height, width) as an annotation file says, or where it does not that of the picture as a viewer shows it.
+def size_in(height: int | None, width: int | None, picture: Path | bytes | None, file: Path) -> tuple[int, int]:
+    """Return (height, width) as an annotation `file` says, or where it does not that of the picture in a viewer.
 
     Raises:
         StudyError: the picture cannot be read.
@@ -150,7 +150,9 @@ def size_in(height: int | None, width: int | None, picture: Path | bytes | None)
         return height, width
     if picture is None:
         return 0, 0  # a picture that is not there is told as that
-    across, down = size_of(picture, "imageData") if isinstance(picture, bytes) else image_size(picture, UPRIGHT)
+    across, down = (
+        size_of(picture, f"{file}, imageData") if isinstance(picture, bytes) else image_size(picture, UPRIGHT)
+    )
     return down, across
 
 
