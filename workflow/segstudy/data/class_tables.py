@@ -44,7 +44,7 @@ def class_table(root: Path, masks: Iterable[object]) -> tuple[str, dict[str, Any
 
     Args:
         root: of the data set.
-        masks: values of each mask, as in the column `mask_counts` of samples.csv; empty for those that were not counted.
+        masks: values of each mask, as in the column `mask_counts` of samples.csv; empty where they were not counted.
     """
     seen = {value for text in masks if isinstance(text, str) for value in parsed(text)}
     for folder in folders(root, DEPTH):
