@@ -55,7 +55,7 @@ def bases(top: Path, layout: Layout) -> list[Part]:
 
 def no_subset(root: Path, top: Path, layout: Layout) -> list[str]:
     """Return a sentence on folders with pictures that are left out beside subsets, patients or the folder of all."""
-    used = [part.base for part in bases(top, layout)]
+    used = {part.base for part in bases(top, layout)}
     said = without_masks(top, layout) if layout.patterned else []
     beside = [folder for folder in subfolders(root) if folder != top and has_pictures(folder)] if top != root else []
     if beside:
