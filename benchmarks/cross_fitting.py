@@ -15,7 +15,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,17 +101,23 @@ class Trial:
         best = int(np.mean(list(curves.values()), axis=0).argmax())
         return {sample: curve[best] for sample, curve in self._curves(folder, held, flips).items()}
 
-    def _curves(self, folder: Path, samples: Sequence[str], flips: bool) -> dict[str, list[float]]:
+    def pixels(
+        self, folder: Path, samples: Sequence[str], flips: bool = False
+    ) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
+        """Yield each sample with its probabilities and truth, of the pixels in the field of view, as stored."""
         from segstudy.data.ground_truth import truth_of
         from segstudy.data.images.geometry import to_original
         from segstudy.data.readers.registry import labels_of
 
-        curves = {}
         for sample, canvas in self.predict(folder, samples, flips).items():
             probability = to_original(canvas[0], self.store.geometry_of(int(self.store.rows([sample])[0])))
             truth = truth_of(self.rows[sample], self.data, labels_of("drive"))
-            wanted, seen = truth.mask & truth.inside, probability[truth.inside]
-            both = [np.count_nonzero((probability >= t) & wanted) for t in THRESHOLDS]
+            yield sample, (probability[truth.inside], truth.mask[truth.inside])
+
+    def _curves(self, folder: Path, samples: Sequence[str], flips: bool) -> dict[str, list[float]]:
+        curves = {}
+        for sample, (seen, wanted) in self.pixels(folder, samples, flips):
+            both = [np.count_nonzero((seen >= t) & wanted) for t in THRESHOLDS]
             found = [np.count_nonzero(seen >= t) for t in THRESHOLDS]
             curves[sample] = [2 * b / (f + wanted.sum()) for b, f in zip(both, found, strict=True)]
         return curves
