@@ -13,8 +13,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import torch
 from cross_fitting import BASE, FOLDS, RESULTS, Trial
+from folds import difference
 from torch import nn
 
 DILATION = 2
@@ -47,10 +49,8 @@ def main(data: Path, work: Path, folds: Sequence[int]) -> None:
     trained = {k: trial.train(f"dilated_{k}", trial.held[k], seed=k) for k in folds}
     dilated = [trial.dice(trained[k], trial.held[k], flips) for flips in (False, True) for k in folds]
     for words, part in (("", slice(len(folds))), (", mirror images", slice(len(folds), None))):
-        one, other = ([v for fold in some[part] for v in fold.values()] for some in (plain, dilated))
-        gains = torch.tensor(other) - torch.tensor(one)
-        print(f"plain{words}: {sum(one) / len(one):.4f}, dilated: {sum(other) / len(other):.4f}, ", end="")
-        print(f"difference {gains.mean():+.4f}, standard error {gains.std() / len(one) ** 0.5:.4f}", flush=True)
+        one, other = (pd.concat([pd.Series(fold) for fold in some[part]]) for some in (plain, dilated))
+        print(f"plain{words}: {one.mean():.4f}, dilated: {other.mean():.4f}, difference {difference(other, one)}")
 
 
 if __name__ == "__main__":

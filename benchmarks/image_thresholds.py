@@ -13,7 +13,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from cross_fitting import BASE, FOLDS, RESULTS, Trial
+from folds import difference
 from numpy.typing import NDArray
 
 BINS = 100
@@ -45,13 +47,10 @@ def main(data: Path) -> None:
         for name in trial.held[fold]:
             curve, every = dice_curve(*bins[name]), bins[name][1]
             rows.append((curve[of_all], curve[dice_curve(share * every, every).argmax()], curve.max()))
-    table = np.array(rows)
-    for words, gain in zip(
-        ("expected by the network", "best of each image"), (table[:, 1:] - table[:, :1]).T, strict=True
-    ):
-        half = 2.093 * gain.std(ddof=1) / len(gain) ** 0.5  # Student's t, 19 degrees of freedom
-        print(f"one threshold {table[:, 0].mean():.4f}, {words}: {gain.mean():+.4f} ", end="")
-        print(f"[{gain.mean() - half:+.4f}, {gain.mean() + half:+.4f}]")
+    table = pd.DataFrame(rows, columns=["one threshold", "expected by the network", "best of each image"])
+    one = table["one threshold"]
+    for words in table.columns[1:]:
+        print(f"one threshold {one.mean():.4f}, {words}: {difference(table[words], one)}")
 
 
 if __name__ == "__main__":

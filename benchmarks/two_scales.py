@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 import torch
 from cross_fitting import BASE, FOLDS, RESULTS, Trial
+from folds import difference
 from torch.nn.functional import interpolate
 
 
@@ -48,15 +49,13 @@ def main(data: Path, scale: float) -> None:
     """Print the mean over all images, and what the second scale, the mirror images and both change in it."""
     torch.set_num_threads(1)
     trial = ScaledTrial(data, Path(), None)
-    plain: np.ndarray | None = None
+    plain: pd.Series | None = None
     for trial.scale, flips in ((1.0, False), (scale, False), (1.0, True), (scale, True)):
         folds = [trial.dice(RESULTS / BASE / f"seed{k}", trial.held[k], flips=flips) for k in FOLDS]
-        dice = np.array([value for fold in folds for value in fold.values()])
+        dice = pd.concat([pd.Series(fold) for fold in folds])
         plain = dice if plain is None else plain
-        gain = dice - plain
-        half = 2.093 * gain.std(ddof=1) / len(gain) ** 0.5  # Student's t, 19 degrees of freedom
         print(f"scales {sorted({1.0, trial.scale})}{', mirror images' if flips else ''}: {dice.mean():.4f}, ", end="")
-        print(f"difference {gain.mean():+.4f} [{gain.mean() - half:+.4f}, {gain.mean() + half:+.4f}]", flush=True)
+        print(f"difference {difference(dice, plain)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ LARGEST = 100_000  # bytes of such a table
 # What tools and people call what is to count for nothing.
 VOID_NAMES = ("void", "ignore", "ignored", "ignoreregion", "unlabeled", "unlabelled", "dontcare", "dontcount")
 _BACKGROUND = ("background", "bg", "_background_")
-_FILES = re.compile(r"[^.]*(class|label)[^.]*\.(csv|txt)", re.IGNORECASE)
+_FILES = re.compile(r".*(class|label).*\.(csv|txt)", re.IGNORECASE)
 _NAME = r"(?P<name>[^,;:\t]*[^\W\d][^,;:\t]*?)"
 _RGB = r"(?P<r>\d{1,3})[,;\s]+(?P<g>\d{1,3})[,;\s]+(?P<b>\d{1,3})"
 # name,r,g,b (CamVid at Kaggle); r g b name (CamVid); name:r,g,b:: (CVAT); value, name (Roboflow).
@@ -49,11 +49,7 @@ def class_table(root: Path, masks: Iterable[object]) -> tuple[str, dict[str, Any
     seen = {value for text in masks if isinstance(text, str) for value in parsed(text)}
     for folder in folders(root, DEPTH):
         for path in sorted(folder.iterdir()):
-            if (
-                re.search(r"(?i)class|label", path.name)
-                and path.suffix.casefold() in (".csv", ".txt")
-                and path.is_file()
-            ):
+            if _FILES.fullmatch(path.name) and path.is_file():
                 named = _read(path) if path.stat().st_size <= LARGEST else {}
                 if named and seen <= {*named}:
                     return relative(path, root), _keys(named)
